@@ -1,0 +1,217 @@
+"""Hera's client of Argo's server, made safe: time-outs, one tree of errors, raw JSON answers.
+
+Hera parses answers strictly; an answer it cannot parse is still an answer, and a write that Argo has
+confirmed is done. So the raw JSON counts here, and Hera's objects are what is sent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import requests
+from hera.exceptions import HeraException
+from hera.workflows import WorkflowsService
+from hera.workflows.models import (
+    CreateCronWorkflowRequest,
+    SubmitOpts,
+    UpdateCronWorkflowRequest,
+    WorkflowSubmitRequest,
+    WorkflowTemplateCreateRequest,
+    WorkflowTemplateUpdateRequest,
+)
+from hera.workflows.models import CronWorkflow as CronModel
+from hera.workflows.models import WorkflowTemplate as TemplateModel
+from pydantic import ValidationError
+
+from metaflow_hera.argo.target import Target
+from metaflow_hera.errors import (
+    ArgoConflict,
+    ArgoDenied,
+    ArgoError,
+    ArgoNotFound,
+    ArgoUnreachable,
+)
+
+JSON = dict[str, Any]
+
+CONNECT_SECONDS = 4.0
+READ_SECONDS = 5.0
+WRITE_SECONDS = 60.0
+PAGE = 200
+"""How many objects to ask for at once when listing."""
+
+
+class _Session(requests.Session):
+    """A session with time-outs that remembers its last answer."""
+
+    answer: requests.Response | None = None
+
+    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
+        patience = READ_SECONDS if str(method).lower() == "get" else WRITE_SECONDS
+        kwargs.setdefault("timeout", (CONNECT_SECONDS, patience))
+        self.answer = None
+        self.answer = super().request(method, url, *args, **kwargs)
+        return self.answer
+
+
+class ArgoClient:
+    """Argo's server at a target. Every method raises ArgoError or one of its kinds."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._session = _Session()
+        if target.embedded:
+            # No proxy and no .netrc has a say between two processes of this machine.
+            self._session.trust_env = False
+        self._service = WorkflowsService(
+            host=target.host,
+            verify_ssl=target.verify,  # type: ignore[arg-type]  # requests takes a file as well
+            token=target.token,
+            namespace=target.namespace,
+            session=self._session,
+        )
+
+    def template(self, name: str) -> JSON:
+        """A workflow template."""
+        return self._call(lambda: self._service.get_workflow_template(name))
+
+    def templates(self, selector: str) -> Iterator[JSON]:
+        """The workflow templates with labels that a selector asks for."""
+        return self._pages(
+            lambda token: self._service.list_workflow_templates(
+                label_selector=selector, limit=str(PAGE), continue_=token
+            )
+        )
+
+    def create_template(self, template: JSON) -> JSON:
+        """Create a workflow template from its JSON."""
+        request = WorkflowTemplateCreateRequest(template=TemplateModel.model_validate(template))
+        return self._call(lambda: self._service.create_workflow_template(request))
+
+    def update_template(self, template: JSON) -> JSON:
+        """Replace a workflow template; ArgoConflict if it is not the version of its resourceVersion."""
+        name = template["metadata"]["name"]
+        request = WorkflowTemplateUpdateRequest(name=name, template=TemplateModel.model_validate(template))
+        return self._call(lambda: self._service.update_workflow_template(name, request))
+
+    def delete_template(self, name: str) -> None:
+        """Delete a workflow template; its runs stay."""
+        self._call(lambda: self._service.delete_workflow_template(name))
+
+    def cron(self, name: str) -> JSON:
+        """A cron workflow."""
+        return self._call(lambda: self._service.get_cron_workflow(name))
+
+    def crons(self, selector: str) -> Iterator[JSON]:
+        """The cron workflows with labels that a selector asks for. Argo does not page them."""
+        yield from self._call(lambda: self._service.list_cron_workflows(label_selector=selector)).get(
+            "items"
+        ) or ()
+
+    def create_cron(self, cron: JSON) -> JSON:
+        """Create a cron workflow from its JSON."""
+        request = CreateCronWorkflowRequest(cron_workflow=CronModel.model_validate(cron))
+        return self._call(lambda: self._service.create_cron_workflow(request))
+
+    def update_cron(self, cron: JSON) -> JSON:
+        """Replace a cron workflow; ArgoConflict if it is not the version of its resourceVersion."""
+        name = cron["metadata"]["name"]
+        request = UpdateCronWorkflowRequest(name=name, cron_workflow=CronModel.model_validate(cron))
+        return self._call(lambda: self._service.update_cron_workflow(name, request))
+
+    def delete_cron(self, name: str) -> None:
+        """Delete a cron workflow."""
+        self._call(lambda: self._service.delete_cron_workflow(name))
+
+    def submit(self, template: str, options: SubmitOpts) -> JSON:
+        """Start a workflow from a template."""
+        request = WorkflowSubmitRequest(
+            resource_kind="WorkflowTemplate", resource_name=template, submit_options=options
+        )
+        return self._call(lambda: self._service.submit_workflow(request))
+
+    def workflow(self, name: str, fields: str | None = None) -> JSON:
+        """A workflow, or only some fields of it."""
+        return self._call(lambda: self._service.get_workflow(name, fields=fields))
+
+    def workflows(self, selector: str, fields: str) -> Iterator[JSON]:
+        """Some fields of the workflows with labels that a selector asks for."""
+        return self._pages(
+            lambda token: self._service.list_workflows(
+                label_selector=selector, limit=str(PAGE), continue_=token, fields=f"metadata.continue,{fields}"
+            )
+        )
+
+    def _pages(self, page: Callable[[str | None], object]) -> Iterator[JSON]:
+        token: str | None = None
+        while True:
+            answer = self._call(lambda token=token: page(token))  # type: ignore[misc]
+            yield from answer.get("items") or ()
+            token = (answer.get("metadata") or {}).get("continue")
+            if not token:
+                return
+
+    def _call(self, call: Callable[[], object]) -> JSON:
+        try:
+            call()
+        except HeraException as error:
+            raise self._refused(error) from error
+        except requests.exceptions.SSLError as error:
+            raise ArgoUnreachable(
+                f"{self.target} cannot be trusted: {_root_cause(error)}. Set ARGO_SECURE=false for a server "
+                "without TLS, ARGO_CA_CERT for one with its own authority."
+            ) from error
+        except requests.exceptions.Timeout as error:
+            raise ArgoUnreachable(
+                f"{self.target} did not answer in time: is ARGO_SERVER right and the network up?"
+            ) from error
+        except requests.exceptions.ConnectionError as error:
+            hint = "run mfhera local status" if self.target.embedded else "is ARGO_SERVER right?"
+            raise ArgoUnreachable(f"{self.target} cannot be reached ({_root_cause(error)}): {hint}") from error
+        except (ValidationError, ValueError, TypeError):
+            pass  # Hera could not parse the answer; the raw one below decides
+        answer = self._session.answer
+        try:
+            if answer is not None and answer.ok:
+                return dict(answer.json())
+        except ValueError:
+            pass
+        raise ArgoError(f"{self.target} does not answer as Argo does: is ARGO_SERVER right?")
+
+    def _refused(self, error: HeraException) -> ArgoError:
+        answer = self._session.answer
+        status = answer.status_code if answer is not None else 0
+        try:
+            message = str(answer.json()["message"]) if answer is not None else str(error)
+        except (ValueError, KeyError, TypeError):
+            message = str(error)
+        if status in (401, 403):
+            hint = "set ARGO_TOKEN" if self.target.token is None else "is ARGO_TOKEN right and still valid?"
+            return ArgoDenied(f"{self.target} denies that ({status}: {message}): {hint}")
+        kind = {404: ArgoNotFound, 409: ArgoConflict}.get(status, ArgoError)
+        return kind(f"{self.target} refuses that: {message}")
+
+
+def with_retries(change: Callable[[], JSON], attempts: int = 5) -> JSON:
+    """Do a read and a write that depends on it, again when somebody else wrote in between."""
+    for attempt in range(attempts):
+        try:
+            return change()
+        except ArgoConflict:
+            if attempt == attempts - 1:
+                raise
+            time.sleep(0.1 * 2**attempt)
+    raise AssertionError("unreachable")
+
+
+def _root_cause(error: BaseException) -> str:
+    """The innermost reason of a failed connection, without the layers around it."""
+    text = str(error)
+    while True:
+        inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
+        inner = inner or next((arg for arg in error.args if isinstance(arg, BaseException)), None)
+        if not isinstance(inner, BaseException):
+            return text.rsplit(": ", 1)[-1].strip("\"')") or type(error).__name__
+        error, text = inner, str(inner)

@@ -1,0 +1,56 @@
+"""Which deployment was made last from which folder: what `mfhera trigger` means without a flow."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from metaflow_hera.embedded.local import home_folder, make_home
+
+LIMIT = 1000
+"""How many folders are remembered."""
+
+
+@dataclass(frozen=True)
+class LastDeployment:
+    """A deployment by the name of its template, and the server it is at."""
+
+    name: str
+    flow: str
+    host: str
+
+
+def remember(deployment: LastDeployment, folder: str | None = None) -> None:
+    """Note a deployment as the last one from a folder (the current one by default)."""
+    home = home_folder()
+    make_home(home)
+    notes = _read()
+    key = os.path.realpath(folder or os.getcwd())
+    notes.pop(key, None)
+    notes[key] = asdict(deployment)
+    kept = dict(list(notes.items())[-LIMIT:])
+    descriptor, temporary = tempfile.mkstemp(dir=home)  # readable by this user only
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(kept, file)
+    os.replace(temporary, _file())
+
+
+def recall(folder: str | None = None) -> LastDeployment | None:
+    """The last deployment from a folder (the current one by default), or None."""
+    note = _read().get(os.path.realpath(folder or os.getcwd()))
+    return None if note is None else LastDeployment(**note)
+
+
+def _file() -> Path:
+    return home_folder() / "deployments.json"
+
+
+def _read() -> dict[str, dict[str, str]]:
+    try:
+        notes: dict[str, dict[str, str]] = json.loads(_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return notes

@@ -1,0 +1,60 @@
+"""Values for a run's Parameters, checked against what the deployment says before anything is sent."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from metaflow_hera.errors import ParameterError
+from metaflow_hera.graph.values import encode
+
+BOOLEANS = frozenset("1 0 true false t f yes no y n on off".split())
+"""What Metaflow's command line takes for a boolean (click's BOOL), in lower case."""
+
+
+def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The values as `NAME=VALUE`, ready for Argo.
+
+    `given` holds text as typed, or values of JSON; `declared` is what `Deployed.parameters` holds.
+    Raises ParameterError for an unknown name, a value of the wrong type, or a required one left out.
+    """
+    for name in given:
+        if name not in declared:
+            raise ParameterError(_unknown(name, declared))
+    for name, parameter in declared.items():
+        if name not in given and parameter.get("is_required") and parameter.get("value") is None:
+            raise ParameterError(f"Parameter {name!r} is required: give it with --param {name}=VALUE.")
+    texts = {name: _text(value) for name, value in given.items()}
+    for name, text in texts.items():
+        if text is not None:
+            _check_type(name, text, str(declared[name]["type"]))
+    return [f"{name}={encode(text)}" for name, text in texts.items()]
+
+
+def _unknown(name: str, declared: Mapping[str, Any]) -> str:
+    if not declared:
+        return f"There is no Parameter {name!r}: the flow has none."
+    near = difflib.get_close_matches(name, declared, n=3, cutoff=0.5) or sorted(declared)
+    return f"There is no Parameter {name!r}; did you mean {' or '.join(near)}?"
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def _check_type(name: str, text: str, kind: str) -> None:
+    try:
+        if kind == "int":
+            int(text)
+        elif kind == "float":
+            float(text)
+        elif kind == "JSON":
+            json.loads(text)
+        elif kind == "bool" and text.lower() not in BOOLEANS:
+            raise ValueError
+    except ValueError:
+        article = "an" if kind == "int" else "a"
+        words = {"JSON": "JSON text", "bool": "a boolean (true or false)"}.get(kind, f"{article} {kind}")
+        raise ParameterError(f"Parameter {name!r} is to be {words}, not {text!r}.") from None

@@ -1,0 +1,147 @@
+"""The steps of a run: how many tasks of each have come how far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+JSON = dict[str, Any]
+STEP = "step"
+"""The input parameter that tells which step a pod runs (see translate.pods)."""
+ITEMS = "items"
+"""The output parameter of a foreach step, and the input of the template that fans out (see translate.dags)."""
+
+FINISHED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
+
+
+@dataclass(frozen=True)
+class TaskFailure:
+    """A task that failed: its path among the foreachs around it, and Argo's word for the reason."""
+
+    path: str
+    message: str
+    attempts: int
+
+
+@dataclass
+class StepProgress:
+    """A step and its tasks so far.
+
+    `depth` is the number of foreachs around it. `phases` counts the tasks by Argo's phase; `expected`
+    is how many there will be, as far as that is known. Times are as Argo writes them.
+    """
+
+    name: str
+    depth: int
+    phases: dict[str, int] = field(default_factory=dict)
+    expected: int | None = None
+    attempts: int = 0
+    started_at: str | None = None
+    finished_at: str | None = None
+    failures: list[TaskFailure] = field(default_factory=list)
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks have been made."""
+        return sum(self.phases.values())
+
+    @property
+    def done(self) -> int:
+        """How many tasks have ended, one way or another."""
+        return sum(self.phases.get(phase, 0) for phase in FINISHED)
+
+    @property
+    def phase(self) -> str:
+        """One word for the step: Waiting before its first task."""
+        if not self.phases:
+            return "Waiting"
+        for phase in ("Error", "Failed"):
+            if self.phases.get(phase):
+                return phase
+        if self.done < max(self.tasks, self.expected or 0):
+            return "Running" if self.phases.get("Running") or self.done else "Pending"
+        return "Succeeded"
+
+
+def progress(status: JSON) -> Sequence[StepProgress]:
+    """The steps of a run in the order in which they may run, from the status of its workflow."""
+    nodes: Mapping[str, JSON] = status.get("nodes") or {}
+    known = _steps(status)
+    steps = {step.name: StepProgress(step.name, step.depth) for step in known}
+    items: dict[str, int] = {}
+    for node in nodes.values():
+        _count(node, nodes, steps)
+        for output in (node.get("outputs") or {}).get("parameters") or ():
+            if output["name"] == ITEMS and output.get("value") and not _is_attempt(node):
+                foreach = _inputs(node).get(STEP, "")
+                items[foreach] = items.get(foreach, 0) + len(json.loads(output["value"]))
+    for step in known:
+        steps[step.name].expected = items.get(step.foreach) if step.foreach else 1
+    return list(steps.values())
+
+
+def _is_attempt(node: JSON) -> bool:
+    """Whether a node is one attempt of a Retry node, which is the task."""
+    return bool((node.get("nodeFlag") or {}).get("retried", False))
+
+
+def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress]) -> None:
+    inputs = _inputs(node)
+    step = steps.get(inputs.get(STEP, ""))
+    if step is None or node["type"] not in ("Pod", "Retry"):
+        return
+    if node["type"] == "Pod":
+        step.attempts += 1
+        step.started_at = min(filter(None, (step.started_at, node.get("startedAt"))), default=None)
+        step.finished_at = max(filter(None, (step.finished_at, node.get("finishedAt"))), default=None)
+    if _is_attempt(node):
+        return
+    phase = node.get("phase") or "Pending"
+    step.phases[phase] = step.phases.get(phase, 0) + 1
+    if phase in ("Failed", "Error"):
+        attempts = len(node.get("children") or ()) if node["type"] == "Retry" else 1
+        message = _reason(node, nodes)
+        step.failures.append(TaskFailure(inputs.get("path", ""), message, attempts))
+
+
+def _reason(node: JSON, nodes: Mapping[str, JSON]) -> str:
+    """Why a task failed: of a retried one, why its last attempt did."""
+    last = nodes.get((node.get("children") or [""])[-1], {}) if node["type"] == "Retry" else {}
+    return str(last.get("message") or node.get("message") or node.get("phase"))
+
+
+def _inputs(node: JSON) -> dict[str, str]:
+    found = (node.get("inputs") or {}).get("parameters") or ()
+    return {parameter["name"]: parameter.get("value", "") for parameter in found}
+
+
+@dataclass(frozen=True)
+class _KnownStep:
+    name: str
+    depth: int
+    foreach: str | None
+
+
+def _steps(status: JSON) -> Sequence[_KnownStep]:
+    """Each step, how many foreachs are around it and which is the inmost, in the order of the DAGs."""
+    stored = status.get("storedWorkflowTemplateSpec") or {}
+    found = stored.get("templates") or (status.get("storedTemplates") or {}).values()
+    templates = {template["name"]: template for template in found}
+
+    def walk(name: str, depth: int, foreach: str | None) -> Iterator[_KnownStep]:
+        tasks = (templates.get(name, {}).get("dag") or {}).get("tasks") or ()
+        step_of: dict[str, str] = {}
+        for task in tasks:
+            arguments = {a["name"]: a.get("value", "") for a in task.get("arguments", {}).get("parameters") or ()}
+            if STEP in arguments:
+                step_of[task["name"]] = arguments[STEP]
+                yield _KnownStep(arguments[STEP], depth, foreach)
+            elif ITEMS in arguments:  # the items of a foreach: "{{tasks.NAME.outputs.parameters.items}}"
+                source = step_of.get(arguments[ITEMS].split(".")[1])
+                yield from walk(task["template"], depth + 1, source)
+            else:
+                yield from walk(task["template"], depth, foreach)
+
+    return list(walk(stored.get("entrypoint", "flow"), 0, None))

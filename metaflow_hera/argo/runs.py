@@ -1,0 +1,144 @@
+"""Runs: starting one, finding it, and what has become of it so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hera.workflows.models import SubmitOpts
+
+from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.progress import StepProgress, progress
+from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
+
+PREFIX = "argo-"
+ENDED = frozenset({"Succeeded", "Failed", "Error"})
+SUMMARY = "metadata.name,metadata.annotations,metadata.labels,metadata.creationTimestamp," + ",".join(
+    f"status.{field}" for field in ("phase", "message", "startedAt", "finishedAt", "progress")
+)
+PATIENCE = 120.0
+"""For how many seconds a run is watched on while its server does not answer."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as of now. `phase` is Argo's (Pending, Running, Succeeded, Failed, Error)."""
+
+    workflow: str
+    flow: str
+    phase: str
+    message: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    steps: Sequence[StepProgress] = ()
+
+    @property
+    def run_id(self) -> str:
+        """The run's id in Metaflow."""
+        return PREFIX + self.workflow
+
+    @property
+    def pathspec(self) -> str:
+        """The run's pathspec in Metaflow."""
+        return f"{self.flow}/{self.run_id}"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it will change any more."""
+        return self.phase in ENDED
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended well."""
+        return self.phase == "Succeeded"
+
+    def duration(self, now: datetime) -> timedelta | None:
+        """How long it took, or has taken until now; None if it has not begun."""
+        return None if self.started_at is None else (self.finished_at or now) - self.started_at
+
+
+def workflow_name(run: str) -> str:
+    """The name of the workflow behind `argo-NAME`, `Flow/argo-NAME` or `NAME`."""
+    name = run.rsplit("/", 1)[-1]
+    name = name.removeprefix(PREFIX)
+    if not name:
+        raise UsageError(f"{run!r} is not a run: give its id, such as argo-parameterflow-x7k2p.")
+    return name
+
+
+def start(client: ArgoClient, deployment: str, parameters: Sequence[str], annotations: Mapping[str, str]) -> Run:
+    """Start a run of a deployment. `parameters` are `NAME=VALUE` (see argo.parameters)."""
+    options = SubmitOpts(
+        parameters=list(parameters) or None,
+        annotations=",".join(f"{name}={value}" for name, value in annotations.items()) or None,
+    )
+    return _run(client.submit(deployment, options))
+
+
+def get(client: ArgoClient, run: str, *, steps: bool = True) -> Run:
+    """A run, with its steps or (cheaper) without. Raises ArgoNotFound if Argo has it no more."""
+    name = workflow_name(run)
+    try:
+        return _run(client.workflow(name, None if steps else SUMMARY))
+    except ArgoNotFound as error:
+        raise ArgoNotFound(
+            f"{client.target} has no run {PREFIX}{name}: mfhera runs lists those it has."
+        ) from error
+
+
+def runs(client: ArgoClient, deployment: str) -> Iterator[Run]:
+    """The runs of a deployment that Argo still has, the newest first."""
+    fields = ",".join(f"items.{field}" for field in SUMMARY.split(","))
+    found = client.workflows(f"workflows.argoproj.io/workflow-template={deployment}", fields)
+    items = sorted(found, key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
+    return map(_run, items)
+
+
+def follow(client: ArgoClient, run: str, *, steps: bool, sleep: Callable[[float], None] = time.sleep) -> Iterator[Run]:
+    """A run again and again until it has ended, first at once; the last one has ended.
+
+    A server that does not answer for a while (restarting, say) is waited for. The more a look costs, the
+    rarer it is.
+    """
+    silent_since: float | None = None
+    while True:
+        before = time.monotonic()
+        try:
+            current = get(client, run, steps=steps)
+        except ArgoUnreachable:
+            silent_since = silent_since or before
+            if time.monotonic() - silent_since > PATIENCE:
+                raise
+            sleep(1.0)
+            continue
+        silent_since = None
+        yield current
+        if current.ended:
+            return
+        sleep(max(0.5, 4 * (time.monotonic() - before)))
+
+
+def _run(workflow: JSON) -> Run:
+    metadata, status = workflow["metadata"], workflow.get("status") or {}
+    return Run(
+        workflow=metadata["name"],
+        flow=_flow(workflow),
+        phase=status.get("phase") or "Pending",
+        message=status.get("message") or "",
+        started_at=parse_time(status.get("startedAt")),
+        finished_at=parse_time(status.get("finishedAt")),
+        steps=progress(status),
+    )
+
+
+def _flow(workflow: JSON) -> str:
+    """The flow's name: noted on the workflow once the controller has seen it, and by `start`."""
+    notes = workflow["metadata"].get("annotations") or {}
+    return str(notes.get("metaflow/flow_name", "?"))
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """A time as Kubernetes writes it."""
+    return None if not text else datetime.fromisoformat(text.replace("Z", "+00:00"))

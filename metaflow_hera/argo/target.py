@@ -1,0 +1,94 @@
+"""Where to talk to: the Argo server of ARGO_SERVER, or the embedded Argo of this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from metaflow_hera.embedded import local
+from metaflow_hera.errors import ConfigurationError, LocalServerError
+
+TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
+
+
+@dataclass(frozen=True)
+class Target:
+    """An Argo server.
+
+    `host` is its base address with a slash at the end. `verify` is what `requests` takes: whether to
+    check the server's certificate, or the file with the authority to check it with.
+    """
+
+    host: str
+    namespace: str
+    token: str | None = None
+    verify: bool | str = True
+    embedded: bool = False
+
+    def __str__(self) -> str:
+        if self.embedded:
+            return f"the embedded Argo ({self.host.rstrip('/')})"
+        return f"Argo at {self.host.rstrip('/')}, namespace {self.namespace}"
+
+
+def configured_target(env: Mapping[str, str] = os.environ) -> Target | None:
+    """The server that ARGO_SERVER and its companions name (the variables of Argo's own CLI), or None.
+
+    Raises ConfigurationError for values that cannot be meant.
+    """
+    server = env.get("ARGO_SERVER", "").strip()
+    if not server:
+        return None
+    secure = env.get("ARGO_SECURE", "true").lower() in TRUE
+    address = server if "://" in server else f"{'https' if secure else 'http'}://{server}"
+    parts = urlsplit(address)
+    try:
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(f"ARGO_SERVER is {server!r}: write it as host:port.")
+    base = "/".join(part.strip("/") for part in (parts.path, env.get("ARGO_BASE_HREF", "")) if part.strip("/"))
+    verify: bool | str = env.get("ARGO_INSECURE_SKIP_VERIFY", "false").lower() not in TRUE
+    if verify and env.get("ARGO_CA_CERT"):
+        verify = env["ARGO_CA_CERT"]
+        if not os.path.isfile(verify):
+            raise ConfigurationError(f"ARGO_CA_CERT names {verify}, which is not a file.")
+    return Target(
+        host=f"{parts.scheme}://{parts.netloc}/{base}{'/' if base else ''}",
+        namespace=env.get("ARGO_NAMESPACE") or _metaflow_namespace(),
+        token=env.get("ARGO_TOKEN") or None,
+        verify=verify,
+    )
+
+
+def resolve_target(*, start: bool) -> Target:
+    """The server to talk to.
+
+    Where ARGO_SERVER is not set that is the embedded Argo, started when `start` says so. Raises
+    LocalServerError when it does not run and must not be started.
+    """
+    configured = configured_target()
+    if configured is not None:
+        return configured
+    server = local.ensure_running() if start else local.status()
+    if server is None:
+        raise LocalServerError(
+            "The embedded Argo does not run: start it with mfhera local start, or set ARGO_SERVER to talk "
+            "to a cluster's."
+        )
+    return Target(
+        host=f"{server.url}/",
+        namespace=os.environ.get("ARGO_NAMESPACE", "default"),
+        token=server.token,
+        embedded=True,
+    )
+
+
+def _metaflow_namespace() -> str:
+    # Late, since importing Metaflow takes time that only a cluster's user has to spend.
+    from metaflow_hera.metaflow_api.config import kubernetes_namespace
+
+    return kubernetes_namespace()

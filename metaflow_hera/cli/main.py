@@ -1,0 +1,96 @@
+"""`mfhera`: the verbs, and how a command ends.
+
+Neither this module nor those of the verbs import Metaflow, Hera or rich before a verb needs them, so
+that help and completion are quick.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib import import_module
+
+import click
+
+from metaflow_hera import __version__
+from metaflow_hera.errors import MetaflowHeraError
+
+VERBS = {
+    "create": "deploying",
+    "delete": "deploying",
+    "list": "deploying",
+    "trigger": "running",
+    "runs": "running",
+    "status": "running",
+    "local": "serving",
+}
+"""Each verb and the module of this package that has it."""
+
+
+class Verbs(click.Group):
+    """The verbs, imported one by one as they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in the order in which one meets them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a verb."""
+        if cmd_name not in VERBS:
+            return None
+        module = import_module(f"metaflow_hera.cli.{VERBS[cmd_name]}")
+        command: click.Command = module.COMMANDS[cmd_name]
+        return command
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mfhera")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def mfhera(debug: bool) -> None:
+    """Run Metaflow flows on Argo Workflows.
+
+    Without further ado flows go to an embedded Argo on this machine; with ARGO_SERVER set
+    (host:port, with ARGO_TOKEN and ARGO_NAMESPACE), to that server.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and end the process: 0 done, 1 the work failed, 2 refused, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # Taken wherever it stands, as people add it to the end of a command that has just failed.
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    sys.exit(_run(arguments, debug))
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    try:
+        code = mfhera.main(arguments, prog_name="mfhera", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except MetaflowHeraError as error:
+        if debug:
+            traceback.print_exc()
+        click.echo(f"mfhera: {error}", err=True)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("", err=True)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone
+        return 0
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        kind = type(error).__name__
+        click.echo(f"mfhera: {kind}: {error}. That is a fault of mfhera; --debug shows where.", err=True)
+        return 1
+
+
+if __name__ == "__main__":
+    main()

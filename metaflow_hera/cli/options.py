@@ -1,0 +1,48 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for a program to read.")
+
+_METAFLOW: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("--with", {"multiple": True, "metavar": "DECORATOR", "help": "Add a decorator to all steps."}),
+    ("--environment", {"metavar": "TYPE", "help": "Execution environment."}),
+    ("--datastore", {"metavar": "TYPE", "help": "Where artifacts go: local or s3."}),
+    ("--datastore-root", {"metavar": "PATH", "help": "Root of the datastore."}),
+    ("--metadata", {"metavar": "TYPE", "help": "Metadata provider."}),
+    ("--package-suffixes", {"metavar": "LIST", "help": "File suffixes to pack, with commas."}),
+    ("--config", {"multiple": True, "nargs": 2, "metavar": "NAME FILE", "help": "Value of a Config."}),
+    ("--config-value", {"multiple": True, "nargs": 2, "metavar": "NAME VALUE", "help": "Value of a Config."}),
+    ("--branch", {"metavar": "NAME", "help": "Branch of @project."}),
+    ("--production", {"is_flag": True, "help": "The production branch of @project."}),
+    ("--event-logger", {"metavar": "TYPE", "help": "Event logger."}),
+    ("--monitor", {"metavar": "TYPE", "help": "Monitoring backend."}),
+    ("--no-pylint", {"is_flag": True, "help": "Skip pylint where it is installed."}),
+)
+"""Metaflow's own options before the command, known by name so that they may stand anywhere."""
+
+
+def metaflow_options(command: Command) -> Command:
+    """Give a command Metaflow's options; it gets them as the list `top_level`, ready for Metaflow."""
+
+    def collected(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+        name = parameter.opts[0]
+        top_level: list[str] = ctx.params.setdefault("top_level", [])
+        if value is True:
+            top_level.append(name)
+        elif isinstance(value, tuple):
+            for item in value:
+                top_level += [name, *(item if isinstance(item, tuple) else (item,))]
+        elif value:
+            top_level += [name, value]
+
+    for name, settings in reversed(_METAFLOW):
+        command = click.option(name, expose_value=False, callback=collected, **settings)(command)
+    return command

@@ -1,0 +1,1 @@
+"""Argo's REST API."""

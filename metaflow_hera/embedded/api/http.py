@@ -1,0 +1,158 @@
+"""What all calls of the API share: who may call, how a body is read, how an error is worded."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from metaflow_hera.embedded.engine import Engine
+from metaflow_hera.embedded.reader import JSON, Reader, dump
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+OBJECT_LIMIT = 1_572_864
+"""Bytes of an object: etcd's default `--max-request-bytes`, 1.5 MiB."""
+
+BODY_LIMIT = 3 * 1024 * 1024
+"""Bytes of a request: the limit of Kubernetes' API server."""
+
+# gRPC status codes, and the HTTP status that grpc-gateway gives each.
+INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED = 3, 5, 6, 7
+UNIMPLEMENTED, INTERNAL, UNAUTHENTICATED = 12, 13, 16
+HTTP_STATUS = {2: 500, 3: 400, 5: 404, 6: 409, 7: 403, 12: 501, 13: 500, 16: 401}
+
+
+class ApiError(Exception):
+    """A call that is refused; `code` is gRPC's."""
+
+    def __init__(self, code: int, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = HTTP_STATUS[code] if status is None else status
+
+    def response(self) -> Response:
+        """As grpc-gateway words it."""
+        return json_response({"code": self.code, "message": str(self)}, self.status)
+
+
+def not_found(resource: str, name: str) -> ApiError:
+    """There is no such object, in Kubernetes' words."""
+    return ApiError(NOT_FOUND, f'{resource}.argoproj.io "{name}" not found')
+
+
+def unsupported(what: str) -> ApiError:
+    """Argo can do it, the embedded Argo cannot."""
+    return ApiError(UNIMPLEMENTED, f"{what} is not supported by the embedded Argo")
+
+
+def check_size(obj: JSON) -> None:
+    """Refuse an object that no cluster's etcd would store, in etcd's words."""
+    if len(dump(obj).encode()) > OBJECT_LIMIT:
+        raise ApiError(INTERNAL, "etcdserver: request is too large")
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """A JSON answer."""
+    return text_response(dump(value), status)
+
+
+def text_response(text: str, status: int = 200) -> Response:
+    """An answer that is JSON already."""
+    return Response(text.encode("utf-8", "replace"), status, media_type="application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the calls work on."""
+
+    reader: Reader
+    engine: Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, parsed."""
+
+    services: Services
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: JSON
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the path; some lists have none, and mean all."""
+        return self.path.get("namespace", "")
+
+    @property
+    def name(self) -> str:
+        """The object's name, of the path."""
+        return self.path["name"]
+
+
+async def read_body(request: Request) -> JSON:
+    """The JSON object of a request's body; an empty body is an empty object."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise ApiError(INVALID_ARGUMENT, f"Request entity too large: limit is {BODY_LIMIT}", status=413)
+    if not body.strip():
+        return {}
+    try:
+        value = json.loads(body)
+    except UnicodeDecodeError as error:
+        raise ApiError(INVALID_ARGUMENT, f"invalid UTF-8: {error.reason}") from error
+    except json.JSONDecodeError as error:
+        rest = error.doc[error.pos :].strip()
+        # A text that stops too early, in the words of Go's decoder.
+        early = not rest or error.msg.startswith("Unterminated")
+        found = f"invalid character {rest[:1]!r} in the body, at {error.pos}"
+        raise ApiError(INVALID_ARGUMENT, "unexpected EOF" if early else found) from error
+    if not isinstance(value, dict):
+        raise ApiError(INVALID_ARGUMENT, "the body must be a JSON object")
+    return value
+
+
+class Guard:
+    """Lets through only who has the token, and no web page that a browser was lured to.
+
+    The address is reachable by every program and every web page of this machine: the Host header must name
+    this machine (against DNS rebinding), an Origin must be this server, the token must be right.
+    """
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], token: str) -> None:
+        self._app = app
+        self._token = token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            refused = self._refused(dict(scope["headers"]))
+            if refused is not None:
+                await refused.response()(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _refused(self, headers: Mapping[bytes, bytes]) -> ApiError | None:
+        host = headers.get(b"host", b"").decode("latin-1")
+        if urlsplit(f"//{host}").hostname not in ("127.0.0.1", "localhost"):
+            return ApiError(PERMISSION_DENIED, "this server answers to 127.0.0.1 and localhost only")
+        origin = headers.get(b"origin")
+        if origin is not None and origin.decode("latin-1") != f"http://{host}":
+            return ApiError(PERMISSION_DENIED, "this server answers no other web site")
+        given = headers.get(b"authorization", b"").strip()
+        if given[:7].lower() == b"bearer ":
+            given = given[7:].strip()
+        if not hmac.compare_digest(given, self._token):
+            return ApiError(
+                UNAUTHENTICATED, "token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/"
+            )
+        return None

@@ -1,0 +1,227 @@
+"""Objects as Kubernetes' API server keeps them: names, versions, creation and update.
+
+Workflow templates and cron workflows differ only in what they are called and how they are checked; this
+is what they have in common. Workflows take their names and their metadata from here.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+import re
+import uuid
+from collections.abc import Callable
+
+from metaflow_hera.embedded.api.http import (
+    ALREADY_EXISTS,
+    INVALID_ARGUMENT,
+    ApiError,
+    Call,
+    check_size,
+    not_found,
+)
+from metaflow_hera.embedded.api.selection import label_selector, name_selector, page
+from metaflow_hera.embedded.engine import timestamp
+from metaflow_hera.embedded.reader import JSON, Resource, dump
+from metaflow_hera.embedded.store import Store
+
+# Kubernetes' alphabet for generated names: no vowels, no 0, 1 and 3 that look like them.
+ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+SUFFIX = 5
+SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+LABEL_VALUE = r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
+SERVER_KEEPS = (
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "namespace",
+    "selfLink",
+    "managedFields",
+)
+
+
+def generate_name(base: str) -> str:
+    """A name from `generateName`, as Kubernetes' `SimpleNameGenerator` makes it."""
+    return base[: 63 - SUFFIX] + "".join(random.choices(ALPHABET, k=SUFFIX))
+
+
+def new_metadata(resource: str, given: JSON, namespace: str, version: int, now: float) -> JSON:
+    """The metadata of a new object: the given one, checked, and what the server adds.
+
+    Raises:
+        ApiError: no name, or a name or label that Kubernetes refuses.
+    """
+    given = {key: value for key, value in given.items() if value not in (None, {}, [])}
+    other = given.get("namespace") or namespace
+    if other != namespace:
+        raise ApiError(
+            INVALID_ARGUMENT,
+            f"the namespace of the provided object does not match the namespace sent on the request: {other}",
+        )
+    name = given.get("name") or ""
+    if not name and given.get("generateName"):
+        name = generate_name(given["generateName"])
+    check_name(resource, name)
+    check_labels(resource, name, given.get("labels") or {})
+    kept = {key: value for key, value in given.items() if key not in (*SERVER_KEEPS, "name", "generateName")}
+    generated = {"generateName": given["generateName"]} if given.get("generateName") else {}
+    return {
+        "name": name,
+        **generated,
+        "namespace": namespace,
+        "uid": str(uuid.uuid4()),
+        "resourceVersion": str(version),
+        "generation": 1,
+        "creationTimestamp": timestamp(now),
+        **kept,
+    }
+
+
+def check_name(resource: str, name: str) -> None:
+    """Refuse a name that Kubernetes refuses, in its words."""
+    if not name:
+        raise _invalid(resource, name, "metadata.name: Required value: name or generateName is required")
+    if len(name) > 253:
+        text = f'metadata.name: Invalid value: "{name}": must be no more than 253 bytes'
+        raise _invalid(resource, name, text)
+    if not re.fullmatch(SUBDOMAIN, name):
+        raise _invalid(
+            resource,
+            name,
+            f'metadata.name: Invalid value: "{name}": a lowercase RFC 1123 subdomain must consist of lower '
+            "case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character "
+            f"(e.g. 'example.com', regex used for validation is '{SUBDOMAIN}')",
+        )
+
+
+def check_labels(resource: str, name: str, labels: JSON) -> None:
+    """Refuse label values that Kubernetes refuses."""
+    for value in labels.values():
+        if not isinstance(value, str) or len(value) > 63 or not re.fullmatch(LABEL_VALUE, value):
+            raise _invalid(
+                resource,
+                name,
+                f'metadata.labels: Invalid value: "{value}": a valid label must be an empty string or '
+                "consist of at most 63 alphanumeric characters, '-', '_' or '.', and must start and end with "
+                f"an alphanumeric character (e.g. 'MyValue', regex used for validation is '{LABEL_VALUE}')",
+            )
+
+
+def _invalid(resource: str, name: str, text: str) -> ApiError:
+    return ApiError(INVALID_ARGUMENT, f'{resource}.argoproj.io "{name}" is invalid: {text}')
+
+
+def already_exists(resource: str, metadata: JSON) -> ApiError:
+    """The name is taken, in Kubernetes' words."""
+    text = f'{resource}.argoproj.io "{metadata["name"]}" already exists'
+    if metadata.get("generateName"):
+        text += ", the server was not able to generate a unique name for the object"
+    return ApiError(ALREADY_EXISTS, text)
+
+
+def create(call: Call, resource: Resource, obj: JSON) -> JSON:
+    """Store a new object; its answer is the object as stored."""
+    engine = call.services.engine
+
+    def change() -> JSON:
+        store = engine.store
+        version, now = store.next_version(), engine.clock()
+        created = {**obj, "metadata": new_metadata(resource, obj["metadata"], call.namespace, version, now)}
+        check_size(created)
+        if store.object(resource, call.namespace, created["metadata"]["name"]) is not None:
+            raise already_exists(resource, created["metadata"])
+        store.put_object(resource, created)
+        return created
+
+    return engine.call(change)
+
+
+def get(call: Call, resource: Resource) -> JSON:
+    """The object of that name."""
+    found = call.services.reader.object(resource, call.namespace, call.name)
+    if found is None:
+        raise not_found(resource, call.name)
+    return found
+
+
+def list_all(call: Call, resource: Resource) -> str:
+    """The list of the objects that the selectors choose, as JSON text."""
+    chosen = label_selector(call.query.get("listOptions.labelSelector", ""))
+    name = name_selector(call.query.get("listOptions.fieldSelector", ""))
+    found = [
+        text
+        for own_name, labels, text in call.services.reader.objects(resource, call.namespace)
+        if chosen(labels) and name in (None, own_name)
+    ]
+    part, metadata = page(found, call.query)
+    metadata["resourceVersion"] = str(call.services.reader.version())
+    items = f"[{','.join(part)}]" if part else "null"
+    return f'{{"metadata":{dump(metadata)},"items":{items}}}'
+
+
+def update(call: Call, resource: Resource, obj: JSON) -> JSON:
+    """Replace an object if the caller has seen its latest version, as a PUT of Kubernetes does."""
+    given = obj["metadata"]
+    if given.get("name", call.name) != call.name:
+        raise ApiError(
+            INVALID_ARGUMENT,
+            f"the name of the object ({given['name']}) does not match the name on the URL ({call.name})",
+        )
+    check_labels(resource, call.name, given.get("labels") or {})
+
+    def change(store: Store, stored: JSON) -> JSON:
+        meta = stored["metadata"]
+        if not given.get("resourceVersion"):
+            raise _invalid(
+                resource,
+                call.name,
+                "metadata.resourceVersion: Invalid value: 0: must be specified for an update",
+            )
+        if given["resourceVersion"] != meta["resourceVersion"]:
+            raise ApiError(
+                ALREADY_EXISTS,
+                f'Operation cannot be fulfilled on {resource}.argoproj.io "{call.name}": the object has been '
+                "modified; please apply your changes to the latest version and try again",
+            )
+        own = {key: meta[key] for key in ("name", *SERVER_KEEPS) if key in meta}
+        theirs = {key: value for key, value in given.items() if value not in (None, {}, [])}
+        return {**obj, "metadata": {**theirs, **own}}
+
+    return modify(call, resource, change)
+
+
+def modify(call: Call, resource: Resource, change: Callable[[Store, JSON], JSON]) -> JSON:
+    """Change a stored object; as in Kubernetes a change of nothing makes no new version."""
+    engine = call.services.engine
+
+    def apply() -> JSON:
+        store = engine.store
+        stored = store.object(resource, call.namespace, call.name)
+        if stored is None:
+            raise not_found(resource, call.name)
+        changed = change(store, copy.deepcopy(stored))
+        if changed == stored:
+            return stored
+        meta = changed["metadata"]
+        meta["resourceVersion"] = str(store.next_version())
+        if {**changed, "metadata": None} != {**stored, "metadata": None}:
+            meta["generation"] = meta.get("generation", 0) + 1
+        check_size(changed)
+        store.put_object(resource, changed)
+        return changed
+
+    return engine.call(apply)
+
+
+def delete(call: Call, resource: Resource) -> JSON:
+    """Forget an object."""
+    engine = call.services.engine
+
+    def change() -> JSON:
+        if engine.store.object(resource, call.namespace, call.name) is None:
+            raise not_found(resource, call.name)
+        engine.store.delete_object(resource, call.namespace, call.name)
+        return {}
+
+    return engine.call(change)

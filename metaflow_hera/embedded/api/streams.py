@@ -1,0 +1,250 @@
+"""What does not end with one answer: the watch of workflows, and logs.
+
+Both send a line of JSON a time, wrapped in `{"result": ...}` as grpc-gateway wraps a stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from typing import BinaryIO
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+
+from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, unsupported
+from metaflow_hera.embedded.api.selection import Fields, fill, label_selector, name_selector
+from metaflow_hera.embedded.api.workflows import find, select
+from metaflow_hera.embedded.engine import Published
+from metaflow_hera.embedded.reader import Head, PodRow, dump
+
+LOG_POLL = 0.2
+"""Seconds between looks for new lines of a followed log."""
+
+CHUNK = 262_144
+"""Bytes of a log that are read and sent at a time."""
+
+
+class Hub:
+    """Tells watchers which workflows changed.
+
+    A watcher that is slower than the changes keeps no queue: for each workflow it has at most one event
+    waiting, and sends the workflow's state of the moment. So its memory is bounded and it never lags.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._watchers: set[Watcher] = set()
+        self._loop = loop
+        self.closing = asyncio.Event()
+
+    def publish(self, news: list[Published]) -> None:
+        """Called by the engine's thread after each transaction."""
+        if self._watchers:
+            with suppress(RuntimeError):  # the server is closing
+                self._loop.call_soon_threadsafe(self._deliver, news)
+
+    def _deliver(self, news: list[Published]) -> None:
+        for watcher in self._watchers:
+            watcher.take(news)
+
+    def close(self) -> None:
+        """End all streams."""
+        self.closing.set()
+        for watcher in self._watchers:
+            watcher.woken.set()
+
+    def add(self, watcher: Watcher) -> None:
+        """Tell this watcher from now on."""
+        self._watchers.add(watcher)
+
+    def remove(self, watcher: Watcher) -> None:
+        """Tell it no more."""
+        self._watchers.discard(watcher)
+
+
+class Watcher:
+    """One client's watch. Lives in the event loop; builds its lines in a thread."""
+
+    def __init__(self, call: Call) -> None:
+        self._reader = call.services.reader
+        self._namespace = call.namespace
+        self._labels = label_selector(call.query.get("listOptions.labelSelector", ""))
+        self._name = name_selector(call.query.get("listOptions.fieldSelector", ""))
+        self._fields = Fields(call.query.get("fields", ""), prefix="result.object.")
+        self._seen: set[str] = set()
+        self._waiting: dict[str, tuple[str, str]] = {}
+        self.woken = asyncio.Event()
+        since = int(call.query.get("listOptions.resourceVersion") or 0)
+        for head in select(self._reader, self._namespace, call.query):
+            if since:
+                self._seen.add(head.uid)
+            if int(json.loads(head.metadata)["resourceVersion"]) > since:
+                self._waiting[head.uid] = ("MODIFIED", "")
+
+    def take(self, news: list[Published]) -> None:
+        """Note what changed."""
+        for kind, uid, text in news:
+            self._waiting[uid] = (kind, text)
+        self.woken.set()
+
+    async def lines(self, hub: Hub) -> AsyncIterator[bytes]:
+        """The events, as they come, until the client goes or the server closes."""
+        hub.add(self)
+        try:
+            while not hub.closing.is_set():
+                started = time.monotonic()
+                waiting, self._waiting = self._waiting, {}
+                for uid, (kind, text) in waiting.items():
+                    line = await run_in_threadpool(self._line, uid, kind, text)
+                    if line:
+                        yield line
+                # A large workflow changes faster than it is put together: leave time to others.
+                await asyncio.sleep(min(5.0, 5 * (time.monotonic() - started)))
+                self.woken.clear()
+                if not self._waiting and not hub.closing.is_set():
+                    await self.woken.wait()
+        finally:
+            hub.remove(self)
+
+    def _line(self, uid: str, kind: str, text: str) -> bytes:
+        if kind == "DELETED":
+            if uid not in self._seen:
+                return b""
+            self._seen.discard(uid)
+            return self._event("DELETED", [text])
+        head = self._reader.head_by_uid(uid)
+        if head is None:  # deleted meanwhile: its event follows
+            return b""
+        wanted = self._wants(head)
+        if not wanted and uid not in self._seen:
+            return b""
+        event = "MODIFIED" if uid in self._seen else "ADDED"
+        if not wanted:  # it was chosen before and is no more: to this watcher it is gone
+            self._seen.discard(uid)
+            return self._event("DELETED", self._reader.workflow_text(head, nodes=False))
+        self._seen.add(uid)
+        return self._event(event, self._reader.workflow_text(head, not self._fields.without("status.nodes")))
+
+    def _wants(self, head: Head) -> bool:
+        return (
+            self._namespace in ("", head.namespace)
+            and self._name in (None, head.name)
+            and self._labels(head.labels)
+        )
+
+    def _event(self, kind: str, pieces: list[str]) -> bytes:
+        text = "".join(pieces)
+        if self._fields:
+            text = dump(fill(self._fields.clean(json.loads(text))))
+        return f'{{"result":{{"type":"{kind}","object":{text}}}}}\n'.encode("utf-8", "replace")
+
+
+def watch(call: Call, hub: Hub) -> StreamingResponse:
+    """The changes of the workflows that the selectors choose."""
+    return StreamingResponse(Watcher(call).lines(hub), media_type="application/json")
+
+
+def logs(call: Call, hub: Hub) -> StreamingResponse:
+    """The logs of a workflow's pods, or of one."""
+    query = call.query
+    for option in ("previous", "sinceSeconds", "sinceTime.seconds", "timestamps", "stream"):
+        if query.get(f"logOptions.{option}") not in (None, "", "false"):
+            raise unsupported(f"logOptions.{option}")
+    if query.get("selector"):
+        raise unsupported("selector")
+    return StreamingResponse(LogStream(call, find(call)).lines(hub), media_type="application/json")
+
+
+class LogStream:
+    """The lines of one call."""
+
+    def __init__(self, call: Call, head: Head) -> None:
+        query = call.query
+        self._reader = call.services.reader
+        self._uid = head.uid
+        self._pods = call.services.engine.home / "pods"
+        self._pod = call.path.get("podName") or query.get("podName") or ""
+        self._follow = query.get("logOptions.follow") == "true"
+        self._none = query.get("logOptions.container", "main") not in ("", "main")
+        self._tail = _count(query.get("logOptions.tailLines"))
+        self._limit = _count(query.get("logOptions.limitBytes"))
+        try:
+            self._grep = re.compile(query["grep"]) if query.get("grep") else None
+        except re.error as error:
+            raise ApiError(INVALID_ARGUMENT, f"grep: {error}") from error
+        self._places: dict[str, int] = {}
+        self._over: set[str] = set()
+
+    async def lines(self, hub: Hub) -> AsyncIterator[bytes]:
+        """What there is; with `follow` also what comes, until the workflow is over."""
+        while not self._none:
+            head = await run_in_threadpool(self._reader.head_by_uid, self._uid)
+            over = head is None or head.finished is not None
+            for pod in await run_in_threadpool(self._pods_to_read):
+                while True:
+                    text = await run_in_threadpool(self._read, pod)
+                    if not text:
+                        break
+                    yield text
+            if not self._follow or over or hub.closing.is_set():
+                return
+            await asyncio.sleep(LOG_POLL)
+
+    def _pods_to_read(self) -> list[PodRow]:
+        return [
+            pod
+            for pod in self._reader.pods(self._uid, self._pod)
+            if pod.folder not in self._over and pod.state != "pending"
+        ]
+
+    def _read(self, pod: PodRow) -> bytes:
+        """The next part of a pod's log, in whole lines; the last line of an ended pod may lack its end."""
+        try:
+            with open(self._pods / pod.folder / "logs", "rb") as file:
+                start = self._places.get(pod.folder)
+                if start is None:
+                    start = _tail_start(file, self._tail)
+                file.seek(start)
+                data = file.read(CHUNK)
+        except OSError:
+            data, start = b"", 0
+        end = data.rfind(b"\n") + 1
+        if not end and (len(data) == CHUNK or pod.state == "ended" or not self._follow):
+            end = len(data)
+        if not end and pod.state == "ended":
+            self._over.add(pod.folder)
+        self._places[pod.folder] = start + end
+        return b"".join(self._entries(pod, data[:end]))
+
+    def _entries(self, pod: PodRow, data: bytes) -> Iterator[bytes]:
+        for line in data.decode("utf-8", "replace").removesuffix("\n").split("\n") if data else ():
+            if self._limit is not None:
+                line = line[: max(0, self._limit)]
+                self._limit -= len(line.encode()) + 1
+                if self._limit < 0 and not line:
+                    return
+            if self._grep is None or self._grep.search(line):
+                yield dump({"result": {"content": line, "podName": pod.name}}).encode() + b"\n"
+
+
+def _count(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise ApiError(INVALID_ARGUMENT, f"expected a number, not {text!r}")
+    return int(text)
+
+
+def _tail_start(file: BinaryIO, lines: int | None) -> int:
+    """Where the last `lines` lines of a file begin."""
+    if lines is None:
+        return 0
+    starts = deque([0], maxlen=lines + 1)
+    for line in file:
+        starts.append(starts[-1] + len(line))
+    return starts[0]

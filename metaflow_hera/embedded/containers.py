@@ -1,0 +1,202 @@
+"""From a container in a manifest to a process on this machine.
+
+What a pod's process gets, and where it differs from a container:
+
+* **Command and arguments** are the manifest's `command` and `args`, with `$(VAR)` and `$$` expanded as
+  Kubernetes' kubelet does it. `image` is ignored: the program is looked up in the PATH of the pod.
+* **Environment** is the manifest's `env` on top of a small base taken from the server's own: PATH, HOME,
+  USER, LANG, LC_ALL and LC_CTYPE; then TMPDIR (the pod's own folder) and EMBEDDED_ARGO_CACHE (a
+  folder that all pods of this machine share). Nothing else of the server's environment reaches a pod.
+* **Paths of outputs**: a process has no root filesystem of its own, so two pods that both write their
+  output to `/tmp/out` would meet. Every occurrence of the `valueFrom.path` of a declared output parameter,
+  in the command, the arguments and the *values* of the environment, is therefore rewritten to a path in
+  the pod's own folder that ends the same. An occurrence is the whole path: `/tmp/out` is rewritten in
+  `--to=/tmp/out` and in `echo x >/tmp/out;`, not in `/tmp/out.log`, `/tmp/outer`, `/tmp/out/x` or
+  `/data/tmp/out`. A program that makes up the path itself (`"/tmp/" + "out"`), or reads it from a file,
+  does not reach it: hand the path over in `args` or `env`.
+* **Working directory** is `workingDir` where that exists on this machine, else an empty folder of the
+  pod's own, which is its TMPDIR as well.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+JSON = dict[str, Any]
+
+# A shell changes, hides or trips over these, and drops names that it could not assign to: `env` sets them.
+SHELLS_OWN = frozenset((
+    "IFS", "LINENO", "OPTIND", "OPTARG", "OPTERR", "PPID", "PWD", "OLDPWD", "UID", "EUID", "SHLVL", "RANDOM",
+    "SECONDS", "SHELLOPTS", "BASHOPTS", "BASH_ENV", "ENV", "POSIXLY_CORRECT", "PS1", "PS2", "PS4", "_",
+    "MAIL", "MAILPATH", "MAILCHECK", "HISTSIZE",
+))  # fmt: skip
+SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+NOT_FOUND = 64
+"""What Argo's emissary exits with when it does not find the program; Kubernetes uses 128 for other faults."""
+
+
+class CannotStart(Exception):
+    """The container's process cannot be started.
+
+    `exit_code` is what the pod ends with, or None where Kubernetes would never have run it.
+    """
+
+    def __init__(self, message: str, exit_code: int | None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What to start: an absolute program and its arguments, the whole environment, a folder to be in.
+
+    `outputs` maps the name of each output parameter to the file that holds it at the end.
+    """
+
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    outputs: dict[str, str]
+
+
+def base_environment(server: Mapping[str, str]) -> dict[str, str]:
+    """The part of the server's environment that every pod gets."""
+    base = {"PATH": server.get("PATH") or "/usr/local/bin:/usr/bin:/bin"}
+    for name in ("HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE"):
+        if server.get(name):
+            base[name] = server[name]
+    if "USER" not in base:
+        try:
+            base["USER"] = getpass.getuser()
+        except (KeyError, OSError):  # a user id without a name, as in some containers
+            base["USER"] = str(os.getuid())
+    base.setdefault("LANG", "C.UTF-8")
+    return base
+
+
+def expand(text: str, values: Mapping[str, str]) -> str:
+    """Expand `$(NAME)` and `$$` as Kubernetes does in command, args and env.
+
+    `$$` is a dollar; a name that is not defined stays as it is written. The rules are those of
+    `k8s.io/kubernetes/third_party/forked/golang/expansion`.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        return "$" if name is None else values.get(name, match.group())
+
+    return re.sub(r"\$(?:\$|\(([^)]*)\))", value, text) if "$" in text else text
+
+
+def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Process:
+    """Work out the process of a pod.
+
+    Args:
+        pod: `name`, `namespace`, `labels`, `annotations`, `serviceAccount` and the `template`.
+        folder: the pod's own folder, in which `work` is the process' to use.
+        base: see `base_environment`.
+        cache: the folder that pods share.
+
+    Raises:
+        CannotStart: the command is not found, or the environment cannot be made.
+    """
+    template = pod["template"]
+    container = template.get("container") or {}
+    declared = _output_paths(template)
+    outputs = {
+        name: f"{folder}/out-{number}-{os.path.basename(path)}"
+        for number, (name, path) in enumerate(declared.items())
+    }
+    rewrite = _rewriter({path: outputs[name] for name, path in declared.items()})
+
+    own = _declared_environment(container, pod)
+    command = [expand(part, own) for part in [*container.get("command", ()), *container.get("args", ())]]
+    argv = [rewrite(part) for part in command]
+    cwd = expand(str(container.get("workingDir") or ""), own)
+    if not (cwd and os.path.isabs(cwd) and os.path.isdir(cwd)):
+        cwd = f"{folder}/work"
+    env = {**base, "TMPDIR": f"{folder}/work", "EMBEDDED_ARGO_CACHE": cache}
+    env.setdefault("HOME", f"{folder}/work")
+    env.update((name, rewrite(value)) for name, value in own.items())
+    if any("\0" in text for text in (*argv, *env, *env.values())):
+        raise CannotStart("a NUL byte in the command, the arguments or the environment", 128)
+    argv[0] = _program(argv[0], env["PATH"], cwd)
+    odd = [name for name in own if name in SHELLS_OWN or not SHELL_NAME.match(name)]
+    if odd:
+        argv = [_program("env", base["PATH"], cwd), *(f"{name}={env.pop(name)}" for name in odd), *argv]
+    return Process(argv, env, cwd, outputs)
+
+
+def _output_paths(template: JSON) -> dict[str, str]:
+    parameters = (template.get("outputs") or {}).get("parameters") or ()
+    found = {p["name"]: (p.get("valueFrom") or {}).get("path") for p in parameters}
+    return {name: path for name, path in found.items() if path}
+
+
+def _rewriter(paths: Mapping[str, str]) -> Callable[[str], str]:
+    if not paths:
+        return lambda text: text
+    longest_first = sorted(paths, key=len, reverse=True)
+    one = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, longest_first))})(?![\w/-]|\.\w)")
+    return lambda text: one.sub(lambda match: paths[match.group()], text)
+
+
+def _declared_environment(container: JSON, pod: JSON) -> dict[str, str]:
+    """The manifest's `env`; each value may refer to those before it, as Kubernetes has it."""
+    env: dict[str, str] = {}
+    for entry in container.get("env") or ():
+        source = entry.get("valueFrom")
+        env[entry["name"]] = (
+            _from_field(source, pod) if source else expand(str(entry.get("value") or ""), env)
+        )
+    return env
+
+
+def _from_field(source: JSON, pod: JSON) -> str:
+    """A value of the downward API; see Kubernetes' `fieldRef`."""
+    path = str((source.get("fieldRef") or {}).get("fieldPath", ""))
+    match = re.fullmatch(r"metadata\.(labels|annotations)\['([^']+)'\]", path)
+    if match:
+        return str((pod.get(match.group(1)) or {}).get(match.group(2), ""))
+    simple = {
+        "metadata.name": pod["name"],
+        "metadata.namespace": pod["namespace"],
+        "metadata.uid": pod["uid"],
+        "spec.serviceAccountName": pod.get("serviceAccount") or "default",
+        "spec.nodeName": "localhost",
+        "status.hostIP": "127.0.0.1",
+        "status.podIP": "127.0.0.1",
+    }
+    if path not in simple:
+        raise CannotStart(
+            f"CreateContainerConfigError: the embedded Argo has no value for env from {source}", None
+        )
+    return str(simple[path])
+
+
+def _program(name: str, path: str, cwd: str) -> str:
+    """The program's absolute path; it must be one, or the shell would take its own builtin instead.
+
+    The message and the exit code are those of Argo's emissary (`argoexec emissary`), which looks the
+    program up in the container before it starts it.
+    """
+    if "/" in name:
+        full = os.path.join(cwd, name)
+        if os.path.isfile(full) and os.access(full, os.X_OK):
+            return full
+        reason = "permission denied" if os.path.exists(full) else "no such file or directory"
+        raise CannotStart(f'failed to find name in PATH: exec: "{name}": stat {name}: {reason}', NOT_FOUND)
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise CannotStart(
+            f'failed to find name in PATH: exec: "{name}": executable file not found in $PATH', 64
+        )
+    return os.path.join(cwd, found)

@@ -1,0 +1,116 @@
+"""Executing a template at a place: executeTemplate of Argo's operator.go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..expressions.variables import SubstitutionError
+from .dag import DagFrame
+from .execution import MAX_DEPTH, TOO_DEEP, Call, CallError, Execution, PodEntry, inputs_of
+from .nodes import ACTIVE, JSON, fulfilled, seconds
+from .parameters import fill, supply
+from .pods import start_pod, watch_pod
+from .retries import RetryFrame, parse_duration
+
+
+def execute(run: Execution, call: Call) -> JSON | None:
+    """Start a template, or take up the node that is there already.
+
+    Returns the node, which may be fulfilled already, or None when a limit says to wait. Raises
+    CallError; the node is then marked, except for what the caller adds to its message.
+    """
+    node = run.nodes.find(call.name)
+    if node is not None and fulfilled(node):
+        return node
+    if call.depth >= MAX_DEPTH:
+        return _fail(run, call, node, TOO_DEEP)
+    if is_blocked(run, call, node):
+        return None
+    try:
+        template = _filled(run, call)
+    except SubstitutionError as error:
+        _fail(run, call, node, str(error))
+        raise CallError(str(error)) from error
+    strategy = _retry_strategy(run, template)
+    if strategy is not None:
+        return RetryFrame.start(run, call, template, strategy, node)
+    return launch(run, call, template, node)
+
+
+def launch(run: Execution, call: Call, template: JSON, node: JSON | None) -> JSON:
+    """Start what a filled template is, whatever its retries."""
+    if template.get("dag") is not None:
+        return _launch_dag(run, call, template, node)
+    if template.get("suspend") is not None:
+        return _suspend(run, call, template, node)
+    if node is not None:
+        watch_pod(run, call, template, node)
+        return node
+    return start_pod(run, call, template)
+
+
+def is_blocked(run: Execution, call: Call, node: JSON | None) -> bool:
+    """Whether a limit holds a call back (checkParallelism)."""
+    if node is not None and node["phase"] in ACTIVE:
+        return False
+    if run.is_full():
+        return True
+    if call.boundary is None:
+        return False
+    template = run.template(call.boundary["templateName"])
+    limit = template.get("parallelism") if template else None
+    return limit is not None and run.nodes.active_children[call.boundary["id"]] >= limit
+
+
+def _filled(run: Execution, call: Call) -> JSON:
+    template = run.template(call.template)
+    if template is None:
+        raise SubstitutionError(f"template {call.template} not found in workflow template")
+    local = {"node.name": call.name}
+    if call.task:
+        local["tasks.name"] = call.task
+    if template.get("container") is not None and _retry_strategy(run, template) is None:
+        local["pod.name"] = run.pod_name(call.name, call.template)
+    values = run.globals.values
+    return fill(supply(template, call.arguments), lambda tag: local.get(tag) or values.get(tag))
+
+
+def _retry_strategy(run: Execution, template: JSON) -> JSON | None:
+    strategy: JSON | None = template.get("retryStrategy")
+    return strategy if strategy is not None else run.spec.get("retryStrategy")
+
+
+def _fail(run: Execution, call: Call, node: JSON | None, message: str) -> JSON:
+    if node is None:
+        return run.create(call, "Skipped", "Error", message)
+    run.nodes.mark(node, "Error", message)
+    return node
+
+
+def _launch_dag(run: Execution, call: Call, template: JSON, node: JSON | None) -> JSON:
+    if node is None:
+        node = run.create(call, "DAG", "Running", inputs=inputs_of(template))
+    frame = DagFrame(run, call, template, node)
+    run.frames[node["id"]] = frame
+    run.stir(frame)
+    return node
+
+
+def _suspend(run: Execution, call: Call, template: JSON, node: JSON | None) -> JSON:
+    if node is None:
+        node = run.create(call, "Suspend", "Running", inputs=inputs_of(template))
+    run.suspended[node["id"]] = PodEntry(call.owner, call.key, on_exit=call.on_exit)
+    duration: Any = template["suspend"].get("duration")
+    if duration:
+        key = node["id"]
+        run.at(seconds(node["startedAt"]) + parse_duration(str(duration)), lambda: resume_node(run, key))
+    return node
+
+
+def resume_node(run: Execution, key: str) -> None:
+    """Let a suspended node go on."""
+    entry = run.suspended.pop(key, None)
+    if entry is not None:
+        node = run.nodes.by_id[key]
+        run.nodes.mark(node, "Succeeded")
+        entry.owner.ended(entry.key, node)

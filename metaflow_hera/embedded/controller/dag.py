@@ -1,0 +1,355 @@
+"""A DAG at work: which task starts when, and what the whole comes to (dag.go of Argo)."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from typing import Any
+
+from ..expressions.depends import evaluate
+from ..expressions.gojson import any_string
+from ..expressions.language import ExpressionError
+from ..expressions.variables import MissingVariable, SubstitutionError, substitute
+from ..expressions.when import WhenError, should_execute
+from .execution import Call, CallError, Execution, Path, arguments_of
+from .groups import Fan, check_items
+from .items import ItemsError, read_items
+from .nodes import JSON, fulfilled
+from .outcome import collect_outputs, dag_phase
+from .plan import Task
+from .scope import TaskScope
+
+OMITTED = "omitted: depends condition not met"
+_FAN = ("withItems", "withParam", "withSequence")
+
+
+class DagFrame:
+    """One DAG node that is not over. Tasks are known by their rank in the plan."""
+
+    __slots__ = (
+        "blocked",
+        "call",
+        "due",
+        "fans",
+        "left",
+        "node",
+        "open",
+        "path",
+        "plan",
+        "ready",
+        "run",
+        "tasks",
+        "template",
+        "waiting",
+    )
+
+    def __init__(self, run: Execution, call: Call, template: JSON, node: JSON) -> None:
+        self.run = run
+        self.call = call
+        self.template = template
+        self.node = node
+        self.path: Path = call.path
+        self.plan = run.plan(template)
+        self.tasks: dict[str, JSON] = {task["name"]: task for task in template["dag"]["tasks"]}
+        self.fans: dict[int, Fan] = {}
+        # What a limit holds back: calls by rank, and the ranks of these and of fans in order.
+        self.blocked: dict[int, Call] = {}
+        self.waiting: list[int] = []
+        # Fans of which an item ended since the last step.
+        self.due: set[int] = set()
+        # Tasks under way, and for each task how many that it depends on are not over.
+        self.open = 0
+        self.left = [len(task.depends) for task in self.plan.tasks]
+        self.ready: list[int] = []
+        for task in self.plan.tasks:
+            found = run.nodes.find(self._name(task))
+            if found is not None and fulfilled(found):
+                self._release(task)
+            elif found is not None:
+                heapq.heappush(self.ready, task.rank)
+        for task in self.plan.tasks:
+            if (
+                not self.left[task.rank]
+                and self._task_node(task.rank) is None
+                and task.rank not in self.ready
+            ):
+                heapq.heappush(self.ready, task.rank)
+
+    # What others tell.
+
+    def ended(self, key: int, node: JSON) -> None:
+        """The node of a task is over."""
+        self.open -= 1
+        self._release(self.plan.tasks[key])
+        self.run.stir(self)
+
+    def item_ended(self, rank: int) -> None:
+        """An item of the fan of a task is over."""
+        self.due.add(rank)
+        self.run.stir(self)
+
+    def step(self) -> None:
+        """Start what can start; see whether the DAG is over."""
+        if fulfilled(self.node):
+            return
+        self._go_on()
+        later: list[int] = []
+        while self.ready:
+            rank = heapq.heappop(self.ready)
+            if self.run.held and self._task_node(rank) is None:
+                later.append(rank)
+            else:
+                self._begin(self.plan.tasks[rank])
+        if self.run.held:
+            self.ready = later
+            return
+        if self.waiting and self.run.is_full():
+            self.run.wait_for_room(self)
+        self._assess()
+
+    # Tasks.
+
+    def _name(self, task: Task) -> str:
+        return f"{self.node['name']}.{task.name}"
+
+    def _task_node(self, rank: int) -> JSON | None:
+        return self.run.nodes.find(self._name(self.plan.tasks[rank]))
+
+    def _release(self, task: Task) -> None:
+        """A task is over: those waiting for it may be ready."""
+        for rank in task.dependents:
+            self.left[rank] -= 1
+            if not self.left[rank] and self._task_node(rank) is None:
+                heapq.heappush(self.ready, rank)
+
+    def _go_on(self) -> None:
+        """Finish fans that are over, and try again what a limit held back, in Argo's order."""
+        for rank in sorted(self.due):
+            self._advance(rank)
+        self.due.clear()
+        while self.waiting and self._has_room():
+            rank = heapq.heappop(self.waiting)
+            if rank in self.blocked:
+                self._execute(rank, self.blocked.pop(rank))
+            elif rank in self.fans:
+                self._advance(rank)
+
+    def _has_room(self) -> bool:
+        """Whether any limit lets one more node begin in here."""
+        limit = self.template.get("parallelism")
+        full = limit is not None and self.run.nodes.active_children[self.node["id"]] >= limit
+        return not (full or self.run.held or self.run.is_full())
+
+    def _advance(self, rank: int) -> None:
+        """Start items of a fan as limits allow; they are in `waiting` as long as some are left."""
+        fan = self.fans[rank]
+        if fan.advance():
+            del self.fans[rank]
+            self.open -= 1
+            self._release(self.plan.tasks[rank])
+        elif fan.next < len(fan.items) and rank not in self.waiting:
+            heapq.heappush(self.waiting, rank)
+
+    def _begin(self, task: Task) -> None:
+        """executeDAGTask for a task whose dependencies are over."""
+        node = self._task_node(task.rank)
+        if node is None and task.rule and not self._decide(task):
+            return
+        try:
+            resolved = self._resolve(task)
+            is_fan = any(resolved.get(key) is not None for key in _FAN)
+            execute = is_fan or should_execute(resolved.get("when", ""))
+            items = self._items(task, resolved) if is_fan else None
+        except MissingVariable:
+            # Argo tries again for ever: the task never starts, and the DAG stays Running.
+            return
+        except (SubstitutionError, WhenError, ItemsError) as error:
+            self._settle(task, "Error", str(error))
+            return
+        if items is not None:
+            self._fan_out(task, resolved, items, node)
+            return
+        if node is None and not execute:
+            self._settle(task, "Skipped", f"when '{resolved['when']}' evaluated false")
+            return
+        if node is None:
+            self._connect(task)
+        self.open += 1
+        self._execute(task.rank, self.call_of(resolved, self._name(task), self, task.rank, (task.rank, 0)))
+
+    def _decide(self, task: Task) -> bool:
+        try:
+            run = evaluate(task.rule, self._results)
+        except ExpressionError as error:
+            self._settle(task, "Error", str(error))
+            return False
+        if not run:
+            self._settle(task, "Omitted", OMITTED)
+        return run
+
+    def _results(self, name: str) -> Mapping[str, bool]:
+        """The truths about a dependency (TaskResults)."""
+        rank = self.plan.rank_in_rule.get(name)
+        node = None if rank is None else self._task_node(rank)
+        if node is None:
+            raise ExpressionError(f"unknown name {name}")
+        phase = node["phase"]
+        phases: list[str] = []
+        if node["type"] == "TaskGroup":
+            by_id = self.run.nodes.by_id
+            phases = [by_id[key]["phase"] for key in node.get("children", ()) if key in by_id]
+        return {
+            "Succeeded": phase == "Succeeded",
+            "Failed": phase == "Failed",
+            "Errored": phase == "Error",
+            "Skipped": phase == "Skipped",
+            "Omitted": phase == "Omitted",
+            "Daemoned": False,
+            "AnySucceeded": "Succeeded" in phases,
+            "AllFailed": bool(phases) and all(each == "Failed" for each in phases),
+        }
+
+    def _resolve(self, task: Task) -> JSON:
+        """The task with its tags replaced (resolveDependencyReferences)."""
+        body = self.tasks[task.name]
+        scope = self._scope(task)
+        parameters = (body.get("arguments") or {}).get("parameters")
+        if parameters:
+            kept = [p for p in parameters if not self._dropped(body, p, scope)]
+            if len(kept) < len(parameters):
+                body = {**body, "arguments": {**body["arguments"], "parameters": kept}}
+        resolved: JSON = substitute(body, scope.resolve)
+        return resolved
+
+    def _dropped(self, body: JSON, parameter: JSON, scope: TaskScope) -> bool:
+        """Whether an argument is an absent output for which the template's input has a default."""
+        value = any_string(parameter.get("value"))
+        if value is None or not value.startswith("{{") or not scope.is_absent(value):
+            return False
+        template = self.run.template(body.get("template", "")) or {}
+        inputs = (template.get("inputs") or {}).get("parameters") or ()
+        return any(
+            each["name"] == parameter["name"]
+            and (each.get("value") is not None or each.get("default") is not None)
+            for each in inputs
+        )
+
+    def _scope(self, task: Task) -> TaskScope:
+        def ancestor(name: str) -> JSON | None:
+            rank = self.plan.rank.get(name)
+            if rank is None or not task.ancestors >> rank & 1:
+                return None
+            return self._task_node(rank)
+
+        return TaskScope(self.run, ancestor)
+
+    def _items(self, task: Task, resolved: JSON) -> list[Any]:
+        try:
+            items = read_items(resolved)
+        except ItemsError:
+            if not should_execute(resolved.get("when", "")):
+                return []
+            raise
+        check_items(resolved, items, self._scope(task).resolve)
+        return items
+
+    def _fan_out(self, task: Task, resolved: JSON, items: list[Any], node: JSON | None) -> None:
+        if not items:
+            self._settle(task, "Skipped", "Skipped, empty params")
+            return
+        if node is None:
+            self._connect(task)
+            call = self.call_of(resolved, self._name(task), self, task.rank, (task.rank, 0))
+            node = self.run.create(call, "TaskGroup", "Running")
+        fan = Fan(self, task.rank, resolved, items, node, self._scope(task).resolve)
+        self.open += 1
+        self.fans[task.rank] = fan
+        self._advance(task.rank)
+
+    def _execute(self, rank: int, call: Call) -> None:
+        try:
+            node = self.run.execute(call)
+        except CallError as error:
+            node = self.run.nodes.find(call.name)
+            assert node is not None
+            self.run.nodes.mark(node, "Error", f"task '{call.name}' errored: {error}")
+        if node is None:
+            self.blocked[rank] = call
+            heapq.heappush(self.waiting, rank)
+        elif fulfilled(node):
+            self.open -= 1
+            self._release(self.plan.tasks[rank])
+
+    def call_of(self, task: JSON, name: str, owner: Any, key: int, place: Path) -> Call:
+        """The call that a resolved task makes."""
+        return Call(
+            name,
+            task.get("template", ""),
+            arguments_of(task),
+            owner,
+            key,
+            (*self.path, *place),
+            self.call.depth + 1,
+            self.node,
+            task["name"],
+            self.call.on_exit,
+        )
+
+    def _settle(self, task: Task, phase: str, message: str) -> None:
+        """A task that ends without having run."""
+        node = self._task_node(task.rank)
+        if node is not None:
+            self.run.nodes.mark(node, phase, message)
+        else:
+            self._connect(task)
+            call = self.call_of(self.tasks[task.name], self._name(task), self, task.rank, (task.rank, 0))
+            self.run.create(call, "Skipped", phase, message)
+        self._release(task)
+
+    def _connect(self, task: Task) -> None:
+        """Hang a task that is about to get a node on what comes before it."""
+        nodes, name = self.run.nodes, self._name(task)
+        if not task.depends:
+            nodes.link(self.node, name)
+            return
+        for rank in task.depends:
+            before = self._task_node(rank)
+            assert before is not None
+            for key in nodes.outbound(before):
+                nodes.link(nodes.by_id[key], name)
+
+    # The whole.
+
+    def _assess(self) -> None:
+        """See whether the DAG is over, and as what."""
+        stopped = self.run.shutdown and not (self.run.shutdown == "Stop" and self.call.on_exit)
+        if not stopped and (self.open or self.blocked):
+            return
+        phase = "Failed" if stopped else dag_phase(self.run, self.node, self.plan, self.template, self.tasks)
+        if phase == "Running":
+            return
+        if phase == "Succeeded":
+            missing = collect_outputs(self.run, self.node, self.plan, self.template)
+            if missing is not None:
+                self._close("Error", missing)
+                return
+        self._finish(phase)
+
+    def _finish(self, phase: str) -> None:
+        outbound: list[str] = []
+        for rank in self.plan.targets:
+            node = self._task_node(rank)
+            if node is not None:
+                outbound += self.run.nodes.outbound(node)
+        if outbound:
+            self.node["outboundNodes"] = outbound
+        else:
+            self.node.pop("outboundNodes", None)
+        self._close(phase, None)
+
+    def _close(self, phase: str, message: str | None) -> None:
+        if message is not None and self.call.boundary is not None:
+            message = f"task '{self.node['name']}' errored: {message}"
+        self.run.nodes.mark(self.node, phase, message)
+        self.run.forget(self, self.node)
+        self.call.owner.ended(self.call.key, self.node)

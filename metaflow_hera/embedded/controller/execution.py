@@ -1,0 +1,271 @@
+"""What the parts of an operation share: nodes, templates, work that is due, and what to ask of the world."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..expressions.gojson import any_string
+from ..expressions.variables import substitute
+from .ids import pod_name
+from .messages import Action
+from .nodes import JSON, NodeTable, seconds
+from .parameters import Globals
+from .plan import Plan, make_plan
+
+# maxStackDepth of Argo's controller (controller.go), and its words.
+MAX_DEPTH = 100
+TOO_DEEP = (
+    "Maximum recursion depth exceeded. See "
+    "https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
+)
+
+Path = tuple[int, ...]
+
+
+class CallError(Exception):
+    """A template that could not be executed; its node is an Error already.
+
+    The message is the reason, to which the caller adds where it happened.
+    """
+
+
+class Owner(Protocol):
+    """Something that started nodes and is told when they are over."""
+
+    def ended(self, key: int, node: JSON) -> None:
+        """The node started under `key` is fulfilled."""
+
+
+class Frame(Protocol):
+    """A node at work that starts others: a DAG, or the attempts of a retry."""
+
+    path: Path
+
+    def step(self) -> None:
+        """Do what can be done now."""
+
+
+@dataclass(slots=True)
+class Call:
+    """A template to be executed at a place.
+
+    `path` gives the place in the order in which Argo comes to it; `flag` is the nodeFlag.
+    """
+
+    name: str
+    template: str
+    arguments: Mapping[str, str]
+    owner: Owner
+    key: int
+    path: Path
+    depth: int = 1
+    boundary: JSON | None = None
+    task: str = ""
+    on_exit: bool = False
+    flag: JSON | None = None
+    # Until when a pod may be active, in seconds since the epoch: a retry's backoff.maxDuration.
+    deadline: float | None = None
+
+
+@dataclass(slots=True)
+class PodEntry:
+    """A pod that was asked for: whom to tell, and what its template said of its outputs."""
+
+    owner: Owner
+    key: int
+    outputs: list[JSON] = field(default_factory=list)
+    on_exit: bool = False
+
+
+class Execution:
+    """The state that frames work on. Everything in it can be made again from the workflow object."""
+
+    def __init__(self, workflow: JSON, execute: Execute, launch: Launch) -> None:
+        """`execute` and `launch` are those of `calls`, handed in because frames and calls need each other."""
+        self.workflow = workflow
+        self._execute = execute
+        self._launch = launch
+        status = workflow.setdefault("status", {})
+        stored = status.get("storedWorkflowTemplateSpec")
+        self.spec: JSON = stored or workflow["spec"]
+        self.name: str = workflow["metadata"]["name"]
+        # A spec that came from a template has no workflow of its own to name.
+        self.scope = "local/" if stored else f"local/{self.name}"
+        self.nodes = NodeTable(workflow)
+        self.globals = Globals(workflow, self.spec)
+        self.pods: dict[str, PodEntry] = {}
+        self.suspended: dict[str, PodEntry] = {}
+        # By the id of the node they stand for.
+        self.frames: dict[str, Frame] = {}
+        self.actions: list[Action] = []
+        self.parallelism: int | None = self.spec.get("parallelism")
+        self._templates: dict[str, JSON] = {
+            template["name"]: template for template in self.spec.get("templates") or ()
+        }
+        self._prepared: dict[str, JSON] = {}
+        self._plans: dict[tuple[str, str], Plan] = {}
+        self._dirty: list[tuple[int, Path, int]] = []
+        self._queued: dict[int, Frame] = {}
+        self._full: dict[Path, Frame] = {}
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timer_count = 0
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch, as the caller of `advance` gave them."""
+        return self.nodes.now
+
+    @property
+    def shutdown(self) -> str:
+        """The strategy of a shutdown, "Stop" or "Terminate", or "" for none."""
+        return str(self.workflow["spec"].get("shutdown") or "")
+
+    @property
+    def deadline(self) -> float | None:
+        """When the workflow runs out of its activeDeadlineSeconds, in seconds since the epoch."""
+        limit = self.spec.get("activeDeadlineSeconds")
+        started = self.workflow["status"].get("startedAt")
+        if limit is None or not started:
+            return None
+        return seconds(started) + float(limit)
+
+    @property
+    def held(self) -> bool:
+        """Whether the workflow is suspended: nodes end, but none begins."""
+        return bool(self.workflow["spec"].get("suspend")) and not self.shutdown
+
+    def may_start(self, on_exit: bool) -> bool:
+        """Whether a shutdown lets new pods start (ShutdownStrategy.ShouldExecute)."""
+        return not self.shutdown or (self.shutdown == "Stop" and on_exit)
+
+    def execute(self, call: Call) -> JSON | None:
+        """Start a template at a place: see `calls.execute`."""
+        return self._execute(self, call)
+
+    def launch(self, call: Call, template: JSON, node: JSON | None) -> JSON:
+        """Start a filled template: see `calls.launch`."""
+        return self._launch(self, call, template, node)
+
+    # Templates.
+
+    def template(self, name: str) -> JSON | None:
+        """A template with the workflow's own values filled in and the defaults of all templates merged."""
+        prepared = self._prepared.get(name)
+        if prepared is None and name in self._templates:
+            defaults = self.spec.get("templateDefaults") or {}
+            merged = _merge(self._templates[name], {k: v for k, v in defaults.items() if k != "name"})
+            prepared = self._prepared[name] = substitute(merged, self.globals.resolve)
+        return prepared
+
+    def plan(self, template: JSON) -> Plan:
+        """The plan of a filled DAG template."""
+        target = template["dag"].get("target") or ""
+        key = (template["name"], target)
+        if key not in self._plans:
+            self._plans[key] = make_plan(template["dag"]["tasks"], target)
+        return self._plans[key]
+
+    def pod_name(self, node_name: str, template: str) -> str:
+        """The name of the pod of a node."""
+        return pod_name(self.name, node_name, template)
+
+    # Work that is due.
+
+    def stir(self, frame: Frame) -> None:
+        """Let a frame take its next step in this turn: the deepest first, then in Argo's order."""
+        if id(frame) not in self._queued:
+            self._queued[id(frame)] = frame
+            heapq.heappush(self._dirty, (-len(frame.path), frame.path, id(frame)))
+
+    def run(self) -> None:
+        """Step frames until none has anything left to do."""
+        while True:
+            if not self._dirty:
+                if not self._full or self.is_full():
+                    return
+                frame = self._full.pop(min(self._full))
+                self.stir(frame)
+            _, _, key = heapq.heappop(self._dirty)
+            self._queued.pop(key).step()
+
+    def is_full(self) -> bool:
+        """Whether the workflow has as many pods as its parallelism allows."""
+        return self.parallelism is not None and self.nodes.active_pods >= self.parallelism
+
+    def wait_for_room(self, frame: Frame) -> None:
+        """Stir a frame when the workflow's parallelism lets it go on."""
+        self._full[frame.path] = frame
+
+    def forget(self, frame: Frame, node: JSON) -> None:
+        """The frame of a node is over."""
+        self._full.pop(frame.path, None)
+        self.frames.pop(node["id"], None)
+
+    def at(self, when: float, action: Callable[[], None]) -> None:
+        """Call back when the time has come."""
+        self._timer_count += 1
+        heapq.heappush(self._timers, (when, self._timer_count, action))
+
+    def ring(self) -> None:
+        """Call what is due by now."""
+        while self._timers and self._timers[0][0] <= self.now:
+            heapq.heappop(self._timers)[2]()
+
+    def next_time(self) -> float | None:
+        """The next time anything is due."""
+        return self._timers[0][0] if self._timers else None
+
+    # Making nodes.
+
+    def create(
+        self, call: Call, kind: str, phase: str, message: str = "", inputs: JSON | None = None
+    ) -> JSON:
+        """Make the node of a call."""
+        return self.nodes.create(
+            call.name,
+            kind,
+            phase,
+            template=call.template,
+            scope=self.scope,
+            boundary=call.boundary,
+            message=message,
+            inputs=inputs,
+            flag=dict(call.flag) if call.flag else None,
+        )
+
+
+Execute = Callable[[Execution, Call], JSON | None]
+Launch = Callable[[Execution, Call, JSON, JSON | None], JSON]
+
+
+def arguments_of(task: JSON) -> dict[str, str]:
+    """The values of a task's arguments by name."""
+    values: dict[str, str] = {}
+    for parameter in (task.get("arguments") or {}).get("parameters") or ():
+        value = any_string(parameter.get("value"))
+        if value is not None:
+            values[parameter["name"]] = value
+    return values
+
+
+def inputs_of(template: JSON) -> JSON | None:
+    """The inputs of a filled template as its node shows them."""
+    parameters = (template.get("inputs") or {}).get("parameters")
+    return {"parameters": parameters} if parameters else None
+
+
+def _merge(value: JSON, defaults: JSON) -> JSON:
+    """Defaults for what is not there, deeply (a strategic merge without lists)."""
+    if not defaults:
+        return value
+    merged = dict(value)
+    for key, default in defaults.items():
+        own = merged.get(key)
+        if own is None:
+            merged[key] = default
+        elif isinstance(own, dict) and isinstance(default, dict):
+            merged[key] = _merge(own, default)
+    return merged

@@ -1,0 +1,103 @@
+"""What goes into the controller and what comes out of it: plain data, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+JSON = dict[str, Any]
+
+
+# Events: what happened outside since the last call.
+
+
+@dataclass(frozen=True, slots=True)
+class PodRunning:
+    """The process of a pod was started."""
+
+    node_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PodEnded:
+    """The process of a pod is gone.
+
+    `exit_code` is the shell's (128 + signal for a killed process), or None when the pod never
+    ran or vanished: an Error then, with `message` saying why. `outputs` maps an output
+    parameter's name to the content of its `valueFrom.path`; a file that does not exist is absent.
+    `past_deadline` says that the pod was ended for having outlived its active deadline.
+    """
+
+    node_id: str
+    exit_code: int | None
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""
+    past_deadline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """`spec.shutdown` was set: "Stop" (exit handlers still run) or "Terminate"."""
+
+    strategy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suspend:
+    """`spec.suspend` was set: start no new pods."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """`spec.suspend` was taken away, and suspended nodes go on."""
+
+
+Event = PodRunning | PodEnded | Shutdown | Suspend | Resume
+
+
+# Actions: what the world outside is asked to do.
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePod:
+    """Start the pod of a node.
+
+    `template` is the container template with every variable replaced. `deadline_seconds` is how
+    long the pod may be active, counted from its start, or None.
+    """
+
+    node_id: str
+    pod_name: str
+    template: JSON
+    deadline_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class KillPod:
+    """End the pod of a node: SIGTERM, then SIGKILL after its grace period.
+
+    Its end is told by a PodEnded like any other.
+    """
+
+    node_id: str
+
+
+Action = CreatePod | KillPod
+
+
+@dataclass(slots=True)
+class Advance:
+    """The outcome of one call of the controller.
+
+    `nodes` holds each node that was created or changed, by id, as Argo's JSON; `removed` the ids
+    of nodes that are gone. `workflow_changed` says that the phase, message, labels, conditions or
+    progress of the workflow itself changed. `wake_at` is the time (seconds since the epoch) at
+    which to call again though nothing happened (a backoff, a deadline), or None.
+    """
+
+    nodes: dict[str, JSON] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
+    actions: list[Action] = field(default_factory=list)
+    workflow_changed: bool = False
+    wake_at: float | None = None

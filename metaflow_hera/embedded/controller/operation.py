@@ -1,0 +1,317 @@
+"""The controller of one workflow: events in, changed nodes and actions out (operate in operator.go)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from ..expressions.gojson import any_string
+from .calls import execute, launch, resume_node
+from .execution import Call, CallError, Execution
+from .messages import Advance, Event, PodEnded, PodRunning, Resume, Shutdown, Suspend
+from .nodes import ACTIVE, JSON, UNSUCCESSFUL, seconds, timestamp
+from .pods import STEP_PAST_DEADLINE, fail_from_outside, pod_ended, pod_running
+
+_LABEL_PHASE = "workflows.argoproj.io/phase"
+_LABEL_COMPLETED = "workflows.argoproj.io/completed"
+_ROOT, _EXIT = 0, 1
+
+
+class Operation:
+    """Advances one workflow. It does no I/O and knows no clock.
+
+    `workflow` is Argo's Workflow object with metadata, spec and status; it is changed in place. A new
+    Operation of the same object, or of a copy, goes on where the old one was.
+    """
+
+    def __init__(self, workflow: JSON) -> None:
+        self.workflow = workflow
+        self._run = Execution(workflow, execute, launch)
+        self._begun = False
+        self._error: str | None = None
+        self._watched: set[str] = set()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the workflow is over and will not change any more."""
+        labels = self.workflow["metadata"].get("labels") or {}
+        return labels.get(_LABEL_COMPLETED) == "true"
+
+    def advance(self, events: Iterable[Event], now: float) -> Advance:
+        """Take in what happened and go as far as possible. `now` is in seconds since the epoch."""
+        run = self._run
+        if self.finished:
+            return Advance()
+        run.nodes.now = now
+        before = self._summary()
+        first = self._mark_running()
+        if not first and not self._begun:
+            self._begin()
+        self._take_in(events, first)
+        self._go_on()
+        return self._outcome(before)
+
+    # Events.
+
+    def _take_in(self, events: Iterable[Event], first: bool) -> None:
+        run = self._run
+        orders: list[Event] = []
+        running = False
+        for event in events:
+            if isinstance(event, PodRunning):
+                pod_running(run, event)
+            elif isinstance(event, PodEnded):
+                # A pod that was told to end reports its results while it is still there.
+                running = running or self._is_unsynced(event.node_id)
+                pod_ended(run, event)
+            else:
+                orders.append(event)
+        if not first:
+            self._condition("PodRunning", running or run.nodes.running_pods > 0)
+        for event in orders:
+            self._obey(event)
+        if run.shutdown:
+            self._shut_down()
+
+    def _is_unsynced(self, key: str) -> bool:
+        node = self._run.nodes.by_id.get(key)
+        return node is not None and node["phase"] == "Failed" and node.get("taskResultSynced") is False
+
+    def _obey(self, event: Event) -> None:
+        spec = self.workflow["spec"]
+        if isinstance(event, Shutdown):
+            spec["shutdown"] = event.strategy
+        elif isinstance(event, Suspend):
+            spec["suspend"] = True
+        elif isinstance(event, Resume):
+            spec.pop("suspend", None)
+            for key in list(self._run.suspended):
+                resume_node(self._run, key)
+            for frame in list(self._run.frames.values()):
+                self._run.stir(frame)
+
+    def _shut_down(self) -> None:
+        """Fail what the shutdown ends (applyExecutionControl, failNodesWithoutCreatedPods...)."""
+        run = self._run
+        message = f"workflow shutdown with strategy:  {run.shutdown}"
+        for key, entry in list(run.pods.items()):
+            if not run.may_start(entry.on_exit) and run.nodes.by_id[key]["phase"] in ACTIVE:
+                fail_from_outside(run, key, message)
+        for key, entry in list(run.suspended.items()):
+            if not run.may_start(entry.on_exit):
+                self._fail_suspended(key, f"Stopped with strategy '{run.shutdown}'")
+        for frame in list(run.frames.values()):
+            run.stir(frame)
+
+    def _fail_suspended(self, key: str, message: str) -> None:
+        run = self._run
+        entry = run.suspended.pop(key)
+        node = run.nodes.by_id[key]
+        run.nodes.mark(node, "Failed", message)
+        entry.owner.ended(entry.key, node)
+
+    def _past_deadline(self) -> None:
+        """Fail what has not started by the workflow's deadline."""
+        run = self._run
+        for key, entry in list(run.pods.items()):
+            if not entry.on_exit and run.nodes.by_id[key]["phase"] == "Pending":
+                fail_from_outside(run, key, STEP_PAST_DEADLINE)
+        for key, entry in list(run.suspended.items()):
+            if not entry.on_exit:
+                self._fail_suspended(key, STEP_PAST_DEADLINE)
+
+    # The workflow.
+
+    def _mark_running(self) -> bool:
+        """Begin; True for the very first turn of the workflow."""
+        status = self.workflow["status"]
+        if status.get("phase") in (None, "", "Pending"):
+            status["phase"] = "Running"
+            status["startedAt"] = timestamp(self._run.now)
+            status.setdefault("finishedAt", None)
+            status.pop("message", None)
+            labels = self._labels()
+            labels[_LABEL_PHASE] = "Running"
+            labels.setdefault(_LABEL_COMPLETED, "false")
+            return True
+        return False
+
+    def _labels(self) -> JSON:
+        labels = self.workflow["metadata"].get("labels")
+        if labels is None:
+            labels = self.workflow["metadata"]["labels"] = {}
+        result: JSON = labels
+        return result
+
+    def _go_on(self) -> None:
+        run = self._run
+        if run.held:
+            run.run()
+            return
+        if not self._begun:
+            self._begin()
+        run.ring()
+        run.run()
+        root = run.nodes.by_id.get(run.name)
+        if (root is not None and root["phase"] not in ACTIVE) or self._error is not None:
+            self._complete(root)
+
+    def _begin(self) -> None:
+        """Execute the entrypoint, or take up all that is under way."""
+        run = self._run
+        self._begun = True
+        self._call(run.name, str(run.spec.get("entrypoint", "")), _ROOT)
+        run.run()
+        root = run.nodes.by_id.get(run.name)
+        if root is not None and root["phase"] not in ACTIVE and run.nodes.find(f"{run.name}.onExit"):
+            self._exit_handler(_outcome_of(root))
+        if run.deadline is not None:
+            run.at(run.deadline, self._past_deadline)
+
+    def _call(self, name: str, template: str, key: int) -> JSON | None:
+        run = self._run
+        parameters = (run.spec.get("arguments") or {}).get("parameters") or []
+        values = {p["name"]: any_string(p.get("value")) for p in parameters}
+        arguments = {name: value for name, value in values.items() if value is not None}
+        flag = {"hooked": True} if key == _EXIT else None
+        call = Call(name, template, arguments, self, key, (key,), 1, on_exit=key == _EXIT, flag=flag)
+        try:
+            return run.execute(call)
+        except CallError as error:
+            which = "entry template execution" if key == _ROOT else "exit template execution "
+            self._error = f"error in {which}: {error}"
+            return None
+
+    def ended(self, key: int, node: JSON) -> None:
+        """The root or the exit handler is over; `_go_on` sees to it."""
+
+    def _complete(self, root: JSON | None) -> None:
+        """The root is over: run the exit handler, then end the workflow."""
+        run = self._run
+        if self._error is not None or root is None:
+            self._end("Error", self._error or "")
+            return
+        phase = _outcome_of(root)
+        if root["type"] == "DAG" and phase == "Error" and root.get("message"):
+            self._end("Error", f"error in entry template execution: {root['message']}")
+            return
+        exit_node = self._exit_handler(phase)
+        if self._error is not None:
+            self._end("Error", self._error)
+            return
+        if exit_node is not None and exit_node["phase"] in ACTIVE:
+            return
+        if exit_node is None and run.spec.get("onExit") and run.may_start(True):
+            return
+        if run.nodes.unsynced:
+            return
+        message = root.get("message", "")
+        if phase in UNSUCCESSFUL and run.shutdown:
+            message = f"Stopped with strategy '{run.shutdown}'"
+        elif phase == "Succeeded":
+            message = ""
+            if exit_node is not None and exit_node["phase"] in UNSUCCESSFUL:
+                phase, message = exit_node["phase"], exit_node.get("message", "")
+        self._end(phase, message)
+
+    def _exit_handler(self, phase: str) -> JSON | None:
+        """Start, take up or look at the exit handler; None when there is none or it has to wait."""
+        run = self._run
+        template = run.spec.get("onExit")
+        if not template:
+            return None
+        name = f"{run.name}.onExit"
+        node = run.nodes.find(name)
+        if (node is None and not run.may_start(True)) or (node is not None and node["id"] in self._watched):
+            return node
+        self._status_values(phase, template)
+        node = self._call(name, template, _EXIT)
+        if node is not None:
+            self._watched.add(node["id"])
+            run.run()
+        return node
+
+    def _status_values(self, phase: str, template: str) -> None:
+        values = self._run.globals.values
+        values["workflow.status"] = phase
+        started = self.workflow["status"].get("startedAt")
+        values["workflow.duration"] = f"{max(0.0, self._run.now - seconds(started)):f}"
+        failures = [
+            {
+                "displayName": node["displayName"],
+                "message": node.get("message", ""),
+                "templateName": node.get("templateName", ""),
+                "phase": node["phase"],
+                "podName": self._run.pod_name(node["name"], node.get("templateName", "")),
+                "finishedAt": node.get("finishedAt"),
+            }
+            for node in self._run.nodes.by_id.values()
+            if node["phase"] in UNSUCCESSFUL
+        ]
+        # Quoted once more, so that the quotes survive being put into a template.
+        values["workflow.failures"] = json.dumps(
+            json.dumps(failures, separators=(",", ":"), ensure_ascii=False), ensure_ascii=False
+        )
+
+    def _end(self, phase: str, message: str) -> None:
+        run, status = self._run, self.workflow["status"]
+        status["phase"] = phase
+        status["finishedAt"] = timestamp(run.now)
+        if message:
+            status["message"] = message
+        else:
+            status.pop("message", None)
+        root = run.nodes.by_id.get(run.name)
+        if phase == "Error" and root is not None and root["phase"] == "Running":
+            run.nodes.mark(root, "Error", "Workflow operation error")
+        labels = self._labels()
+        labels[_LABEL_PHASE] = phase
+        labels[_LABEL_COMPLETED] = "true"
+        self._condition("Completed", True)
+        for node in run.nodes.progress.settle():
+            run.nodes.touch(node)
+
+    def _condition(self, kind: str, value: bool) -> None:
+        conditions: list[JSON] = self.workflow["status"].setdefault("conditions", [])
+        text = "True" if value else "False"
+        for condition in conditions:
+            if condition["type"] == kind:
+                condition["status"] = text
+                return
+        conditions.append({"type": kind, "status": text})
+
+    # The outcome.
+
+    def _summary(self) -> Any:
+        status = self.workflow["status"]
+        return (
+            status.get("phase"),
+            status.get("message"),
+            status.get("progress"),
+            [(c["type"], c["status"]) for c in status.get("conditions") or ()],
+            dict(self.workflow["metadata"].get("labels") or {}),
+            self.workflow["spec"].get("shutdown"),
+            self.workflow["spec"].get("suspend"),
+        )
+
+    def _outcome(self, before: Any) -> Advance:
+        run = self._run
+        for node in run.nodes.progress.flush():
+            run.nodes.touch(node)
+        progress = run.nodes.progress
+        self.workflow["status"]["progress"] = f"{progress.done}/{progress.total}"
+        outcome = Advance(
+            nodes=run.nodes.changed,
+            actions=run.actions,
+            workflow_changed=self._summary() != before,
+            wake_at=None if self.finished else run.next_time(),
+        )
+        run.nodes.changed = {}
+        run.actions = []
+        return outcome
+
+
+def _outcome_of(root: JSON) -> str:
+    phase: str = root["phase"]
+    return phase if phase in UNSUCCESSFUL else "Succeeded"

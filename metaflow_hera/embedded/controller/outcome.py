@@ -1,0 +1,92 @@
+"""What a DAG whose tasks are over comes to: its phase and its outputs (dag.go of Argo)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..expressions.gojson import any_string
+from .execution import Execution
+from .nodes import FULFILLED, JSON, UNSUCCESSFUL
+from .plan import Plan
+from .scope import ABSENT, task_value
+
+
+def dag_phase(run: Execution, dag: JSON, plan: Plan, template: JSON, tasks: Mapping[str, JSON]) -> str:
+    """The phase of a DAG, "Running" when a target has not been reached (assessDAGPhase)."""
+    phases = _target_phases(run, dag, plan)
+    fail_fast = template["dag"].get("failFast") is not False
+    result = "Succeeded"
+    for rank in plan.targets:
+        phase = phases.get(rank)
+        if phase is None:
+            result = "Running"
+            if not fail_fast:
+                break
+        elif phase in UNSUCCESSFUL and not _continues(tasks[plan.tasks[rank].name], phase):
+            result = phase
+            if fail_fast:
+                break
+    return result
+
+
+def _continues(task: JSON, phase: str) -> bool:
+    on = task.get("continueOn") or {}
+    return bool(on.get("failed") if phase == "Failed" else on.get("error"))
+
+
+def _target_phases(run: Execution, dag: JSON, plan: Plan) -> dict[int, str]:
+    """The phase of each target; one that did not run has that of what led to it, failure first."""
+    by_id = run.nodes.by_id
+    targets: dict[str, int] = {}
+    for rank in plan.targets:
+        found = run.nodes.find(f"{dag['name']}.{plan.tasks[rank].name}")
+        if found is not None:
+            targets[found["id"]] = rank
+    phases: dict[int, str] = {}
+    queue = [(key, "Succeeded") for key in dag.get("children", ())]
+    seen = set(queue)
+    for key, branch in queue:
+        node = by_id.get(key)
+        if node is None or node["phase"] not in FULFILLED:
+            return {}
+        phase = branch if node["phase"] in ("Skipped", "Omitted") else node["phase"]
+        rank = targets.get(key, -1)
+        if rank >= 0 and phases.get(rank) not in UNSUCCESSFUL:
+            phases[rank] = phase
+        children = node.get("children", ())
+        if node["type"] == "Retry":
+            # The node has the phase of its last attempt: what comes after the attempts counts.
+            children = [after for attempt in children for after in by_id[attempt].get("children", ())]
+        for child in children:
+            if (child, phase) not in seen:
+                seen.add((child, phase))
+                queue.append((child, phase))
+    return phases
+
+
+def collect_outputs(run: Execution, dag: JSON, plan: Plan, template: JSON) -> str | None:
+    """Set the outputs of a DAG that succeeded; the complaint when one cannot be had."""
+    declared = (template.get("outputs") or {}).get("parameters")
+    if not declared:
+        return None
+    outputs: list[JSON] = []
+    for parameter in declared:
+        source = parameter.get("valueFrom") or {}
+        tag = (source.get("parameter") or "").removeprefix("{{").removesuffix("}}").strip()
+        value = any_string(parameter.get("value")) or _value(run, dag, plan, tag)
+        if value is None:
+            value = any_string(source.get("default"))
+        if value is None:
+            return f'Unable to resolve: "{tag}"'
+        outputs.append({**{k: v for k, v in parameter.items() if k != "valueFrom"}, "value": value})
+    dag["outputs"] = {"parameters": outputs}
+    return None
+
+
+def _value(run: Execution, dag: JSON, plan: Plan, tag: str) -> str | None:
+    if not tag.startswith("tasks."):
+        return run.globals.resolve(tag)
+    name, _, rest = tag[len("tasks.") :].partition(".")
+    node = run.nodes.find(f"{dag['name']}.{name}") if name in plan.rank else None
+    value = None if node is None else task_value(run, node, rest)
+    return None if value is ABSENT else value

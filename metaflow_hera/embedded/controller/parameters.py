@@ -1,0 +1,107 @@
+"""Values for tags: `workflow.*`, and what a template's arguments and the place it runs at provide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from ..expressions.gojson import any_string, dumps
+from ..expressions.variables import Resolve, SubstitutionError, substitute
+
+JSON = dict[str, Any]
+
+_DATE_LETTERS = "aAbBcdDFHIjmMpSTyYzZ"
+
+
+class Globals:
+    """`workflow.*` (setGlobalParameters in operator.go of Argo)."""
+
+    def __init__(self, workflow: JSON, spec: JSON) -> None:
+        metadata = workflow["metadata"]
+        self.values: dict[str, str] = {}
+        self._set_names(metadata, spec)
+        parameters = (spec.get("arguments") or {}).get("parameters") or []
+        self._put_list("parameters", dumps(parameters))
+        for parameter in parameters:
+            value = any_string(parameter.get("value"))
+            if value is not None:
+                self.values["workflow.parameters." + parameter["name"]] = value
+        extra = spec.get("workflowMetadata") or {}
+        for kind in ("labels", "annotations"):
+            own = metadata.get(kind) or {}
+            self._put_list(kind, dumps(own) if own else "null")
+            for key, value in {**own, **(extra.get(kind) or {})}.items():
+                self.values[f"workflow.{kind}.{key}"] = value
+
+    def _set_names(self, metadata: JSON, spec: JSON) -> None:
+        created = metadata.get("creationTimestamp") or ""
+        self.values |= {
+            "workflow.name": metadata["name"],
+            "workflow.namespace": metadata.get("namespace", ""),
+            "workflow.mainEntrypoint": spec.get("entrypoint", ""),
+            "workflow.serviceAccountName": spec.get("serviceAccountName", ""),
+            "workflow.uid": metadata.get("uid", ""),
+            "workflow.creationTimestamp": created,
+            "workflow.creationTimestamp.RFC3339": created,
+        }
+        scheduled = (metadata.get("annotations") or {}).get("workflows.argoproj.io/scheduled-time")
+        if scheduled is not None:
+            self.values["workflow.scheduledTime"] = scheduled
+        if spec.get("priority") is not None:
+            self.values["workflow.priority"] = str(spec["priority"])
+        if created:
+            moment = datetime.fromisoformat(created.replace("Z", "+00:00")).astimezone(timezone.utc)
+            self.values["workflow.creationTimestamp.s"] = str(int(moment.timestamp()))
+            for letter in _DATE_LETTERS:
+                self.values[f"workflow.creationTimestamp.{letter}"] = moment.strftime("%" + letter)
+
+    def _put_list(self, kind: str, text: str) -> None:
+        self.values[f"workflow.{kind}"] = text
+        self.values[f"workflow.{kind}.json"] = text
+
+    def resolve(self, tag: str) -> str | None:
+        """The value of a tag, or None."""
+        return self.values.get(tag)
+
+
+def supply(template: JSON, arguments: Mapping[str, str]) -> JSON:
+    """The template with a value for each input (the first half of ProcessArgs in Argo's common/util.go).
+
+    Raises SubstitutionError for an input that has neither argument nor default.
+    """
+    inputs = (template.get("inputs") or {}).get("parameters")
+    if not inputs:
+        return template
+    supplied: list[JSON] = []
+    for parameter in inputs:
+        value = arguments.get(parameter["name"])
+        if value is None:
+            value = any_string(parameter.get("value"))
+        if value is None:
+            value = any_string(parameter.get("default"))
+        if value is None:
+            raise SubstitutionError(f"inputs.parameters.{parameter['name']} was not supplied")
+        supplied.append({**parameter, "value": value})
+    return {**template, "inputs": {**template["inputs"], "parameters": supplied}}
+
+
+def fill(template: JSON, resolve: Resolve) -> JSON:
+    """Replace tags in a supplied template: what `resolve` knows, then the inputs (SubstituteParams)."""
+    template = substitute(template, resolve)
+    inputs = {
+        "inputs.parameters." + parameter["name"]: parameter["value"]
+        for parameter in (template.get("inputs") or {}).get("parameters") or ()
+    }
+    for parameter in (template.get("outputs") or {}).get("parameters") or ():
+        path = (parameter.get("valueFrom") or {}).get("path")
+        if path:
+            inputs[f"outputs.parameters.{parameter['name']}.path"] = path
+
+    def lookup(tag: str) -> str | None:
+        if tag == "inputs.parameters":
+            return dumps((template.get("inputs") or {}).get("parameters") or [])
+        return inputs.get(tag)
+
+    filled: JSON = substitute(template, lookup)
+    return filled

@@ -1,0 +1,124 @@
+"""Pods of container templates: asking for them, and what their ends mean for their nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..expressions.gojson import any_string
+from .execution import Call, Execution, PodEntry, inputs_of
+from .messages import CreatePod, KillPod, PodEnded, PodRunning
+from .nodes import FULFILLED, JSON, fulfilled
+
+PAST_DEADLINE = "Pod was active on the node longer than the specified deadline"
+STEP_PAST_DEADLINE = "Step exceeded its deadline"
+
+
+def start_pod(run: Execution, call: Call, template: JSON) -> JSON:
+    """Make the node of a pod and ask for the pod (createWorkflowPod in workflowpod.go of Argo)."""
+    node = run.create(call, "Pod", "Pending", inputs=inputs_of(template))
+    if not run.may_start(call.on_exit):
+        run.nodes.mark(node, "Failed", f"workflow shutdown with strategy: {run.shutdown}")
+        return node
+    limit = _active_deadline(run, call, template)
+    if limit is not None and limit <= 0:
+        run.nodes.mark(node, "Failed", STEP_PAST_DEADLINE)
+        return node
+    watch_pod(run, call, template, node)
+    name = run.pod_name(call.name, call.template)
+    run.actions.append(CreatePod(node["id"], name, template, limit))
+    return node
+
+
+def watch_pod(run: Execution, call: Call, template: JSON, node: JSON) -> None:
+    """Listen to a pod that was asked for."""
+    outputs = (template.get("outputs") or {}).get("parameters") or []
+    run.pods[node["id"]] = PodEntry(call.owner, call.key, outputs, call.on_exit)
+
+
+def _active_deadline(run: Execution, call: Call, template: JSON) -> float | None:
+    limits: list[float] = []
+    own = template.get("activeDeadlineSeconds")
+    if own not in (None, ""):
+        limits.append(float(own))
+    # Exit handlers run even after the workflow's deadline.
+    if run.deadline is not None and not call.on_exit:
+        limits.append(run.deadline - run.now)
+    if call.deadline is not None:
+        limits.append(call.deadline - run.now)
+    return min(limits, default=None)
+
+
+def pod_running(run: Execution, event: PodRunning) -> None:
+    """The process of a pod was started."""
+    node = run.nodes.by_id.get(event.node_id)
+    if node is not None and node["phase"] == "Pending":
+        run.nodes.mark(node, "Running")
+
+
+def pod_ended(run: Execution, event: PodEnded) -> None:
+    """The process of a pod is gone (assessNodeStatus in operator.go)."""
+    node = run.nodes.by_id.get(event.node_id)
+    entry = run.pods.pop(event.node_id, None)
+    if node is None:
+        return
+    if node["phase"] in FULFILLED:
+        _late_results(run, node, event)
+        return
+    if entry is None:
+        return
+    if event.exit_code is None:
+        run.nodes.mark(node, "Error", event.message or "pod deleted")
+        entry.owner.ended(entry.key, node)
+        return
+    reported = _reported(entry.outputs, event)
+    outputs: dict[str, Any] = {"parameters": reported} if reported else {}
+    outputs["exitCode"] = str(event.exit_code)
+    node["outputs"] = outputs
+    if event.past_deadline:
+        run.nodes.mark(node, "Failed", PAST_DEADLINE)
+    elif event.exit_code:
+        run.nodes.mark(node, "Failed", event.message or f"main: Error (exit code {event.exit_code})")
+    elif entry.outputs and reported is None:
+        # Argo waits for outputs that were declared, and these never come: the node stays Running.
+        run.nodes.touch(node)
+        return
+    else:
+        run.nodes.mark(node, "Succeeded", "")
+    entry.owner.ended(entry.key, node)
+
+
+def _late_results(run: Execution, node: JSON, event: PodEnded) -> None:
+    """What a pod that was failed from outside still reports: its outputs, but no exit code."""
+    if fulfilled(node):
+        return
+    template = run.template(node["templateName"]) or {}
+    reported = _reported((template.get("outputs") or {}).get("parameters") or [], event)
+    if reported:
+        node["outputs"] = {"parameters": reported}
+    run.nodes.mark(node, node["phase"])
+
+
+def _reported(declared: list[JSON], event: PodEnded) -> list[JSON] | None:
+    """The outputs with values, or None when one that has no default is not there."""
+    found: list[JSON] = []
+    for parameter in declared:
+        value = any_string(parameter.get("value"))
+        if value is None:
+            value = event.outputs.get(parameter["name"])
+        if value is None:
+            value = any_string((parameter.get("valueFrom") or {}).get("default"))
+        if value is None:
+            return None
+        found.append({**parameter, "value": value})
+    return found
+
+
+def fail_from_outside(run: Execution, key: str, message: str) -> None:
+    """Fail the node of a pod and end the pod (handleExecutionControlError in exec_control.go)."""
+    node, entry = run.nodes.by_id[key], run.pods[key]
+    was_running = node["phase"] == "Running"
+    run.nodes.mark(node, "Failed", message, synced=not was_running)
+    run.actions.append(KillPod(key))
+    if not was_running:
+        del run.pods[key]
+        entry.owner.ended(entry.key, node)

@@ -1,0 +1,356 @@
+"""The loop: what happened -> the controller -> the store -> the world.
+
+One thread owns the store's writer, the pods and the workflows in progress. Each turn it takes what happened
+(pods that ended, calls of the API, times that came), lets the controller advance the workflows concerned,
+saves all of it in one transaction, and only then lets it be seen: pods start, signals go out, callers get
+their answers, watchers their events. A crash between the two leaves a state from which the next start
+goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, TypeVar
+
+from metaflow_hera.embedded.controller import Operation
+from metaflow_hera.embedded.controller.messages import Action, CreatePod, Event
+from metaflow_hera.embedded.pods import PodEvent, Pods
+from metaflow_hera.embedded.reader import JSON, dump
+from metaflow_hera.embedded.store import Store
+
+T = TypeVar("T")
+Clock = Callable[[], float]
+Published = tuple[str, str, str]
+"""A watch event's type ("ADDED", "MODIFIED", "DELETED"), the workflow's uid; its JSON if it is deleted."""
+
+log = logging.getLogger(__name__)
+
+COMPLETED = "workflows.argoproj.io/completed"
+PHASE = "workflows.argoproj.io/phase"
+
+
+def timestamp(seconds: float) -> str:
+    """A time as Kubernetes writes it."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(slots=True)
+class Running:
+    """A workflow in progress."""
+
+    operation: Operation
+    created: float
+    events: list[Event] = field(default_factory=list)
+    wake_at: float | None = None
+
+
+class Engine:
+    """Runs workflows until `stop`.
+
+    Args:
+        store: the writer; from `start` on it belongs to the loop's thread.
+        home: where the pods' folders are.
+        max_pods: how many pods may run at once, over all workflows.
+        publish: called after each transaction, by the loop's thread, with what changed.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        home: Path,
+        max_pods: int,
+        publish: Callable[[list[Published]], None],
+        clock: Clock = time.time,
+    ) -> None:
+        self.store = store
+        self.home = home
+        self.clock = clock
+        self._host = socket.gethostname()
+        self._pods = Pods(home, store, max_pods)
+        self._publish = publish
+        self._running: dict[str, Running] = {}
+        self._due: dict[str, None] = {}
+        self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._news: list[Published] = []
+        self._created: list[tuple[str, str]] = []
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self.failure: BaseException | None = None
+
+    # From other threads.
+
+    def start(self, on_failure: Callable[[], object] = lambda: None) -> None:
+        """Take up what an earlier server left, and go on with it.
+
+        `on_failure` is called by the loop's thread if the loop itself breaks (say, the disk is full): nothing
+        goes on then, and a new start is needed.
+        """
+        self._on_failure = on_failure
+        with self.store.turn():
+            for uid in self.store.unfinished():
+                head = self.store.head_by_uid(uid)
+                if head is not None:
+                    self.load(self.store.workflow(head))
+            self._pods.take_up()
+            self.store.put_pods(self._pods.take_changed())
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the turn and stop; running pods go on, waiting ones start after the next `start`."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+
+    def child_ended(self) -> None:
+        """To be called on SIGCHLD."""
+        self._pods.child_ended()
+        self._wake.set()
+
+    def call(self, change: Callable[[], T], timeout: float = 60.0) -> T:
+        """Run `change` in the loop's thread and transaction; returns when that is committed.
+
+        An exception of `change` undoes its part of the transaction and is raised here.
+        """
+        future: Future[T] = Future()
+        self._calls.append((change, future))
+        self._wake.set()
+        return future.result(timeout)
+
+    # For the changes of `call`.
+
+    def load(self, workflow: JSON) -> None:
+        """Advance this unfinished workflow from now on."""
+        uid = workflow["metadata"]["uid"]
+        created = _seconds(workflow["metadata"]["creationTimestamp"])
+        try:
+            self._running[uid] = Running(Operation(workflow), created)
+        except Exception as error:
+            log.exception("workflow %s cannot be taken up", workflow["metadata"]["name"])
+            self._fail(uid, workflow, created, error)
+            return
+        self._due[uid] = None
+
+    def workflow(self, uid: str) -> JSON | None:
+        """The object of a workflow in progress, to read only."""
+        running = self._running.get(uid)
+        return running.operation.workflow if running else None
+
+    def add(self, workflow: JSON) -> None:
+        """A new workflow: store it and start it."""
+        uid = workflow["metadata"]["uid"]
+        self.store.put_spec(workflow)
+        self.store.put_nodes(uid, ((workflow.get("status") or {}).get("nodes") or {}).items())
+        self.store.put_workflow(workflow, _seconds(workflow["metadata"]["creationTimestamp"]), None)
+        self._news.append(("ADDED", uid, ""))
+        self.load(workflow)
+
+    def replace(self, workflow: JSON, old_nodes: Iterable[str]) -> None:
+        """A workflow that ended goes on from a state made for it (Argo's retry)."""
+        uid = workflow["metadata"]["uid"]
+        nodes: JSON = workflow["status"].get("nodes") or {}
+        self.store.put_spec(workflow)
+        self.store.put_nodes(uid, nodes.items(), set(old_nodes) - nodes.keys())
+        self._save(workflow, _seconds(workflow["metadata"]["creationTimestamp"]))
+        self.load(workflow)
+
+    def send(self, uid: str, event: Event) -> None:
+        """Tell a workflow in progress that something happened."""
+        running = self._running[uid]
+        running.events.append(event)
+        self._due[uid] = None
+
+    def touch(self, uid: str) -> None:
+        """The object of a workflow in progress was changed: store it, spec included."""
+        running = self._running[uid]
+        self.store.put_spec(running.operation.workflow)
+        self._save(running.operation.workflow, running.created)
+
+    def remove(self, uid: str) -> None:
+        """Forget a workflow; its pods are ended at once."""
+        head = self.store.head_by_uid(uid)
+        if head is None:
+            return
+        self._news.append(("DELETED", uid, "".join(self.store.workflow_text(head, nodes=False))))
+        self._pods.forget(uid)
+        self._running.pop(uid, None)
+        self._due.pop(uid, None)
+        self.store.delete_workflow(uid)
+
+    # The loop.
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                timeout = self._timeout()
+                if timeout is None or timeout > 0:
+                    self._wake.wait(timeout)
+                self._wake.clear()
+                self._turn()
+        except BaseException as error:  # the server ends with it: see server.py
+            self.failure = error
+            log.critical("the loop stopped", exc_info=True)
+            self._on_failure()
+        finally:
+            self._stopping = True
+            for _, future in self._calls:
+                future.set_exception(RuntimeError("the server is stopping"))
+
+    def _timeout(self) -> float | None:
+        if self._due or self._calls:
+            return 0.0
+        times = [running.wake_at for running in self._running.values() if running.wake_at is not None]
+        pods = self._pods.wake_at()
+        if pods is not None:
+            times.append(pods)
+        return max(0.0, min(times) - self.clock()) if times else None
+
+    def _turn(self) -> None:
+        now = self.clock()
+        answers: list[tuple[Future[Any], Any, BaseException | None]] = []
+        with self.store.turn():
+            # Pods saved in an earlier turn may start at once, while this turn is worked out.
+            self._receive(self._pods.collect(now))
+            self._receive(self._pods.start_ready(now))
+            while self._calls:
+                answers.append(self._answer(*self._calls.popleft()))
+            for uid, running in self._running.items():
+                if running.wake_at is not None and running.wake_at <= now:
+                    self._due[uid] = None
+            due, self._due = self._due, {}
+            for uid in due:
+                if uid in self._running:
+                    self._advance(uid, self._running[uid], now)
+            self.store.put_pods(self._pods.take_changed())
+        self._after_commit(answers)
+
+    def _after_commit(self, answers: list[tuple[Future[Any], Any, BaseException | None]]) -> None:
+        self._pods.carry_out()
+        for uid, node_id in self._created:
+            self._pods.queue(uid, node_id)
+        self._created.clear()
+        self._receive(self._pods.start_ready(self.clock()))
+        for future, value, error in answers:
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+        if self._news:
+            news, self._news = self._news, []
+            self._publish(news)
+
+    def _receive(self, events: Iterable[PodEvent]) -> None:
+        for uid, event in events:
+            running = self._running.get(uid)
+            if running is not None:
+                running.events.append(event)
+                self._due[uid] = None
+
+    def _answer(
+        self, change: Callable[[], Any], future: Future[Any]
+    ) -> tuple[Future[Any], Any, BaseException | None]:
+        try:
+            with self.store.part():
+                return future, change(), None
+        except Exception as error:
+            return future, None, error
+
+    def _advance(self, uid: str, running: Running, now: float) -> None:
+        events, running.events = running.events, []
+        try:
+            with self.store.part():
+                self._step(uid, running, events, now)
+        except Exception as error:
+            log.exception("workflow %s", running.operation.workflow["metadata"]["name"])
+            self._fail(uid, running.operation.workflow, running.created, error)
+
+    def _step(self, uid: str, running: Running, events: list[Event], now: float) -> None:
+        outcome = running.operation.advance(events, now)
+        running.wake_at = outcome.wake_at
+        workflow = running.operation.workflow
+        for node in outcome.nodes.values():
+            if node["type"] == "Pod" and node["phase"] == "Running":
+                node.setdefault("hostNodeName", self._host)
+        self.store.put_nodes(uid, outcome.nodes.items(), outcome.removed)
+        self._act(uid, workflow, outcome.actions, now)
+        if outcome.nodes or outcome.removed or outcome.workflow_changed:
+            self._save(workflow, running.created)
+        if running.operation.finished:
+            del self._running[uid]
+
+    def _act(self, uid: str, workflow: JSON, actions: list[Action], now: float) -> None:
+        rows = []
+        for action in actions:
+            if isinstance(action, CreatePod):
+                pod = dump(_pod(workflow, action))
+                rows.append(
+                    self._pods.new_row(uid, action.node_id, action.pod_name, pod, action.deadline_seconds)
+                )
+                self._created.append((uid, action.node_id))
+            else:
+                event = self._pods.kill(uid, action.node_id, now)
+                if event is not None:
+                    self._receive([event])
+        self.store.put_pods(rows)
+
+    def _save(self, workflow: JSON, created: float) -> None:
+        meta, status = workflow["metadata"], workflow["status"]
+        meta["resourceVersion"] = str(self.store.next_version())
+        meta["generation"] = meta.get("generation", 0) + 1
+        finished = status.get("finishedAt")
+        self.store.put_workflow(workflow, created, _seconds(finished) if finished else None)
+        self._news.append(("MODIFIED", meta["uid"], ""))
+
+    def _fail(self, uid: str, workflow: JSON, created: float, error: Exception) -> None:
+        """A fault of the controller ends the workflow that showed it, and no other."""
+        now = self.clock()
+        status = workflow.setdefault("status", {})
+        status.update(phase="Error", finishedAt=timestamp(now), message=f"{type(error).__name__}: {error}")
+        status["startedAt"] = status.get("startedAt") or timestamp(now)
+        workflow["metadata"].setdefault("labels", {}).update({COMPLETED: "true", PHASE: "Error"})
+        self._created = [key for key in self._created if key[0] != uid]
+        for row in self.store.pods(uid):
+            if row.state != "ended":
+                self._pods.kill(uid, row.node_id, now)
+        self._running.pop(uid, None)
+        self._save(workflow, created)
+
+
+def _pod(workflow: JSON, action: CreatePod) -> JSON:
+    """What starting a pod takes, with the labels and annotations that Argo gives it."""
+    meta, template = workflow["metadata"], action.template
+    spec = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or workflow["spec"]
+    own = template.get("metadata") or {}
+    common = spec.get("podMetadata") or {}
+    return {
+        "name": action.pod_name,
+        "namespace": meta["namespace"],
+        "uid": f"{meta['uid']}-{action.node_id}",
+        "serviceAccount": spec.get("serviceAccountName"),
+        "labels": {
+            **(common.get("labels") or {}),
+            **(own.get("labels") or {}),
+            "workflows.argoproj.io/workflow": meta["name"],
+            COMPLETED: "false",
+        },
+        "annotations": {
+            **(common.get("annotations") or {}),
+            **(own.get("annotations") or {}),
+            "workflows.argoproj.io/node-id": action.node_id,
+        },
+        "template": {key: template[key] for key in ("container", "outputs") if template.get(key)},
+    }
+
+
+def _seconds(text: str) -> float:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()

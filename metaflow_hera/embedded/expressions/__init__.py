@@ -1,0 +1,1 @@
+"""The small languages inside a manifest: `depends`, `when`, and `{{...}}`."""

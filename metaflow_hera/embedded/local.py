@@ -1,0 +1,269 @@
+"""The embedded Argo as its user sees it: start it, stop it, ask after it.
+
+Light on purpose: it imports the standard library and the errors only, the server is another process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from metaflow_hera.errors import ConfigurationError, LocalServerError
+
+START_TIMEOUT = 20.0
+STOP_TIMEOUT = 15.0
+
+
+@dataclass(frozen=True)
+class LocalServer:
+    """A running server.
+
+    Attributes:
+        url: where it listens, without a slash at the end.
+        pid: its process.
+        home: the folder of its state.
+        version: the version of metaflow_hera it was started from.
+        token_file: holds the token that every call needs.
+        started: when, in seconds since the epoch.
+        database_bytes: the size of its database.
+        free_bytes: what is left on the disk of its home.
+    """
+
+    url: str
+    pid: int
+    home: Path
+    version: str
+    token_file: Path
+    started: float
+    database_bytes: int
+    free_bytes: int
+
+    @property
+    def token(self) -> str:
+        """The token to call it with."""
+        return self.token_file.read_text(encoding="utf-8").strip()
+
+
+def home_folder() -> Path:
+    """Where the state of the embedded Argo is: METAFLOW_HERA_HOME, or the platform's user state folder.
+
+    Raises:
+        ConfigurationError: METAFLOW_HERA_HOME is relative.
+    """
+    given = os.environ.get("METAFLOW_HERA_HOME")
+    if given:
+        path = Path(given)
+        if not path.is_absolute():
+            raise ConfigurationError(f"METAFLOW_HERA_HOME must be an absolute path, not {given!r}.")
+        return path
+    import platformdirs
+
+    path = Path(platformdirs.user_state_dir("metaflow_hera"))
+    if path.is_absolute():
+        return path
+    # No HOME, and a user that the system does not know, as in some containers.
+    import tempfile
+
+    return Path(tempfile.gettempdir()) / f"metaflow_hera-{os.getuid()}"
+
+
+def status(home: Path | None = None) -> LocalServer | None:
+    """The server of a home if one runs and answers, else None."""
+    home = (home or home_folder()).absolute()
+    try:
+        facts = json.loads((home / "server.json").read_text(encoding="utf-8"))
+        server = _server(home, facts)
+    except PermissionError as error:
+        raise ConfigurationError(
+            f"{error.filename} cannot be read ({error.strerror}): is it another user's?"
+        ) from error
+    except (OSError, ValueError, KeyError):
+        return None
+    return server if _answers(server) else None
+
+
+def ensure_running(home: Path | None = None) -> LocalServer:
+    """The server of a home; started if there is none, replaced if it is of another version."""
+    home = (home or home_folder()).absolute()
+    server = status(home)
+    if server is not None and server.version != _version():
+        stop(home)
+        server = None
+    return server or start(home)
+
+
+def start(home: Path | None = None, port: int | None = None) -> LocalServer:
+    """Start the server of a home; one that runs already is returned as it is.
+
+    Args:
+        home: its folder, by default `home_folder()`.
+        port: where to listen, by default where it did the last time, or a free port.
+
+    Raises:
+        ConfigurationError: the folder or the port cannot be used.
+        LocalServerError: it does not start; the message tells why, or where its log is.
+    """
+    home = (home or home_folder()).absolute()
+    running = status(home)
+    if running is not None:
+        return _at_port(running, port)
+    make_home(home)
+    command = [sys.executable, "-m", "metaflow_hera.embedded.server", "--home", str(home)]
+    if port is not None:
+        command += ["--port", str(port)]
+    package_folder = str(Path(__file__).resolve().parents[2])
+    paths = [package_folder, *filter(None, [os.environ.get("PYTHONPATH")])]
+    with open(home / "start.log", "wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        code = process.poll()
+        running = status(home)
+        if running is not None and (running.pid == process.pid or code is not None):
+            return _at_port(running, port)  # ours, or that of another starter who was faster
+        if code is not None and not _is_locked(home):
+            said = (home / "start.log").read_text(encoding="utf-8", errors="replace").strip()
+            reason = said.splitlines()[-1] if said else f"it ended with code {code}"
+            kind = ConfigurationError if code == 2 else LocalServerError
+            raise kind(f"The embedded Argo does not start: {reason} Its log is {home / 'server.log'}.")
+        time.sleep(0.02)
+    raise LocalServerError(
+        f"The embedded Argo did not answer within {START_TIMEOUT:.0f} s: see {home / 'server.log'}, "
+        "then try again."
+    )
+
+
+def stop(home: Path | None = None) -> bool:
+    """Stop the server of a home; its pods go on. Returns whether there was one.
+
+    Raises:
+        LocalServerError: it does not end.
+    """
+    home = (home or home_folder()).absolute()
+    pid = _lock_holder(home)
+    if pid is None:
+        (home / "server.json").unlink(missing_ok=True)  # stale: its server was killed
+        return False
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while time.monotonic() < deadline:
+        if not _is_locked(home):
+            return True
+        time.sleep(0.02)
+    raise LocalServerError(f"The embedded Argo (process {pid}) does not end: see {home / 'server.log'}.")
+
+
+def make_home(home: Path) -> None:
+    """Make the folder of a home, for this user only.
+
+    Raises:
+        ConfigurationError: it cannot be made or written to.
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if home.stat().st_uid != os.getuid():
+            raise PermissionError(1, "it belongs to another user")
+        home.chmod(0o700)
+        probe = home / f".probe-{os.getpid()}"
+        probe.touch(mode=0o600)
+        probe.unlink()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder {home} cannot be used ({error.strerror}): set METAFLOW_HERA_HOME to one that can."
+        ) from error
+
+
+def _server(home: Path, facts: dict[str, Any]) -> LocalServer:
+    database = home / "argo.db"
+    disk = os.statvfs(home)
+    return LocalServer(
+        url=str(facts["url"]),
+        pid=int(facts["pid"]),
+        home=home,
+        version=str(facts["version"]),
+        token_file=home / "token",
+        started=float(facts["started"]),
+        database_bytes=database.stat().st_size if database.exists() else 0,
+        free_bytes=disk.f_bavail * disk.f_frsize,
+    )
+
+
+def _answers(server: LocalServer) -> bool:
+    """Whether the server of these facts is there: it holds the lock, and its port takes the token."""
+    if not _is_locked(server.home):
+        return False
+    try:
+        token = server.token
+    except OSError:
+        return False
+    request = urllib.request.Request(
+        f"{server.url}/api/v1/version", headers={"Authorization": f"Bearer {token}"}
+    )
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({})
+    )  # a proxy knows nothing of this machine
+    try:
+        with opener.open(request, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _at_port(server: LocalServer, port: int | None) -> LocalServer:
+    if port is not None and not server.url.endswith(f":{port}"):
+        raise LocalServerError(
+            f"The embedded Argo runs already, at {server.url}: stop it to change its port."
+        )
+    return server
+
+
+def _is_locked(home: Path) -> bool:
+    import fcntl
+
+    try:
+        descriptor = os.open(home / "server.lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _lock_holder(home: Path) -> int | None:
+    """The process that holds the lock: it writes its number into it."""
+    if not _is_locked(home):
+        return None
+    try:
+        return int((home / "server.lock").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version("metaflow_hera")
+    except metadata.PackageNotFoundError:
+        return "0"

@@ -1,0 +1,365 @@
+"""Pods as processes of this machine.
+
+A pod is a process group in a session of its own, with a folder `pods/<workflow uid>/<pod name>` in the home:
+
+    state   a line with the process that runs it, when it is over a line with its exit code; made
+            exclusively, so that a pod started twice around a crash runs once
+    logs    its standard output and standard error, in the order of arrival
+    work    its working directory and its TMPDIR
+    out-*   its output parameters
+
+Each pod is run by a few lines of `/bin/sh` that outlive the server and keep its exit code; what it is
+to run reaches the shell as arguments, never as text of the script. After a restart the server takes up
+the running pods: a process is a pod's if it has the pod's folder among its arguments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from metaflow_hera.embedded.containers import NOT_FOUND, CannotStart, base_environment, process
+from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
+from metaflow_hera.embedded.reader import PodRow
+from metaflow_hera.embedded.store import Store
+
+GRACE = 30.0
+"""Seconds from SIGTERM to SIGKILL: Kubernetes' default terminationGracePeriodSeconds."""
+
+OUTPUT_LIMIT = 262_144
+"""Bytes of one output parameter: Argo's documented limit of 256 kB."""
+
+POLL = 0.25
+"""Seconds between looks at a pod that is not a child of this server."""
+
+# It claims the pod; survives the SIGTERM that its group gets (the pod's own process sees the default: a
+# shell resets its traps in a child); keeps the exit code; and ends what the pod left behind, as the end of
+# a container does.
+WRAPPER = """
+trap : TERM INT HUP
+set -C
+cd -- "$2" && { exec 3>"$1/state"; } 2>/dev/null || exit
+echo $$ >&3
+shift 2
+"$@" 3>&-
+echo $? >&3
+kill -KILL 0
+"""
+
+PodEvent = tuple[str, PodRunning | PodEnded]
+
+
+class Pods:
+    """Starts, watches and ends the pods of all workflows. Used by one thread, the loop's.
+
+    The loop saves what `take_changed` returns, in the transaction in which it acts on the events, and
+    only then calls `carry_out`: no signal is sent that a restart would not know of.
+    """
+
+    def __init__(self, home: Path, store: Store, limit: int) -> None:
+        self._home = str(home / "pods")
+        self._cache = str(home / "cache")
+        self._store = store
+        self._limit = limit
+        self._base = base_environment(os.environ)
+        self._waiting: OrderedDict[str, deque[str]] = OrderedDict()
+        self._running: dict[tuple[str, str], PodRow] = {}
+        self._outputs: dict[tuple[str, str], dict[str, str]] = {}
+        self._adopted: set[tuple[str, str]] = set()
+        self._folders: set[str] = set()
+        self._signals: list[tuple[int, int]] = []
+        self._changed: dict[tuple[str, str], PodRow] = {}
+        self._child_ended = True
+        self._next_poll = 0.0
+        for folder in (self._cache, self._home):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+
+    # What the loop asks for.
+
+    def take_up(self) -> None:
+        """After a start of the server: queue the pods that wait, adopt those that run."""
+        for row in self._store.pods_to_do():
+            if row.state == "running" or os.path.exists(self._state(row)):
+                self._adopt(row)
+            else:
+                self.queue(row.uid, row.node_id)
+
+    def new_row(self, uid: str, node_id: str, name: str, pod: str, deadline: float | None) -> PodRow:
+        """The row of a pod to start. One of that name that ran before a manual retry keeps its folder."""
+        number = self._store.next_pod()
+        earlier = self._store.pod(uid, node_id) is not None
+        folder = f"{uid}/{name}~{number}" if earlier else f"{uid}/{name}"
+        return PodRow(uid, node_id, name, folder, "pending", number, pod=pod, deadline=deadline)
+
+    def queue(self, uid: str, node_id: str) -> None:
+        """Start a stored pod when there is room: in turn with other workflows, in order within its own."""
+        self._waiting.setdefault(uid, deque()).append(node_id)
+
+    def kill(self, uid: str, node_id: str, now: float, reason: str = "asked") -> PodEvent | None:
+        """End a pod: one that waits is over at once, one that runs gets SIGTERM, later SIGKILL."""
+        row = self._running.get((uid, node_id))
+        if row is not None:
+            if row.killed is None:
+                row.killed, row.kill_at = reason, now + GRACE
+                self._changed[uid, node_id] = row
+                self._signals.append((self._pid(row), signal.SIGTERM))
+            return None
+        queue = self._waiting.get(uid)
+        found = self._store.pod(uid, node_id)
+        if queue is None or node_id not in queue or found is None:
+            return None
+        queue.remove(node_id)
+        self._ended(found)
+        return uid, PodEnded(node_id, None, message="pod deleted")
+
+    def forget(self, uid: str) -> None:
+        """A workflow is deleted: end its pods at once, and report nothing of them."""
+        self._waiting.pop(uid, None)
+        for key in [key for key in self._running if key[0] == uid]:
+            self._signals.append((self._pid(self._running.pop(key)), signal.SIGKILL))
+            self._adopted.discard(key)
+            self._outputs.pop(key, None)
+        for key in [key for key in self._changed if key[0] == uid]:
+            del self._changed[key]
+
+    def take_changed(self) -> list[PodRow]:
+        """The rows to save with this turn."""
+        rows = list(self._changed.values())
+        self._changed.clear()
+        return rows
+
+    def carry_out(self) -> None:
+        """Send the signals that are decided and saved."""
+        for pid, number in self._signals:
+            _signal_group(pid, number)
+        self._signals.clear()
+
+    def child_ended(self) -> None:
+        """SIGCHLD came: look for children that ended. May be called by any thread."""
+        self._child_ended = True
+
+    def wake_at(self) -> float | None:
+        """When to call `collect` though nothing happened, or None."""
+        times = [row.kill_at for row in self._running.values() if row.kill_at]
+        times += [
+            row.started + row.deadline
+            for row in self._running.values()
+            if row.deadline is not None and row.started is not None and not row.killed
+        ]
+        if self._adopted:
+            times.append(self._next_poll)
+        return min(times, default=None)
+
+    def collect(self, now: float) -> Iterator[PodEvent]:
+        """Which pods ended since the last call; ends those past their deadline or their grace."""
+        if self._child_ended:
+            self._child_ended = False
+            for key, row in list(self._running.items()):
+                if key not in self._adopted and row.pid and os.waitpid(row.pid, os.WNOHANG)[0]:
+                    yield from self._child_gone(key, row)
+        if self._adopted and now >= self._next_poll:
+            self._next_poll = now + POLL
+            for key in list(self._adopted):
+                yield from self._look_at(key, self._running[key])
+        for (uid, node_id), row in self._running.items():
+            if row.kill_at is not None and now >= row.kill_at:
+                row.kill_at = now + GRACE
+                self._signals.append((self._pid(row), signal.SIGKILL))
+            elif row.deadline is not None and not row.killed and now >= (row.started or now) + row.deadline:
+                self.kill(uid, node_id, now, reason="deadline")
+
+    def start_ready(self, now: float) -> Iterator[PodEvent]:
+        """Start waiting pods while there is room, one workflow after the other."""
+        while self._waiting and len(self._running) < self._limit:
+            uid, queue = self._waiting.popitem(last=False)
+            if not queue:
+                continue
+            node_id = queue.popleft()
+            if queue:
+                self._waiting[uid] = queue
+            row = self._store.pod(uid, node_id)
+            if row is not None and row.state == "pending":
+                yield from self._start(row, now)
+
+    # Starting, and what comes after.
+
+    def _start(self, row: PodRow, now: float) -> Iterator[PodEvent]:
+        folder = f"{self._home}/{row.folder}"
+        try:
+            self._make_folder(row.uid, folder)
+            logs = os.open(f"{folder}/logs", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                what = process(json.loads(row.pod or "{}"), folder, self._base, self._cache)
+                row.pid = os.posix_spawn(
+                    "/bin/sh",
+                    ["sh", "-c", WRAPPER, "sh", folder, what.cwd, *what.argv],
+                    what.env,
+                    file_actions=[
+                        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                        (os.POSIX_SPAWN_DUP2, logs, 1),
+                        (os.POSIX_SPAWN_DUP2, logs, 2),
+                    ],
+                    setsid=True,
+                    setsigmask=(),
+                    setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+                )
+            finally:
+                os.close(logs)
+        except (CannotStart, OSError) as error:
+            self._ended(row)
+            if not isinstance(error, CannotStart):
+                error = CannotStart(error.strerror or str(error), 128)
+            text = str(error)
+            with contextlib.suppress(OSError), open(f"{folder}/logs", "a", encoding="utf-8") as log:
+                log.write(f"Error: {text}\n")
+            # Argo's words for a container that failed, see inferFailedReason in its operator.go.
+            if error.exit_code is not None:
+                reason = "Error" if error.exit_code == NOT_FOUND else "StartError"
+                text = f"main: {reason} (exit code {error.exit_code}): {text}"
+            yield row.uid, PodEnded(row.node_id, error.exit_code, message=text)
+            return
+        row.state, row.started = "running", now
+        key = (row.uid, row.node_id)
+        self._running[key] = self._changed[key] = row
+        self._outputs[key] = what.outputs
+        yield row.uid, PodRunning(row.node_id)
+
+    def _make_folder(self, uid: str, folder: str) -> None:
+        """The pod's folder and its `work`, of which a start cut short by a crash may have left some."""
+        if uid not in self._folders:
+            os.makedirs(f"{self._home}/{uid}", mode=0o700, exist_ok=True)
+            self._folders.add(uid)
+        for path in (folder, f"{folder}/work"):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path, 0o700)
+
+    def _adopt(self, row: PodRow) -> None:
+        """Take up a pod that an earlier server started."""
+        folder = f"{self._home}/{row.folder}"
+        key = (row.uid, row.node_id)
+        if row.started is None:
+            row.started = os.stat(self._state(row)).st_mtime
+        row.state = "running"
+        self._running[key] = self._changed[key] = row
+        self._adopted.add(key)
+        with contextlib.suppress(CannotStart):  # its program is gone meanwhile; it has no outputs then
+            self._outputs[key] = process(json.loads(row.pod or "{}"), folder, self._base, self._cache).outputs
+        if row.killed:
+            self._signals.append((self._pid(row), signal.SIGTERM))
+
+    def _child_gone(self, key: tuple[str, str], row: PodRow) -> Iterator[PodEvent]:
+        runner, code = read_state(self._state(row))
+        if code is None and runner not in (None, row.pid):
+            row.pid = None  # started twice around a crash: the one before has it
+            self._adopted.add(key)
+            return
+        yield self._over(key, row, code)
+
+    def _look_at(self, key: tuple[str, str], row: PodRow) -> Iterator[PodEvent]:
+        runner, code = read_state(self._state(row))
+        if code is None and is_alive(runner or row.pid, f"{self._home}/{row.folder}"):
+            return
+        # Once more: it may have ended between the two looks.
+        yield self._over(key, row, read_state(self._state(row))[1])
+
+    def _over(self, key: tuple[str, str], row: PodRow, code: int | None) -> PodEvent:
+        message = ""
+        if code is None:  # its shell was killed: nothing of it may go on beside a retry
+            _signal_group(self._pid(row), signal.SIGKILL)
+            if row.killed:
+                code = 128 + signal.SIGKILL
+            else:
+                message = "pod deleted"
+        outputs: dict[str, str] = {}
+        try:
+            outputs = read_outputs(f"{self._home}/{row.folder}", self._outputs.pop(key, {}))
+        except ValueError as error:
+            code, message = None, str(error)
+        late = row.killed == "deadline"
+        self._ended(row)
+        return row.uid, PodEnded(row.node_id, code, outputs=outputs, message=message, past_deadline=late)
+
+    def _state(self, row: PodRow) -> str:
+        return f"{self._home}/{row.folder}/state"
+
+    def _ended(self, row: PodRow) -> None:
+        key = (row.uid, row.node_id)
+        self._running.pop(key, None)
+        self._adopted.discard(key)
+        row.state, row.pod, row.pid, row.kill_at = "ended", None, None, None
+        self._changed[key] = row
+
+    def _pid(self, row: PodRow) -> int:
+        """The process group to signal, or 0."""
+        if (row.uid, row.node_id) not in self._adopted:
+            return row.pid or 0
+        pid = read_state(self._state(row))[0] or row.pid
+        return pid if pid and is_alive(pid, f"{self._home}/{row.folder}") else 0
+
+
+def read_state(path: str) -> tuple[int | None, int | None]:
+    """Who runs a pod, None while nobody has claimed it; its exit code, None until it is over."""
+    try:
+        with open(path, "rb") as file:
+            lines = file.read().split(b"\n")[:-1]  # what has no newline is not written to its end
+        return int(lines[0]), int(lines[1]) if len(lines) > 1 else None
+    except (OSError, ValueError, IndexError):
+        return None, None
+
+
+def is_alive(pid: int | None, folder: str) -> bool:
+    """Whether that process runs the pod of that folder, and is no later one with the same number."""
+    if not pid:
+        return False
+    if sys.platform == "linux":
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return False
+        return os.fsencode(folder) in command.split(b"\0")
+    shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)
+    return os.fsencode(folder) in shown.stdout
+
+
+def read_outputs(folder: str, files: dict[str, str]) -> dict[str, str]:
+    """The content of output files, without one newline at the end, as Argo's executor reads them.
+
+    Raises:
+        ValueError: one is larger than `OUTPUT_LIMIT`, no plain file, or a link out of the pod's folder.
+    """
+    found: dict[str, str] = {}
+    if not files:
+        return found
+    inside = os.path.realpath(folder) + os.sep
+    for name, path in files.items():
+        if not os.path.lexists(path):
+            continue
+        real = os.path.realpath(path)
+        if not real.startswith(inside):
+            raise ValueError(f"output parameter {name!r}: {path} leads out of the pod's folder")
+        try:  # not blocking: a FIFO would hold up the server
+            with open(os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise ValueError(f"output parameter {name!r}: {path} is no plain file")
+                content = file.read(OUTPUT_LIMIT + 1)
+        except OSError as error:
+            raise ValueError(f"output parameter {name!r}: {error}") from error
+        if len(content) > OUTPUT_LIMIT:
+            raise ValueError(f"output parameter {name!r}: Too long: must have at most {OUTPUT_LIMIT} bytes")
+        found[name] = re.sub(r"\n\Z", "", content.decode("utf-8", "replace"))
+    return found
+
+
+def _signal_group(pid: int, number: int) -> None:
+    if pid > 1:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, number)

@@ -1,0 +1,182 @@
+"""Reading what `store` keeps, from any thread."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+JSON = dict[str, Any]
+Resource = Literal["workflowtemplates", "cronworkflows"]
+
+
+def dump(value: Any) -> str:
+    """JSON without blanks, as Go writes it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A workflow's row without its nodes and its spec; times are seconds since the epoch."""
+
+    uid: str
+    namespace: str
+    name: str
+    labels: JSON
+    created: float
+    finished: float | None
+    metadata: str
+    status: str
+
+
+@dataclass(slots=True)
+class PodRow:
+    """A pod as stored. `state` is "pending" (to be started), "running" or "ended".
+
+    `pod` is what starting it takes, as JSON, until it has ended. Times are seconds since the epoch;
+    `deadline` is seconds from `started`. `killed` tells why it is being ended: "asked" or
+    "deadline"; `kill_at` is when SIGKILL follows.
+    """
+
+    uid: str
+    node_id: str
+    name: str
+    folder: str
+    state: str
+    number: int
+    pod: str | None = None
+    pid: int | None = None
+    started: float | None = None
+    deadline: float | None = None
+    kill_at: float | None = None
+    killed: str | None = None
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection with the settings that all use."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    return connection
+
+
+class Reader:
+    """Reads, from any thread; each thread gets a connection of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = connect(self._path)
+        return connection
+
+    def version(self) -> int:
+        """The resourceVersion given out last."""
+        value: int = self._db.execute("SELECT value FROM counter").fetchone()[0]
+        return value
+
+    def object(self, resource: Resource, namespace: str, name: str) -> JSON | None:
+        """A workflow template or cron workflow, or None."""
+        row = self._db.execute(
+            "SELECT object FROM objects WHERE resource=? AND namespace=? AND name=?",
+            (resource, namespace, name),
+        ).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def objects(self, resource: Resource, namespace: str) -> list[tuple[str, JSON, str]]:
+        """Name, labels and JSON text of each object of a namespace ("" is all), by name."""
+        rows = self._db.execute(
+            "SELECT name, labels, object FROM objects WHERE resource=? AND (namespace=? OR ?='') "
+            "ORDER BY namespace, name",
+            (resource, namespace, namespace),
+        )
+        return [(name, json.loads(labels), text) for name, labels, text in rows]
+
+    _HEAD = "SELECT uid, namespace, name, labels, created, finished, metadata, status FROM workflows "
+
+    def head(self, namespace: str, name: str) -> Head | None:
+        """A workflow by name, without its nodes and its spec."""
+        row = self._db.execute(self._HEAD + "WHERE namespace=? AND name=?", (namespace, name)).fetchone()
+        return _head(row) if row else None
+
+    def head_by_uid(self, uid: str) -> Head | None:
+        """A workflow by uid, without its nodes and its spec."""
+        row = self._db.execute(self._HEAD + "WHERE uid=?", (uid,)).fetchone()
+        return _head(row) if row else None
+
+    def heads(self, namespace: str) -> Iterator[Head]:
+        """All workflows of a namespace ("" is all), in Argo's order: unfinished first, then the latest."""
+        rows = self._db.execute(
+            self._HEAD
+            + "WHERE namespace=? OR ?='' ORDER BY finished IS NOT NULL, finished DESC, created DESC",
+            (namespace, namespace),
+        )
+        return map(_head, rows.fetchall())
+
+    def unfinished(self) -> list[str]:
+        """The uids of the workflows that go on, oldest first."""
+        rows = self._db.execute("SELECT uid FROM workflows WHERE finished IS NULL ORDER BY created")
+        return [uid for (uid,) in rows]
+
+    def workflow_text(self, head: Head, nodes: bool = True) -> list[str]:
+        """A workflow's JSON in pieces, put together without parsing; `nodes=False` leaves its nodes out."""
+        row = self._db.execute("SELECT spec, stored FROM specs WHERE uid=?", (head.uid,)).fetchone()
+        spec, stored = row if row else ("{}", "{}")
+        pieces = ['{"metadata":', head.metadata, ',"spec":', spec, ',"status":', head.status[:-1]]
+        more = head.status != "{}"
+        if stored != "{}":
+            pieces += ["," if more else "", stored[1:-1]]
+            more = True
+        if nodes:
+            rows = self._db.execute("SELECT id, node FROM nodes WHERE uid=?", (head.uid,)).fetchall()
+            if rows:
+                pieces.append(',"nodes":{' if more else '"nodes":{')
+                pieces += (f'{"," if i else ""}"{key}":{node}' for i, (key, node) in enumerate(rows))
+                pieces.append("}")
+        pieces.append("}}")
+        return pieces
+
+    def workflow(self, head: Head, nodes: bool = True) -> JSON:
+        """A workflow as Argo's JSON object."""
+        found: JSON = json.loads("".join(self.workflow_text(head, nodes)))
+        return found
+
+    _POD = (
+        "SELECT uid, node_id, name, folder, state, number, pod, pid, started, deadline, kill_at, killed "
+        "FROM pods "
+    )
+
+    def pods(self, uid: str, name: str = "") -> list[PodRow]:
+        """The pods of a workflow ("" is all of them) in the order of their starts."""
+        rows = self._db.execute(
+            self._POD + "WHERE uid=? AND (name=? OR ?='') ORDER BY started, number", (uid, name, name)
+        )
+        return [PodRow(*row) for row in rows]
+
+    def pods_to_do(self) -> list[PodRow]:
+        """The pods that have not ended, in the order in which they were asked for."""
+        return [PodRow(*row) for row in self._db.execute(self._POD + "WHERE state!='ended' ORDER BY number")]
+
+    def pod(self, uid: str, node_id: str) -> PodRow | None:
+        """One pod."""
+        row = self._db.execute(self._POD + "WHERE uid=? AND node_id=?", (uid, node_id)).fetchone()
+        return PodRow(*row) if row else None
+
+    def counts(self) -> dict[str, int]:
+        """How many workflows, and how many of them unfinished, there are."""
+        total, going = self._db.execute(
+            "SELECT COUNT(*), COALESCE(SUM(finished IS NULL), 0) FROM workflows"
+        ).fetchone()
+        return {"workflows": total, "unfinished": going}
+
+
+def _head(row: tuple[Any, ...]) -> Head:
+    uid, namespace, name, labels, created, finished, metadata, status = row
+    return Head(uid, namespace, name, json.loads(labels), created, finished, metadata, status)

@@ -1,0 +1,201 @@
+"""The process of the embedded Argo: `python -m metaflow_hera.embedded.server --home FOLDER [--port PORT]`.
+
+In its home it keeps `argo.db` (all state), `pods` (their folders), `token`, `server.json` (where it listens,
+written once it does), `server.log` and `server.lock` (held while it runs, so there is one server a home).
+SIGTERM ends it without ending pods: they go on, and the next server takes them up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import logging.handlers
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from metaflow_hera.embedded.api.app import application
+from metaflow_hera.embedded.api.http import Services
+from metaflow_hera.embedded.api.streams import Hub
+from metaflow_hera.embedded.engine import Engine
+from metaflow_hera.embedded.reader import Reader
+from metaflow_hera.embedded.store import Store
+from metaflow_hera.errors import ConfigurationError, MetaflowHeraError
+
+LOG_BYTES = 2_000_000
+
+log = logging.getLogger("metaflow_hera.embedded")
+
+
+def version() -> str:
+    """The version of this package."""
+    try:
+        return metadata.version("metaflow_hera")
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only the user may read, whole or not at all."""
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    new.replace(path)
+
+
+def read_token(home: Path) -> str:
+    """The token of this home, made once."""
+    path = home / "token"
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+        path.chmod(0o600)
+    except FileNotFoundError:
+        token = ""
+    if not token:
+        token = secrets.token_urlsafe(32)
+        write_private(path, token)
+    return token
+
+
+def listen(home: Path, port: int | None) -> socket.socket:
+    """A socket on 127.0.0.1: at `port`, else at the port used last, else at a free one."""
+    wanted = [port] if port else []
+    if not wanted:
+        with contextlib.suppress(OSError, ValueError):
+            wanted.append(int((home / "port").read_text()))
+        wanted.append(0)
+    for number in wanted:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", number))
+        except OSError as error:
+            sock.close()
+            if number == wanted[-1]:
+                raise ConfigurationError(
+                    f"Port {number} of 127.0.0.1 cannot be used ({error.strerror}): choose another one, "
+                    "or none to get a free one."
+                ) from error
+            continue
+        sock.listen(128)
+        write_private(home / "port", str(sock.getsockname()[1]))
+        return sock
+    raise AssertionError("unreachable")
+
+
+def max_pods() -> int:
+    """How many pods may run at once: METAFLOW_HERA_MAX_PODS, by default one a core."""
+    text = os.environ.get("METAFLOW_HERA_MAX_PODS")
+    if not text:
+        return os.cpu_count() or 1
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ConfigurationError(f"METAFLOW_HERA_MAX_PODS must be a number from 1 on, not {text!r}.")
+    return int(text)
+
+
+def hold_lock(home: Path) -> int | None:
+    """The descriptor that holds the home's lock until this process ends; None where another server has it."""
+    descriptor = os.open(home / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    os.truncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())
+    return descriptor
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn's server; a signal ends the streams too, which else would hold it up."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+        self._loop = asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called on SIGTERM and SIGINT. uvicorn would raise a signal it keeps once more, so it keeps none."""
+        self._loop.call_soon_threadsafe(self.end)
+
+    def end(self) -> None:
+        """Take no more requests, end the streams, finish what is being answered."""
+        self.should_exit = True
+        self._hub.close()
+
+
+async def serve(home: Path, port: int | None) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code."""
+    loop = asyncio.get_running_loop()
+    token, limit = read_token(home), max_pods()
+    sock = listen(home, port)
+    hub = Hub(loop)
+    database = home / "argo.db"
+    engine = Engine(Store(database), home, limit, hub.publish)
+    config = uvicorn.Config(
+        application(Services(Reader(database), engine), hub, token),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=3,
+    )
+    server = HttpServer(config, hub)
+    loop.add_signal_handler(signal.SIGCHLD, engine.child_ended)
+    engine.start(on_failure=lambda: loop.call_soon_threadsafe(server.end))
+    url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+    facts = {"url": url, "pid": os.getpid(), "started": time.time(), "version": version(), "home": str(home)}
+    write_private(home / "server.json", json.dumps(facts))
+    log.info("listening at %s, at most %d pods at once", url, limit)
+    await server.serve([sock])
+    (home / "server.json").unlink(missing_ok=True)
+    await asyncio.to_thread(engine.stop)
+    log.info("stopped")
+    return 1 if engine.failure else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the server of a home; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m metaflow_hera.embedded.server", description="The embedded Argo."
+    )
+    parser.add_argument("--home", type=Path, required=True, help="the folder of its state")
+    parser.add_argument(
+        "--port", type=int, help="where to listen on 127.0.0.1; default: as last time, or a free one"
+    )
+    options = parser.parse_args(arguments)
+    home: Path = options.home.absolute()
+    os.umask(0o077)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.chmod(0o700)
+        lock = hold_lock(home)
+        if lock is None:
+            raise ConfigurationError(f"Another server runs for {home}.")
+        handler = logging.handlers.RotatingFileHandler(
+            home / "server.log", maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8"
+        )
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
+        return asyncio.run(serve(home, options.port))
+    except (MetaflowHeraError, OSError) as error:
+        log.error("%s", error)
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,241 @@
+"""Which fields of Argo's objects the embedded Argo implements, which it may ignore, and why.
+
+Every other field that Argo knows is refused by name, never ignored. A field that Argo does not know
+either is dropped without a word, as Argo does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+JSON = dict[str, Any]
+
+_PLACEMENT = "chooses or shapes a machine; a process runs on this one"
+_IDENTITY = "an identity in the cluster; a process runs as the user"
+_NETWORK = "the network of a pod; a process has that of this machine"
+_IMAGE = "an image; a process runs with the interpreter that deployed it"
+_CLEANING = "when to clean up; runs are kept until `mfhera local clean`"
+_METADATA = "labels of pods, and there are none"
+_STREAMS = "how a container is attached to; a process writes to its log"
+_LOGS = "where to archive logs; they are kept beside the run"
+
+# The kinds of nested objects: "[X]" is a list of X.
+_NESTED = Mapping[str, str]
+
+
+class Shape(NamedTuple):
+    """A type of object: fields that work, with the type of nested ones; fields without effect; others."""
+
+    works: _NESTED
+    ignored: Mapping[str, str]
+    refused: frozenset[str]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+SHAPES: dict[str, Shape] = {
+    "spec": Shape(
+        {
+            "activeDeadlineSeconds": "",
+            "arguments": "arguments",
+            "entrypoint": "",
+            "onExit": "",
+            "parallelism": "",
+            "priority": "",
+            "retryStrategy": "retryStrategy",
+            "shutdown": "",
+            "suspend": "",
+            "templateDefaults": "template",
+            "templates": "[template]",
+            "workflowMetadata": "workflowMetadata",
+            "workflowTemplateRef": "templateRef",
+            "volumes": "[volume]",
+        },
+        {
+            "affinity": _PLACEMENT,
+            "archiveLogs": _LOGS,
+            "automountServiceAccountToken": _IDENTITY,
+            "dnsConfig": _NETWORK,
+            "dnsPolicy": _NETWORK,
+            "hostNetwork": _NETWORK,
+            "imagePullSecrets": _IMAGE,
+            "nodeSelector": _PLACEMENT,
+            "podDisruptionBudget": _PLACEMENT,
+            "podGC": _CLEANING,
+            "podMetadata": _METADATA,
+            "podPriorityClassName": _PLACEMENT,
+            "podResources": _PLACEMENT,
+            "schedulerName": _PLACEMENT,
+            "securityContext": _IDENTITY,
+            "serviceAccountName": _IDENTITY,
+            "tolerations": _PLACEMENT,
+            "ttlStrategy": _CLEANING,
+            "volumeClaimGC": _CLEANING,
+        },
+        _words(
+            "artifactGC artifactRepositoryRef executor executorPlugins hooks hostAliases metrics "
+            "podSpecPatch resourceClaims synchronization volumeClaimTemplates"
+        ),
+    ),
+    "template": Shape(
+        {
+            "activeDeadlineSeconds": "",
+            "container": "container",
+            "dag": "dag",
+            "inputs": "inputs",
+            "name": "",
+            "outputs": "outputs",
+            "parallelism": "",
+            "retryStrategy": "retryStrategy",
+            "suspend": "suspend",
+            "volumes": "[volume]",
+        },
+        {
+            "affinity": _PLACEMENT,
+            "annotations": _METADATA,
+            "automountServiceAccountToken": _IDENTITY,
+            "metadata": _METADATA,
+            "nodeSelector": _PLACEMENT,
+            "podResources": _PLACEMENT,
+            "priorityClassName": _PLACEMENT,
+            "schedulerName": _PLACEMENT,
+            "securityContext": _IDENTITY,
+            "serviceAccountName": _IDENTITY,
+            "tolerations": _PLACEMENT,
+        },
+        _words(
+            "archiveLocation containerSet daemon data executor failFast hostAliases http initContainers "
+            "memoize metrics pendingTimeout plugin podSpecPatch resource resourceClaims script sidecars "
+            "steps synchronization timeout"
+        ),
+    ),
+    "container": Shape(
+        {
+            "args": "",
+            "command": "",
+            "env": "[env]",
+            "image": "",
+            "name": "",
+            "volumeMounts": "[volumeMount]",
+            "workingDir": "",
+        },
+        {
+            "imagePullPolicy": _IMAGE,
+            "ports": _NETWORK,
+            "resizePolicy": _PLACEMENT,
+            "resources": _PLACEMENT,
+            "securityContext": _IDENTITY,
+            "stdin": _STREAMS,
+            "stdinOnce": _STREAMS,
+            "terminationMessagePath": _STREAMS,
+            "terminationMessagePolicy": _STREAMS,
+            "tty": _STREAMS,
+        },
+        _words(
+            "envFrom lifecycle livenessProbe readinessProbe restartPolicy restartPolicyRules startupProbe "
+            "volumeDevices"
+        ),
+    ),
+    "env": Shape({"name": "", "value": "", "valueFrom": "envSource"}, {}, frozenset()),
+    "envSource": Shape(
+        {"fieldRef": ""}, {}, _words("configMapKeyRef fileKeyRef resourceFieldRef secretKeyRef")
+    ),
+    "dag": Shape({"failFast": "", "target": "", "tasks": "[task]"}, {}, frozenset()),
+    "task": Shape(
+        {
+            "arguments": "arguments",
+            "continueOn": "continueOn",
+            "dependencies": "",
+            "depends": "",
+            "name": "",
+            "template": "",
+            "when": "",
+            "withItems": "",
+            "withParam": "",
+            "withSequence": "sequence",
+        },
+        {},
+        _words("hooks inline onExit templateRef"),
+    ),
+    "continueOn": Shape({"error": "", "failed": ""}, {}, frozenset()),
+    "sequence": Shape({"count": "", "end": "", "format": "", "start": ""}, {}, frozenset()),
+    "suspend": Shape({"duration": ""}, {}, frozenset()),
+    "arguments": Shape({"parameters": "[parameter]"}, {}, _words("artifacts")),
+    "inputs": Shape({"parameters": "[parameter]"}, {}, _words("artifacts")),
+    "outputs": Shape({"parameters": "[parameter]"}, {}, _words("artifacts result exitCode")),
+    "parameter": Shape(
+        {"default": "", "name": "", "value": "", "valueFrom": "valueFrom"},
+        {"description": "words for people", "enum": "choices that a form offers"},
+        _words("globalName"),
+    ),
+    "valueFrom": Shape(
+        {"default": "", "parameter": "", "path": ""},
+        {},
+        _words("configMapKeyRef event expression jqFilter jsonPath supplied"),
+    ),
+    "retryStrategy": Shape(
+        {"backoff": "backoff", "expression": "", "limit": "", "retryPolicy": ""},
+        {"affinity": _PLACEMENT},
+        frozenset(),
+    ),
+    "backoff": Shape({"cap": "", "duration": "", "factor": "", "maxDuration": ""}, {}, frozenset()),
+    "templateRef": Shape({"name": ""}, {}, _words("clusterScope")),
+    "workflowMetadata": Shape({"annotations": "", "labels": ""}, {}, _words("labelsFrom")),
+}
+
+_EMPTY: tuple[Any, ...] = (None, "", False, [], {})
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a value is what Go leaves out of JSON, and so says nothing."""
+    return any(value is empty or (type(value) is type(empty) and value == empty) for empty in _EMPTY)
+
+
+def not_implemented(value: Any, kind: str, path: str) -> Iterator[str]:
+    """The paths of the fields of an object that the embedded Argo refuses."""
+    if kind.startswith("["):
+        for index, item in enumerate(value if isinstance(value, list) else ()):
+            name = f"[{index}]"
+            if kind == "[template]" and isinstance(item, dict) and item.get("name"):
+                name = "." + item["name"]
+            yield from not_implemented(item, kind[1:-1], path + name)
+        return
+    if kind == "volume":
+        if not (isinstance(value, dict) and "emptyDir" in value):
+            yield path
+        return
+    if kind == "volumeMount":
+        # Shared memory is there for every process; no other folder can be mounted for one.
+        if not (isinstance(value, dict) and value.get("mountPath") == "/dev/shm"):
+            yield path
+        return
+    if not kind or not isinstance(value, dict):
+        return
+    shape = SHAPES[kind]
+    for field, item in value.items():
+        if is_empty(item):
+            continue
+        if field in shape.refused:
+            yield f"{path}.{field}"
+        elif field in shape.works:
+            below = "templates" if kind == "spec" and field == "templates" else f"{path}.{field}"
+            yield from not_implemented(item, shape.works[field], below)
+
+
+def without_unknown(value: Any, kind: str) -> Any:
+    """A copy of an object without the fields that Argo does not know either."""
+    if kind.startswith("["):
+        return [without_unknown(item, kind[1:-1]) for item in value] if isinstance(value, list) else value
+    if kind not in SHAPES or not isinstance(value, dict):
+        return value
+    shape = SHAPES[kind]
+    known: JSON = {}
+    for field, item in value.items():
+        if field in shape.works:
+            known[field] = without_unknown(item, shape.works[field])
+        elif field in shape.ignored or field in shape.refused:
+            known[field] = item
+    return known

@@ -1,0 +1,36 @@
+"""Parameter values on their way through Argo and Kubernetes.
+
+Argo expands double braces inside a value once more, and Kubernetes expands dollar signs in the
+environment of a container. A value that holds either travels as base64; all others stay readable.
+"""
+
+from __future__ import annotations
+
+import base64
+
+ENCODED = "base64:"
+NOT_GIVEN = "null"
+"""What stands for "no value" where a Parameter has no default: Argo wants some text everywhere."""
+
+
+def is_plain(value: str) -> bool:
+    """Whether Argo and Kubernetes hand the text on as it is."""
+    return "{{" not in value and "$" not in value and "\0" not in value
+
+
+def encode(value: str | None) -> str:
+    """The text to hand to Argo for a value; None is one that is not given."""
+    if value is None:
+        return NOT_GIVEN
+    if is_plain(value) and value != NOT_GIVEN and not value.startswith(ENCODED):
+        return value
+    return ENCODED + base64.b64encode(value.encode("utf-8", "surrogateescape")).decode("ascii")
+
+
+def decode(text: str) -> str | None:
+    """The value that `encode` was given."""
+    if text == NOT_GIVEN:
+        return None
+    if text.startswith(ENCODED):
+        return base64.b64decode(text[len(ENCODED) :]).decode("utf-8", "surrogateescape")
+    return text

@@ -1,0 +1,84 @@
+"""Metaflow's configuration: what a pod gets of it, and what this package reads of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from metaflow import metaflow_config
+from metaflow.metaflow_config_funcs import config_values
+from metaflow.plugins.datastores.local_storage import LocalStorage
+from metaflow.util import get_username
+
+from metaflow_hera.metaflow_api.flows import LoadedFlow
+
+POD_CONFIG = (
+    "DATASTORE_SYSROOT_S3",
+    "DATATOOLS_S3ROOT",
+    "CARD_S3ROOT",
+    "S3_ENDPOINT_URL",
+    "S3_SERVER_SIDE_ENCRYPTION",
+    "DEFAULT_SECRETS_BACKEND_TYPE",
+    "AWS_SECRETS_MANAGER_DEFAULT_REGION",
+    "GCP_SECRET_MANAGER_PREFIX",
+    "AZURE_KEY_VAULT_PREFIX",
+)
+"""The settings that Metaflow's own plugin hands to a pod, as far as they are set."""
+
+
+def user() -> str:
+    """The name of the person at the keyboard, as Metaflow knows it."""
+    return str(get_username())
+
+
+def kubernetes_namespace() -> str:
+    """The Kubernetes namespace that Metaflow is configured for."""
+    return str(metaflow_config.KUBERNETES_NAMESPACE or "default")
+
+
+def local_root() -> str:
+    """The folder that holds `.metaflow`, the local datastore and metadata, of this working directory."""
+    return os.path.dirname(os.path.abspath(LocalStorage.get_datastore_root_from_config(lambda *_, **__: None)))
+
+
+def pod_environment(flow: LoadedFlow, token: str, *, same_machine: bool) -> Mapping[str, str]:
+    """The environment variables that Metaflow needs in each pod of a flow.
+
+    `token` is the production token. `same_machine` says that pods see this machine's file system, and
+    so its local metadata and datastore. The names are those of Metaflow's own plugin
+    (metaflow/plugins/argo/argo_workflows.py).
+    """
+    state = flow.state
+    info = {
+        **state.environment.get_environment_info(),
+        "flow_name": flow.name,
+        "production_token": token,
+    }
+    env: dict[str, Any] = {
+        name: value
+        for name, value in config_values()
+        if name.startswith(("METAFLOW_CONDA_", "METAFLOW_DEBUG_"))
+    }
+    env |= {f"METAFLOW_{name}": getattr(metaflow_config, name) for name in POD_CONFIG}
+    env |= {
+        "METAFLOW_SERVICE_URL": metaflow_config.SERVICE_INTERNAL_URL,
+        "METAFLOW_SERVICE_HEADERS": json.dumps(metaflow_config.SERVICE_HEADERS)
+        if metaflow_config.SERVICE_HEADERS
+        else None,
+        "METAFLOW_USER": "argo-workflows",
+        "METAFLOW_OWNER": user(),
+        "METAFLOW_DEFAULT_DATASTORE": flow.datastore,
+        "METAFLOW_DEFAULT_METADATA": state.metadata.TYPE,
+        "METAFLOW_RUNTIME_ENVIRONMENT": "kubernetes",
+        "METAFLOW_PRODUCTION_TOKEN": token,
+        "METAFLOW_VERSION": json.dumps(info, sort_keys=True),
+    }
+    env |= state.metadata.get_runtime_environment("argo-workflows")
+    if same_machine:
+        env["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = local_root()
+    elif metaflow_config.DATASTORE_SYSROOT_LOCAL:
+        # Set by the user: a folder that the pods are said to share.
+        env["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = metaflow_config.DATASTORE_SYSROOT_LOCAL
+    return {name: str(value) for name, value in env.items() if value not in (None, "")}

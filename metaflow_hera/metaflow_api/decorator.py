@@ -1,0 +1,89 @@
+"""The step decorator that ties a task of a flow to the pod it runs in.
+
+It is attached at create and in the pod, never written by users. At create it adds what a pod needs to
+the code package; in the pod it tells the metadata where the task runs, and writes what Argo has to
+know of the finished step: the items of a foreach.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+from metaflow.decorators import StepDecorator
+from metaflow.metadata_provider import MetaDatum
+from metaflow.packaging_sys import ContentType
+
+import metaflow_hera
+from metaflow_hera.metaflow_api.settings import FILE_NAME
+
+NAME = "hera_internal"
+ITEMS_ENV = "METAFLOW_HERA_ITEMS"
+"""The environment variable that names the file to write a foreach's items to."""
+
+POD_PARTS = ("__init__.py", "errors.py", "graph", "metaflow_api", "runtime")
+"""The parts of this package that a pod needs: they ride in the code package."""
+
+
+class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
+    """See the module."""
+
+    name = NAME
+    defaults: ClassVar[dict[str, Any]] = {}
+    settings_file: ClassVar[str | None] = None
+
+    def add_to_package(self) -> Iterator[tuple[str, str, ContentType]]:
+        """The files of this package that a pod needs, and the pod's settings."""
+        root = Path(metaflow_hera.__file__).parent
+        for part in POD_PARTS:
+            path = root / part
+            for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+                arcname = f"metaflow_hera/{file.relative_to(root).as_posix()}"
+                yield str(file), arcname, ContentType.CODE_CONTENT
+        if self.settings_file is not None:
+            yield self.settings_file, FILE_NAME, ContentType.OTHER_CONTENT
+
+    def task_pre_step(
+        self,
+        step_name: str,
+        task_datastore: Any,
+        metadata: Any,
+        run_id: str,
+        task_id: str,
+        flow: Any,
+        graph: Any,
+        retry_count: int,
+        max_user_code_retries: int,
+        ubf_context: Any,
+        inputs: Any,
+    ) -> None:
+        """Register where the task runs, under the names that Metaflow's own Argo plugin uses."""
+        values = {
+            "argo-workflow-template": os.environ.get("ARGO_WORKFLOW_TEMPLATE"),
+            "argo-workflow-name": os.environ.get("ARGO_WORKFLOW_NAME"),
+            "argo-workflow-namespace": os.environ.get("ARGO_WORKFLOW_NAMESPACE"),
+            "argo-workflow-template-owner": os.environ.get("METAFLOW_OWNER"),
+        }
+        entries = [
+            MetaDatum(field=name, value=value, type=name, tags=[f"attempt_id:{retry_count}"])
+            for name, value in values.items()
+        ]
+        metadata.register_metadata(run_id, step_name, task_id, entries)
+
+    def task_finished(
+        self,
+        step_name: str,
+        flow: Any,
+        graph: Any,
+        is_task_ok: bool,
+        retry_count: int,
+        max_user_code_retries: int,
+    ) -> None:
+        """Write the items of a foreach for Argo to fan out over."""
+        if is_task_ok and graph[step_name].type == "foreach":
+            path = Path(os.environ[ITEMS_ENV])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(list(range(flow._foreach_num_splits)), separators=(",", ":")))

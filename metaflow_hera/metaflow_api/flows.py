@@ -1,0 +1,285 @@
+"""A flow as Metaflow's command line would load it, and the plain data that the translation reads."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import importlib.util
+import inspect
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from metaflow import FlowSpec, JSONType, current
+from metaflow._vendor import click
+from metaflow.cli import CliState, start
+from metaflow.exception import MetaflowException
+from metaflow.includefile import FilePathClass
+from metaflow.parameters import deploy_time_eval
+from metaflow.user_decorators.user_flow_decorator import FlowMutator
+from metaflow.util import get_username
+
+from metaflow_hera.errors import FlowError, UsageError
+from metaflow_hera.graph.steps import Graph, Step
+
+
+@dataclass(frozen=True)
+class Decorator:
+    """A decorator of a flow or of a step, with its attributes as Metaflow resolved them."""
+
+    name: str
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A Parameter of a flow.
+
+    `kind` is the name of its type: str, int, float, bool, JSON or FilePath. `default` is evaluated
+    once, when the flow is loaded for deployment, and written as a user would type it; None where there
+    is none.
+    """
+
+    name: str
+    variable: str
+    kind: str
+    required: bool
+    default: str | None
+    help: str | None
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How often a step is retried: its own code, and in all (with @catch's last attempts)."""
+
+    user_code: int
+    total: int
+    minutes_between: int
+
+
+@dataclass
+class LoadedFlow:
+    """A checked flow with its decorators attached.
+
+    `file` is the flow's script, `top_level` the options for Metaflow given before any command.
+    `state` is Metaflow's own, for the other modules of this package only.
+    """
+
+    file: Path
+    state: Any = field(repr=False)
+    top_level: Sequence[str] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the flow's class."""
+        return str(self.state.flow.name)
+
+    @property
+    def doc(self) -> str:
+        """The docstring of the flow's class, or nothing."""
+        return inspect.cleandoc(self.state.flow.__doc__ or "")
+
+    @property
+    def datastore(self) -> str:
+        """The type of the datastore: local, s3, ..."""
+        return str(self.state.flow_datastore.TYPE)
+
+    @property
+    def environment(self) -> str:
+        """The type of the environment: local, conda, pypi, ..."""
+        return str(self.state.environment.TYPE)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The graph of the flow as plain data."""
+        graph = self.state.graph
+        steps = {node.name: _step(node) for node in graph}
+        return Graph(graph.start_step, graph.end_step, steps)
+
+    @cached_property
+    def parameters(self) -> Sequence[Parameter]:
+        """The Parameters, their defaults evaluated. Raises FlowError when a deploy-time function fails."""
+        with _metaflow_errors():
+            return [_parameter(name, param) for name, param in self._own_parameters()]
+
+    @property
+    def has_configs(self) -> bool:
+        """Whether the flow declares a Config."""
+        return any(param.IS_CONFIG_PARAMETER for _, param in self.state.flow._get_parameters())
+
+    @property
+    def flow_decorators(self) -> Sequence[Decorator]:
+        """The decorators of the flow itself."""
+        return [
+            Decorator(deco.name, deco.attributes)
+            for decos in self.state.flow._flow_decorators.values()
+            for deco in decos
+        ]
+
+    def step_decorators(self, step: str) -> Sequence[Decorator]:
+        """The decorators of a step, those of `--with` included."""
+        return [Decorator(deco.name, deco.attributes) for deco in self.state.graph[step].decorators]
+
+    def retries(self, step: str) -> Retries:
+        """How often a step is retried."""
+        user_code = error = 0
+        minutes = 2
+        for deco in self.state.graph[step].decorators:
+            deco_user_code, deco_error = deco.step_task_retry_count()
+            user_code, error = max(user_code, deco_user_code), max(error, deco_error)
+            if deco.name == "retry":
+                minutes = int(deco.attributes.get("minutes_between_retries", minutes))
+        return Retries(user_code, user_code + error, minutes)
+
+    @property
+    def project(self) -> Mapping[str, str]:
+        """`project_name`, `branch_name` and `project_flow_name` of @project; empty without one."""
+        names = ("project_name", "branch_name", "project_flow_name")
+        return {name: current.get(name) for name in names} if current.get("project_name") else {}
+
+    @property
+    def schedules(self) -> Sequence[tuple[str, str | None]]:
+        """The cron expression of each @schedule, as Metaflow has it, and its time zone."""
+        return [
+            (deco.schedule, deco.timezone)
+            for deco in self.state.flow._flow_decorators.get("schedule", [])
+            if deco.schedule is not None
+        ]
+
+    def _own_parameters(self) -> Iterator[tuple[str, Any]]:
+        for name, param in self.state.flow._get_parameters():
+            if not param.IS_CONFIG_PARAMETER:
+                yield name, param
+
+
+def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
+    """Import the flow in a file, check it with Metaflow's lint and attach its decorators.
+
+    `top_level` are Metaflow's options before the command, such as `["--with", "retry"]`.
+    Raises FlowError for a file without exactly one valid flow, UsageError for options that Metaflow
+    does not take.
+    """
+    _ensure_user()
+    path = Path(file).absolute()
+    if not path.is_file():
+        raise FlowError(f"There is no file {file}: give the path of a flow's script.")
+    flow_class = _flow_class(_import_script(path), file)
+    # Metaflow takes the script's place, name and folder from here, as for `python flow.py`.
+    sys.argv = [str(path)]
+    with _metaflow_errors():
+        state = CliState(flow_class(use_cli=False))
+        state.entrypoint = [sys.executable, str(path)]
+        start.main(
+            args=["--quiet", *top_level, "check"],
+            prog_name=path.name,
+            obj=state,
+            auto_envvar_prefix="METAFLOW",
+            standalone_mode=False,
+        )
+    return LoadedFlow(path, state, list(top_level))
+
+
+def _ensure_user() -> None:
+    """Give Metaflow a user where it finds none: it takes no "root", and containers often set nothing."""
+    if get_username() is None:
+        name = getpass.getuser() if os.getuid() else "root"
+        os.environ["USERNAME"] = f"uid-{os.getuid()}" if name == "root" else name
+
+
+def _import_script(path: Path) -> ModuleType:
+    # The script's folder comes first on the path, as it does for `python flow.py`.
+    sys.path.insert(0, str(path.parent))
+    name = path.stem if path.stem not in sys.modules else f"__flow_{path.stem}__"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise FlowError(f"{path.name} is not a Python file: give the path of a flow's script.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except MetaflowException as error:
+        raise FlowError(_message(error)) from error
+    except (Exception, SystemExit) as error:
+        raise FlowError(
+            f"{path.name} cannot be imported: {type(error).__name__}: {error}. "
+            f"Try `python {path.name} check`."
+        ) from error
+    return module
+
+
+def _flow_class(module: ModuleType, file: str) -> Any:
+    found = []
+    for value in vars(module).values():
+        candidate = value._flow_cls if isinstance(value, FlowMutator) else value
+        if (
+            inspect.isclass(candidate)
+            and issubclass(candidate, FlowSpec)
+            and candidate.__module__ == module.__name__
+            and candidate not in found
+        ):
+            found.append(candidate)
+    # A flow may extend another one of the same file: the most derived one is meant.
+    flows = [cls for cls in found if not any(cls is not other and issubclass(other, cls) for other in found)]
+    if not flows:
+        raise FlowError(f"{file} has no flow: it defines no class that extends FlowSpec.")
+    if len(flows) > 1:
+        names = ", ".join(cls.__name__ for cls in flows)
+        raise FlowError(f"{file} has {len(flows)} flows ({names}): put each in a file of its own.")
+    return flows[0]
+
+
+def _step(node: Any) -> Step:
+    return Step(
+        name=node.name,
+        kind=node.type,
+        out=tuple(node.out_funcs),
+        parallel=bool(node.parallel_step or node.parallel_foreach),
+    )
+
+
+def _parameter(variable: str, param: Any) -> Parameter:
+    kind = _kind(param.kwargs.get("type"))
+    default = deploy_time_eval(param.kwargs.get("default"))
+    if default is not None and not isinstance(default, str):
+        default = json.dumps(default)
+    return Parameter(
+        name=param.name,
+        variable=variable,
+        kind=kind,
+        required=bool(param.kwargs.get("required", False)),
+        default=default,
+        help=param.kwargs.get("help"),
+    )
+
+
+def _kind(param_type: Any) -> str:
+    if param_type == JSONType:
+        return "JSON"
+    if isinstance(param_type, FilePathClass):
+        return "FilePath"
+    return str(getattr(param_type, "__name__", None) or getattr(param_type, "name", param_type))
+
+
+@contextlib.contextmanager
+def _metaflow_errors() -> Iterator[None]:
+    """Turns Metaflow's errors into ours."""
+    try:
+        yield
+    except MetaflowException as error:
+        raise FlowError(_message(error)) from error
+    except click.exceptions.Exit as error:
+        raise UsageError("Metaflow ended before the flow was loaded.") from error
+    except click.ClickException as error:
+        raise UsageError(error.format_message()) from error
+
+
+def _message(error: MetaflowException) -> str:
+    where = f" (line {error.line_no})" if error.line_no else ""
+    text = " ".join(str(error.message).replace("*", "").split())
+    return f"{text}{where}"

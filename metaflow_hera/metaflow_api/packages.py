@@ -1,0 +1,94 @@
+"""The code package of a flow: made by Metaflow, with what a pod of ours needs beside it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from metaflow import decorators
+from metaflow.decorators import flow_decorators
+from metaflow.metaflow_config import DEFAULT_DECOSPECS
+from metaflow.package import MetaflowPackage
+
+from metaflow_hera.errors import FlowError
+from metaflow_hera.metaflow_api import decorator
+from metaflow_hera.metaflow_api.flows import LoadedFlow
+from metaflow_hera.metaflow_api.settings import PodSettings
+
+
+@dataclass(frozen=True)
+class CodePackage:
+    """A code package that is stored in the flow's datastore.
+
+    `url` is where it is, `sha` the hash of its content, `metadata` Metaflow's note of its format.
+    """
+
+    url: str
+    sha: str
+    metadata: str
+
+
+def save_package(flow: LoadedFlow) -> CodePackage:
+    """Pack the flow's folder, Metaflow and the pod's runtime, and store that in the flow's datastore.
+
+    Raises FlowError when something cannot be packed or stored.
+    """
+    state = flow.state
+    _attach(flow, [decorator.NAME])
+    settings = PodSettings(
+        script=flow.file.name,
+        datastore_root=state.flow_datastore.datastore_root,
+        graph=flow.graph,
+        top_level=_pod_options(flow),
+        user_code_retries={step.name: flow.retries(step.name).user_code for step in flow.graph},
+    )
+    with tempfile.TemporaryDirectory(prefix="mfhera-") as folder:
+        settings_file = Path(folder, "settings.json")
+        settings_file.write_text(settings.to_json(), encoding="utf-8")
+        decorator.HeraInternalDecorator.settings_file = str(settings_file)
+        try:
+            package = MetaflowPackage(
+                state.flow, state.environment, state.echo, suffixes=state.package_suffixes
+            )
+            url, sha = state.flow_datastore.save_data([package.blob], len_hint=1)[0]
+        except Exception as error:  # whatever a datastore or a file system comes up with
+            raise FlowError(f"The code package could not be stored in {flow.datastore}: {error}") from error
+    return CodePackage(url, sha, package.package_metadata)
+
+
+def _attach(flow: LoadedFlow, names: Sequence[str]) -> None:
+    state = flow.state
+    decorators._attach_decorators(state.flow, names)
+    decorators._process_late_attached_decorator(
+        names, state.flow, state.graph, state.environment, state.flow_datastore, state.logger
+    )
+    state.graph = state.flow._graph
+
+
+def _pod_options(flow: LoadedFlow) -> list[str]:
+    """Metaflow's options before the command for every task of the flow."""
+    state = flow.state
+    options: list[str] = []
+    for spec in [*state.tl_decospecs, *DEFAULT_DECOSPECS.split()]:
+        options += ["--with", spec]
+    for deco in flow_decorators(state.flow):
+        for name, value in deco.get_top_level_options():
+            if value is True:
+                options.append(f"--{name}")
+            elif value is not None and value is not False:
+                options += [f"--{name}", str(value)]
+    return [
+        *options,
+        "--with",
+        decorator.NAME,
+        "--quiet",
+        f"--metadata={state.metadata.TYPE}",
+        f"--environment={state.environment.TYPE}",
+        f"--datastore={state.flow_datastore.TYPE}",
+        f"--datastore-root={state.flow_datastore.datastore_root}",
+        f"--event-logger={state.event_logger.TYPE}",
+        f"--monitor={state.monitor.TYPE}",
+        "--no-pylint",
+    ]

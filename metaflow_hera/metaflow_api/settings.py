@@ -1,0 +1,63 @@
+"""What a pod must know of its flow beyond the manifest: rides in the code package as a small file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from metaflow_hera.errors import FlowError
+from metaflow_hera.graph.steps import Graph
+
+FILE_NAME = "metaflow_hera.json"
+
+
+@dataclass(frozen=True)
+class PodSettings:
+    """The part of a deployment that depends on the flow's code alone.
+
+    `script` is the flow's file within the code package, `datastore_root` where its datastore lies,
+    `top_level` Metaflow's options before the command, `user_code_retries` for each step how often its
+    own code is retried.
+    """
+
+    script: str
+    datastore_root: str
+    graph: Graph
+    top_level: Sequence[str]
+    user_code_retries: Mapping[str, int]
+
+    def to_json(self) -> str:
+        """The settings as JSON text, the same for the same settings."""
+        return json.dumps(
+            {
+                "script": self.script,
+                "datastore_root": self.datastore_root,
+                "graph": json.loads(self.graph.to_json()),
+                "top_level": list(self.top_level),
+                "user_code_retries": dict(self.user_code_retries),
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> PodSettings:
+        """The settings that `to_json` wrote."""
+        data = json.loads(text)
+        graph = Graph.from_json(json.dumps(data["graph"]))
+        return cls(
+            data["script"], data["datastore_root"], graph, data["top_level"], data["user_code_retries"]
+        )
+
+
+def load_pod_settings() -> PodSettings:
+    """The settings in the code package that this process runs from.
+
+    Raises FlowError where the process does not run from a code package of ours.
+    """
+    from metaflow.packaging_sys import ContentType, MetaflowCodeContent
+
+    path = MetaflowCodeContent.get_filename(FILE_NAME, ContentType.OTHER_CONTENT)
+    if path is None:
+        raise FlowError(f"{FILE_NAME} is not in the code package; deploy the flow again with mfhera create.")
+    return PodSettings.from_json(Path(path).read_text(encoding="utf-8"))

@@ -1,0 +1,70 @@
+"""The command lines of Metaflow that a pod runs: `init` once a run, and `step`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import environ
+
+from metaflow_hera.graph import values
+from metaflow_hera.graph.tasks import input_tasks, split_index, task_id
+from metaflow_hera.metaflow_api.datastore import TaskStore
+from metaflow_hera.metaflow_api.settings import PodSettings
+from metaflow_hera.runtime.task import PARAMETERS_STEP, PARAMETERS_TASK, PodTask
+
+PARAMETER_PREFIX = "METAFLOW_INIT_"
+"""Metaflow's `init` reads the Parameter `alpha` from METAFLOW_INIT_ALPHA."""
+
+
+def init_arguments(task: PodTask, settings: PodSettings) -> Sequence[str]:
+    """The arguments that register the run and its parameters."""
+    return [
+        *settings.top_level,
+        "init",
+        f"--run-id={task.run_id}",
+        f"--task-id={PARAMETERS_TASK}",
+        *(f"--tag={tag}" for tag in task.tags),
+    ]
+
+
+def step_arguments(task: PodTask, settings: PodSettings, store: TaskStore, attempt: int) -> Sequence[str]:
+    """The arguments that run the task, as the given attempt.
+
+    Attempts that an earlier retry of the whole run made do not count against the step's own retries.
+    """
+    earlier = attempt - task.argo_retries
+    arguments = [
+        *settings.top_level,
+        "step",
+        task.step,
+        f"--run-id={task.run_id}",
+        f"--task-id={task.task_id}",
+        f"--retry-count={attempt}",
+        f"--max-user-code-retries={settings.user_code_retries[task.step] + earlier}",
+        f"--input-paths={_input_paths(task, settings, store)}",
+        *(f"--tag={tag}" for tag in task.tags),
+    ]
+    index = split_index(settings.graph, task.step, task.path)
+    if index is not None:
+        arguments.append(f"--split-index={index}")
+    if task.namespace is not None:
+        arguments.append(f"--namespace={task.namespace}")
+    return arguments
+
+
+def take_parameters() -> dict[str, str]:
+    """Take the values that came through Argo out of the environment, in the form Metaflow's `init` reads."""
+    given = {name: environ.pop(name) for name in list(environ) if name.startswith(PARAMETER_PREFIX)}
+    decoded = {name: values.decode(text) for name, text in given.items()}
+    return {name: value for name, value in decoded.items() if value is not None}
+
+
+def _input_paths(task: PodTask, settings: PodSettings, store: TaskStore) -> str:
+    if task.step == settings.graph.start:
+        return f"{task.run_id}/{PARAMETERS_STEP}/{PARAMETERS_TASK}"
+    tasks = input_tasks(
+        settings.graph,
+        task.step,
+        task.path,
+        lambda step, path: store.cardinality(task.run_id, step, task_id(step, path)),
+    )
+    return store.compressed([f"{task.run_id}/{step}/{task_id(step, path)}" for step, path in tasks])

@@ -1,0 +1,96 @@
+"""The first thing that runs in a pod: fetch the code package, unpack it, go on from there.
+
+Its text is the argument of `python -c` in the manifest, so it needs nothing but the standard library
+and holds no double braces (Argo's) and no dollar signs (Kubernetes').
+"""
+
+import base64
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+NEEDED = ("boto3", "requests")
+
+
+def say(line):
+    print(line, flush=True)
+    said.append((time.time(), line))
+
+
+def fetch(url, kind, target):
+    if kind == "local":
+        shutil.copyfile(url, target)
+        return
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing and not os.environ.get("METAFLOW_SKIP_INSTALL_DEPENDENCIES"):
+        options = ["-qqq", "--no-compile", "--no-cache-dir", "--disable-pip-version-check"]
+        subprocess.run([sys.executable, "-m", "pip", "install", *options, *missing], check=True)
+    import boto3
+
+    bucket, key = url[len("s3://") :].split("/", 1)
+    endpoint = os.environ.get("METAFLOW_S3_ENDPOINT_URL") or None
+    boto3.client("s3", endpoint_url=endpoint).download_file(bucket, key, target)
+
+
+def unpack(folder):
+    say("Downloading code package...")
+    url = os.environ["METAFLOW_CODE_URL"]
+    archive = os.path.join(folder, "job.tar")
+    for delay in (1, 2, 5, 10, 10, None):
+        try:
+            fetch(url, os.environ["METAFLOW_CODE_DS"], archive)
+            break
+        except Exception as error:
+            if delay is None:
+                sys.exit("The code package %s could not be fetched: %s" % (url, error))
+            say("The code package could not be fetched (%s); trying again." % error)
+            time.sleep(delay)
+    with tarfile.open(archive) as tar:
+        if hasattr(tarfile, "fully_trusted_filter"):
+            tar.extraction_filter = tarfile.fully_trusted_filter
+        tar.extractall(folder)
+    os.remove(archive)
+    say("Code package downloaded.")
+
+
+def shared_package(cache):
+    """The package unpacked once for all pods of this machine; whoever is first unpacks it."""
+    package = os.path.join(cache, "code-" + os.environ["METAFLOW_CODE_SHA"])
+    if not os.path.isdir(package):
+        os.makedirs(cache, exist_ok=True)
+        folder = tempfile.mkdtemp(dir=cache)
+        unpack(folder)
+        try:
+            os.rename(folder, package)
+        except OSError:
+            shutil.rmtree(folder)
+    return package
+
+
+said = []
+say("Setting up task environment.")
+os.environ.update(json.loads(base64.b64decode(os.environ.pop("METAFLOW_HERA_ENCODED", "e30="))))
+work = os.path.abspath("metaflow")
+if "EMBEDDED_ARGO_CACHE" in os.environ:
+    package = shared_package(os.environ["EMBEDDED_ARGO_CACHE"])
+    shutil.copytree(package, work, ignore=lambda folder, names: [n for n in names if n.startswith(".mf_")])
+else:
+    package = work
+    os.makedirs(work)
+    unpack(work)
+os.chdir(work)
+os.makedirs(".metaflow", exist_ok=True)
+code = os.path.join(package, ".mf_code")
+sys.path[:0] = [work, code]
+os.environ["METAFLOW_EXTRACTED_ROOT"] = package
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
+
+from metaflow_hera.runtime.pod import main  # noqa: E402
+
+sys.exit(main(said))

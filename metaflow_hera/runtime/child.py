@@ -1,0 +1,123 @@
+"""A forked child that runs one piece of work, and the parent's part: its output, its signals, its end."""
+
+from __future__ import annotations
+
+import atexit
+import io
+import os
+import selectors
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from types import FrameType
+
+from metaflow_hera.runtime.logs import STREAMS, TaskLogs
+
+CHUNK = 1 << 16
+
+
+def run_forked(work: Callable[[], int], logs: TaskLogs) -> int:
+    """Run `work` in a forked child and return its exit code, 128 + signal if a signal ended it.
+
+    All that the child and its own children write goes to `logs`. SIGTERM and SIGINT are passed on to the
+    child; this process lives on to store what there is. Must be called while only one thread runs.
+    """
+    pipes = {stream: os.pipe() for stream in STREAMS}
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        _be_child(work, pipes)
+    for _, write_end in pipes.values():
+        os.close(write_end)
+
+    def pass_on(signum: int, frame: FrameType | None) -> None:
+        os.kill(pid, signum)
+
+    previous = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
+    exited, watcher = _watch(pid)
+    try:
+        _collect({read_end: stream for stream, (read_end, _) in pipes.items()}, exited, logs)
+        watcher.join()
+        _, status = os.waitpid(pid, 0)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        os.close(exited)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def ended_by(code: int) -> str | None:
+    """What to say of a child that a signal ended, or None."""
+    if code <= 128:
+        return None
+    try:
+        name = signal.Signals(code - 128).name
+    except ValueError:
+        return None
+    hint = " (out of memory, perhaps: nothing else kills without a word)" if name == "SIGKILL" else ""
+    return f"The task was ended by {name}{hint}."
+
+
+def _be_child(work: Callable[[], int], pipes: dict[str, tuple[int, int]]) -> None:
+    code = 1
+    try:
+        for target, stream in ((1, "stdout"), (2, "stderr")):
+            os.dup2(pipes[stream][1], target)
+        for ends in pipes.values():
+            for end in ends:
+                os.close(end)
+        sys.stdout, sys.stderr = (
+            io.TextIOWrapper(io.FileIO(fd, "wb", closefd=False), "utf-8", "backslashreplace", write_through=True)
+            for fd in (1, 2)
+        )
+        code = work()
+        # What the interpreter itself does at its end.
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        # The parent's frames below must never run in the child.
+        os._exit(code)
+
+
+def _watch(pid: int) -> tuple[int, threading.Thread]:
+    """A descriptor that becomes readable when the child has ended, whoever still holds its pipes."""
+    read_end, write_end = os.pipe()
+
+    def wait() -> None:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        os.close(write_end)
+
+    watcher = threading.Thread(target=wait, daemon=True)
+    watcher.start()
+    return read_end, watcher
+
+
+def _collect(pipes: dict[int, str], exited: int, logs: TaskLogs) -> None:
+    """Read the child's pipes until both are closed, or until it has ended and they are drained."""
+    logs.start()
+    ended = False
+    with selectors.DefaultSelector() as selector:
+        for end in pipes:
+            selector.register(end, selectors.EVENT_READ)
+        selector.register(exited, selectors.EVENT_READ)
+        while len(selector.get_map()) > (0 if ended else 1):
+            ready = selector.select(0 if ended else None)
+            if ended and not ready:
+                break
+            for key, _ in ready:
+                end = key.fd
+                if end == exited:
+                    ended = True
+                    selector.unregister(end)
+                elif data := os.read(end, CHUNK):
+                    logs.write(pipes[end], data)
+                else:
+                    selector.unregister(end)
+    for end in pipes:
+        os.close(end)

@@ -1,0 +1,1 @@
+"""From a loaded flow to the objects that Argo runs, written with Hera."""

@@ -1,0 +1,84 @@
+"""A flow's Parameters as the parameters of a workflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hera.workflows import Env, Parameter
+from hera.workflows.models import Parameter as ParameterModel
+
+from metaflow_hera.errors import UnsupportedError
+from metaflow_hera.graph import values
+from metaflow_hera.metaflow_api import flows
+
+ANNOTATION = "metaflow/parameters"
+
+
+def workflow_parameters(parameters: Iterable[flows.Parameter]) -> list[ParameterModel]:
+    """The parameters of the workflow, with the defaults evaluated at deployment.
+
+    A required one without a default has no value: Argo itself refuses to start a run without it.
+    """
+    return [
+        Parameter(
+            name=parameter.name,
+            value=None if _must_be_given(parameter) else values.encode(parameter.default),
+            description=_plain(parameter.help),
+        ).as_argument()
+        for parameter in parameters
+    ]
+
+
+def environment(parameters: Iterable[flows.Parameter]) -> list[Env]:
+    """The variables in which pods get the values, as Metaflow's `init` reads them.
+
+    The first step's pod alone uses them; having them in all lets all steps share a template.
+    """
+    return [
+        Env(
+            name="METAFLOW_INIT_" + parameter.name.upper().replace("-", "_"),
+            value="{{workflow.parameters." + parameter.name + "}}",
+        )
+        for parameter in parameters
+    ]
+
+
+def annotation(parameters: Iterable[flows.Parameter]) -> str:
+    """What `mfhera trigger` must know of the Parameters to check values; the keys are Metaflow's plugin's."""
+    described: Mapping[str, Mapping[str, Any]] = {
+        parameter.name: {
+            "python_var_name": parameter.variable,
+            "name": parameter.name,
+            "value": parameter.default,
+            "type": parameter.kind,
+            "description": parameter.help,
+            "is_required": parameter.required,
+        }
+        for parameter in parameters
+    }
+    return json.dumps(described)
+
+
+def check(parameters: Iterable[flows.Parameter]) -> None:
+    """Raise UnsupportedError for a Parameter that cannot be handed over."""
+    seen: dict[str, str] = {}
+    for parameter in parameters:
+        if parameter.kind == "FilePath":
+            raise UnsupportedError(f"IncludeFile {parameter.name!r} is not supported yet.")
+        other = seen.setdefault(parameter.name.lower().replace("-", "_"), parameter.name)
+        if other != parameter.name:
+            raise UnsupportedError(
+                f"The Parameters {other!r} and {parameter.name!r} differ in case or hyphens only: Metaflow "
+                "reads both from one variable. Rename one of them."
+            )
+
+
+def _must_be_given(parameter: flows.Parameter) -> bool:
+    return parameter.required and parameter.default is None
+
+
+def _plain(text: str | None) -> str | None:
+    """A description without what Argo would take for one of its own variables."""
+    return None if text is None else text.replace("{{", "{ {").replace("}}", "} }")

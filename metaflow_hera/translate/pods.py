@@ -1,0 +1,201 @@
+"""Steps as pods: one container template for all steps whose pods have the same shape."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from hera.workflows import Container, Env, Parameter, RetryStrategy
+from hera.workflows.models import (
+    Backoff,
+    EnvVar,
+    EnvVarSource,
+    ObjectFieldSelector,
+    Quantity,
+    ResourceRequirements,
+    ValueFrom,
+)
+
+from metaflow_hera.graph import values
+from metaflow_hera.graph.steps import FOREACH, Step
+from metaflow_hera.metaflow_api.compute import kubernetes_attributes
+from metaflow_hera.metaflow_api.flows import LoadedFlow, Retries
+from metaflow_hera.translate import parameters
+from metaflow_hera.translate.names import Names
+from metaflow_hera.translate.settings import Settings
+
+ITEMS = "items"
+ITEMS_PATH = "/tmp/metaflow_hera/items"  # noqa: S108  in the pod, which has it for itself
+RUN_ID = "argo-{{workflow.name}}"
+POD_FIELDS = {
+    "METAFLOW_KUBERNETES_POD_NAMESPACE": "metadata.namespace",
+    "METAFLOW_KUBERNETES_POD_NAME": "metadata.name",
+    "METAFLOW_KUBERNETES_POD_ID": "metadata.uid",
+    "METAFLOW_KUBERNETES_SERVICE_ACCOUNT_NAME": "spec.serviceAccountName",
+    "METAFLOW_KUBERNETES_NODE_IP": "status.hostIP",
+}
+"""What Metaflow's @kubernetes reads of its pod, as Metaflow's own plugin hands it over."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """All that makes the pod of one step differ from that of another.
+
+    `compute` and `variables` are JSON text, so that shapes can be compared.
+    """
+
+    fans_out: bool
+    retries: Retries
+    compute: str
+    variables: str
+
+    @property
+    def title(self) -> str:
+        """A name that tells what is special about the pod."""
+        traits = [("foreach", self.fans_out), ("retry", self.retries.total > 0)]
+        return "-".join(["task", *(word for word, holds in traits if holds)])
+
+
+class Pods:
+    """The container templates of a flow."""
+
+    def __init__(self, flow: LoadedFlow, settings: Settings, names: Names) -> None:
+        self._flow = flow
+        self._settings = settings
+        self._names = names
+        self._templates: dict[Shape, Container] = {}
+
+    @property
+    def templates(self) -> list[Container]:
+        """The templates so far, in the order in which they were first asked for."""
+        return list(self._templates.values())
+
+    def template(self, step: Step) -> str:
+        """The name of the template for a step."""
+        shape = self._shape(step)
+        if shape not in self._templates:
+            self._templates[shape] = self._container(shape)
+        return str(self._templates[shape].name)
+
+    def _shape(self, step: Step) -> Shape:
+        retries = self._flow.retries(step.name)
+        variables = next(
+            (d.attributes["vars"] for d in self._flow.step_decorators(step.name) if d.name == "environment"),
+            {},
+        )
+        return Shape(
+            fans_out=step.kind == FOREACH,
+            # How much of it is the step's own code concerns the pod's settings, not its shape.
+            retries=Retries(0, retries.total, retries.minutes_between if retries.total else 0),
+            compute=json.dumps(kubernetes_attributes(self._flow, step.name), sort_keys=True, default=str),
+            variables=json.dumps(variables, sort_keys=True, default=str),
+        )
+
+    def _container(self, shape: Shape) -> Container:
+        compute = json.loads(shape.compute)
+        items = Parameter(name=ITEMS, value_from=ValueFrom(path=ITEMS_PATH, default=""))
+        return Container(
+            name=self._names.give(shape.title),
+            inputs=[Parameter(name="step"), Parameter(name="path", value="")],
+            outputs=[items] if shape.fans_out else None,
+            image=compute["image"],
+            image_pull_policy=compute["image_pull_policy"],
+            command=[self._settings.python],
+            args=["-c", bootstrap()],
+            env=self._environment(shape),
+            resources=_resources(compute),
+            retry_strategy=_retry_strategy(shape.retries),
+            service_account_name=compute["service_account"],
+            node_selector=compute["node_selector"] or None,
+            annotations={"metaflow/step_name": "{{inputs.parameters.step}}"},
+        )
+
+    def _environment(self, shape: Shape) -> list[Env | EnvVar]:
+        package = self._settings.package
+        fixed = {
+            **json.loads(shape.variables),
+            **self._settings.environment,
+            "METAFLOW_FLOW_NAME": self._flow.name,
+            "METAFLOW_FLOW_FILENAME": self._flow.file.name,
+            "METAFLOW_CODE_URL": package.url,
+            "METAFLOW_CODE_SHA": package.sha,
+            "METAFLOW_CODE_METADATA": package.metadata,
+            "METAFLOW_CODE_DS": self._flow.datastore,
+            "METAFLOW_KUBERNETES_WORKLOAD": "1",
+            "METAFLOW_KUBERNETES_NAMESPACE": self._settings.kubernetes_namespace,
+            "ARGO_WORKFLOW_TEMPLATE": self._settings.name,
+            "ARGO_WORKFLOW_NAMESPACE": self._settings.kubernetes_namespace,
+        }
+        if self._settings.tags:
+            fixed["METAFLOW_HERA_TAGS"] = json.dumps(list(self._settings.tags))
+        if self._settings.namespace is not None:
+            fixed["METAFLOW_HERA_NAMESPACE"] = self._settings.namespace
+        if shape.fans_out:
+            fixed["METAFLOW_HERA_ITEMS"] = ITEMS_PATH
+        by_argo = {
+            "METAFLOW_STEP_NAME": "{{inputs.parameters.step}}",
+            "METAFLOW_HERA_PATH": "{{inputs.parameters.path}}",
+            "METAFLOW_RUN_ID": RUN_ID,
+            "ARGO_WORKFLOW_NAME": "{{workflow.name}}",
+        }
+        if shape.retries.total:
+            by_argo["METAFLOW_HERA_RETRIES"] = "{{retries}}"
+        return [
+            *_variables(fixed),
+            *(Env(name=name, value=value) for name, value in by_argo.items()),
+            *parameters.environment(self._flow.parameters),
+            *(
+                EnvVar(name=name, value_from=EnvVarSource(field_ref=ObjectFieldSelector(field_path=path)))
+                for name, path in POD_FIELDS.items()
+            ),
+        ]
+
+
+@cache
+def bootstrap() -> str:
+    """The script that a pod starts with: the runtime's bootstrap without its comments."""
+    source = resources.files("metaflow_hera.runtime").joinpath("bootstrap.py").read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.unparse(tree)
+
+
+def _variables(fixed: Mapping[str, str]) -> list[Env]:
+    """Variables whose values Argo and Kubernetes hand on as they are, and the others as one in base64."""
+    plain = {name: value for name, value in fixed.items() if values.is_plain(str(value))}
+    others = {name: str(value) for name, value in fixed.items() if name not in plain}
+    if others:
+        encoded = base64.b64encode(json.dumps(others).encode()).decode()
+        plain["METAFLOW_HERA_ENCODED"] = encoded
+    return [Env(name=name, value=str(value)) for name, value in plain.items()]
+
+
+def _retry_strategy(retries: Retries) -> RetryStrategy | None:
+    if not retries.total:
+        return None
+    backoff = Backoff(duration=f"{retries.minutes_between}m") if retries.minutes_between else None
+    return RetryStrategy(limit=retries.total, retry_policy="Always", backoff=backoff)
+
+
+def _resources(compute: Mapping[str, Any]) -> ResourceRequirements:
+    """Requests, and limits for GPUs alone, as Metaflow's own plugin sets them (kubernetes/kube_utils.py)."""
+    requests = {
+        "cpu": str(compute["cpu"]),
+        "memory": f"{compute['memory']}M",
+        "ephemeral-storage": f"{compute['disk']}M",
+    }
+    limits = {}
+    if compute.get("gpu") is not None:
+        limits[f"{compute['gpu_vendor']}.com/gpu".lower()] = str(compute["gpu"])
+    return ResourceRequirements(
+        requests={name: Quantity(root=size) for name, size in requests.items()},
+        limits={name: Quantity(root=size) for name, size in limits.items()} or None,
+    )

@@ -1,0 +1,143 @@
+"""What create and lint refuse, in Argo's words, and what they refuse because it is not implemented."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from metaflow_hera.embedded.validation import Invalid, normalise, validate_template, validate_workflow
+
+JSON = dict[str, Any]
+DATA = Path(__file__).parents[2] / "data" / "recordings"
+REFUSALS: dict[str, JSON] = json.loads((DATA / "refusals.json").read_text())
+CASES = sorted(name for name in REFUSALS if name != "calls")
+RUNS = sorted(path.stem for path in DATA.glob("*.json") if path.stem != "refusals")
+
+
+def answer(check: Any, *arguments: Any, **options: Any) -> list[Any]:
+    try:
+        check(*arguments, **options)
+    except Invalid as error:
+        return [error.status, error.code, error.message]
+    return [200, None, None]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_recorded_answers(name: str) -> None:
+    case = REFUSALS[name]
+    obj = {"metadata": {"name": name}, "spec": case["spec"]}
+    before = copy.deepcopy(obj)
+    assert answer(validate_workflow, obj, lint=True) == case["lint"]
+    assert answer(validate_workflow, obj) == case["create"]
+    assert answer(validate_template, obj) == case["create_template"]
+    assert obj == before
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_what_ran_is_accepted(name: str) -> None:
+    spec = json.loads((DATA / f"{name}.json").read_text())["spec"]
+    assert answer(validate_workflow, {"metadata": {"name": name}, "spec": spec}) == [200, None, None]
+
+
+def spec_with(template: JSON | None = None, task: JSON | None = None, spec: JSON | None = None) -> JSON:
+    pod = {"name": "pod", "container": {"image": "x", "command": ["true"]}, **(template or {})}
+    main = {"name": "main", "dag": {"tasks": [{"name": "a", "template": "pod", **(task or {})}]}}
+    return {"spec": {"entrypoint": "main", "templates": [pod, main], **(spec or {})}}
+
+
+@pytest.mark.parametrize(
+    ("obj", "path"),
+    [
+        (spec_with(task={"hooks": {"exit": {"template": "pod"}}}), "templates.main.dag.tasks[0].hooks"),
+        (spec_with(template={"sidecars": [{"name": "s"}]}), "templates.pod.sidecars"),
+        (spec_with(template={"memoize": {"key": "k"}}), "templates.pod.memoize"),
+        (spec_with(spec={"synchronization": {"mutexes": [{"name": "m"}]}}), "spec.synchronization"),
+        (
+            spec_with(template={"container": {"image": "x", "envFrom": [{"secretRef": {"name": "s"}}]}}),
+            "templates.pod.container.envFrom",
+        ),
+        (
+            spec_with(
+                template={
+                    "container": {
+                        "image": "x",
+                        "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"key": "k"}}}],
+                    }
+                }
+            ),
+            "templates.pod.container.env[0].valueFrom.secretKeyRef",
+        ),
+        (
+            spec_with(template={"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}),
+            "templates.pod.volumes[0]",
+        ),
+    ],
+)
+def test_what_is_not_implemented_is_named(obj: JSON, path: str) -> None:
+    assert answer(validate_workflow, obj) == [400, 3, f"{path} is not implemented by the embedded Argo"]
+
+
+def test_an_expression_outside_the_language_is_named() -> None:
+    obj = spec_with(template={"container": {"image": "x", "args": ["{{=sprig.upper('a')}}"]}})
+    assert "sprig.upper is not implemented" in answer(validate_workflow, obj)[2]
+
+
+def test_fields_without_effect_are_accepted() -> None:
+    obj = spec_with(
+        template={
+            "metadata": {"labels": {"a": "b"}},
+            "nodeSelector": {"a": "b"},
+            "container": {"image": "x", "resources": {"limits": {"cpu": 1}}, "imagePullPolicy": "Always"},
+        },
+        spec={
+            "serviceAccountName": "s",
+            "podGC": {"strategy": "OnPodCompletion"},
+            "tolerations": [{"key": "k"}],
+        },
+    )
+    assert answer(validate_workflow, obj)[0] == 200
+
+
+def test_a_workflow_takes_what_its_template_has() -> None:
+    template = spec_with(spec={"arguments": {"parameters": [{"name": "need"}]}})
+    workflow = {"spec": {"workflowTemplateRef": {"name": "t"}}}
+    assert answer(validate_workflow, workflow, {"t": template}) == [
+        400,
+        3,
+        "spec.arguments.need.value or spec.arguments.need.valueFrom is required",
+    ]
+    workflow["spec"]["arguments"] = {"parameters": [{"name": "need", "value": "1"}]}
+    assert answer(validate_workflow, workflow, {"t": template})[0] == 200
+    assert answer(validate_workflow, workflow, {})[:2] == [404, 5]
+
+
+def test_normalise_gives_what_the_server_gives_back() -> None:
+    obj = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "WorkflowTemplate",
+        **spec_with(spec={"entrypiont": "x"}),
+    }
+    assert normalise(obj)["spec"] == {
+        "entrypoint": "main",
+        "arguments": {},
+        "templates": [
+            {
+                "name": "pod",
+                "inputs": {},
+                "outputs": {},
+                "metadata": {},
+                "container": {"name": "", "image": "x", "command": ["true"], "resources": {}},
+            },
+            {
+                "name": "main",
+                "inputs": {},
+                "outputs": {},
+                "metadata": {},
+                "dag": {"tasks": [{"name": "a", "template": "pod", "arguments": {}}]},
+            },
+        ],
+    }
