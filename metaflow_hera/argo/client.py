@@ -106,9 +106,9 @@ class ArgoClient:
 
     def crons(self, selector: str) -> Iterator[JSON]:
         """The cron workflows with labels that a selector asks for. Argo does not page them."""
-        yield from self._call(lambda: self._service.list_cron_workflows(label_selector=selector)).get(
-            "items"
-        ) or ()
+        yield from (
+            self._call(lambda: self._service.list_cron_workflows(label_selector=selector)).get("items") or ()
+        )
 
     def create_cron(self, cron: JSON) -> JSON:
         """Create a cron workflow from its JSON."""
@@ -140,7 +140,10 @@ class ArgoClient:
         """Some fields of the workflows with labels that a selector asks for."""
         return self._pages(
             lambda token: self._service.list_workflows(
-                label_selector=selector, limit=str(PAGE), continue_=token, fields=f"metadata.continue,{fields}"
+                label_selector=selector,
+                limit=str(PAGE),
+                continue_=token,
+                fields=f"metadata.continue,{fields}",
             )
         )
 
@@ -169,7 +172,9 @@ class ArgoClient:
             ) from error
         except requests.exceptions.ConnectionError as error:
             hint = "run mfhera local status" if self.target.embedded else "is ARGO_SERVER right?"
-            raise ArgoUnreachable(f"{self.target} cannot be reached ({_root_cause(error)}): {hint}") from error
+            raise ArgoUnreachable(
+                f"{self.target} cannot be reached ({_root_cause(error)}): {hint}"
+            ) from error
         except (ValidationError, ValueError, TypeError):
             pass  # Hera could not parse the answer; the raw one below decides
         answer = self._session.answer

@@ -59,9 +59,7 @@ def apply(client: ArgoClient, template: JSON, cron: JSON | None) -> None:
     """
     name = template["metadata"]["name"]
     existed = find(client, name) is not None
-    with_retries(
-        lambda: _put(template, client.template, client.create_template, client.update_template)
-    )
+    with_retries(lambda: _put(template, client.template, client.create_template, client.update_template))
     try:
         if cron is None:
             _delete_own_cron(client, name)
@@ -136,5 +134,3 @@ def _deployed(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
         parameters=json.loads(notes.get("metaflow/parameters", "{}")),
         schedules=schedules,
     )
-
-

@@ -10,7 +10,7 @@ from typing import Any
 from metaflow_hera.errors import ParameterError
 from metaflow_hera.graph.values import encode
 
-BOOLEANS = frozenset("1 0 true false t f yes no y n on off".split())
+BOOLEANS = frozenset(["1", "0", "true", "false", "t", "f", "yes", "no", "y", "n", "on", "off"])
 """What Metaflow's command line takes for a boolean (click's BOOL), in lower case."""
 
 
@@ -23,6 +23,11 @@ def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]])
     for name in given:
         if name not in declared:
             raise ParameterError(_unknown(name, declared))
+        if declared[name]["type"] == "FilePath":
+            raise ParameterError(
+                f"{name!r} is an IncludeFile, whose file is stored by create: a value for one run is not "
+                "supported yet."
+            )
     for name, parameter in declared.items():
         if name not in given and parameter.get("is_required") and parameter.get("value") is None:
             raise ParameterError(f"Parameter {name!r} is required: give it with --param {name}=VALUE.")

@@ -11,7 +11,7 @@ JSON = dict[str, Any]
 STEP = "step"
 """The input parameter that tells which step a pod runs (see translate.pods)."""
 ITEMS = "items"
-"""The output parameter of a foreach step, and the input of the template that fans out (see translate.dags)."""
+"""The output parameter of a foreach step, and the input of the template that fans out (translate.dags)."""
 
 FINISHED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 
@@ -134,7 +134,9 @@ def _steps(status: JSON) -> Sequence[_KnownStep]:
         tasks = (templates.get(name, {}).get("dag") or {}).get("tasks") or ()
         step_of: dict[str, str] = {}
         for task in tasks:
-            arguments = {a["name"]: a.get("value", "") for a in task.get("arguments", {}).get("parameters") or ()}
+            arguments = {
+                a["name"]: a.get("value", "") for a in task.get("arguments", {}).get("parameters") or ()
+            }
             if STEP in arguments:
                 step_of[task["name"]] = arguments[STEP]
                 yield _KnownStep(arguments[STEP], depth, foreach)

@@ -68,7 +68,9 @@ def workflow_name(run: str) -> str:
     return name
 
 
-def start(client: ArgoClient, deployment: str, parameters: Sequence[str], annotations: Mapping[str, str]) -> Run:
+def start(
+    client: ArgoClient, deployment: str, parameters: Sequence[str], annotations: Mapping[str, str]
+) -> Run:
     """Start a run of a deployment. `parameters` are `NAME=VALUE` (see argo.parameters)."""
     options = SubmitOpts(
         parameters=list(parameters) or None,
@@ -96,7 +98,9 @@ def runs(client: ArgoClient, deployment: str) -> Iterator[Run]:
     return map(_run, items)
 
 
-def follow(client: ArgoClient, run: str, *, steps: bool, sleep: Callable[[float], None] = time.sleep) -> Iterator[Run]:
+def follow(
+    client: ArgoClient, run: str, *, steps: bool, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[Run]:
     """A run again and again until it has ended, first at once; the last one has ended.
 
     A server that does not answer for a while (restarting, say) is waited for. The more a look costs, the

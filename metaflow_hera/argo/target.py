@@ -18,7 +18,8 @@ class Target:
     """An Argo server.
 
     `host` is its base address with a slash at the end. `verify` is what `requests` takes: whether to
-    check the server's certificate, or the file with the authority to check it with.
+    check the server's certificate, or the file with the authority to check it with. `just_started` says
+    that the embedded Argo did not run before.
     """
 
     host: str
@@ -26,6 +27,7 @@ class Target:
     token: str | None = None
     verify: bool | str = True
     embedded: bool = False
+    just_started: bool = False
 
     def __str__(self) -> str:
         if self.embedded:
@@ -50,7 +52,9 @@ def configured_target(env: Mapping[str, str] = os.environ) -> Target | None:
         usable = False
     if not usable:
         raise ConfigurationError(f"ARGO_SERVER is {server!r}: write it as host:port.")
-    base = "/".join(part.strip("/") for part in (parts.path, env.get("ARGO_BASE_HREF", "")) if part.strip("/"))
+    base = "/".join(
+        part.strip("/") for part in (parts.path, env.get("ARGO_BASE_HREF", "")) if part.strip("/")
+    )
     verify: bool | str = env.get("ARGO_INSECURE_SKIP_VERIFY", "false").lower() not in TRUE
     if verify and env.get("ARGO_CA_CERT"):
         verify = env["ARGO_CA_CERT"]
@@ -73,7 +77,8 @@ def resolve_target(*, start: bool) -> Target:
     configured = configured_target()
     if configured is not None:
         return configured
-    server = local.ensure_running() if start else local.status()
+    before = local.status()
+    server = local.ensure_running() if start else before
     if server is None:
         raise LocalServerError(
             "The embedded Argo does not run: start it with mfhera local start, or set ARGO_SERVER to talk "
@@ -84,6 +89,7 @@ def resolve_target(*, start: bool) -> Target:
         namespace=os.environ.get("ARGO_NAMESPACE", "default"),
         token=server.token,
         embedded=True,
+        just_started=before is None,
     )
 
 

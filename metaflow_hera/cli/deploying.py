@@ -29,12 +29,18 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many tasks of a foreach may run at once, for each foreach step.",
 )
-@click.option("--workflow-timeout", type=click.IntRange(min=1), metavar="SECONDS", help="End a run after that.")
+@click.option(
+    "--workflow-timeout", type=click.IntRange(min=1), metavar="SECONDS", help="End a run after that."
+)
 @click.option("--workflow-priority", type=int, metavar="N", help="Runs of a higher priority go first.")
-@click.option("--authorize", metavar="TOKEN", help="The production token of a flow that somebody else deployed.")
+@click.option(
+    "--authorize", metavar="TOKEN", help="The production token of a flow that somebody else deployed."
+)
 @click.option("--generate-new-token", is_flag=True, help="Begin a new production namespace.")
 @click.option("--new-token", metavar="TOKEN", help="Begin the production namespace of this token.")
-@click.option("--only-json", "form", flag_value="json", help="Write what would be deployed as JSON; deploy nothing.")
+@click.option(
+    "--only-json", "form", flag_value="json", help="Write what would be deployed as JSON; deploy nothing."
+)
 @click.option("--only-yaml", "form", flag_value="yaml", help="The same as YAML, for kubectl apply.")
 @click.option("--only-python", "form", flag_value="python", help="The same as a script for Hera.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write that to a file.")
@@ -74,7 +80,10 @@ def create(
         )
         return
     click.echo(f"Deployed {click.style(created.flow, bold=True)} as {created.name}.")
-    click.echo(f"Results are in the namespace production:{created.token}" + (", a new one:" if created.token_is_new else ":"))
+    click.echo(
+        f"Results are in the namespace production:{created.token}"
+        + (", a new one:" if created.token_is_new else ":")
+    )
     click.echo(f'    namespace("production:{created.token}")')
     if created.token_is_new:
         click.echo(f"Others may deploy it with: mfhera create {flow} --authorize {created.token}")
@@ -82,6 +91,11 @@ def create(
         click.echo(f"It is started by the schedule {schedule}.")
         if target.embedded:
             click.echo("The embedded Argo does not fire schedules yet: start it by hand.")
+    if prepared.flow.metadata == "local" and not target.embedded:
+        click.echo(
+            "The metadata of its runs stays in the cluster's pods: deploy with --metadata=service to read "
+            "results with Metaflow's Client API."
+        )
     click.echo("Start a run with: mfhera trigger")
 
 

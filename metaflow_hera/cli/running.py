@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from dataclasses import asdict
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 @click.argument("flow", metavar="[FLOW.py]", required=False)
 @metaflow_options
 @click.option("--name", metavar="NAME", help="The deployment by its own name.")
-@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Value of a Parameter; repeatable.")
+@click.option(
+    "--param", "params", multiple=True, metavar="NAME=VALUE", help="Value of a Parameter; repeatable."
+)
 @click.option(
     "--params-file",
     type=click.Path(path_type=Path),
@@ -68,6 +72,8 @@ def trigger(
         click.echo(f"Follow it with: mfhera status {run.run_id} --watch")
     if as_json:
         click.echo(json_text(_as_json(run)))
+    elif run.succeeded:
+        click.echo(f"{run.pathspec} succeeded after {took(run.duration(datetime.now(timezone.utc)))}.")
     if run.ended and not run.succeeded:
         raise RunFailed(f"{run.pathspec} ended as {run.phase}. {_why(run)}".strip())
 
@@ -90,8 +96,7 @@ def status(run: str | None, watch: bool, as_json: bool) -> None:
     if watch and not as_json:
         from metaflow_hera.cli import tables
 
-        current = tables.watch(runs.follow(client, run, steps=True))
-        tables.write_run(current) if not click.get_text_stream("stdout").isatty() else None
+        tables.watch(runs.follow(client, run, steps=True))
         return
     current = runs.get(client, run)
     if as_json:
@@ -109,8 +114,6 @@ def status(run: str | None, watch: bool, as_json: bool) -> None:
 @as_json
 def list_runs(flow: str | None, top_level: list[str], name: str | None, as_json: bool) -> None:
     """The runs of FLOW.py, the newest first; by default of the flow last deployed from here."""
-    from datetime import datetime, timezone
-
     from metaflow_hera.argo import runs
     from metaflow_hera.cli.tables import table
 
@@ -161,8 +164,7 @@ def _until_end(client: ArgoClient, run: Run, *, show: bool) -> Run:
             from metaflow_hera.cli import tables
 
             return tables.watch(runs.follow(client, run.run_id, steps=True))
-        for run in runs.follow(client, run.run_id, steps=False):
-            pass
+        deque(runs.follow(client, run.run_id, steps=False), maxlen=0)
     except KeyboardInterrupt:
         click.echo(f"\nThe run goes on: mfhera status {run.run_id} --watch shows it.", err=True)
         raise
@@ -222,7 +224,10 @@ def _as_json(run: Run) -> dict[str, Any]:
         "message": run.message,
         "started_at": run.started_at,
         "finished_at": run.finished_at,
-        "steps": [{**asdict(step), "phase": step.phase, "tasks": step.tasks, "done": step.done} for step in run.steps],
+        "steps": [
+            {**asdict(step), "phase": step.phase, "tasks": step.tasks, "done": step.done}
+            for step in run.steps
+        ],
     }
 
 

@@ -25,6 +25,8 @@ STYLES = {
     "Waiting": "dim",
 }
 MARKS = {"Succeeded": "✓", "Failed": "✗", "Error": "✗", "Running": "▶", "Pending": "…", "Waiting": "·"}
+PLAIN_WIDTH = 200
+"""How wide lines may be where there is no terminal, whose width would be guessed."""
 MAX_FAILURES = 10
 """How many failed tasks of a step are shown one by one."""
 
@@ -41,7 +43,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> Non
 
 def write_run(run: Run) -> None:
     """Write the tree of a run as it is now."""
-    Console().print(_tree(run))
+    console = Console()
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+    console.print(_tree(run))
 
 
 def watch(looks: Iterable[Run]) -> Run:
@@ -75,7 +80,9 @@ def _watch_plain(looks: Iterable[Run]) -> Run:
 def _tree(run: Run) -> Group:
     head = Text(f"{run.pathspec} ", style="bold")
     head.append(run.phase, style=STYLES.get(run.phase, ""))
-    head.append(f"  {took(run.duration(datetime.now(timezone.utc)))}  started {local_time(run.started_at)}", "dim")
+    head.append(
+        f"  {took(run.duration(datetime.now(timezone.utc)))}  started {local_time(run.started_at)}", "dim"
+    )
     root = Tree(head)
     branches = {0: root}
     for step in run.steps:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def say_where(target: Target) -> None:
     """Say whom the command talks to; on stderr, so that stdout is the answer alone."""
     hint = "; set ARGO_SERVER to use a cluster's" if target.embedded else ""
-    click.echo(click.style(f"Using {target}{hint}.", dim=True), err=True)
+    verb = "Started" if target.just_started else "Using"
+    click.echo(click.style(f"{verb} {target}{hint}.", dim=True), err=True)
 
 
 def json_text(value: Any) -> str:

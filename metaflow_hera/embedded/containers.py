@@ -9,8 +9,8 @@ What a pod's process gets, and where it differs from a container:
   folder that all pods of this machine share). Nothing else of the server's environment reaches a pod.
 * **Paths of outputs**: a process has no root filesystem of its own, so two pods that both write their
   output to `/tmp/out` would meet. Every occurrence of the `valueFrom.path` of a declared output parameter,
-  in the command, the arguments and the *values* of the environment, is therefore rewritten to a path in
-  the pod's own folder that ends the same. An occurrence is the whole path: `/tmp/out` is rewritten in
+  in the command, the arguments and the *values* of the environment, is therefore rewritten to a path of
+  the pod's own that ends the same. An occurrence is the whole path: `/tmp/out` is rewritten in
   `--to=/tmp/out` and in `echo x >/tmp/out;`, not in `/tmp/out.log`, `/tmp/outer`, `/tmp/out/x` or
   `/data/tmp/out`. A program that makes up the path itself (`"/tmp/" + "out"`), or reads it from a file,
   does not reach it: hand the path over in `args` or `env`.
@@ -27,6 +27,8 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from metaflow_hera.embedded.controller.messages import CreatePod
 
 JSON = dict[str, Any]
 
@@ -96,12 +98,38 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     return re.sub(r"\$(?:\$|\(([^)]*)\))", value, text) if "$" in text else text
 
 
+def pod_of(workflow: JSON, action: CreatePod) -> JSON:
+    """What starting a pod takes, with the labels and annotations that Argo gives it."""
+    meta, template = workflow["metadata"], action.template
+    spec = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or workflow["spec"]
+    own = template.get("metadata") or {}
+    common = spec.get("podMetadata") or {}
+    return {
+        "name": action.pod_name,
+        "namespace": meta["namespace"],
+        "uid": f"{meta['uid']}-{action.node_id}",
+        "serviceAccount": spec.get("serviceAccountName"),
+        "labels": {
+            **(common.get("labels") or {}),
+            **(own.get("labels") or {}),
+            "workflows.argoproj.io/workflow": meta["name"],
+            "workflows.argoproj.io/completed": "false",
+        },
+        "annotations": {
+            **(common.get("annotations") or {}),
+            **(own.get("annotations") or {}),
+            "workflows.argoproj.io/node-id": action.node_id,
+        },
+        "template": {key: template[key] for key in ("container", "outputs") if template.get(key)},
+    }
+
+
 def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Process:
     """Work out the process of a pod.
 
     Args:
         pod: `name`, `namespace`, `labels`, `annotations`, `serviceAccount` and the `template`.
-        folder: the pod's own folder, in which `work` is the process' to use.
+        folder: the pod's own folder.
         base: see `base_environment`.
         cache: the folder that pods share.
 
@@ -112,7 +140,7 @@ def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Proc
     container = template.get("container") or {}
     declared = _output_paths(template)
     outputs = {
-        name: f"{folder}/out-{number}-{os.path.basename(path)}"
+        name: f"{folder}.out-{number}-{os.path.basename(path)}"
         for number, (name, path) in enumerate(declared.items())
     }
     rewrite = _rewriter({path: outputs[name] for name, path in declared.items()})
@@ -122,9 +150,9 @@ def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Proc
     argv = [rewrite(part) for part in command]
     cwd = expand(str(container.get("workingDir") or ""), own)
     if not (cwd and os.path.isabs(cwd) and os.path.isdir(cwd)):
-        cwd = f"{folder}/work"
-    env = {**base, "TMPDIR": f"{folder}/work", "EMBEDDED_ARGO_CACHE": cache}
-    env.setdefault("HOME", f"{folder}/work")
+        cwd = folder
+    env = {**base, "TMPDIR": folder, "EMBEDDED_ARGO_CACHE": cache}
+    env.setdefault("HOME", folder)
     env.update((name, rewrite(value)) for name, value in own.items())
     if any("\0" in text for text in (*argv, *env, *env.values())):
         raise CannotStart("a NUL byte in the command, the arguments or the environment", 128)

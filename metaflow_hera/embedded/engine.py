@@ -17,12 +17,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
+from metaflow_hera.embedded.containers import pod_of
 from metaflow_hera.embedded.controller import Operation
 from metaflow_hera.embedded.controller.messages import Action, CreatePod, Event
+from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
 from metaflow_hera.embedded.pods import PodEvent, Pods
 from metaflow_hera.embedded.reader import JSON, dump
 from metaflow_hera.embedded.store import Store
@@ -35,12 +36,10 @@ Published = tuple[str, str, str]
 log = logging.getLogger(__name__)
 
 COMPLETED = "workflows.argoproj.io/completed"
+MOST_REST = 0.5
+"""Seconds that the state of a busy workflow may lag behind its pods."""
+
 PHASE = "workflows.argoproj.io/phase"
-
-
-def timestamp(seconds: float) -> str:
-    """A time as Kubernetes writes it."""
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(slots=True)
@@ -51,6 +50,7 @@ class Running:
     created: float
     events: list[Event] = field(default_factory=list)
     wake_at: float | None = None
+    rest_until: float = 0.0
 
 
 class Engine:
@@ -102,8 +102,8 @@ class Engine:
                 head = self.store.head_by_uid(uid)
                 if head is not None:
                     self.load(self.store.workflow(head))
-            self._pods.take_up()
-            self.store.put_pods(self._pods.take_changed())
+            self._receive(self._pods.take_up())
+            self.store.put_pods(self._pods.take_changed(self._due))
         self._thread.start()
 
     def stop(self) -> None:
@@ -111,6 +111,7 @@ class Engine:
         self._stopping = True
         self._wake.set()
         self._thread.join()
+        self.store.close()
 
     def child_ended(self) -> None:
         """To be called on SIGCHLD."""
@@ -122,6 +123,8 @@ class Engine:
 
         An exception of `change` undoes its part of the transaction and is raised here.
         """
+        if self._stopping:
+            raise RuntimeError("the server is stopping")
         future: Future[T] = Future()
         self._calls.append((change, future))
         self._wake.set()
@@ -132,7 +135,7 @@ class Engine:
     def load(self, workflow: JSON) -> None:
         """Advance this unfinished workflow from now on."""
         uid = workflow["metadata"]["uid"]
-        created = _seconds(workflow["metadata"]["creationTimestamp"])
+        created = seconds(workflow["metadata"]["creationTimestamp"])
         try:
             self._running[uid] = Running(Operation(workflow), created)
         except Exception as error:
@@ -151,7 +154,7 @@ class Engine:
         uid = workflow["metadata"]["uid"]
         self.store.put_spec(workflow)
         self.store.put_nodes(uid, ((workflow.get("status") or {}).get("nodes") or {}).items())
-        self.store.put_workflow(workflow, _seconds(workflow["metadata"]["creationTimestamp"]), None)
+        self.store.put_workflow(workflow, seconds(workflow["metadata"]["creationTimestamp"]), None)
         self._news.append(("ADDED", uid, ""))
         self.load(workflow)
 
@@ -161,13 +164,14 @@ class Engine:
         nodes: JSON = workflow["status"].get("nodes") or {}
         self.store.put_spec(workflow)
         self.store.put_nodes(uid, nodes.items(), set(old_nodes) - nodes.keys())
-        self._save(workflow, _seconds(workflow["metadata"]["creationTimestamp"]))
+        self._save(workflow, seconds(workflow["metadata"]["creationTimestamp"]))
         self.load(workflow)
 
     def send(self, uid: str, event: Event) -> None:
         """Tell a workflow in progress that something happened."""
         running = self._running[uid]
         running.events.append(event)
+        running.rest_until = 0.0  # what a person asks for is done in the turn that saves it
         self._due[uid] = None
 
     def touch(self, uid: str) -> None:
@@ -207,31 +211,50 @@ class Engine:
                 future.set_exception(RuntimeError("the server is stopping"))
 
     def _timeout(self) -> float | None:
-        if self._due or self._calls:
+        if self._calls:
             return 0.0
-        times = [running.wake_at for running in self._running.values() if running.wake_at is not None]
+        now = self.clock()
+        times = [self._ready_at(uid) for uid in self._due]
+        times += [running.wake_at for running in self._running.values() if running.wake_at is not None]
         pods = self._pods.wake_at()
         if pods is not None:
             times.append(pods)
-        return max(0.0, min(times) - self.clock()) if times else None
+        return max(0.0, min(times) - now) if times else None
+
+    def _ready_at(self, uid: str) -> float:
+        """When a workflow to which something happened is to be advanced.
+
+        Advancing and saving a wide workflow takes a while, and for each pod that ends it would be done
+        once more. While pods of it wait for room, nothing is lost by letting events gather: for ten
+        times as long as the last advance took, so that its cost for each pod stays the same.
+        """
+        running = self._running.get(uid)
+        return running.rest_until if running is not None and self._pods.waiting(uid) else 0.0
 
     def _turn(self) -> None:
         now = self.clock()
         answers: list[tuple[Future[Any], Any, BaseException | None]] = []
+        # Pods that were saved as waiting may start at once; their claim tells a restart of those that did.
+        self._receive(self._pods.collect(now))
+        self._receive(self._pods.start_ready(now))
+        for uid, running in self._running.items():
+            if running.wake_at is not None and running.wake_at <= now:
+                self._due[uid] = None
+        if (
+            not self._calls
+            and not self._pods.must_save()
+            and all(self._ready_at(uid) > now for uid in self._due)
+        ):
+            return
         with self.store.turn():
-            # Pods saved in an earlier turn may start at once, while this turn is worked out.
-            self._receive(self._pods.collect(now))
-            self._receive(self._pods.start_ready(now))
             while self._calls:
                 answers.append(self._answer(*self._calls.popleft()))
-            for uid, running in self._running.items():
-                if running.wake_at is not None and running.wake_at <= now:
-                    self._due[uid] = None
-            due, self._due = self._due, {}
-            for uid in due:
+            ready = [uid for uid in self._due if self._ready_at(uid) <= now]
+            for uid in ready:
+                del self._due[uid]
                 if uid in self._running:
                     self._advance(uid, self._running[uid], now)
-            self.store.put_pods(self._pods.take_changed())
+            self.store.put_pods(self._pods.take_changed(self._due))
         self._after_commit(answers)
 
     def _after_commit(self, answers: list[tuple[Future[Any], Any, BaseException | None]]) -> None:
@@ -275,6 +298,7 @@ class Engine:
             self._fail(uid, running.operation.workflow, running.created, error)
 
     def _step(self, uid: str, running: Running, events: list[Event], now: float) -> None:
+        began = time.perf_counter()
         outcome = running.operation.advance(events, now)
         running.wake_at = outcome.wake_at
         workflow = running.operation.workflow
@@ -287,12 +311,13 @@ class Engine:
             self._save(workflow, running.created)
         if running.operation.finished:
             del self._running[uid]
+        running.rest_until = now + min(MOST_REST, 10 * (time.perf_counter() - began))
 
     def _act(self, uid: str, workflow: JSON, actions: list[Action], now: float) -> None:
         rows = []
         for action in actions:
             if isinstance(action, CreatePod):
-                pod = dump(_pod(workflow, action))
+                pod = dump(pod_of(workflow, action))
                 rows.append(
                     self._pods.new_row(uid, action.node_id, action.pod_name, pod, action.deadline_seconds)
                 )
@@ -308,7 +333,7 @@ class Engine:
         meta["resourceVersion"] = str(self.store.next_version())
         meta["generation"] = meta.get("generation", 0) + 1
         finished = status.get("finishedAt")
-        self.store.put_workflow(workflow, created, _seconds(finished) if finished else None)
+        self.store.put_workflow(workflow, created, seconds(finished) if finished else None)
         self._news.append(("MODIFIED", meta["uid"], ""))
 
     def _fail(self, uid: str, workflow: JSON, created: float, error: Exception) -> None:
@@ -324,33 +349,3 @@ class Engine:
                 self._pods.kill(uid, row.node_id, now)
         self._running.pop(uid, None)
         self._save(workflow, created)
-
-
-def _pod(workflow: JSON, action: CreatePod) -> JSON:
-    """What starting a pod takes, with the labels and annotations that Argo gives it."""
-    meta, template = workflow["metadata"], action.template
-    spec = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or workflow["spec"]
-    own = template.get("metadata") or {}
-    common = spec.get("podMetadata") or {}
-    return {
-        "name": action.pod_name,
-        "namespace": meta["namespace"],
-        "uid": f"{meta['uid']}-{action.node_id}",
-        "serviceAccount": spec.get("serviceAccountName"),
-        "labels": {
-            **(common.get("labels") or {}),
-            **(own.get("labels") or {}),
-            "workflows.argoproj.io/workflow": meta["name"],
-            COMPLETED: "false",
-        },
-        "annotations": {
-            **(common.get("annotations") or {}),
-            **(own.get("annotations") or {}),
-            "workflows.argoproj.io/node-id": action.node_id,
-        },
-        "template": {key: template[key] for key in ("container", "outputs") if template.get(key)},
-    }
-
-
-def _seconds(text: str) -> float:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()

@@ -176,14 +176,15 @@ def make_home(home: Path) -> None:
     Raises:
         ConfigurationError: it cannot be made or written to.
     """
+    import tempfile
+
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         if home.stat().st_uid != os.getuid():
             raise PermissionError(1, "it belongs to another user")
         home.chmod(0o700)
-        probe = home / f".probe-{os.getpid()}"
-        probe.touch(mode=0o600)
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=home):
+            pass
     except OSError as error:
         raise ConfigurationError(
             f"The folder {home} cannot be used ({error.strerror}): set METAFLOW_HERA_HOME to one that can."

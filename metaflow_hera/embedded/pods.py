@@ -1,12 +1,12 @@
 """Pods as processes of this machine.
 
-A pod is a process group in a session of its own, with a folder `pods/<workflow uid>/<pod name>` in the home:
+A pod is a process group in a session of its own. In the home it has, in `pods/<workflow uid>/`:
 
-    state   a line with the process that runs it, when it is over a line with its exit code; made
-            exclusively, so that a pod started twice around a crash runs once
-    logs    its standard output and standard error, in the order of arrival
-    work    its working directory and its TMPDIR
-    out-*   its output parameters
+    <pod name>/        its own folder: its working directory and its TMPDIR, empty at first
+    <pod name>.state   a line with the process that runs it, when it is over a line with its exit code;
+                       made exclusively, so that a pod started twice around a crash runs once
+    <pod name>.logs    its standard output and standard error, in the order of arrival
+    <pod name>.out-*   its output parameters
 
 Each pod is run by a few lines of `/bin/sh` that outlive the server and keep its exit code; what it is
 to run reaches the shell as arguments, never as text of the script. After a restart the server takes up
@@ -18,25 +18,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import signal
-import stat
-import subprocess
-import sys
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from metaflow_hera.embedded.containers import NOT_FOUND, CannotStart, base_environment, process
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
+from metaflow_hera.embedded.podfiles import is_alive, read_outputs, read_state, signal_group
 from metaflow_hera.embedded.reader import PodRow
 from metaflow_hera.embedded.store import Store
 
 GRACE = 30.0
 """Seconds from SIGTERM to SIGKILL: Kubernetes' default terminationGracePeriodSeconds."""
-
-OUTPUT_LIMIT = 262_144
-"""Bytes of one output parameter: Argo's documented limit of 256 kB."""
 
 POLL = 0.25
 """Seconds between looks at a pod that is not a child of this server."""
@@ -47,7 +41,7 @@ POLL = 0.25
 WRAPPER = """
 trap : TERM INT HUP
 set -C
-cd -- "$2" && { exec 3>"$1/state"; } 2>/dev/null || exit
+cd -- "$2" && { exec 3>"$1.state"; } 2>/dev/null || exit
 echo $$ >&3
 shift 2
 "$@" 3>&-
@@ -76,6 +70,7 @@ class Pods:
         self._outputs: dict[tuple[str, str], dict[str, str]] = {}
         self._adopted: set[tuple[str, str]] = set()
         self._folders: set[str] = set()
+        self._forgotten: list[int] = []
         self._signals: list[tuple[int, int]] = []
         self._changed: dict[tuple[str, str], PodRow] = {}
         self._child_ended = True
@@ -85,11 +80,12 @@ class Pods:
 
     # What the loop asks for.
 
-    def take_up(self) -> None:
+    def take_up(self) -> Iterator[PodEvent]:
         """After a start of the server: queue the pods that wait, adopt those that run."""
         for row in self._store.pods_to_do():
             if row.state == "running" or os.path.exists(self._state(row)):
                 self._adopt(row)
+                yield row.uid, PodRunning(row.node_id)  # the last server may not have come to say so
             else:
                 self.queue(row.uid, row.node_id)
 
@@ -125,22 +121,41 @@ class Pods:
         """A workflow is deleted: end its pods at once, and report nothing of them."""
         self._waiting.pop(uid, None)
         for key in [key for key in self._running if key[0] == uid]:
-            self._signals.append((self._pid(self._running.pop(key)), signal.SIGKILL))
+            row = self._running[key]
+            self._signals.append((self._pid(row), signal.SIGKILL))
+            if key not in self._adopted and row.pid:
+                self._forgotten.append(row.pid)
+            del self._running[key]
             self._adopted.discard(key)
             self._outputs.pop(key, None)
         for key in [key for key in self._changed if key[0] == uid]:
             del self._changed[key]
 
-    def take_changed(self) -> list[PodRow]:
-        """The rows to save with this turn."""
-        rows = list(self._changed.values())
-        self._changed.clear()
-        return rows
+    def waiting(self, uid: str) -> int:
+        """How many pods of a workflow wait for room."""
+        return len(self._waiting.get(uid, ()))
+
+    def must_save(self) -> bool:
+        """Whether signals wait for their reason to be saved."""
+        return bool(self._signals)
+
+    def take_changed(self, unheard: Container[str]) -> list[PodRow]:
+        """The rows to save with this turn.
+
+        The end of a pod is saved together with what its workflow makes of it, never before: it is not told
+        twice. So those of the workflows `unheard`, which have yet to be told, are kept back.
+        """
+        now = {
+            key: row for key, row in self._changed.items() if row.state != "ended" or row.uid not in unheard
+        }
+        for key in now:
+            del self._changed[key]
+        return list(now.values())
 
     def carry_out(self) -> None:
         """Send the signals that are decided and saved."""
         for pid, number in self._signals:
-            _signal_group(pid, number)
+            signal_group(pid, number)
         self._signals.clear()
 
     def child_ended(self) -> None:
@@ -163,6 +178,7 @@ class Pods:
         """Which pods ended since the last call; ends those past their deadline or their grace."""
         if self._child_ended:
             self._child_ended = False
+            self._forgotten = [pid for pid in self._forgotten if not os.waitpid(pid, os.WNOHANG)[0]]
             for key, row in list(self._running.items()):
                 if key not in self._adopted and row.pid and os.waitpid(row.pid, os.WNOHANG)[0]:
                     yield from self._child_gone(key, row)
@@ -196,7 +212,7 @@ class Pods:
         folder = f"{self._home}/{row.folder}"
         try:
             self._make_folder(row.uid, folder)
-            logs = os.open(f"{folder}/logs", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            logs = os.open(f"{folder}.logs", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
                 what = process(json.loads(row.pod or "{}"), folder, self._base, self._cache)
                 row.pid = os.posix_spawn(
@@ -219,7 +235,7 @@ class Pods:
             if not isinstance(error, CannotStart):
                 error = CannotStart(error.strerror or str(error), 128)
             text = str(error)
-            with contextlib.suppress(OSError), open(f"{folder}/logs", "a", encoding="utf-8") as log:
+            with contextlib.suppress(OSError), open(f"{folder}.logs", "a", encoding="utf-8") as log:
                 log.write(f"Error: {text}\n")
             # Argo's words for a container that failed, see inferFailedReason in its operator.go.
             if error.exit_code is not None:
@@ -234,13 +250,12 @@ class Pods:
         yield row.uid, PodRunning(row.node_id)
 
     def _make_folder(self, uid: str, folder: str) -> None:
-        """The pod's folder and its `work`, of which a start cut short by a crash may have left some."""
+        """The pod's folder; a start cut short by a crash may have left it."""
         if uid not in self._folders:
             os.makedirs(f"{self._home}/{uid}", mode=0o700, exist_ok=True)
             self._folders.add(uid)
-        for path in (folder, f"{folder}/work"):
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(path, 0o700)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
 
     def _adopt(self, row: PodRow) -> None:
         """Take up a pod that an earlier server started."""
@@ -274,7 +289,7 @@ class Pods:
     def _over(self, key: tuple[str, str], row: PodRow, code: int | None) -> PodEvent:
         message = ""
         if code is None:  # its shell was killed: nothing of it may go on beside a retry
-            _signal_group(self._pid(row), signal.SIGKILL)
+            signal_group(self._pid(row), signal.SIGKILL)
             if row.killed:
                 code = 128 + signal.SIGKILL
             else:
@@ -289,7 +304,7 @@ class Pods:
         return row.uid, PodEnded(row.node_id, code, outputs=outputs, message=message, past_deadline=late)
 
     def _state(self, row: PodRow) -> str:
-        return f"{self._home}/{row.folder}/state"
+        return f"{self._home}/{row.folder}.state"
 
     def _ended(self, row: PodRow) -> None:
         key = (row.uid, row.node_id)
@@ -304,62 +319,3 @@ class Pods:
             return row.pid or 0
         pid = read_state(self._state(row))[0] or row.pid
         return pid if pid and is_alive(pid, f"{self._home}/{row.folder}") else 0
-
-
-def read_state(path: str) -> tuple[int | None, int | None]:
-    """Who runs a pod, None while nobody has claimed it; its exit code, None until it is over."""
-    try:
-        with open(path, "rb") as file:
-            lines = file.read().split(b"\n")[:-1]  # what has no newline is not written to its end
-        return int(lines[0]), int(lines[1]) if len(lines) > 1 else None
-    except (OSError, ValueError, IndexError):
-        return None, None
-
-
-def is_alive(pid: int | None, folder: str) -> bool:
-    """Whether that process runs the pod of that folder, and is no later one with the same number."""
-    if not pid:
-        return False
-    if sys.platform == "linux":
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            return False
-        return os.fsencode(folder) in command.split(b"\0")
-    shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)
-    return os.fsencode(folder) in shown.stdout
-
-
-def read_outputs(folder: str, files: dict[str, str]) -> dict[str, str]:
-    """The content of output files, without one newline at the end, as Argo's executor reads them.
-
-    Raises:
-        ValueError: one is larger than `OUTPUT_LIMIT`, no plain file, or a link out of the pod's folder.
-    """
-    found: dict[str, str] = {}
-    if not files:
-        return found
-    inside = os.path.realpath(folder) + os.sep
-    for name, path in files.items():
-        if not os.path.lexists(path):
-            continue
-        real = os.path.realpath(path)
-        if not real.startswith(inside):
-            raise ValueError(f"output parameter {name!r}: {path} leads out of the pod's folder")
-        try:  # not blocking: a FIFO would hold up the server
-            with open(os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise ValueError(f"output parameter {name!r}: {path} is no plain file")
-                content = file.read(OUTPUT_LIMIT + 1)
-        except OSError as error:
-            raise ValueError(f"output parameter {name!r}: {error}") from error
-        if len(content) > OUTPUT_LIMIT:
-            raise ValueError(f"output parameter {name!r}: Too long: must have at most {OUTPUT_LIMIT} bytes")
-        found[name] = re.sub(r"\n\Z", "", content.decode("utf-8", "replace"))
-    return found
-
-
-def _signal_group(pid: int, number: int) -> None:
-    if pid > 1:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, number)

@@ -169,13 +169,6 @@ class Reader:
         row = self._db.execute(self._POD + "WHERE uid=? AND node_id=?", (uid, node_id)).fetchone()
         return PodRow(*row) if row else None
 
-    def counts(self) -> dict[str, int]:
-        """How many workflows, and how many of them unfinished, there are."""
-        total, going = self._db.execute(
-            "SELECT COUNT(*), COALESCE(SUM(finished IS NULL), 0) FROM workflows"
-        ).fetchone()
-        return {"workflows": total, "unfinished": going}
-
 
 def _head(row: tuple[Any, ...]) -> Head:
     uid, namespace, name, labels, created, finished, metadata, status = row

@@ -35,6 +35,7 @@ from metaflow_hera.embedded.store import Store
 from metaflow_hera.errors import ConfigurationError, MetaflowHeraError
 
 LOG_BYTES = 2_000_000
+LOCK_TRIES = 20
 
 log = logging.getLogger("metaflow_hera.embedded")
 
@@ -109,9 +110,13 @@ def max_pods() -> int:
 def hold_lock(home: Path) -> int | None:
     """The descriptor that holds the home's lock until this process ends; None where another server has it."""
     descriptor = os.open(home / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            time.sleep(0.01)  # who only asks whether a server runs holds it for a moment
+    else:
         os.close(descriptor)
         return None
     os.truncate(descriptor, 0)

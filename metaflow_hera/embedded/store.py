@@ -63,7 +63,7 @@ def open_database(path: Path) -> None:
     Raises:
         ConfigurationError: it was written by a newer version, or is no database.
     """
-    connection = connect(path)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         found = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -101,7 +101,7 @@ class Store(Reader):
         return self._connection if hasattr(self, "_connection") else super()._db
 
     def close(self) -> None:
-        """Commit nothing more."""
+        """Close the file; the store is of no more use."""
         self._connection.close()
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from metaflow.plugins.aws.aws_utils import compute_resource_attributes
@@ -32,6 +33,7 @@ def unusual_attributes(flow: LoadedFlow, step: str) -> Mapping[str, Any]:
     return {} if own is None else {k: v for k, v in own.attributes.items() if v != usual.get(k)}
 
 
+@cache
 def _default() -> Any:
     compute = KubernetesDecorator()
     compute.external_init()

@@ -40,7 +40,8 @@ def kubernetes_namespace() -> str:
 
 def local_root() -> str:
     """The folder that holds `.metaflow`, the local datastore and metadata, of this working directory."""
-    return os.path.dirname(os.path.abspath(LocalStorage.get_datastore_root_from_config(lambda *_, **__: None)))
+    root: str = LocalStorage.get_datastore_root_from_config(lambda *_, **__: None)
+    return os.path.dirname(os.path.abspath(root))
 
 
 def pod_environment(flow: LoadedFlow, token: str, *, same_machine: bool) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ class TaskStore:
     """The tasks of one flow in a datastore of a given type and root."""
 
     def __init__(self, flow: str, datastore: str, root: str) -> None:
-        storage = next(impl for impl in DATASTORES if impl.TYPE == datastore)
+        storage = next(impl for impl in DATASTORES if datastore == impl.TYPE)
         self._store = FlowDataStore(flow, None, storage_impl=storage, ds_root=root)
 
     def attempts(self, run_id: str, step: str, task_id: str) -> int:

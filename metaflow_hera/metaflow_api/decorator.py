@@ -28,23 +28,33 @@ POD_PARTS = ("__init__.py", "errors.py", "graph", "metaflow_api", "runtime")
 """The parts of this package that a pod needs: they ride in the code package."""
 
 
+PackagedFile = tuple[str, str, ContentType]
+"""A file, its name in the code package, and what it is."""
+
+
+def pod_files(settings_file: str) -> Iterator[PackagedFile]:
+    """The files of this package that a pod needs, and that with the pod's settings."""
+    root = Path(metaflow_hera.__file__).parent
+    for part in POD_PARTS:
+        path = root / part
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            arcname = f"metaflow_hera/{file.relative_to(root).as_posix()}"
+            yield str(file), arcname, ContentType.CODE_CONTENT
+    yield settings_file, FILE_NAME, ContentType.OTHER_CONTENT
+
+
 class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
     """See the module."""
 
     name = NAME
     defaults: ClassVar[dict[str, Any]] = {}
-    settings_file: ClassVar[str | None] = None
+    to_package: ClassVar[list[PackagedFile]] = []
 
-    def add_to_package(self) -> Iterator[tuple[str, str, ContentType]]:
-        """The files of this package that a pod needs, and the pod's settings."""
-        root = Path(metaflow_hera.__file__).parent
-        for part in POD_PARTS:
-            path = root / part
-            for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-                arcname = f"metaflow_hera/{file.relative_to(root).as_posix()}"
-                yield str(file), arcname, ContentType.CODE_CONTENT
-        if self.settings_file is not None:
-            yield self.settings_file, FILE_NAME, ContentType.OTHER_CONTENT
+    def add_to_package(self) -> list[PackagedFile]:
+        """The files that a pod needs. Every step has this decorator, and the first that is asked has them."""
+        files = list(HeraInternalDecorator.to_package)
+        HeraInternalDecorator.to_package.clear()
+        return files
 
     def task_pre_step(
         self,

@@ -91,6 +91,11 @@ class LoadedFlow:
         return str(self.state.flow_datastore.TYPE)
 
     @property
+    def metadata(self) -> str:
+        """The type of the metadata provider: local, service, ..."""
+        return str(self.state.metadata.TYPE)
+
+    @property
     def environment(self) -> str:
         """The type of the environment: local, conda, pypi, ..."""
         return str(self.state.environment.TYPE)

@@ -47,7 +47,7 @@ def save_package(flow: LoadedFlow) -> CodePackage:
     with tempfile.TemporaryDirectory(prefix="mfhera-") as folder:
         settings_file = Path(folder, "settings.json")
         settings_file.write_text(settings.to_json(), encoding="utf-8")
-        decorator.HeraInternalDecorator.settings_file = str(settings_file)
+        decorator.HeraInternalDecorator.to_package[:] = decorator.pod_files(str(settings_file))
         try:
             package = MetaflowPackage(
                 state.flow, state.environment, state.echo, suffixes=state.package_suffixes

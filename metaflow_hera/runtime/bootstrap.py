@@ -5,30 +5,32 @@ and holds no double braces (Argo's) and no dollar signs (Kubernetes').
 """
 
 import base64
+import gc
 import importlib.util
 import json
 import os
-import shutil
-import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 
 NEEDED = ("boto3", "requests")
 
 
-def say(line):
+def say(line: str) -> None:
     print(line, flush=True)
     said.append((time.time(), line))
 
 
-def fetch(url, kind, target):
+def fetch(url: str, kind: str, target: str) -> None:
     if kind == "local":
+        import shutil
+
         shutil.copyfile(url, target)
         return
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing and not os.environ.get("METAFLOW_SKIP_INSTALL_DEPENDENCIES"):
+        import subprocess
+
         options = ["-qqq", "--no-compile", "--no-cache-dir", "--disable-pip-version-check"]
         subprocess.run([sys.executable, "-m", "pip", "install", *options, *missing], check=True)
     import boto3
@@ -38,7 +40,9 @@ def fetch(url, kind, target):
     boto3.client("s3", endpoint_url=endpoint).download_file(bucket, key, target)
 
 
-def unpack(folder):
+def unpack(folder: str) -> None:
+    import tarfile
+
     say("Downloading code package...")
     url = os.environ["METAFLOW_CODE_URL"]
     archive = os.path.join(folder, "job.tar")
@@ -48,8 +52,8 @@ def unpack(folder):
             break
         except Exception as error:
             if delay is None:
-                sys.exit("The code package %s could not be fetched: %s" % (url, error))
-            say("The code package could not be fetched (%s); trying again." % error)
+                sys.exit(f"The code package {url} could not be fetched: {error}")
+            say(f"The code package could not be fetched ({error}); trying again.")
             time.sleep(delay)
     with tarfile.open(archive) as tar:
         if hasattr(tarfile, "fully_trusted_filter"):
@@ -59,10 +63,12 @@ def unpack(folder):
     say("Code package downloaded.")
 
 
-def shared_package(cache):
+def shared_package(cache: str) -> str:
     """The package unpacked once for all pods of this machine; whoever is first unpacks it."""
     package = os.path.join(cache, "code-" + os.environ["METAFLOW_CODE_SHA"])
     if not os.path.isdir(package):
+        import shutil
+
         os.makedirs(cache, exist_ok=True)
         folder = tempfile.mkdtemp(dir=cache)
         unpack(folder)
@@ -73,24 +79,43 @@ def shared_package(cache):
     return package
 
 
-said = []
+def copy(source: str, target: str) -> None:
+    if os.path.isdir(source):
+        os.mkdir(target)
+        for name in os.listdir(source):
+            copy(os.path.join(source, name), os.path.join(target, name))
+    else:
+        with open(source, "rb") as old, open(target, "wb") as new:
+            new.write(old.read())
+        os.chmod(target, os.stat(source).st_mode)
+
+
+gc.disable()  # until the task starts: what is imported until then stays
+said: "list[tuple[float, str]]" = []
 say("Setting up task environment.")
 os.environ.update(json.loads(base64.b64decode(os.environ.pop("METAFLOW_HERA_ENCODED", "e30="))))
-work = os.path.abspath("metaflow")
+try:
+    work = tempfile.mkdtemp(prefix="metaflow-", dir=os.getcwd())
+except OSError:  # a folder that this user may not write to
+    work = tempfile.mkdtemp(prefix="metaflow-")
 if "EMBEDDED_ARGO_CACHE" in os.environ:
     package = shared_package(os.environ["EMBEDDED_ARGO_CACHE"])
-    shutil.copytree(package, work, ignore=lambda folder, names: [n for n in names if n.startswith(".mf_")])
+    for name in os.listdir(package):
+        if not name.startswith(".mf_"):
+            copy(os.path.join(package, name), os.path.join(work, name))
 else:
     package = work
-    os.makedirs(work)
     unpack(work)
 os.chdir(work)
 os.makedirs(".metaflow", exist_ok=True)
-code = os.path.join(package, ".mf_code")
-sys.path[:0] = [work, code]
+modules = os.path.join(package, ".mf_code")
+sys.path[:0] = [work, modules]
 os.environ["METAFLOW_EXTRACTED_ROOT"] = package
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [modules, os.environ.get("PYTHONPATH")]))
 
 from metaflow_hera.runtime.pod import main  # noqa: E402
 
-sys.exit(main(said))
+code = main(said)
+sys.stdout.flush()
+sys.stderr.flush()
+os._exit(code)  # nothing is left to tidy up

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import io
 import os
 import selectors
@@ -27,6 +28,8 @@ def run_forked(work: Callable[[], int], logs: TaskLogs) -> int:
     pipes = {stream: os.pipe() for stream in STREAMS}
     sys.stdout.flush()
     sys.stderr.flush()
+    gc.freeze()  # the child need not look at what it shares with this process
+    gc.enable()
     pid = os.fork()
     if pid == 0:
         _be_child(work, pipes)
@@ -71,7 +74,9 @@ def _be_child(work: Callable[[], int], pipes: dict[str, tuple[int, int]]) -> Non
             for end in ends:
                 os.close(end)
         sys.stdout, sys.stderr = (
-            io.TextIOWrapper(io.FileIO(fd, "wb", closefd=False), "utf-8", "backslashreplace", write_through=True)
+            io.TextIOWrapper(
+                io.FileIO(fd, "wb", closefd=False), "utf-8", "backslashreplace", write_through=True
+            )
             for fd in (1, 2)
         )
         code = work()

@@ -72,5 +72,5 @@ class Dags:
         self, title: str, inputs: list[Parameter], tasks: list[Task], parallelism: int | None = None
     ) -> str:
         name = self._names.give(title)
-        self.templates.append(DAG(name=name, inputs=inputs or None, tasks=tasks, parallelism=parallelism))
+        self.templates.append(DAG(name=name, inputs=inputs or None, tasks=[*tasks], parallelism=parallelism))
         return name

@@ -16,7 +16,20 @@ TASK_LIMIT = 100
 """The length of a template's or a task's name. Argo allows 128 (validate.go)."""
 
 EXPRESSION_WORDS = frozenset(
-    "matches contains let nil true false in not and or startsWith endsWith".split()
+    [
+        "and",
+        "contains",
+        "endsWith",
+        "false",
+        "in",
+        "let",
+        "matches",
+        "nil",
+        "not",
+        "or",
+        "startsWith",
+        "true",
+    ]
 )
 """Words of the language in which Argo evaluates `depends`: a task of such a name breaks what waits for it."""
 

@@ -65,8 +65,6 @@ def check(parameters: Iterable[flows.Parameter]) -> None:
     """Raise UnsupportedError for a Parameter that cannot be handed over."""
     seen: dict[str, str] = {}
     for parameter in parameters:
-        if parameter.kind == "FilePath":
-            raise UnsupportedError(f"IncludeFile {parameter.name!r} is not supported yet.")
         other = seen.setdefault(parameter.name.lower().replace("-", "_"), parameter.name)
         if other != parameter.name:
             raise UnsupportedError(

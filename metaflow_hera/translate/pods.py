@@ -31,7 +31,7 @@ from metaflow_hera.translate.names import Names
 from metaflow_hera.translate.settings import Settings
 
 ITEMS = "items"
-ITEMS_PATH = "/tmp/metaflow_hera/items"  # noqa: S108  in the pod, which has it for itself
+ITEMS_PATH = "/tmp/metaflow_hera/items"
 RUN_ID = "argo-{{workflow.name}}"
 POD_FIELDS = {
     "METAFLOW_KUBERNETES_POD_NAMESPACE": "metadata.namespace",
@@ -85,7 +85,7 @@ class Pods:
 
     def _shape(self, step: Step) -> Shape:
         retries = self._flow.retries(step.name)
-        variables = next(
+        variables: Mapping[str, Any] = next(
             (d.attributes["vars"] for d in self._flow.step_decorators(step.name) if d.name == "environment"),
             {},
         )
@@ -159,12 +159,16 @@ class Pods:
 
 @cache
 def bootstrap() -> str:
-    """The script that a pod starts with: the runtime's bootstrap without its comments."""
+    """The script that a pod starts with: the runtime's bootstrap without its comments and types."""
     source = resources.files("metaflow_hera.runtime").joinpath("bootstrap.py").read_text(encoding="utf-8")
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
     return ast.unparse(tree)
 
 

@@ -10,10 +10,30 @@ from metaflow_hera.metaflow_api.flows import LoadedFlow
 FLOW_DECORATORS = frozenset({"project", "schedule"})
 STEP_DECORATORS = frozenset(
     # These do their work inside the task, by Metaflow's own code, or are translated.
-    "retry catch timeout environment resources kubernetes card secrets hera_internal".split()
+    [
+        "retry",
+        "catch",
+        "timeout",
+        "environment",
+        "resources",
+        "kubernetes",
+        "card",
+        "secrets",
+        "hera_internal",
+    ]
 )
 COMPUTE_ATTRIBUTES = frozenset(
-    "cpu memory disk gpu gpu_vendor image image_pull_policy service_account node_selector".split()
+    [
+        "cpu",
+        "memory",
+        "disk",
+        "gpu",
+        "gpu_vendor",
+        "image",
+        "image_pull_policy",
+        "service_account",
+        "node_selector",
+    ]
 )
 
 

@@ -21,7 +21,7 @@ from metaflow_hera.embedded.api.http import (
     not_found,
 )
 from metaflow_hera.embedded.api.selection import label_selector, name_selector, page
-from metaflow_hera.embedded.engine import timestamp
+from metaflow_hera.embedded.kubernetes_time import timestamp
 from metaflow_hera.embedded.reader import JSON, Resource, dump
 from metaflow_hera.embedded.store import Store
 

@@ -21,6 +21,7 @@ from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, un
 from metaflow_hera.embedded.api.selection import Fields, fill, label_selector, name_selector
 from metaflow_hera.embedded.api.workflows import find, select
 from metaflow_hera.embedded.engine import Published
+from metaflow_hera.embedded.podfiles import log_file
 from metaflow_hera.embedded.reader import Head, PodRow, dump
 
 LOG_POLL = 0.2
@@ -167,7 +168,7 @@ class LogStream:
         query = call.query
         self._reader = call.services.reader
         self._uid = head.uid
-        self._pods = call.services.engine.home / "pods"
+        self._home = call.services.engine.home
         self._pod = call.path.get("podName") or query.get("podName") or ""
         self._follow = query.get("logOptions.follow") == "true"
         self._none = query.get("logOptions.container", "main") not in ("", "main")
@@ -205,7 +206,7 @@ class LogStream:
     def _read(self, pod: PodRow) -> bytes:
         """The next part of a pod's log, in whole lines; the last line of an ended pod may lack its end."""
         try:
-            with open(self._pods / pod.folder / "logs", "rb") as file:
+            with open(log_file(self._home, pod), "rb") as file:
                 start = self._places.get(pod.folder)
                 if start is None:
                     start = _tail_start(file, self._tail)

@@ -15,7 +15,7 @@ from metaflow_hera.embedded.api.http import (
     not_found,
     unsupported,
 )
-from metaflow_hera.embedded.api.objects import already_exists, generate_name, new_metadata
+from metaflow_hera.embedded.api.objects import already_exists, check_labels, generate_name, new_metadata
 from metaflow_hera.embedded.controller import manual
 from metaflow_hera.embedded.reader import JSON
 
@@ -106,10 +106,21 @@ def store(call: Call, workflow: JSON, template: JSON | None) -> JSON:
         if template is not None:
             merged = validation.merge_specs(workflow["spec"], template["spec"])
             created["status"]["storedWorkflowTemplateSpec"] = copy.deepcopy(merged)
+        apply_workflow_metadata(created)
         engine.add(created)
         return shown
 
     return answer(engine.call(change))
+
+
+def apply_workflow_metadata(workflow: JSON) -> None:
+    """Labels and annotations of `spec.workflowMetadata`, as Argo's controller sets them at the start."""
+    spec = workflow["status"].get("storedWorkflowTemplateSpec") or workflow["spec"]
+    meta = workflow["metadata"]
+    for kind, values in (spec.get("workflowMetadata") or {}).items():
+        if kind == "labels":
+            check_labels(RESOURCE, meta["name"], values)
+        meta[kind] = {**(meta.get(kind) or {}), **values}
 
 
 def apply_options(workflow: JSON, options: JSON) -> None:

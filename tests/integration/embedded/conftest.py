@@ -124,6 +124,21 @@ def pods(workflow: Any) -> dict[str, Any]:
     return {node["displayName"]: node for node in nodes.values() if node["type"] == "Pod"}
 
 
+def unequal(found: Any, expected: Any, path: str = "") -> list[str]:
+    """Where two JSON values differ, for a message that can be read."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        keys = sorted(found.keys() | expected.keys())
+        return [
+            text
+            for key in keys
+            for text in unequal(found.get(key, "-"), expected.get(key, "-"), f"{path}/{key}")
+        ]
+    if isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
+        pairs = enumerate(zip(found, expected, strict=True))
+        return [text for i, (one, two) in pairs for text in unequal(one, two, f"{path}/{i}")]
+    return [] if found == expected else [f"{path}: {found!r}, not {expected!r}"]
+
+
 @pytest.fixture(scope="module")
 def argo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Argo]:
     """A server that the tests of a module share."""

@@ -1,0 +1,236 @@
+"""Figures as ratios within one run: against Metaflow's own plugin, `python flow.py run` and bare processes.
+
+    nox -s bench                 all rows
+    nox -s bench -- create pods  only some: create, foreach, pods, wide
+
+It reports and never fails for a figure. The goals are those of docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import requests
+from moto.server import ThreadedMotoServer
+
+from metaflow_hera.embedded import local
+
+CORES = os.cpu_count() or 1
+MFHERA = [sys.executable, "-m", "metaflow_hera.cli.main"]
+WIDE = 2000
+
+LINEAR = """
+from metaflow import FlowSpec, step
+
+class Linear{n}(FlowSpec):
+{steps}
+if __name__ == "__main__":
+    Linear{n}()
+"""
+
+FOREACH = """
+from metaflow import FlowSpec, step
+
+class Wide{n}(FlowSpec):
+    @step
+    def start(self):
+        self.items = list(range({n}))
+        self.next(self.work, foreach="items")
+
+    @step
+    def work(self):
+        self.square = self.input ** 2
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.total = sum(task.square for task in inputs)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        print(self.total)
+
+if __name__ == "__main__":
+    Wide{n}()
+"""
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or ["create", "foreach", "pods", "wide"]
+    rows = {"create": create, "foreach": foreach, "pods": pods, "wide": wide}
+    print(f"{'what':44}{'ours':>12}{'reference':>12}{'ratio':>8}{'goal':>8}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            for name in wanted:
+                rows[name]()
+        finally:
+            local.stop()
+
+
+def row(what: str, ours: float, reference: float, unit: str, goal: str) -> None:
+    """One line of the table."""
+    cells = f"{ours:>10.2f} {unit}{reference:>10.2f} {unit}"
+    print(f"{what:44}{cells}{ours / reference:>8.2f}{goal:>8}", flush=True)
+
+
+def run(*command: str, **env: str) -> str:
+    """Run a command and return what it wrote; its failure ends the bench with its stderr."""
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **env}, timeout=3600)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long something takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def create() -> None:
+    """`create --only-json` against Metaflow's own plugin, both with the same S3 server: time and bytes."""
+    with s3() as env:
+        for n, goal_time, goal_bytes in ((2, "1.0", "12 kB"), (50, "0.9", "20 kB"), (500, "0.5", "120 kB")):
+            file = linear(n)
+            sizes: dict[str, int] = {}
+
+            def ours(file: str = file, sizes: dict[str, int] = sizes) -> None:
+                text = run(*MFHERA, "create", file, "--datastore", "s3", "--only-json", **env)
+                sizes["ours"] = compact(text)
+
+            def peer(file: str = file, sizes: dict[str, int] = sizes) -> None:
+                command = ("--datastore", "s3", "argo-workflows", "create", "--only-json")
+                sizes["peer"] = compact(run(sys.executable, file, *command, **env))
+
+            # Turn by turn, and the best of three: what else the machine does hits both.
+            times = [(seconds(ours), seconds(peer)) for _ in range(3)]
+            best = [min(column) for column in zip(*times, strict=True)]
+            row(f"create --only-json, {n} steps", *best, "s", goal_time)
+            row("  bytes", sizes["ours"] / 1e3, sizes["peer"] / 1e3, "k", goal_bytes)
+
+
+def foreach() -> None:
+    """A 50-wide foreach on the embedded Argo against `python flow.py run` at the same concurrency."""
+    file = written("wide50.py", FOREACH.format(n=50))
+    run(*MFHERA, "create", file)
+    ours = seconds(lambda: run(*MFHERA, "trigger", "--wait"))
+    peer = seconds(lambda: run(sys.executable, file, "run", "--max-workers", str(CORES)))
+    row("foreach of 50, end to end", ours, peer, "s", "1.1")
+
+
+def pods() -> None:
+    """1,000 pods of `true` against the same processes spawned bare, as many at once."""
+    server = local.ensure_running()
+    session = requests.Session()
+    session.trust_env = False
+    session.headers["Authorization"] = f"Bearer {server.token}"
+    pod = {"name": "pod", "container": {"image": "busybox", "command": ["true"]}}
+    fan = {"name": "fan", "template": "pod", "withSequence": {"count": "1000"}}
+    spec = {"entrypoint": "main", "templates": [pod, {"name": "main", "dag": {"tasks": [fan]}}]}
+    body = {"workflow": {"metadata": {"generateName": "bench-"}, "spec": spec}}
+    address = f"{server.url}/api/v1/workflows/default"
+
+    def ours() -> None:
+        created = session.post(address, json=body, timeout=30)
+        created.raise_for_status()
+        name = created.json()["metadata"]["name"]
+        phase = ""
+        while phase not in ("Succeeded", "Failed", "Error"):
+            time.sleep(0.05)
+            answer = session.get(f"{address}/{name}", params={"fields": "status.phase"}, timeout=30)
+            phase = answer.json()["status"].get("phase", "")
+        assert phase == "Succeeded", phase
+
+    def bare() -> None:
+        with ThreadPoolExecutor(CORES) as pool:
+            list(pool.map(lambda _: subprocess.run(["true"], check=True), range(1000)))
+
+    times = [(seconds(ours), seconds(bare)) for _ in range(2)]
+    row("1,000 pods of `true`", *(min(column) for column in zip(*times, strict=True)), "s", "1.5")
+
+
+def wide() -> None:
+    """A foreach as wide as WIDE with real pods: that it ends, and the memory the server took at most."""
+    file = written("wide.py", FOREACH.format(n=WIDE))
+    run(*MFHERA, "create", file)
+    took = seconds(lambda: run(*MFHERA, "trigger", "--wait"))
+    server = local.status()
+    assert server is not None
+    print(f"foreach of {WIDE:,}: {took:.0f} s, {1000 * took / WIDE:.0f} ms a task", flush=True)
+    print(f"  the server's peak memory: {peak_memory(server.pid):.0f} MB (goal 300 MB at 10,000)", flush=True)
+
+
+def linear(n: int) -> str:
+    """The file of a linear flow of n steps."""
+    names = ["start", *(f"step_{i:03}" for i in range(n - 2)), "end"]
+    following = [*(f"self.next(self.{name})" for name in names[1:]), "pass"]
+    steps = "".join(
+        f"    @step\n    def {name}(self):\n        {code}\n"
+        for name, code in zip(names, following, strict=True)
+    )
+    return written(f"linear{n}.py", LINEAR.format(n=n, steps=steps))
+
+
+def written(name: str, text: str) -> str:
+    """A flow in a folder of its own, so that no other is packed with it."""
+    path = Path(name.removesuffix(".py"), name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return str(path)
+
+
+def compact(text: str) -> int:
+    """The bytes of a JSON object without spaces; what Metaflow prints before it does not count."""
+    return len(json.dumps(json.loads(text[text.index("{") :]), separators=(",", ":")))
+
+
+def peak_memory(pid: int) -> float:
+    """The most memory that a process has had, in MB."""
+    status = Path(f"/proc/{pid}/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1e3
+    return int(run("ps", "-o", "rss=", "-p", str(pid))) / 1e3
+
+
+@contextmanager
+def s3() -> Iterator[dict[str, str]]:
+    """An S3 server on this machine, and the environment that makes Metaflow use it."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    env = {
+        "METAFLOW_S3_ENDPOINT_URL": f"http://{host}:{port}",
+        "METAFLOW_DATASTORE_SYSROOT_S3": "s3://bench/metaflow",
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    try:
+        boto3.client(
+            "s3",
+            endpoint_url=env["METAFLOW_S3_ENDPOINT_URL"],
+            aws_access_key_id="bench",
+            aws_secret_access_key="bench",
+            region_name="us-east-1",
+        ).create_bucket(Bucket="bench")
+        yield env
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The files that a pod leaves in the home, and the process that they name; see `pods` for what they are."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+from metaflow_hera.embedded.reader import PodRow
+
+OUTPUT_LIMIT = 262_144
+"""Bytes of one output parameter: Argo's documented limit of 256 kB."""
+
+
+def log_file(home: Path, row: PodRow) -> Path:
+    """Where the log of a pod is."""
+    return home / "pods" / f"{row.folder}.logs"
+
+
+def read_state(path: str) -> tuple[int | None, int | None]:
+    """Who runs a pod, None while nobody has claimed it; its exit code, None until it is over."""
+    try:
+        with open(path, "rb") as file:
+            lines = file.read().split(b"\n")[:-1]  # what has no newline is not written to its end
+        return int(lines[0]), int(lines[1]) if len(lines) > 1 else None
+    except (OSError, ValueError, IndexError):
+        return None, None
+
+
+def is_alive(pid: int | None, folder: str) -> bool:
+    """Whether that process runs the pod of that folder, and is no later one with the same number."""
+    if not pid:
+        return False
+    if sys.platform == "linux":
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return False
+        return os.fsencode(folder) in command.split(b"\0")
+    shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)
+    return os.fsencode(folder) in shown.stdout
+
+
+def read_outputs(folder: str, files: dict[str, str]) -> dict[str, str]:
+    """The content of output files, without one newline at the end, as Argo's executor reads them.
+
+    Raises:
+        ValueError: one is larger than `OUTPUT_LIMIT`, no plain file, or a link out of the pod's folder.
+    """
+    found: dict[str, str] = {}
+    if not files:
+        return found
+    inside = os.path.realpath(folder)
+    for name, path in files.items():
+        if not os.path.lexists(path):
+            continue
+        real = os.path.realpath(path)
+        if not real.startswith((f"{inside}.out-", inside + os.sep)):
+            raise ValueError(f"output parameter {name!r}: {path} leads out of the pod's folder")
+        try:  # not blocking: a FIFO would hold up the server
+            with open(os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise ValueError(f"output parameter {name!r}: {path} is no plain file")
+                content = file.read(OUTPUT_LIMIT + 1)
+        except OSError as error:
+            raise ValueError(f"output parameter {name!r}: {error}") from error
+        if len(content) > OUTPUT_LIMIT:
+            raise ValueError(f"output parameter {name!r}: Too long: must have at most {OUTPUT_LIMIT} bytes")
+        found[name] = re.sub(r"\n\Z", "", content.decode("utf-8", "replace"))
+    return found
+
+
+def signal_group(pid: int, number: int) -> None:
+    """Signal a pod's processes, if there are any; 0 is nobody."""
+    if pid > 1:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, number)

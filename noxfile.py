@@ -1,0 +1,74 @@
+"""The project's sessions. `nox -l` lists them; each makes its own environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["tests", "lint"]
+nox.options.error_on_missing_interpreters = True
+
+DEMO = """
+from metaflow import Flow, namespace
+namespace(None)
+run = Flow("ParameterFlow").latest_run
+print(f"{run.pathspec} by Metaflow's Client API:")
+for step in ("start", "end"):
+    task = run[step].task
+    print(f"  alpha in {step}: {task.data.alpha}")
+"""
+
+
+def _environment(session: nox.Session) -> dict[str, str]:
+    """An embedded Argo of the session's own, and a user where the machine names none that Metaflow takes."""
+    home = Path(session.create_tmp()).absolute()
+    user = os.environ.get("METAFLOW_USER") or os.environ.get("USER") or "someone"
+    return {
+        "METAFLOW_HERA_HOME": str(home / "argo"),
+        "METAFLOW_USER": "someone" if user == "root" else user,
+        "METAFLOW_HOME": str(home / "metaflow"),
+    }
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Deploy the example ParameterFlow, run it with alpha=0.5, read the results back."""
+    session.install("-e", ".")
+    env = _environment(session)
+    try:
+        session.run("mfhera", "create", "examples/parameter_flow.py", "--with", "retry", env=env)
+        session.run("mfhera", "trigger", "--param", "alpha=0.5", "--watch", env=env)
+        session.run("mfhera", "status", env=env)
+        session.run("python", "-c", DEMO, env=env)
+    finally:
+        session.run("mfhera", "local", "stop", env=env)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The whole suite, on both cores. `nox -s tests -- ARGS` hands arguments to pytest."""
+    session.install("-e", ".[dev]")
+    env = {name: value for name, value in _environment(session).items() if name == "METAFLOW_USER"}
+    session.run("pytest", *(session.posargs or ["-n", "2", "--dist", "loadgroup"]), env=env)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types, and the one direction of imports."""
+    session.install("-e", ".[dev]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("lint-imports")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Ratios measured in one run, against Metaflow's own plugin and bare processes. It fails nothing."""
+    session.install("-e", ".[dev]", "kubernetes")
+    env = _environment(session)
+    shutil.rmtree(env["METAFLOW_HERA_HOME"], ignore_errors=True)
+    session.run("python", "bench/run.py", *session.posargs, env=env)

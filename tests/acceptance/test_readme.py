@@ -1,0 +1,98 @@
+"""The README's commands, run as they stand, from a copy of the project."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.S)
+
+
+def blocks(language: str) -> list[str]:
+    return [text for kind, text in BLOCKS if kind == language]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A copy of what git has of the project, and an environment with a home of its own."""
+    folder = tmp_path_factory.mktemp("clone")
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in files.splitlines():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    scripts = folder / "scripts"
+    scripts.mkdir()
+    mfhera = scripts / "mfhera"
+    mfhera.write_text(f'#!/bin/sh\nexec {sys.executable} -m metaflow_hera.cli.main "$@"\n')
+    mfhera.chmod(0o755)
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("ARGO_", "METAFLOW"))}
+    env |= {
+        "PATH": f"{scripts}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{env['PATH']}",
+        "METAFLOW_USER": "reader",
+        "METAFLOW_HERA_HOME": str(tmp_path_factory.mktemp("home")),
+        "METAFLOW_HOME": str(tmp_path_factory.mktemp("metaflow")),
+    }
+    yield folder, env
+    subprocess.run(["mfhera", "local", "stop"], cwd=folder, env=env, timeout=60, check=True)
+
+
+def shell(command: str, place: tuple[Path, dict[str, str]]) -> str:
+    folder, env = place
+    done = subprocess.run(
+        ["sh", "-ec", command], cwd=folder, env=env, capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_first_command_shows_alpha_read_by_the_client(place: tuple[Path, dict[str, str]]) -> None:
+    command = blocks("bash")[0]
+    assert "nox -s demo" in command
+    output = shell(command, place)
+    for line in blocks("")[0].splitlines():
+        assert line in output
+
+
+def test_the_commands_of_using_it_run_as_written(place: tuple[Path, dict[str, str]]) -> None:
+    commands = [line for line in blocks("bash")[2].splitlines() if line.startswith("mfhera ")]
+    assert len(commands) == 4
+    outputs = [shell(command, place) for command in commands]
+    assert "Deployed ParameterFlow as parameterflow" in outputs[0]
+    assert "succeeded" in outputs[1]
+    assert "start Succeeded" in outputs[2]
+    assert "Succeeded" in outputs[3]
+    python = (
+        blocks("python")[0] + '\nassert Flow("ParameterFlow").latest_run["start"].task.data.alpha == 0.5\n'
+    )
+    subprocess.run([sys.executable, "-c", python], cwd=place[0], env=place[1], check=True, timeout=60)
+
+
+def test_the_other_commands_run_as_written(place: tuple[Path, dict[str, str]]) -> None:
+    for block in blocks("bash")[3:]:
+        if "ARGO_SERVER" in block:
+            continue  # needs a cluster
+        shell(block, place)
+    assert (place[0] / "parameter_flow.yaml").read_text().startswith('"apiVersion"')
+
+
+def test_the_second_command_is_the_one_that_ci_runs() -> None:
+    command = blocks("bash")[1].strip()
+    assert command.endswith(".venv/bin/nox -s tests")
+    assert ".venv/bin/nox -s tests" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_documents_name_files_that_exist() -> None:
+    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for target in re.findall(r"\]\(((?!https?:)[^)#]+)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"

@@ -1,0 +1,35 @@
+"""Fixtures for the tests that call `mfhera`: an embedded Argo for each worker, a folder for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import Mfhera, clean_environment
+
+
+@pytest.fixture(scope="session")
+def _worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mfhera]:
+    home = tmp_path_factory.mktemp("home")
+    command = Mfhera(home, home, clean_environment(home))
+    yield command
+    command.stop()
+
+
+@pytest.fixture
+def mfhera(_worker: Mfhera, tmp_path: Path) -> Mfhera:
+    """`mfhera` in a folder of the test's own. All tests of a worker share one embedded Argo."""
+    return _worker.at(tmp_path / "project")
+
+
+@pytest.fixture
+def own_mfhera(tmp_path: Path) -> Iterator[Mfhera]:
+    """`mfhera` with an embedded Argo of the test's own, not started yet."""
+    home = tmp_path / "home"
+    folder = tmp_path / "project"
+    folder.mkdir()
+    command = Mfhera(home, folder, clean_environment(home))
+    yield command
+    command.stop()

@@ -1,0 +1,140 @@
+"""What the tests share: `mfhera` as its user calls it, and a run as Metaflow's Client API reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).parent
+FLOWS = TESTS / "flows"
+EXAMPLES = TESTS.parent / "examples"
+USER = "tester"
+SECONDS = 120.0
+"""A bound for any one process: whoever takes longer hangs."""
+
+
+def clean_environment(home: Path, **more: str) -> dict[str, str]:
+    """The environment without what this machine says about Metaflow, Argo or AWS."""
+    ours = ("METAFLOW_", "ARGO_", "AWS_", "KUBERNETES_", "EMBEDDED_ARGO_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {
+        **kept,
+        "HOME": str(home / "user"),
+        "METAFLOW_HOME": str(home / "metaflow"),
+        "METAFLOW_HERA_HOME": str(home / "argo"),
+        "METAFLOW_USER": USER,
+        "METAFLOW_HERA_MAX_PODS": "8",
+        **more,
+    }
+
+
+@dataclass
+class Mfhera:
+    """The command `mfhera`, called in a folder, with an embedded Argo of its own below `home`."""
+
+    home: Path
+    folder: Path
+    env: dict[str, str]
+
+    def __call__(
+        self, *arguments: str, env: Mapping[str, str | None] | None = None, timeout: float = SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        """Call it; `env` adds variables, or takes away those that are None."""
+        return self.python(
+            "-m", "metaflow_hera.cli.main", *map(str, arguments), env=env, timeout=timeout
+        )
+
+    def python(
+        self, *arguments: str, env: Mapping[str, str | None] | None = None, timeout: float = SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        """Call the interpreter in the same folder and environment."""
+        changed = {**self.env, **(env or {})}
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env={name: value for name, value in changed.items() if value is not None},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    def ok(self, *arguments: str, **options: Any) -> str:
+        """Call it, demand success, return what it wrote on stdout."""
+        done = self(*arguments, **options)
+        assert done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def json(self, *arguments: str, **options: Any) -> Any:
+        """What it wrote as JSON."""
+        return json.loads(self.ok(*arguments, **options))
+
+    def at(self, folder: Path) -> Mfhera:
+        """The same in another folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        return Mfhera(self.home, folder, self.env)
+
+    def take(self, *files: str | Path) -> None:
+        """Copy flows into the folder; a bare name is one of tests/flows."""
+        for file in files:
+            shutil.copy(FLOWS / file, self.folder)
+
+    def run(self, *arguments: str, **options: Any) -> Any:
+        """Trigger, wait for success and return the run as JSON."""
+        return self.json("trigger", "--wait", "--json", *arguments, **options)
+
+    def read(self, pathspec: str) -> dict[str, dict[str, Any]]:
+        """The tasks of a run, by `step/index/index...`: their artifacts as repr, see reading.py."""
+        done = self.python(str(TESTS / "reading.py"), pathspec)
+        assert done.returncode == 0, done.stderr
+        tasks: dict[str, dict[str, Any]] = json.loads(done.stdout)
+        return tasks
+
+    def stop(self) -> None:
+        """End the embedded Argo, if there is one."""
+        self("local", "stop")
+
+
+def message(done: subprocess.CompletedProcess[str]) -> str:
+    """What a refused command said on stderr, without the line that says whom it talks to."""
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(("Using ", "Started the emb"))]
+    return "\n".join(lines)
+
+
+def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Demand exit code 2 and one or two sentences on stderr, with these words in them."""
+    said = message(done)
+    assert done.returncode == 2, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    assert len(said.splitlines()) == 1, said
+    assert said.startswith("mfhera: "), said
+    assert len(said) < 500, said
+    for word in words:
+        assert word in said
+
+
+def linear_flow(steps: int) -> str:
+    """The script of a flow of that many steps, one after the other."""
+    names = ["start", *(f"step_{number}" for number in range(1, steps - 1)), "end"]
+    lines = ["from metaflow import FlowSpec, step", "", "", "class LinearFlow(FlowSpec):"]
+    for name, following in zip(names, [*names[1:], None], strict=True):
+        action = f"self.next(self.{following})" if following else "pass"
+        lines += ["    @step", f"    def {name}(self):", f"        {action}", ""]
+    return "\n".join([*lines, "", 'if __name__ == "__main__":', "    LinearFlow()", ""])
+
+
+def at_once(spans: Sequence[tuple[float, float]]) -> int:
+    """How many of the spans of time were open at the same time, at most."""
+    edges = sorted([(begin, 1) for begin, _ in spans] + [(end, -1) for _, end in spans])
+    most = now = 0
+    for _, change in edges:
+        now += change
+        most = max(most, now)
+    return most

@@ -1,0 +1,114 @@
+"""The server is killed while pods run: nothing is lost, nothing is done twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import Argo, fan_spec, pod_spec, pods
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.05, 0.3, 1.0])
+def test_after_a_kill_every_pod_has_run_once(own_argo: Argo, tmp_path: Path, moment: float) -> None:
+    seen = tmp_path / "seen"
+    item = "{{inputs.parameters.item}}"
+    spec = fan_spec(
+        f"sleep 0.2; echo {item} >> {seen}; echo log-{item}; exit {item}", [0, 1, 2, 3, 4, 5, 6, 7]
+    )
+    name = own_argo.run(spec)
+    time.sleep(moment)
+    own_argo.kill()
+    time.sleep(0.3)
+    own_argo.restart()
+    workflow = own_argo.end(name)
+    assert sorted(seen.read_text().split()) == [str(i) for i in range(8)]
+    codes = {key: node["outputs"]["exitCode"] for key, node in pods(workflow).items()}
+    assert codes == {f"fan({i}:{i})": str(i) for i in range(8)}
+    assert sorted(own_argo.logs(name)) == [f"log-{i}" for i in range(8)]
+
+
+def test_many_kills_in_a_row(own_argo: Argo, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    name = own_argo.run(fan_spec(f"echo {{{{inputs.parameters.item}}}} >> {seen}", list(range(150))))
+    for number in range(8):
+        # A call makes the loop save while events of the fan still gather.
+        template = {"metadata": {"name": f"t{number}"}, "spec": pod_spec("true")}
+        own_argo.call("POST", "/workflow-templates/argo", {"template": template})
+        time.sleep(0.02 * (number % 3))
+        own_argo.kill()
+        own_argo.restart()
+    workflow = own_argo.end(name)
+    assert workflow["status"]["phase"] == "Succeeded"
+    assert sorted(map(int, seen.read_text().split())) == list(range(150))
+
+
+def test_a_pod_that_ends_while_no_server_runs_is_not_lost(own_argo: Argo) -> None:
+    spec = pod_spec("sleep 0.5; printf result > /tmp/out; exit 0")
+    spec["templates"][0]["outputs"] = {"parameters": [{"name": "out", "valueFrom": {"path": "/tmp/out"}}]}
+    name = own_argo.run(spec)
+    own_argo.until(
+        name, lambda workflow: workflow["status"].get("nodes", {}).get(name, {}).get("phase") == "Running"
+    )
+    own_argo.kill()
+    time.sleep(1)
+    own_argo.restart()
+    node = own_argo.end(name)["status"]["nodes"][name]
+    assert node["phase"] == "Succeeded"
+    assert node["outputs"]["parameters"][0]["value"] == "result"
+
+
+def test_a_pod_that_vanished_is_an_error(own_argo: Argo) -> None:
+    name = own_argo.run(pod_spec("echo $$PPID; sleep 60"))
+    own_argo.until(name, lambda workflow: own_argo.logs(name))
+    group = int(own_argo.logs(name)[0])
+    own_argo.kill()
+    os.killpg(group, signal.SIGKILL)
+    own_argo.restart()
+    node = own_argo.end(name)["status"]["nodes"][name]
+    assert (node["phase"], node["message"]) == ("Error", "pod deleted")
+
+
+def test_a_deadline_holds_across_a_restart(own_argo: Argo) -> None:
+    name = own_argo.run(pod_spec("sleep 60", activeDeadlineSeconds=2))
+    own_argo.until(
+        name, lambda workflow: workflow["status"].get("nodes", {}).get(name, {}).get("phase") == "Running"
+    )
+    own_argo.kill()
+    own_argo.restart()
+    node = own_argo.end(name, seconds=20)["status"]["nodes"][name]
+    assert node["phase"] == "Failed"
+    assert node["message"] == "Pod was active on the node longer than the specified deadline"
+
+
+def test_a_terminated_workflow_stays_so_across_a_restart(own_argo: Argo) -> None:
+    name = own_argo.run(pod_spec("trap '' TERM; echo up; while true; do sleep 0.1; done"))
+    own_argo.until(name, lambda workflow: own_argo.logs(name))
+    own_argo.call("PUT", f"/workflows/argo/{name}/terminate", {})
+    own_argo.kill()
+    own_argo.restart()
+    workflow = own_argo.get(name)
+    assert workflow["spec"]["shutdown"] == "Terminate"
+    assert workflow["status"]["nodes"][name]["phase"] == "Failed"
+
+
+def test_what_was_answered_is_there_after_a_kill(own_argo: Argo) -> None:
+    own_argo.call(
+        "POST",
+        "/workflow-templates/argo",
+        {"template": {"metadata": {"name": "t"}, "spec": pod_spec("true")}},
+    )
+    version = own_argo.call("GET", "/workflow-templates/argo/t")["metadata"]["resourceVersion"]
+    own_argo.kill()
+    own_argo.restart()
+    found = own_argo.call("GET", "/workflow-templates/argo/t")
+    assert found["metadata"]["resourceVersion"] == version
+    made = own_argo.call(
+        "POST",
+        "/workflow-templates/argo",
+        {"template": {"metadata": {"name": "u"}, "spec": pod_spec("true")}},
+    )
+    assert int(made["metadata"]["resourceVersion"]) > int(version)

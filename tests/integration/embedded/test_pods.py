@@ -1,0 +1,230 @@
+"""What the process of a pod gets, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
+from metaflow_hera.embedded.pods import GRACE, Pods
+from metaflow_hera.embedded.store import Store
+
+from .conftest import Argo, fan_spec, pod_spec, pods
+
+OUT = {"parameters": [{"name": "out", "valueFrom": {"path": "/tmp/out", "default": "none"}}]}
+
+
+def run_pod(argo: Argo, command: str, **template: Any) -> Any:
+    """The node of a workflow of one pod, after its end."""
+    name = argo.run(pod_spec(command, **template))
+    return argo.end(name)["status"]["nodes"][name]
+
+
+def output(node: Any) -> str:
+    return str(node["outputs"]["parameters"][0]["value"])
+
+
+def test_the_paths_of_outputs_are_the_pods_own(argo: Argo) -> None:
+    node = run_pod(
+        argo, "printf '%s' one >/tmp/out; cat /tmp/out; echo /tmp/outer /data/tmp/out", outputs=OUT
+    )
+    assert output(node) == "one"
+    assert not Path("/tmp/out").exists()
+    name = node["name"]
+    assert argo.logs(name) == ["one/tmp/outer /data/tmp/out"]
+
+
+def test_a_path_in_the_environment_is_rewritten_too(argo: Argo) -> None:
+    container = {"env": [{"name": "TO", "value": "/tmp/out"}]}
+    node = run_pod(argo, 'printf "%s" "$(TO)" | sed "s|.*/||" >"$TO"', outputs=OUT, container=container)
+    assert output(node).endswith("-out")
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("printf 'a\\n\\n' >/tmp/out", "a\n"),
+        ("true", "none"),
+        ("printf '\\303\\244\\377' >/tmp/out", "ä\ufffd"),
+    ],
+)
+def test_outputs_are_read_as_argo_reads_them(argo: Argo, command: str, expected: str) -> None:
+    assert output(run_pod(argo, command, outputs=OUT)) == expected
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("ln -s /etc/passwd /tmp/out", "leads out of the pod's folder"),
+        ("mkfifo /tmp/out", "no plain file"),
+        ("head -c 300000 /dev/zero >/tmp/out", "Too long"),
+    ],
+)
+def test_an_output_that_cannot_be_taken_is_an_error(argo: Argo, command: str, message: str) -> None:
+    node = run_pod(argo, command, outputs=OUT)
+    assert node["phase"] == "Error"
+    assert message in node["message"]
+
+
+def test_dollars_are_expanded_as_by_kubernetes(argo: Argo) -> None:
+    container = {
+        "command": ["printf", "%s|"],
+        "args": ["$(A)", "$$(A)", "$(NO)", "$$", "$A", "$(B)", "$(C)", "$("],
+        "env": [
+            {"name": "A", "value": "a"},
+            {"name": "B", "value": "$(A)$(LATER)$$(A)"},
+            {"name": "LATER", "value": "l"},
+            {"name": "C", "value": "x\ny 'q' \"d\" `id` ü"},
+        ],
+    }
+    node = run_pod(argo, "", container=container)
+    assert "\n".join(argo.logs(node["name"])) == "a|$(A)|$(NO)|$|$A|a$(LATER)$(A)|x\ny 'q' \"d\" `id` ü|$(|"
+
+
+def test_the_environment_is_small_and_the_manifests_own(argo: Argo, monkeypatch: pytest.MonkeyPatch) -> None:
+    container = {
+        "command": ["env", "-0"],
+        "args": [],
+        "env": [
+            {"name": "with-dash.and.dot", "value": "1"},
+            {"name": "IFS", "value": "x"},
+            {"name": "pod", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": "ns", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+            {
+                "name": "wf",
+                "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['workflows.argoproj.io/workflow']"}},
+            },
+        ],
+    }
+    node = run_pod(argo, "", container=container)
+    pairs = dict(entry.split("=", 1) for entry in "\n".join(argo.logs(node["name"])).split("\0") if entry)
+    base = {
+        "PATH",
+        "HOME",
+        "USER",
+        "LANG",
+        "LC_ALL",
+        "LC_CTYPE",
+        "TMPDIR",
+        "EMBEDDED_ARGO_CACHE",
+        "PWD",
+        "OLDPWD",
+    }
+    own = {entry["name"] for entry in container["env"]}  # type: ignore[index]
+    assert set(pairs) - base == own
+    assert pairs["pod"] == node["id"]
+    assert pairs["ns"] == "argo"
+    assert pairs["wf"] == node["name"]
+    assert pairs["with-dash.and.dot"] == "1"
+    assert Path(pairs["EMBEDDED_ARGO_CACHE"]).is_dir()
+
+
+def test_a_builtin_of_the_shell_is_no_program(argo: Argo) -> None:
+    node = run_pod(argo, "", container={"command": ["exit"], "args": ["0"]})
+    text = 'failed to find name in PATH: exec: "exit": executable file not found in $PATH'
+    assert (node["phase"], node["message"]) == ("Failed", f"main: Error (exit code 64): {text}")
+
+
+def test_a_program_by_path_that_is_not_there(argo: Argo) -> None:
+    node = run_pod(argo, "", container={"command": ["/no/such"], "args": []})
+    assert node["outputs"]["exitCode"] == "64"
+    assert "/no/such" in node["message"]
+
+
+def test_the_working_directory_is_honoured(argo: Argo, tmp_path: Path) -> None:
+    node = run_pod(argo, "pwd", container={"workingDir": str(tmp_path)})
+    assert argo.logs(node["name"]) == [str(tmp_path)]
+
+
+def test_a_pod_leaves_no_process_behind(argo: Argo, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    run_pod(argo, f"(sleep 1; touch {mark}) & echo $$!; exit 0")
+    run_pod(argo, "sleep 1.5")
+    assert not mark.exists()
+
+
+def test_standard_output_and_error_are_one_log(argo: Argo) -> None:
+    node = run_pod(argo, "echo one; echo two >&2; printf three")
+    assert argo.logs(node["name"]) == ["one", "two", "three"]
+    assert argo.logs(node["name"], "logOptions.tailLines=2") == ["two", "three"]
+    assert argo.logs(node["name"], "grep=t%5Bwh%5D") == ["two", "three"]
+    assert argo.logs(node["name"], "logOptions.container=wait") == []
+
+
+def test_sigterm_reaches_the_process_and_its_exit_code_is_kept(argo: Argo) -> None:
+    name = argo.run(pod_spec("trap 'echo got; exit 7' TERM; echo up; while true; do sleep 0.05; done"))
+    argo.until(name, lambda workflow: argo.logs(name))
+    argo.call("PUT", f"/workflows/argo/{name}/stop", {})
+    argo.end(name)
+    assert [line for line in argo.logs(name) if line != "Terminated"] == [
+        "up",
+        "got",
+    ]  # the shell's, of sleep
+
+
+def test_who_ignores_sigterm_is_killed_after_the_grace_period(tmp_path: Path) -> None:
+    store = Store(tmp_path / "argo.db")
+    pods_here = Pods(tmp_path, store, 1)
+    container = {"command": ["sh", "-c"], "args": ["trap '' TERM; echo up; while true; do sleep 0.05; done"]}
+    pod = {"name": "p", "namespace": "n", "uid": "u", "template": {"container": container}}
+    with store.turn():
+        store.put_pods([pods_here.new_row("wf", "node", "p", json.dumps(pod), None)])
+    pods_here.queue("wf", "node")
+    assert list(pods_here.start_ready(0)) == [("wf", PodRunning("node"))]
+    logs = tmp_path / "pods" / "wf" / "p.logs"
+    while logs.read_text() != "up\n":
+        time.sleep(0.02)
+    pods_here.kill("wf", "node", now=100)
+    pods_here.carry_out()
+    time.sleep(0.3)
+    pods_here.child_ended()
+    assert list(pods_here.collect(100 + GRACE - 1)) == []
+    assert list(pods_here.collect(100 + GRACE + 1)) == []
+    pods_here.carry_out()
+    ended: list[Any] = []
+    while not ended:
+        pods_here.child_ended()
+        ended = list(pods_here.collect(100 + GRACE + 1))
+    assert ended == [("wf", PodEnded("node", 137))]
+    store.close()
+
+
+def test_no_more_pods_run_at_once_than_there_is_room_for(argo: Argo, tmp_path: Path) -> None:
+    limit = os.cpu_count() or 1
+    counter = "import os,sys,time; p=sys.argv[1]; f=p+'/'+str(os.getpid()); open(f,'w').close(); "
+    counter += "print(len(os.listdir(p))); time.sleep(0.1); os.remove(f)"
+    folder = tmp_path / "now"
+    folder.mkdir()
+    spec = fan_spec(f'python3 -c "{counter}" {folder}', list(range(4 * limit)))
+    names = [argo.run(spec), argo.run(spec)]
+    for name in names:
+        assert argo.end(name)["status"]["phase"] == "Succeeded"
+    assert max(int(line) for name in names for line in argo.logs(name)) <= limit
+
+
+def test_workflows_take_turns(argo: Argo, tmp_path: Path) -> None:
+    order = tmp_path / "order"
+    wide = argo.run(fan_spec(f"sleep 0.05; echo wide >> {order}", list(range(60))))
+    small = argo.run(fan_spec(f"echo small >> {order}", [0, 1]))
+    argo.end(small)
+    assert order.read_text().split().count("wide") < 40
+    argo.end(wide)
+
+
+def test_a_fan_of_two_thousand(argo: Argo) -> None:
+    name = argo.run(wide_spec(2000))
+    workflow = argo.end(name, seconds=120)
+    assert workflow["status"]["phase"] == "Succeeded"
+    assert workflow["status"]["progress"] == "2000/2000"
+    assert len(pods(workflow)) == 2000
+
+
+def wide_spec(width: int) -> dict[str, Any]:
+    spec = fan_spec("", list(range(width)))
+    spec["templates"][0]["container"] = {"image": "busybox", "command": ["true"]}
+    return json.loads(json.dumps(spec))  # type: ignore[no-any-return]

@@ -1,0 +1,36 @@
+"""Run as a script: writes the tasks of a run as JSON, as Metaflow's Client API reads them.
+
+The key of a task is `step/index/...`, its indices those of the foreachs around it. Each value is that
+of an artifact, as repr, so that two runs can be compared.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from metaflow import Run, namespace
+
+OWN = {"_graph_info", "_configs_processed"}
+"""What tells of where a run ran, not of what it did."""
+
+namespace(None)
+tasks = {}
+run = Run(sys.argv[1])
+for step in run:
+    if step.id == "_parameters":
+        continue
+    for task in step:
+        artifacts = {artifact.id: artifact.data for artifact in task}
+        stack = task["_foreach_stack"].data or []
+        key = "/".join([step.id, *(str(frame.index) for frame in stack)])
+        assert key not in tasks, key
+        tasks[key] = {
+            **{name: repr(value) for name, value in artifacts.items() if name not in OWN},
+            "finished": task.finished,
+            "successful": task.successful,
+            "tags": sorted(task.tags),
+            "attempt": task.current_attempt,
+            "exception": None if task.exception is None else str(task.exception),
+        }
+json.dump(tasks, sys.stdout)
