@@ -5,8 +5,10 @@ What a pod's process gets, and where it differs from a container:
 * **Command and arguments** are the manifest's `command` and `args`, with `$(VAR)` and `$$` expanded as
   Kubernetes' kubelet does it. `image` is ignored: the program is looked up in the PATH of the pod.
 * **Environment** is the manifest's `env` on top of a small base taken from the server's own: PATH, HOME,
-  USER, LANG, LC_ALL and LC_CTYPE; then TMPDIR (the pod's own folder) and EMBEDDED_ARGO_CACHE (a
-  folder that all pods of this machine share). Nothing else of the server's environment reaches a pod.
+  USER, LANG, LC_ALL and LC_CTYPE; the variables that give a machine its identity and its way to the
+  network (AWS_*, AZURE_*, GOOGLE_*, proxies, certificates), as a node of a cluster would; then TMPDIR
+  (the pod's own folder) and EMBEDDED_ARGO_CACHE (a folder that all pods of this machine share). Nothing
+  else of the server's environment reaches a pod.
 * **Paths of outputs**: a process has no root filesystem of its own, so two pods that both write their
   output to `/tmp/out` would meet. Every occurrence of the `valueFrom.path` of a declared output parameter,
   in the command, the arguments and the *values* of the environment, is therefore rewritten to a path of
@@ -45,6 +47,12 @@ NOT_FOUND = 64
 """What Argo's emissary exits with when it does not find the program; Kubernetes uses 128 for other faults."""
 
 
+INHERITED = frozenset(("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE"))
+NETWORK = frozenset(("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"))
+IDENTITY = ("AWS_", "AZURE_", "GOOGLE_")
+"""What a pod takes over from the server's environment; see the module."""
+
+
 class CannotStart(Exception):
     """The container's process cannot be started.
 
@@ -71,10 +79,12 @@ class Process:
 
 def base_environment(server: Mapping[str, str]) -> dict[str, str]:
     """The part of the server's environment that every pod gets."""
-    base = {"PATH": server.get("PATH") or "/usr/local/bin:/usr/bin:/bin"}
-    for name in ("HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE"):
-        if server.get(name):
-            base[name] = server[name]
+    base = {
+        name: value
+        for name, value in server.items()
+        if value and (name in INHERITED or name.upper() in NETWORK or name.startswith(IDENTITY))
+    }
+    base.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
     if "USER" not in base:
         try:
             base["USER"] = getpass.getuser()

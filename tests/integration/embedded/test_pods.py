@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from metaflow_hera.embedded.containers import IDENTITY, INHERITED, NETWORK
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
 from metaflow_hera.embedded.pods import GRACE, Pods
 from metaflow_hera.embedded.store import Store
@@ -103,20 +104,10 @@ def test_the_environment_is_small_and_the_manifests_own(argo: Argo, monkeypatch:
     }
     node = run_pod(argo, "", container=container)
     pairs = dict(entry.split("=", 1) for entry in "\n".join(argo.logs(node["name"])).split("\0") if entry)
-    base = {
-        "PATH",
-        "HOME",
-        "USER",
-        "LANG",
-        "LC_ALL",
-        "LC_CTYPE",
-        "TMPDIR",
-        "EMBEDDED_ARGO_CACHE",
-        "PWD",
-        "OLDPWD",
-    }
+    base = {*INHERITED, "TMPDIR", "EMBEDDED_ARGO_CACHE", "PWD", "OLDPWD"}
+    handed_on = {name for name in pairs if name.startswith(IDENTITY) or name.upper() in NETWORK}
     own = {entry["name"] for entry in container["env"]}  # type: ignore[index]
-    assert set(pairs) - base == own
+    assert set(pairs) - base - handed_on == own
     assert pairs["pod"] == node["id"]
     assert pairs["ns"] == "argo"
     assert pairs["wf"] == node["name"]
