@@ -49,7 +49,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The whole suite, on both cores. `nox -s tests -- ARGS` hands arguments to pytest."""
+    """The whole suite, in two processes. `nox -s tests -- ARGS` hands arguments to pytest."""
     session.install("-e", ".[dev]")
     env = {name: value for name, value in _environment(session).items() if name == "METAFLOW_USER"}
     session.run("pytest", *(session.posargs or ["-n", "2", "--dist", "loadgroup"]), env=env)

@@ -12,6 +12,7 @@ from metaflow_hera.argo import deployments, last
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.target import Target
 from metaflow_hera.argo.tokens import Token, resolve_token
+from metaflow_hera.embedded.local import home_folder, make_home
 from metaflow_hera.errors import ConfigurationError, UsageError
 from metaflow_hera.metaflow_api import config
 from metaflow_hera.metaflow_api.flows import LoadedFlow, load_flow
@@ -80,16 +81,19 @@ def create(prepared: Prepared, client: ArgoClient) -> Created:
     token = _token(previous, prepared)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     objects = _translated(prepared, token.value, client.target, deployed_at=now)
-    deployments.apply(client, objects.template.to_dict(), objects.cron.to_dict() if objects.cron else None)
+    # What is kept on this machine goes first: a folder that cannot be written leaves nothing half done.
     remember_token(prepared.token_prefix, token.value)
+    make_home(home_folder())
+    deployments.apply(client, objects.template.to_dict(), objects.cron.to_dict() if objects.cron else None)
     flow = prepared.flow.name
-    last.remember(last.LastDeployment(prepared.name, flow, client.target.host))
+    last.remember(last.noted(prepared.name, flow, client.target))
     return Created(flow, prepared.name, token.value, token.is_new, objects)
 
 
 def export(prepared: Prepared, target: Target | None) -> Created:
     """What `create` would deploy at a target (None: the embedded Argo), without asking any server."""
     target = target or Target(host="", namespace=os.environ.get("ARGO_NAMESPACE", "default"), embedded=True)
+    _check_datastore(prepared.flow, target)
     known = known_token(prepared.token_prefix)
     token = Token(known, is_new=False) if known else _token(None, prepared)
     objects = _translated(prepared, token.value, target, deployed_at=None)
@@ -104,7 +108,8 @@ def remove(client: ArgoClient, name: str, authorize: str | None) -> Sequence[str
     found = deployments.find(client, name)
     if found is None:
         raise UsageError(f"There is no deployment {name}: mfhera list shows those there are.")
-    resolve_token(found, name, config.user(), authorize=authorize)
+    prefix = token_prefix(found.flow, name, found.project, found.branch)
+    resolve_token(found, prefix, config.user(), authorize=authorize)
     return deployments.delete(client, name)
 
 

@@ -7,10 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import httpx
+
+from metaflow_hera.embedded import local
 
 TESTS = Path(__file__).parent
 FLOWS = TESTS / "flows"
@@ -47,9 +53,7 @@ class Mfhera:
         self, *arguments: str, env: Mapping[str, str | None] | None = None, timeout: float = SECONDS
     ) -> subprocess.CompletedProcess[str]:
         """Call it; `env` adds variables, or takes away those that are None."""
-        return self.python(
-            "-m", "metaflow_hera.cli.main", *map(str, arguments), env=env, timeout=timeout
-        )
+        return self.python("-m", "metaflow_hera.cli.main", *map(str, arguments), env=env, timeout=timeout)
 
     def python(
         self, *arguments: str, env: Mapping[str, str | None] | None = None, timeout: float = SECONDS
@@ -97,6 +101,23 @@ class Mfhera:
         tasks: dict[str, dict[str, Any]] = json.loads(done.stdout)
         return tasks
 
+    def stored(self) -> list[tuple[str, str, str]]:
+        """All that the embedded Argo has, asked of it directly: kind, name and version of each object."""
+        server = local.status(Path(self.env["METAFLOW_HERA_HOME"]))
+        if server is None:
+            return []
+        found = []
+        for kind in ("workflow-templates", "cron-workflows", "workflows"):
+            answer = httpx.get(
+                f"{server.url}/api/v1/{kind}/default",
+                headers={"Authorization": f"Bearer {server.token}"},
+                timeout=SECONDS,
+                trust_env=False,
+            )
+            items = answer.raise_for_status().json()["items"] or ()
+            found += [(kind, i["metadata"]["name"], i["metadata"]["resourceVersion"]) for i in items]
+        return sorted(found)
+
     def stop(self) -> None:
         """End the embedded Argo, if there is one."""
         self("local", "stop")
@@ -138,3 +159,53 @@ def at_once(spans: Sequence[tuple[float, float]]) -> int:
         now += change
         most = max(most, now)
     return most
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers every call in one way, and notes it."""
+
+    status = 500
+    body = b"{}"
+    calls: list[str]
+
+    def _answer(self) -> None:
+        self.calls.append(self.command)
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(self.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _answer
+
+    def log_message(self, *arguments: object) -> None:
+        """Nothing on stderr."""
+
+
+class FakeArgo:
+    """A real HTTP server that refuses."""
+
+    def __init__(self, status: int, body: object) -> None:
+        text = body if isinstance(body, str) else json.dumps(body)
+        self.calls: list[str] = []
+        handler = type("H", (Answers,), {"status": status, "body": text.encode(), "calls": self.calls})
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread.start()
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What makes it the server to talk to."""
+        return {
+            "ARGO_SERVER": f"127.0.0.1:{self._http.server_port}",
+            "ARGO_SECURE": "false",
+            "ARGO_NAMESPACE": "team",
+            "NO_PROXY": "127.0.0.1",
+        }
+
+    def close(self) -> None:
+        """Stop it."""
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()

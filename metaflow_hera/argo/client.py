@@ -38,7 +38,8 @@ JSON = dict[str, Any]
 
 CONNECT_SECONDS = 4.0
 READ_SECONDS = 5.0
-WRITE_SECONDS = 60.0
+LONG_SECONDS = 60.0
+"""How long to wait for an answer: one that is small, and one to a write or with all nodes of a workflow."""
 PAGE = 200
 """How many objects to ask for at once when listing."""
 
@@ -47,10 +48,11 @@ class _Session(requests.Session):
     """A session with time-outs that remembers its last answer."""
 
     answer: requests.Response | None = None
+    patient = False
 
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
-        patience = READ_SECONDS if str(method).lower() == "get" else WRITE_SECONDS
-        kwargs.setdefault("timeout", (CONNECT_SECONDS, patience))
+        long = self.patient or str(method).lower() != "get"
+        kwargs.setdefault("timeout", (CONNECT_SECONDS, LONG_SECONDS if long else READ_SECONDS))
         self.answer = None
         self.answer = super().request(method, url, *args, **kwargs)
         return self.answer
@@ -134,7 +136,7 @@ class ArgoClient:
 
     def workflow(self, name: str, fields: str | None = None) -> JSON:
         """A workflow, or only some fields of it."""
-        return self._call(lambda: self._service.get_workflow(name, fields=fields))
+        return self._call(lambda: self._service.get_workflow(name, fields=fields), patient=fields is None)
 
     def workflows(self, selector: str, fields: str) -> Iterator[JSON]:
         """Some fields of the workflows with labels that a selector asks for."""
@@ -156,7 +158,8 @@ class ArgoClient:
             if not token:
                 return
 
-    def _call(self, call: Callable[[], object]) -> JSON:
+    def _call(self, call: Callable[[], object], *, patient: bool = False) -> JSON:
+        self._session.patient = patient
         try:
             call()
         except HeraException as error:
@@ -177,10 +180,13 @@ class ArgoClient:
             ) from error
         except (ValidationError, ValueError, TypeError):
             pass  # Hera could not parse the answer; the raw one below decides
+        except requests.exceptions.RequestException as error:
+            # The answer broke off, or led round in circles.
+            raise ArgoUnreachable(f"{self.target} did not answer to the end: {_root_cause(error)}") from error
         answer = self._session.answer
         try:
-            if answer is not None and answer.ok:
-                return dict(answer.json())
+            if answer is not None and answer.ok and isinstance(found := answer.json(), dict):
+                return found
         except ValueError:
             pass
         raise ArgoError(f"{self.target} does not answer as Argo does: is ARGO_SERVER right?")
@@ -195,6 +201,8 @@ class ArgoClient:
         if status in (401, 403):
             hint = "set ARGO_TOKEN" if self.target.token is None else "is ARGO_TOKEN right and still valid?"
             return ArgoDenied(f"{self.target} denies that ({status}: {message}): {hint}")
+        if status in (502, 503, 504):  # said by what stands in front of a server that is away
+            return ArgoUnreachable(f"{self.target} is not there just now ({status}: {message}): try again")
         kind = {404: ArgoNotFound, 409: ArgoConflict}.get(status, ArgoError)
         return kind(f"{self.target} refuses that: {message}")
 

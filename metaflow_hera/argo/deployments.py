@@ -20,7 +20,8 @@ class Deployed:
     """A deployed flow, as its template tells.
 
     `parameters` maps the name of each Parameter to what create noted of it (see
-    translate.parameters.annotation); `schedules` are Argo's cron expressions.
+    translate.parameters.annotation); `project` and `branch` are those of @project; `schedules` are Argo's
+    cron expressions.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Deployed:
     token: str
     deployed_at: str | None
     parameters: Mapping[str, Mapping[str, Any]]
+    project: str | None = None
+    branch: str | None = None
     schedules: Sequence[str] = ()
 
 
@@ -132,5 +135,7 @@ def _deployed(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
         token=notes.get("metaflow/production_token", ""),
         deployed_at=notes.get("metaflow/deployment_timestamp"),
         parameters=json.loads(notes.get("metaflow/parameters", "{}")),
+        project=notes.get("metaflow/project_name"),
+        branch=notes.get("metaflow/branch_name"),
         schedules=schedules,
     )

@@ -8,19 +8,34 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from metaflow_hera.argo.target import Target
 from metaflow_hera.embedded.local import home_folder, make_home
 
+EMBEDDED = "embedded"
 LIMIT = 1000
 """How many folders are remembered."""
 
 
 @dataclass(frozen=True)
 class LastDeployment:
-    """A deployment by the name of its template, and the server it is at."""
+    """A deployment by the name of its template, and the server it is at: its address, or EMBEDDED."""
 
     name: str
     flow: str
-    host: str
+    server: str
+
+    def is_at(self, target: Target) -> bool:
+        """Whether a target is the server it is at; the embedded one is, whatever its port."""
+        return self.server == _server(target)
+
+
+def noted(name: str, flow: str, target: Target) -> LastDeployment:
+    """The note of a deployment at a target."""
+    return LastDeployment(name, flow, _server(target))
+
+
+def _server(target: Target) -> str:
+    return EMBEDDED if target.embedded else target.host
 
 
 def remember(deployment: LastDeployment, folder: str | None = None) -> None:
@@ -41,7 +56,10 @@ def remember(deployment: LastDeployment, folder: str | None = None) -> None:
 def recall(folder: str | None = None) -> LastDeployment | None:
     """The last deployment from a folder (the current one by default), or None."""
     note = _read().get(os.path.realpath(folder or os.getcwd()))
-    return None if note is None else LastDeployment(**note)
+    try:
+        return None if note is None else LastDeployment(**note)
+    except TypeError:  # not a note that this version knows
+        return None
 
 
 def _file() -> Path:
@@ -50,7 +68,7 @@ def _file() -> Path:
 
 def _read() -> dict[str, dict[str, str]]:
     try:
-        notes: dict[str, dict[str, str]] = json.loads(_file().read_text(encoding="utf-8"))
+        notes = json.loads(_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return notes
+    return notes if isinstance(notes, dict) else {}

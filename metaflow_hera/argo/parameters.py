@@ -29,7 +29,7 @@ def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]])
                 "supported yet."
             )
     for name, parameter in declared.items():
-        if name not in given and parameter.get("is_required") and parameter.get("value") is None:
+        if given.get(name) is None and parameter.get("is_required") and parameter.get("value") is None:
             raise ParameterError(f"Parameter {name!r} is required: give it with --param {name}=VALUE.")
     texts = {name: _text(value) for name, value in given.items()}
     for name, text in texts.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,7 +87,9 @@ def create(
     )
     click.echo(f'    namespace("production:{created.token}")')
     if created.token_is_new:
-        click.echo(f"Others may deploy it with: mfhera create {flow} --authorize {created.token}")
+        click.echo(
+            f"Others may deploy it with: mfhera create {shlex.quote(flow)} --authorize {created.token}"
+        )
     for schedule in _schedules(created):
         click.echo(f"It is started by the schedule {schedule}.")
         if target.embedded:
@@ -112,7 +115,14 @@ def _export(prepared: Prepared, form: str, output: Path | None) -> None:
     from metaflow_hera.argo.target import configured_target
     from metaflow_hera.translate import writing
 
-    made = deployment.export(prepared, configured_target())
+    target = configured_target()
+    made = deployment.export(prepared, target)
+    if target is None:
+        click.echo(
+            "Written for the embedded Argo, with this machine's Python and folders; set ARGO_SERVER to write "
+            "what a cluster gets.",
+            err=True,
+        )
     write = {"json": writing.to_json, "yaml": writing.to_yaml, "python": writing.to_python}[form]
     text = write(made.objects).rstrip("\n") + "\n"
     if output is None:

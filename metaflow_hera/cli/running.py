@@ -17,6 +17,7 @@ from metaflow_hera.errors import ConfigurationError, RunFailed, UsageError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.last import LastDeployment
     from metaflow_hera.argo.runs import Run
 
 
@@ -53,8 +54,8 @@ def trigger(
     from metaflow_hera.argo import deployments, runs
     from metaflow_hera.argo.parameters import checked
 
-    deployment = _deployment(flow, top_level, name)
-    client = _client(start=True)
+    deployment, last = _deployment(flow, top_level, name)
+    client = _client(start=True, last=last)
     found = deployments.find(client, deployment)
     if found is None:
         raise UsageError(f"There is no deployment {deployment} (any more): mfhera create deploys the flow.")
@@ -86,10 +87,10 @@ def status(run: str | None, watch: bool, as_json: bool) -> None:
     """The steps of RUN with their states; by default of the last run of the flow last deployed from here."""
     from metaflow_hera.argo import runs
 
-    deployment = _deployment(None, [], None) if run is None else None
-    client = _client(start=False)
+    deployment, last = _deployment(None, [], None) if run is None else ("", None)
+    client = _client(start=False, last=last)
     if run is None:
-        latest = next(runs.runs(client, str(deployment)), None)
+        latest = next(runs.runs(client, deployment), None)
         if latest is None:
             raise UsageError(f"{deployment} has no runs: mfhera trigger starts one.")
         run = latest.run_id
@@ -98,6 +99,8 @@ def status(run: str | None, watch: bool, as_json: bool) -> None:
 
         tables.watch(runs.follow(client, run, steps=True))
         return
+    if watch:
+        deque(runs.follow(client, run, steps=False), maxlen=0)
     current = runs.get(client, run)
     if as_json:
         click.echo(json_text(_as_json(current)))
@@ -117,8 +120,8 @@ def list_runs(flow: str | None, top_level: list[str], name: str | None, as_json:
     from metaflow_hera.argo import runs
     from metaflow_hera.cli.tables import table
 
-    deployment = _deployment(flow, top_level, name)
-    client = _client(start=False)
+    deployment, last = _deployment(flow, top_level, name)
+    client = _client(start=False, last=last)
     found = list(runs.runs(client, deployment))
     if as_json:
         click.echo(json_text([_as_json(run) for run in found]))
@@ -131,29 +134,39 @@ def list_runs(flow: str | None, top_level: list[str], name: str | None, as_json:
     )
 
 
-def _client(*, start: bool) -> ArgoClient:
+def _client(*, start: bool, last: LastDeployment | None) -> ArgoClient:
+    """The client of the server in use; of a last deployment that is meant it must be the server."""
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import resolve_target
 
     target = resolve_target(start=start)
     say_where(target)
+    if last is not None and not last.is_at(target):
+        raise UsageError(
+            f"{last.flow} was last deployed from this folder to another server ({last.server}): set "
+            "ARGO_SERVER as it was then, or name the flow."
+        )
     return ArgoClient(target)
 
 
-def _deployment(flow: str | None, top_level: list[str], name: str | None) -> str:
-    """The name of the deployment that is meant."""
+def _deployment(
+    flow: str | None, top_level: list[str], name: str | None
+) -> tuple[str, LastDeployment | None]:
+    """The name of the deployment that is meant, and the note of it if it is the last one from this folder."""
     if flow is not None:
         from metaflow_hera.deployment import name_of
 
-        return name_of(flow, top_level, name)
+        return name_of(flow, top_level, name), None
     if name is not None:
-        return name
+        from metaflow_hera.translate.names import deployment_name
+
+        return deployment_name(name, given=name), None
     from metaflow_hera.argo.last import recall
 
     last = recall()
     if last is None:
         raise UsageError("Nothing was deployed from this folder yet: mfhera create FLOW.py deploys a flow.")
-    return last.name
+    return last.name, last
 
 
 def _until_end(client: ArgoClient, run: Run, *, show: bool) -> Run:
@@ -197,7 +210,7 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        given = json.loads(path.read_text(encoding="utf-8"))
+        given = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"--params-file {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:

@@ -40,10 +40,12 @@ class Broken(ValueError):
 
 
 def is_fan(task: JSON) -> bool:
+    """Whether a task runs once for each of some items."""
     return any(task.get(key) for key in ("withItems", "withParam", "withSequence"))
 
 
 def depends_of(task: JSON, by_name: Mapping[str, JSON]) -> Depends:
+    """What a task of these waits for."""
     return parse_depends(task, lambda name: by_name.get(name, {}).get("continueOn") or {})
 
 
@@ -131,11 +133,13 @@ def first_unresolved(value: Any, scope: Set[str], known: Callable[[str], bool] =
 
 
 def is_count(value: Any) -> bool:
+    """Whether a value is a whole number, or a tag that may become one."""
     text = str(value)
     return text.isdigit() or ("{{" in text and "}}" in text)
 
 
 def check_names(prefix: str, items: list[JSON], wrong: Callable[[str], str | None]) -> None:
+    """Each item has a name of its own in which `wrong` finds no fault. Raises Broken."""
     seen: set[str] = set()
     for index, item in enumerate(items):
         name = item.get("name") or ""
@@ -150,6 +154,7 @@ def check_names(prefix: str, items: list[JSON], wrong: Callable[[str], str | Non
 
 
 def field_name_error(name: str) -> str | None:
+    """What is wrong with the name of a template or a task, or None."""
     errors = [f"must be no more than {_FIELD_LENGTH} characters"] if len(name) > _FIELD_LENGTH else []
     if not _FIELD_NAME.fullmatch(name):
         errors.append(_FIELD_NAME_ERROR)
@@ -157,10 +162,12 @@ def field_name_error(name: str) -> str | None:
 
 
 def parameter_name_error(name: str) -> str | None:
+    """What is wrong with the name of a parameter, or None."""
     return None if _PARAMETER_NAME.fullmatch(name) else _PARAMETER_NAME_ERROR
 
 
 def check_values(prefix: str, parameters: list[JSON]) -> None:
+    """Each argument has a value, one of its choices if there are any. Raises Broken."""
     for parameter in parameters:
         name = parameter["name"]
         if parameter.get("value") is None and parameter.get("valueFrom") is None:

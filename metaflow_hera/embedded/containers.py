@@ -158,6 +158,8 @@ def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Proc
     own = _declared_environment(container, pod)
     command = [expand(part, own) for part in [*container.get("command", ()), *container.get("args", ())]]
     argv = [rewrite(part) for part in command]
+    if not argv:
+        raise CannotStart("no command: the embedded Argo has no image to take one from", 128)
     cwd = expand(str(container.get("workingDir") or ""), own)
     if not (cwd and os.path.isabs(cwd) and os.path.isdir(cwd)):
         cwd = folder
@@ -235,6 +237,6 @@ def _program(name: str, path: str, cwd: str) -> str:
     found = shutil.which(name, path=path)
     if found is None:
         raise CannotStart(
-            f'failed to find name in PATH: exec: "{name}": executable file not found in $PATH', 64
+            f'failed to find name in PATH: exec: "{name}": executable file not found in $PATH', NOT_FOUND
         )
     return os.path.join(cwd, found)

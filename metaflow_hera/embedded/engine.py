@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from metaflow_hera.embedded.containers import pod_of
 from metaflow_hera.embedded.controller import Operation
 from metaflow_hera.embedded.controller.messages import Action, CreatePod, Event
+from metaflow_hera.embedded.controller.operation import LABEL_COMPLETED, LABEL_PHASE
 from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
 from metaflow_hera.embedded.pods import PodEvent, Pods
 from metaflow_hera.embedded.reader import JSON, dump
@@ -33,13 +34,13 @@ Clock = Callable[[], float]
 Published = tuple[str, str, str]
 """A watch event's type ("ADDED", "MODIFIED", "DELETED"), the workflow's uid; its JSON if it is deleted."""
 
+Answer = tuple[Future[Any], Any, BaseException | None]
+"""Who waits for a call, what it returned, or what it raised."""
+
 log = logging.getLogger(__name__)
 
-COMPLETED = "workflows.argoproj.io/completed"
 MOST_REST = 0.5
 """Seconds that the state of a busy workflow may lag behind its pods."""
-
-PHASE = "workflows.argoproj.io/phase"
 
 
 @dataclass(slots=True)
@@ -233,7 +234,7 @@ class Engine:
 
     def _turn(self) -> None:
         now = self.clock()
-        answers: list[tuple[Future[Any], Any, BaseException | None]] = []
+        answers: list[Answer] = []
         # Pods that were saved as waiting may start at once; their claim tells a restart of those that did.
         self._receive(self._pods.collect(now))
         self._receive(self._pods.start_ready(now))
@@ -246,18 +247,23 @@ class Engine:
             and all(self._ready_at(uid) > now for uid in self._due)
         ):
             return
-        with self.store.turn():
-            while self._calls:
-                answers.append(self._answer(*self._calls.popleft()))
-            ready = [uid for uid in self._due if self._ready_at(uid) <= now]
-            for uid in ready:
-                del self._due[uid]
-                if uid in self._running:
-                    self._advance(uid, self._running[uid], now)
-            self.store.put_pods(self._pods.take_changed(self._due))
+        try:
+            with self.store.turn():
+                while self._calls:
+                    answers.append(self._answer(*self._calls.popleft()))
+                ready = [uid for uid in self._due if self._ready_at(uid) <= now]
+                for uid in ready:
+                    del self._due[uid]
+                    if uid in self._running:
+                        self._advance(uid, self._running[uid], now)
+                self.store.put_pods(self._pods.take_changed(self._due))
+        except BaseException as error:  # nothing was committed: callers must not wait for an answer
+            for future, _, _ in answers:
+                future.set_exception(error)
+            raise
         self._after_commit(answers)
 
-    def _after_commit(self, answers: list[tuple[Future[Any], Any, BaseException | None]]) -> None:
+    def _after_commit(self, answers: list[Answer]) -> None:
         self._pods.carry_out()
         for uid, node_id in self._created:
             self._pods.queue(uid, node_id)
@@ -279,9 +285,7 @@ class Engine:
                 running.events.append(event)
                 self._due[uid] = None
 
-    def _answer(
-        self, change: Callable[[], Any], future: Future[Any]
-    ) -> tuple[Future[Any], Any, BaseException | None]:
+    def _answer(self, change: Callable[[], Any], future: Future[Any]) -> Answer:
         try:
             with self.store.part():
                 return future, change(), None
@@ -342,7 +346,7 @@ class Engine:
         status = workflow.setdefault("status", {})
         status.update(phase="Error", finishedAt=timestamp(now), message=f"{type(error).__name__}: {error}")
         status["startedAt"] = status.get("startedAt") or timestamp(now)
-        workflow["metadata"].setdefault("labels", {}).update({COMPLETED: "true", PHASE: "Error"})
+        workflow["metadata"].setdefault("labels", {}).update({LABEL_COMPLETED: "true", LABEL_PHASE: "Error"})
         self._created = [key for key in self._created if key[0] != uid]
         for row in self.store.pods(uid):
             if row.state != "ended":

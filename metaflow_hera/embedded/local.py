@@ -1,6 +1,6 @@
 """The embedded Argo as its user sees it: start it, stop it, ask after it.
 
-Light on purpose: it imports the standard library and the errors only, the server is another process.
+Light on purpose, for the server is another process: it imports little beyond the standard library.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from metaflow_hera import __version__
 from metaflow_hera.errors import ConfigurationError, LocalServerError
 
 START_TIMEOUT = 20.0
@@ -80,6 +81,9 @@ def status(home: Path | None = None) -> LocalServer | None:
     """The server of a home if one runs and answers, else None."""
     home = (home or home_folder()).absolute()
     try:
+        if home.stat().st_uid != os.getuid():
+            # Whoever owns the folder could name a server of their own in it, and be sent every manifest.
+            raise _unusable(home, "it belongs to another user")
         facts = json.loads((home / "server.json").read_text(encoding="utf-8"))
         server = _server(home, facts)
     except PermissionError as error:
@@ -95,7 +99,7 @@ def ensure_running(home: Path | None = None) -> LocalServer:
     """The server of a home; started if there is none, replaced if it is of another version."""
     home = (home or home_folder()).absolute()
     server = status(home)
-    if server is not None and server.version != _version():
+    if server is not None and server.version != __version__:
         stop(home)
         server = None
     return server or start(home)
@@ -186,9 +190,13 @@ def make_home(home: Path) -> None:
         with tempfile.TemporaryFile(dir=home):
             pass
     except OSError as error:
-        raise ConfigurationError(
-            f"The folder {home} cannot be used ({error.strerror}): set METAFLOW_HERA_HOME to one that can."
-        ) from error
+        raise _unusable(home, error.strerror or str(error)) from error
+
+
+def _unusable(home: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The folder {home} cannot be used ({reason}): set METAFLOW_HERA_HOME to one that can."
+    )
 
 
 def _server(home: Path, facts: dict[str, Any]) -> LocalServer:
@@ -217,9 +225,8 @@ def _answers(server: LocalServer) -> bool:
     request = urllib.request.Request(
         f"{server.url}/api/v1/version", headers={"Authorization": f"Bearer {token}"}
     )
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({})
-    )  # a proxy knows nothing of this machine
+    # A proxy knows nothing of this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=5) as answer:
             return bool(answer.status == 200)
@@ -259,12 +266,3 @@ def _lock_holder(home: Path) -> int | None:
         return int((home / "server.lock").read_text())
     except (OSError, ValueError):
         return None
-
-
-def _version() -> str:
-    from importlib import metadata
-
-    try:
-        return metadata.version("metaflow_hera")
-    except metadata.PackageNotFoundError:
-        return "0"

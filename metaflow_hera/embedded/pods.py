@@ -230,10 +230,9 @@ class Pods:
                 )
             finally:
                 os.close(logs)
-        except (CannotStart, OSError) as error:
+        except Exception as fault:  # whatever a manifest holds ends its own pod, never the loop
             self._ended(row)
-            if not isinstance(error, CannotStart):
-                error = CannotStart(error.strerror or str(error), 128)
+            error = fault if isinstance(fault, CannotStart) else _as_start_error(fault)
             text = str(error)
             with contextlib.suppress(OSError), open(f"{folder}.logs", "a", encoding="utf-8") as log:
                 log.write(f"Error: {text}\n")
@@ -319,3 +318,10 @@ class Pods:
             return row.pid or 0
         pid = read_state(self._state(row))[0] or row.pid
         return pid if pid and is_alive(pid, f"{self._home}/{row.folder}") else 0
+
+
+def _as_start_error(fault: Exception) -> CannotStart:
+    """A fault on the way to a process, as Kubernetes reports one."""
+    if isinstance(fault, OSError):
+        return CannotStart(fault.strerror or str(fault), 128)
+    return CannotStart(f"{type(fault).__name__}: {fault}", 128)

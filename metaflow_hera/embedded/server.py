@@ -20,12 +20,12 @@ import signal
 import socket
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
+from metaflow_hera import __version__
 from metaflow_hera.embedded.api.app import application
 from metaflow_hera.embedded.api.http import Services
 from metaflow_hera.embedded.api.streams import Hub
@@ -38,14 +38,6 @@ LOG_BYTES = 2_000_000
 LOCK_TRIES = 20
 
 log = logging.getLogger("metaflow_hera.embedded")
-
-
-def version() -> str:
-    """The version of this package."""
-    try:
-        return metadata.version("metaflow_hera")
-    except metadata.PackageNotFoundError:
-        return "0"
 
 
 def write_private(path: Path, text: str) -> None:
@@ -162,7 +154,13 @@ async def serve(home: Path, port: int | None) -> int:
     loop.add_signal_handler(signal.SIGCHLD, engine.child_ended)
     engine.start(on_failure=lambda: loop.call_soon_threadsafe(server.end))
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-    facts = {"url": url, "pid": os.getpid(), "started": time.time(), "version": version(), "home": str(home)}
+    facts = {
+        "url": url,
+        "pid": os.getpid(),
+        "started": time.time(),
+        "version": __version__,
+        "home": str(home),
+    }
     write_private(home / "server.json", json.dumps(facts))
     log.info("listening at %s, at most %d pods at once", url, limit)
     await server.serve([sock])

@@ -3,7 +3,7 @@
 One connection writes (the loop's, see `engine`); the HTTP API reads through connections of its own,
 which in WAL mode neither wait for the writer nor hold it up. The writer groups all changes of one
 turn of the loop into one transaction (`Store.turn`), so that what a client or a pod can observe is
-always on disk first.
+always committed first. A crash of the server loses nothing; one of the machine may lose the last moments.
 
 A workflow is cut up by how often its parts change: `workflows` holds its small head (metadata and
 status), `specs` what never changes after its creation or only by a person's hand, `nodes` one row a node. The
@@ -98,7 +98,7 @@ class Store(Reader):
 
     @property
     def _db(self) -> sqlite3.Connection:
-        return self._connection if hasattr(self, "_connection") else super()._db
+        return self._connection
 
     def close(self) -> None:
         """Close the file; the store is of no more use."""
@@ -106,7 +106,7 @@ class Store(Reader):
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """One transaction: all of it is on disk afterwards, or, after an exception, nothing."""
+        """One transaction: all of it is committed afterwards, or, after an exception, nothing."""
         self._connection.execute("BEGIN IMMEDIATE")
         version, pods = self._version, self._pods
         try:

@@ -18,6 +18,7 @@ _IMAGE = "an image; a process runs with the interpreter that deployed it"
 _CLEANING = "when to clean up; the embedded Argo keeps its runs"
 _METADATA = "labels of pods, and there are none"
 _STREAMS = "how a container is attached to; a process writes to its log"
+_TURNS = "which workflow a busy controller takes up first; here they take turns"
 _LOGS = "where to archive logs; they are kept beside the run"
 
 # The kinds of nested objects: "[X]" is a list of X.
@@ -44,7 +45,6 @@ SHAPES: dict[str, Shape] = {
             "entrypoint": "",
             "onExit": "",
             "parallelism": "",
-            "priority": "",
             "retryStrategy": "retryStrategy",
             "shutdown": "",
             "suspend": "",
@@ -68,6 +68,7 @@ SHAPES: dict[str, Shape] = {
             "podMetadata": _METADATA,
             "podPriorityClassName": _PLACEMENT,
             "podResources": _PLACEMENT,
+            "priority": _TURNS,
             "schedulerName": _PLACEMENT,
             "securityContext": _IDENTITY,
             "serviceAccountName": _IDENTITY,

@@ -125,8 +125,12 @@ def _refuse(own: JSON, whole: JSON) -> None:
     for spec in (own, whole) if whole is not own else (own,):
         for path in not_implemented(spec, "spec", "spec"):
             raise Broken(f"{path} is not implemented by the embedded Argo")
+    defaults = (whole.get("templateDefaults") or {}).get("container") or {}
     for template in whole.get("templates") or ():
         place = f"templates.{template['name']}"
+        container = template.get("container")
+        if container is not None and not {**defaults, **container}.get("command"):
+            raise Broken(f"{place}.container.command is required: the embedded Argo looks into no image")
         sources = [tag[1:] for tag in tags(template) if tag.startswith("=")]
         expression = (template.get("retryStrategy") or {}).get("expression")
         for source in [*sources, *([expression] if expression else [])]:

@@ -41,7 +41,9 @@ class Graph:
             for target in step.out:
                 self.into[target].append(step.name)
         self.steps = {name: steps[name] for name in self._ordered(steps)}
-        self.splits = self._open_splits()
+        self.splits: dict[str, tuple[str, ...]] = {}
+        """For each step the splits (not switches: they have no join) that are open around it."""
+        self._find_splits()
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps.values())
@@ -85,14 +87,11 @@ class Graph:
                         ready.append(target)
         return order
 
-    def _open_splits(self) -> dict[str, tuple[str, ...]]:
-        """For each step the splits (not switches: they have no join) that are open around it."""
-        self.splits = {}
+    def _find_splits(self) -> None:
         for name, step in self.steps.items():
             sources = [source for source in self.into[name] if source != name]
             around = self._after(sources[0]) if sources else ()
             self.splits[name] = around[:-1] if step.kind == JOIN else around
-        return self.splits
 
     def _after(self, name: str) -> tuple[str, ...]:
         opens = self.steps[name].kind in (FOREACH, SPLIT)

@@ -1,12 +1,18 @@
 """Parameter values on their way through Argo and Kubernetes.
 
 Argo expands double braces inside a value once more, and Kubernetes expands dollar signs in the
-environment of a container. A value that holds either travels as base64; all others stay readable.
+environment of a container. Argo puts values into JSON text with Go's `strconv.Quote`, whose escapes for
+control characters JSON does not have. A value that holds any of these travels as base64; all others stay
+readable.
 """
 
 from __future__ import annotations
 
 import base64
+import re
+
+UNQUOTABLE = re.compile("[\x00-\x07\x0b\x0e-\x1f\x7f\ud800-\udfff\U000e0000-\U0010ffff]")
+"""What does not survive `strconv.Quote` and JSON: control characters, stray bytes, private planes."""
 
 ENCODED = "base64:"
 NOT_GIVEN = "null"
@@ -15,7 +21,7 @@ NOT_GIVEN = "null"
 
 def is_plain(value: str) -> bool:
     """Whether Argo and Kubernetes hand the text on as it is."""
-    return "{{" not in value and "$" not in value and "\0" not in value
+    return "{{" not in value and "$" not in value and UNQUOTABLE.search(value) is None
 
 
 def encode(value: str | None) -> str:

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import builtins
+import copy
 import inspect
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-import metaflow  # noqa: F401  imported before the fork, so that each child has it at once
-from metaflow import cli  # noqa: F401
+# Imported before the fork, so that each child has it at once.
+from metaflow import cli, decorators
+from metaflow.parameters import current_flow, flow_context
+
+_start = cli.start
+
+
+def command_line(flow_class: Any) -> Any:
+    """Metaflow's command line with the options that the flow's own decorators add, as @project does.
+
+    Metaflow itself adds them when its command line is first imported, which here is before the flow is
+    known.
+    """
+    command = copy.copy(_start)
+    command.params = list(_start.params)
+    with flow_context(flow_class):
+        return decorators.add_decorator_options(command)
 
 
 def run_command(script: str, arguments: Sequence[str]) -> int:
     """Run the flow's script with arguments and return the exit code that Python would end with."""
     sys.argv = [script, *arguments]
+    # What the flow calls at its end; by then the flow is known.
+    cli.start = lambda **given: command_line(current_flow.flow_cls)(**given)
     try:
         main = _main_module(script)
         exec(compile(Path(script).read_bytes(), script, "exec"), main.__dict__)

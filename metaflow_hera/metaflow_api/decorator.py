@@ -23,6 +23,8 @@ from metaflow_hera.metaflow_api.settings import FILE_NAME
 NAME = "hera_internal"
 ITEMS_ENV = "METAFLOW_HERA_ITEMS"
 """The environment variable that names the file to write a foreach's items to."""
+FINISHED_ENV = "METAFLOW_HERA_FINISHED"
+"""The environment variable that names the file to make once a task is finished as it ought to be."""
 
 POD_PARTS = ("__init__.py", "errors.py", "graph", "metaflow_api", "runtime")
 """The parts of this package that a pod needs: they ride in the code package."""
@@ -92,8 +94,17 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
         retry_count: int,
         max_user_code_retries: int,
     ) -> None:
-        """Write the items of a foreach for Argo to fan out over."""
-        if is_task_ok and graph[step_name].type == "foreach":
+        """Write the items of a foreach for Argo to fan out over, and note that the task is finished.
+
+        Not where the step left without its self.next(): Metaflow's own runtime then ends the run, and
+        Argo would just go on. `is_task_ok` does not tell: it is false as well after a sys.exit(0) that
+        comes after self.next(), which is a good end to Metaflow.
+        """
+        next_steps = flow._transition[0] if flow._transition else []
+        if next_steps != graph[step_name].out_funcs:
+            return
+        if graph[step_name].type == "foreach" and flow._foreach_num_splits is not None:
             path = Path(os.environ[ITEMS_ENV])
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(list(range(flow._foreach_num_splits)), separators=(",", ":")))
+        Path(os.environ[FINISHED_ENV]).touch()

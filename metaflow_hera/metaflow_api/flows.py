@@ -18,7 +18,7 @@ from typing import Any
 
 from metaflow import FlowSpec, JSONType, current
 from metaflow._vendor import click
-from metaflow.cli import CliState, start
+from metaflow.cli import CliState
 from metaflow.exception import MetaflowException
 from metaflow.includefile import FilePathClass
 from metaflow.parameters import deploy_time_eval
@@ -27,6 +27,7 @@ from metaflow.util import get_username
 
 from metaflow_hera.errors import FlowError, UsageError
 from metaflow_hera.graph.steps import Graph, Step
+from metaflow_hera.metaflow_api.commands import command_line
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class Parameter:
     required: bool
     default: str | None
     help: str | None
+
+    @property
+    def must_be_given(self) -> bool:
+        """Whether no run can start without a value for it."""
+        return self.required and self.default is None
 
 
 @dataclass(frozen=True)
@@ -180,7 +186,7 @@ def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
     with _metaflow_errors():
         state = CliState(flow_class(use_cli=False))
         state.entrypoint = [sys.executable, str(path)]
-        start.main(
+        command_line(flow_class).main(
             args=["--quiet", *top_level, "check"],
             prog_name=path.name,
             obj=state,
@@ -193,8 +199,11 @@ def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
 def _ensure_user() -> None:
     """Give Metaflow a user where it finds none: it takes no "root", and containers often set nothing."""
     if get_username() is None:
-        name = getpass.getuser() if os.getuid() else "root"
-        os.environ["USERNAME"] = f"uid-{os.getuid()}" if name == "root" else name
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):  # a user id without a name, as in some containers
+            name = "root"
+        os.environ["USERNAME"] = f"uid-{os.getuid()}" if name == "root" or not os.getuid() else name
 
 
 def _import_script(path: Path) -> ModuleType:
@@ -282,9 +291,16 @@ def _metaflow_errors() -> Iterator[None]:
         raise UsageError("Metaflow ended before the flow was loaded.") from error
     except click.ClickException as error:
         raise UsageError(error.format_message()) from error
+    except Exception as error:  # what Metaflow itself does not check, such as --with retry:times=x
+        raise FlowError(f"Metaflow does not take the flow: {type(error).__name__}: {error}.") from error
 
 
 def _message(error: MetaflowException) -> str:
     where = f" (line {error.line_no})" if error.line_no else ""
-    text = " ".join(str(error.message).replace("*", "").split())
+    message = str(error.message or error.headline)
+    # A function of the user's that failed: of its traceback the last line tells why.
+    before, traceback, after = message.partition("Traceback (most recent call last):")
+    if traceback:
+        message = f"{before} {after.strip().splitlines()[-1]}"
+    text = " ".join(message.replace("*", "").split())
     return f"{text}{where}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import io
 import os
@@ -37,7 +38,8 @@ def run_forked(work: Callable[[], int], logs: TaskLogs) -> int:
         os.close(write_end)
 
     def pass_on(signum: int, frame: FrameType | None) -> None:
-        os.kill(pid, signum)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.kill(pid, signum)
 
     previous = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
     exited, watcher = _watch(pid)

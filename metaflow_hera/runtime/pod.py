@@ -9,6 +9,7 @@ from pathlib import Path
 
 from metaflow_hera.metaflow_api.commands import run_command
 from metaflow_hera.metaflow_api.datastore import MAX_ATTEMPTS, TaskStore
+from metaflow_hera.metaflow_api.decorator import FINISHED_ENV
 from metaflow_hera.metaflow_api.settings import load_pod_settings
 from metaflow_hera.runtime.arguments import init_arguments, step_arguments, take_parameters
 from metaflow_hera.runtime.child import ended_by, run_forked
@@ -34,6 +35,9 @@ def main(said: Sequence[tuple[float, str]] = ()) -> int:
     os.environ["METAFLOW_RETRY_COUNT"] = str(attempt)
     os.environ["PYTHONUNBUFFERED"] = "x"
     parameters = take_parameters()
+    # Absolute, since a step may change the working folder.
+    finished = Path(".metaflow", "finished").absolute()
+    os.environ[FINISHED_ENV] = str(finished)
 
     logs = TaskLogs(
         Path(".logs").absolute(),
@@ -60,5 +64,11 @@ def main(said: Sequence[tuple[float, str]] = ()) -> int:
     code = run_forked(work, logs)
     if (reason := ended_by(code)) is not None:
         logs.note(reason)
+    elif code == 0 and not finished.exists():
+        logs.note(
+            f"Step {task.step} ended before it was finished, by sys.exit, os._exit or a return without "
+            "self.next(): no step after it can run."
+        )
+        code = 1
     logs.close()
     return code

@@ -34,6 +34,7 @@ EXPRESSION_WORDS = frozenset(
 """Words of the language in which Argo evaluates `depends`: a task of such a name breaks what waits for it."""
 
 VALID_NAME = re.compile(r"[a-z]([-a-z0-9.]*[a-z0-9])?")
+ILLEGAL = re.compile(r"[^-a-z0-9.]")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
@@ -54,11 +55,12 @@ def deployment_name(flow: str, given: str | None = None, project_flow: str | Non
         return given
     wanted = project_flow or flow
     name = _legal(wanted)
-    if len(wanted) <= DEPLOYMENT_LIMIT and name:
+    legal = ILLEGAL.sub("", name).strip("-.")
+    if len(wanted) <= DEPLOYMENT_LIMIT and name == legal and name:
         return name
     digest = base64.b32encode(hashlib.sha1(wanted.encode(), usedforsecurity=False).digest())
     suffix = digest.decode()[:5].lower()
-    return f"{name[: DEPLOYMENT_LIMIT - 6].rstrip('-.') or 'flow'}-{suffix}"
+    return f"{legal[: DEPLOYMENT_LIMIT - 6].rstrip('-.') or 'flow'}-{suffix}"
 
 
 def token_prefix(flow: str, name: str, project: str | None, branch: str | None) -> str:
@@ -77,8 +79,7 @@ def is_label_value(text: str) -> bool:
 class Names:
     """Names of templates, or of the tasks of one of them: each key gets one, no two the same.
 
-    Two names that differ only in case count as the same, since pods are named after templates in
-    lower case.
+    Two names that differ only in case count as the same, for people and file systems that see no difference.
     """
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hera.shared.serialization import MISSING
 from hera.workflows import Env, Parameter
 from hera.workflows.models import Parameter as ParameterModel
 
@@ -19,13 +20,14 @@ ANNOTATION = "metaflow/parameters"
 def workflow_parameters(parameters: Iterable[flows.Parameter]) -> list[ParameterModel]:
     """The parameters of the workflow, with the defaults evaluated at deployment.
 
-    A required one without a default has no value: Argo itself refuses to start a run without it.
+    One that must be given has no value: Argo itself refuses to start a run without it.
     """
     return [
         Parameter(
             name=parameter.name,
-            value=None if _must_be_given(parameter) else values.encode(parameter.default),
             description=_plain(parameter.help),
+            # Hera takes None for a value, JSON's null.
+            value=MISSING if parameter.must_be_given else values.encode(parameter.default),
         ).as_argument()
         for parameter in parameters
     ]
@@ -71,10 +73,6 @@ def check(parameters: Iterable[flows.Parameter]) -> None:
                 f"The Parameters {other!r} and {parameter.name!r} differ in case or hyphens only: Metaflow "
                 "reads both from one variable. Rename one of them."
             )
-
-
-def _must_be_given(parameter: flows.Parameter) -> bool:
-    return parameter.required and parameter.default is None
 
 
 def _plain(text: str | None) -> str | None:

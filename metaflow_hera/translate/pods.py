@@ -186,7 +186,7 @@ def _retry_strategy(retries: Retries) -> RetryStrategy | None:
     if not retries.total:
         return None
     backoff = Backoff(duration=f"{retries.minutes_between}m") if retries.minutes_between else None
-    return RetryStrategy(limit=retries.total, retry_policy="Always", backoff=backoff)
+    return RetryStrategy(limit=str(retries.total), retry_policy="Always", backoff=backoff)
 
 
 def _resources(compute: Mapping[str, Any]) -> ResourceRequirements:

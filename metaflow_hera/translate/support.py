@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from metaflow_hera.errors import UnsupportedError
 from metaflow_hera.graph.steps import SWITCH
-from metaflow_hera.metaflow_api.compute import unusual_attributes
+from metaflow_hera.metaflow_api.compute import kubernetes_attributes, unusual_attributes
 from metaflow_hera.metaflow_api.flows import LoadedFlow
+from metaflow_hera.translate import schedules
 
 FLOW_DECORATORS = frozenset({"project", "schedule"})
 STEP_DECORATORS = frozenset(
@@ -48,6 +49,7 @@ def check(flow: LoadedFlow) -> None:
     for decorator in flow.flow_decorators:
         if decorator.name not in FLOW_DECORATORS:
             raise UnsupportedError(f"@{decorator.name} is not supported yet.")
+    schedules.check(flow)
     for step in flow.graph:
         if step.kind == SWITCH:
             raise UnsupportedError(f"Step {step.name} chooses its next step: that is not supported yet.")
@@ -56,6 +58,7 @@ def check(flow: LoadedFlow) -> None:
         for decorator in flow.step_decorators(step.name):
             if decorator.name not in STEP_DECORATORS:
                 raise UnsupportedError(f"@{decorator.name} of step {step.name} is not supported yet.")
+        kubernetes_attributes(flow, step.name)  # raises before anything is stored
         for attribute in unusual_attributes(flow, step.name):
             if attribute not in COMPUTE_ATTRIBUTES:
                 raise UnsupportedError(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from hera.workflows import CronWorkflow, WorkflowTemplate
 from hera.workflows.models import Metadata, WorkflowMetadata, WorkflowTemplateRef
 
-from metaflow_hera.errors import UnsupportedError
 from metaflow_hera.graph.scopes import scopes
 from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.translate import parameters, support
@@ -96,14 +95,6 @@ def _optional(flow: LoadedFlow, settings: Settings) -> dict[str, str]:
 def _cron(flow: LoadedFlow, settings: Settings, labels: dict[str, str]) -> CronWorkflow | None:
     if not flow.schedules:
         return None
-    for parameter in flow.parameters:
-        if parameter.required and parameter.default is None:
-            raise UnsupportedError(
-                f"Parameter {parameter.name!r} is required and has no default, so no schedule can start the "
-                "flow: give it a default, or take @schedule away."
-            )
-    if len(flow.schedules) > 1:
-        raise UnsupportedError("More than one @schedule is not supported yet.")
     expression, zone = flow.schedules[0]
     return CronWorkflow(
         name=settings.name,

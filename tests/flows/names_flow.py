@@ -14,10 +14,10 @@ class NamesFlow(FlowSpec):
 
     @step
     def in_(self):
-        self.next(self._hidden)
+        self.next(self.hidden_)
 
     @step
-    def _hidden(self):
+    def hidden_(self):
         self.next(self.hidden)
 
     @step
@@ -34,15 +34,19 @@ class NamesFlow(FlowSpec):
 
     @step
     def contains(self, inputs):
+        self.next(self.nil)
+
+    @step
+    def nil(self):
         self.items = [1, 2]
         self.next(self.let, foreach="items")
 
     @step
     def let(self):
-        self.next(self.nil)
+        self.next(self.join)
 
     @step
-    def nil(self, inputs):
+    def join(self, inputs):
         self.next(self.end)
 
     @step

@@ -11,7 +11,6 @@ from typing import Any
 
 import metaflow
 import pytest
-
 from harness import EXAMPLES, Mfhera, at_once
 
 TUTORIALS = Path(metaflow.__file__).parent / "tutorials"
@@ -112,7 +111,7 @@ def test_max_workers_is_how_many_tasks_of_a_foreach_run_at_once(mfhera: Mfhera, 
 
 
 VALUES = [
-    "it's \"quoted\" `so`",
+    'it\'s "quoted" `so`',
     "two\nlines\n",
     " spaces ",
     "$(HOME) $HOME ${HOME} $$ $$(HOME)",
@@ -351,7 +350,9 @@ def test_a_watched_run_is_told_step_by_step(mfhera: Mfhera) -> None:
 
 def test_tags_are_on_all_that_a_run_makes(mfhera: Mfhera) -> None:
     mfhera.take("linear_flow.py")
-    created = mfhera.json("create", "linear_flow.py", "--name", "tagged", "--tag", "a:b", "--tag", "ü {{x}}", "--json")
+    created = mfhera.json(
+        "create", "linear_flow.py", "--name", "tagged", "--tag", "a:b", "--tag", "ü {{x}}", "--json"
+    )
     run = mfhera.run()
     tasks = mfhera.read(run["pathspec"])
     for task in tasks.values():

@@ -19,7 +19,7 @@ from starlette.responses import StreamingResponse
 
 from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, unsupported
 from metaflow_hera.embedded.api.selection import Fields, fill, label_selector, name_selector
-from metaflow_hera.embedded.api.workflows import find, select
+from metaflow_hera.embedded.api.workflows import find
 from metaflow_hera.embedded.engine import Published
 from metaflow_hera.embedded.podfiles import log_file
 from metaflow_hera.embedded.reader import Head, PodRow, dump
@@ -80,12 +80,7 @@ class Watcher:
         self._seen: set[str] = set()
         self._waiting: dict[str, tuple[str, str]] = {}
         self.woken = asyncio.Event()
-        since = int(call.query.get("listOptions.resourceVersion") or 0)
-        for head in select(self._reader, self._namespace, call.query):
-            if since:
-                self._seen.add(head.uid)
-            if int(json.loads(head.metadata)["resourceVersion"]) > since:
-                self._waiting[head.uid] = ("MODIFIED", "")
+        self._since = _count(call.query.get("listOptions.resourceVersion")) or 0
 
     def take(self, news: list[Published]) -> None:
         """Note what changed."""
@@ -95,8 +90,9 @@ class Watcher:
 
     async def lines(self, hub: Hub) -> AsyncIterator[bytes]:
         """The events, as they come, until the client goes or the server closes."""
-        hub.add(self)
+        hub.add(self)  # before the look at what there is, so that nothing falls in between
         try:
+            await run_in_threadpool(self._catch_up)
             while not hub.closing.is_set():
                 started = time.monotonic()
                 waiting, self._waiting = self._waiting, {}
@@ -111,6 +107,14 @@ class Watcher:
                     await self.woken.wait()
         finally:
             hub.remove(self)
+
+    def _catch_up(self) -> None:
+        """Note what changed after the version that the client has seen."""
+        for head in filter(self._wants, self._reader.heads(self._namespace)):
+            if self._since:
+                self._seen.add(head.uid)
+            if int(json.loads(head.metadata)["resourceVersion"]) > self._since:
+                self._waiting.setdefault(head.uid, ("MODIFIED", ""))
 
     def _line(self, uid: str, kind: str, text: str) -> bytes:
         if kind == "DELETED":

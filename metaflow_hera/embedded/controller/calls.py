@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..expressions.variables import SubstitutionError
+from ..kubernetes_time import seconds
 from .dag import DagFrame
 from .execution import MAX_DEPTH, TOO_DEEP, Call, CallError, Execution, PodEntry, inputs_of
-from .nodes import ACTIVE, JSON, fulfilled, seconds
+from .nodes import ACTIVE, JSON, fulfilled
 from .parameters import fill, supply
 from .pods import start_pod, watch_pod
 from .retries import RetryFrame, parse_duration

@@ -9,9 +9,10 @@ from typing import Protocol
 
 from ..expressions.gojson import any_string
 from ..expressions.variables import substitute
+from ..kubernetes_time import seconds
 from .ids import pod_name
 from .messages import Action
-from .nodes import JSON, NodeTable, seconds
+from .nodes import JSON, NodeTable
 from .parameters import Globals
 from .plan import Plan, make_plan
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from metaflow_hera.errors import ManifestError
 
-from .nodes import UNSUCCESSFUL, timestamp
+from ..kubernetes_time import timestamp
+from .nodes import UNSUCCESSFUL
 
 JSON = dict[str, Any]
 

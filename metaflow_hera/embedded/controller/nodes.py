@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime, timezone
 from typing import Any
 
+from ..kubernetes_time import timestamp
 from .ids import node_id
 from .progress import EXECUTABLE, Progress
 
@@ -14,16 +14,6 @@ JSON = dict[str, Any]
 FULFILLED = frozenset({"Succeeded", "Failed", "Error", "Skipped", "Omitted"})
 UNSUCCESSFUL = frozenset({"Failed", "Error"})
 ACTIVE = frozenset({"Pending", "Running"})
-
-
-def timestamp(seconds: float) -> str:
-    """A time as Kubernetes writes it: UTC, whole seconds."""
-    return datetime.fromtimestamp(int(seconds), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def seconds(text: str | None) -> float:
-    """The seconds since the epoch of a time as Kubernetes writes it; 0 for none."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else 0.0
 
 
 def fulfilled(node: JSON) -> bool:

@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..expressions.gojson import any_string
+from ..kubernetes_time import seconds, timestamp
 from .calls import execute, launch, resume_node
 from .execution import Call, CallError, Execution
 from .messages import Advance, Event, PodEnded, PodRunning, Resume, Shutdown, Suspend
-from .nodes import ACTIVE, JSON, UNSUCCESSFUL, seconds, timestamp
+from .nodes import ACTIVE, JSON, UNSUCCESSFUL
 from .pods import STEP_PAST_DEADLINE, fail_from_outside, pod_ended, pod_running
 
-_LABEL_PHASE = "workflows.argoproj.io/phase"
-_LABEL_COMPLETED = "workflows.argoproj.io/completed"
+LABEL_PHASE = "workflows.argoproj.io/phase"
+LABEL_COMPLETED = "workflows.argoproj.io/completed"
 _ROOT, _EXIT = 0, 1
 
 
@@ -36,7 +37,7 @@ class Operation:
     def finished(self) -> bool:
         """Whether the workflow is over and will not change any more."""
         labels = self.workflow["metadata"].get("labels") or {}
-        return labels.get(_LABEL_COMPLETED) == "true"
+        return labels.get(LABEL_COMPLETED) == "true"
 
     def advance(self, events: Iterable[Event], now: float) -> Advance:
         """Take in what happened and go as far as possible. `now` is in seconds since the epoch."""
@@ -132,8 +133,8 @@ class Operation:
             status.setdefault("finishedAt", None)
             status.pop("message", None)
             labels = self._labels()
-            labels[_LABEL_PHASE] = "Running"
-            labels.setdefault(_LABEL_COMPLETED, "false")
+            labels[LABEL_PHASE] = "Running"
+            labels.setdefault(LABEL_COMPLETED, "false")
             return True
         return False
 
@@ -266,8 +267,8 @@ class Operation:
         if phase == "Error" and root is not None and root["phase"] == "Running":
             run.nodes.mark(root, "Error", "Workflow operation error")
         labels = self._labels()
-        labels[_LABEL_PHASE] = phase
-        labels[_LABEL_COMPLETED] = "true"
+        labels[LABEL_PHASE] = phase
+        labels[LABEL_COMPLETED] = "true"
         self._condition("Completed", True)
         for node in run.nodes.progress.settle():
             run.nodes.touch(node)

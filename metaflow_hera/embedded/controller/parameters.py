@@ -11,7 +11,8 @@ from ..expressions.variables import Resolve, SubstitutionError, substitute
 
 JSON = dict[str, Any]
 
-_DATE_LETTERS = "aAbBcdDFHIjmMpSTyYzZ"
+# Those of Argo's util/strftime; it has no others, and L (milliseconds) beside them.
+_DATE_LETTERS = "aAbBdHImMpSyYzZ"
 
 
 class Globals:
@@ -55,6 +56,7 @@ class Globals:
             self.values["workflow.creationTimestamp.s"] = str(int(moment.timestamp()))
             for letter in _DATE_LETTERS:
                 self.values[f"workflow.creationTimestamp.{letter}"] = moment.strftime("%" + letter)
+            self.values["workflow.creationTimestamp.L"] = ".000"
 
     def _put_list(self, kind: str, text: str) -> None:
         self.values[f"workflow.{kind}"] = text

@@ -9,8 +9,9 @@ from typing import Any
 from ..expressions.gojson import any_string
 from ..expressions.language import ExpressionError, Missing, compile_expression, format_float
 from ..expressions.variables import SubstitutionError
+from ..kubernetes_time import seconds
 from .execution import Call, Execution, inputs_of
-from .nodes import FULFILLED, JSON, UNSUCCESSFUL, fulfilled, seconds
+from .nodes import FULFILLED, JSON, UNSUCCESSFUL, fulfilled
 from .parameters import fill
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

@@ -23,6 +23,8 @@ class Missing(Exception):
 
 
 def indexed(value: Expression, index: Expression) -> Expression:
+    """`value[index]`."""
+
     def get(env: Lookup) -> Any:
         container, key = value(env), index(env)
         try:
@@ -34,18 +36,21 @@ def indexed(value: Expression, index: Expression) -> Expression:
 
 
 def as_bool(value: Any) -> bool:
+    """The value if it is a boolean; nothing else counts as one. Raises ExpressionError."""
     if isinstance(value, bool):
         return value
     raise ExpressionError(f"invalid operation: {format_value(value)} is not a boolean")
 
 
 def as_number(value: Any) -> Any:
+    """The value if it is a number. Raises ExpressionError."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ExpressionError(f"invalid operation: {format_value(value)} is not a number")
     return value
 
 
 def apply(name: str, value: Any) -> Any:
+    """Call one of the language's functions. Raises ExpressionError."""
     try:
         if name in ("asInt", "int"):
             return (
@@ -113,6 +118,7 @@ _OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def combine(operator: str, left: Expression, right: Expression) -> Expression:
+    """The expression of a binary operator and its operands."""
     if operator == "??":
         return lambda env: _coalesce(env, left, right)
     if operator in ("||", "or"):

@@ -82,7 +82,9 @@ def test_what_is_not_implemented_is_named(obj: JSON, path: str) -> None:
 
 
 def test_an_expression_outside_the_language_is_named() -> None:
-    obj = spec_with(template={"container": {"image": "x", "args": ["{{=sprig.upper('a')}}"]}})
+    obj = spec_with(
+        template={"container": {"image": "x", "command": ["true"], "args": ["{{=sprig.upper('a')}}"]}}
+    )
     assert "sprig.upper is not implemented" in answer(validate_workflow, obj)[2]
 
 
@@ -91,7 +93,12 @@ def test_fields_without_effect_are_accepted() -> None:
         template={
             "metadata": {"labels": {"a": "b"}},
             "nodeSelector": {"a": "b"},
-            "container": {"image": "x", "resources": {"limits": {"cpu": 1}}, "imagePullPolicy": "Always"},
+            "container": {
+                "image": "x",
+                "command": ["true"],
+                "resources": {"limits": {"cpu": 1}},
+                "imagePullPolicy": "Always",
+            },
         },
         spec={
             "serviceAccountName": "s",

@@ -1,0 +1,114 @@
+"""The S3 datastore, against a real S3 server of the tests' own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from harness import FakeArgo, Mfhera, clean_environment, refused
+from moto.server import ThreadedMotoServer
+
+BUCKET = "flows"
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mfhera]:
+    """`mfhera` with an S3 server; nothing of it may go to the network."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    url = "http://{}:{}".format(*server.get_host_and_port())
+    home = tmp_path_factory.mktemp("home")
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+    client = boto3.client(
+        "s3",
+        endpoint_url=url,
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+        region_name="us-east-1",
+    )
+    client.create_bucket(Bucket=BUCKET)
+    env = clean_environment(
+        home,
+        **keys,
+        AWS_EC2_METADATA_DISABLED="true",
+        AWS_CONFIG_FILE=str(home / "no-config"),
+        AWS_SHARED_CREDENTIALS_FILE=str(home / "no-credentials"),
+        METAFLOW_S3_ENDPOINT_URL=url,
+        METAFLOW_DATASTORE_SYSROOT_S3=f"s3://{BUCKET}/metaflow",
+        METAFLOW_DATATOOLS_S3ROOT=f"s3://{BUCKET}/data",
+        NO_PROXY="127.0.0.1",
+    )
+    command = Mfhera(home, home, env).at(home / "project")
+    yield command
+    command.stop()
+    server.stop()
+
+
+def test_a_flow_runs_with_all_its_data_in_s3(s3: Mfhera) -> None:
+    s3.take("foreach_flow.py")
+    s3.ok("create", "foreach_flow.py", "--datastore=s3")
+    run = s3.run()
+    # Metaflow's client finds the artifacts through the metadata, and reads them from S3.
+    tasks = s3.read(run["pathspec"])
+    assert tasks["collect"]["all"] == "['A', 'B', 'C']"
+    assert not list(s3.folder.rglob("*.data.json"))  # no artifact lies in the local datastore
+    logs = s3.python("foreach_flow.py", "--datastore=s3", "logs", f"{run['run_id']}/start")
+    assert "Task is starting." in logs.stdout, logs.stderr
+
+
+def test_retries_find_their_earlier_attempts_in_s3(s3: Mfhera) -> None:
+    s3.take("flaky_flow.py")
+    s3.ok("create", "flaky_flow.py", "--datastore=s3", "--with", "retry:minutes_between_retries=0")
+    assert s3.read(s3.run()["pathspec"])["start"]["count"] == "2"
+
+
+def test_an_export_for_a_cluster_keeps_its_code_in_s3(s3: Mfhera, tmp_path: Path) -> None:
+    s3.take("linear_flow.py")
+    env = {"ARGO_SERVER": "argo.example:2746", "ARGO_NAMESPACE": "team"}
+    made = s3.json("create", "linear_flow.py", "--datastore=s3", "--only-json", env=env)
+    container = next(each for each in made["spec"]["templates"] if "container" in each)["container"]
+    variables = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert variables["METAFLOW_CODE_DS"] == "s3"
+    assert variables["METAFLOW_CODE_URL"].startswith(f"s3://{BUCKET}/metaflow/LinearFlow/data/")
+    text = json.dumps(made)
+    assert container["command"] == ["python"]
+    assert made["metadata"]["namespace"] == variables["METAFLOW_KUBERNETES_NAMESPACE"] == "team"
+    assert "METAFLOW_DATASTORE_SYSROOT_LOCAL" not in variables
+    assert str(s3.home) not in text
+    assert sys.executable not in text
+    assert "AWS_SECRET_ACCESS_KEY" not in variables
+    # A pod of a cluster has nothing but the package: it can be fetched with what the manifest says.
+    key = variables["METAFLOW_CODE_URL"].removeprefix(f"s3://{BUCKET}/")
+    script = (
+        "import boto3, os, sys; boto3.client('s3', endpoint_url=os.environ['METAFLOW_S3_ENDPOINT_URL'])"
+        f".download_file({BUCKET!r}, {key!r}, {str(tmp_path / 'code.tgz')!r})"
+    )
+    assert s3.python("-c", script).returncode == 0
+    shutil.unpack_archive(tmp_path / "code.tgz", tmp_path / "code", "gztar")
+    assert (tmp_path / "code" / "linear_flow.py").is_file()
+    assert list((tmp_path / "code").rglob("metaflow_hera/runtime/pod.py"))
+    assert not list((tmp_path / "code").rglob("metaflow_hera/embedded"))
+
+
+def test_a_cluster_without_the_namespace_gets_nothing(s3: Mfhera) -> None:
+    s3.take("linear_flow.py")
+    server = FakeArgo(404, {"code": 5, "message": 'namespaces "team" not found'})
+    try:
+        done = s3("create", "linear_flow.py", "--datastore=s3", env=server.env)
+    finally:
+        server.close()
+    refused(done, "team", "not found")
+    assert "POST" in server.calls  # it was told only when it tried to create
+
+
+def test_a_bucket_that_is_not_there(s3: Mfhera) -> None:
+    s3.take("linear_flow.py")
+    env = {"METAFLOW_DATASTORE_SYSROOT_S3": "s3://absent-bucket/metaflow"}
+    before = s3.stored()
+    refused(s3("create", "linear_flow.py", "--datastore=s3", env=env), "s3", "stored")
+    assert s3.stored() == before

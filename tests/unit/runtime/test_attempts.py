@@ -1,0 +1,117 @@
+"""Which attempt a pod makes, and the command it runs: Argo counts from 0 again when a run is retried."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from metaflow_hera.graph.steps import Graph, Step
+from metaflow_hera.metaflow_api.datastore import MAX_ATTEMPTS, TaskStore
+from metaflow_hera.metaflow_api.settings import PodSettings
+from metaflow_hera.runtime.arguments import init_arguments, step_arguments, take_parameters
+from metaflow_hera.runtime.task import PodTask
+
+STEPS = [
+    Step("start", "foreach", ("work",)),
+    Step("work", "linear", ("join",)),
+    Step("join", "join", ("end",)),
+    Step("end", "end", ()),
+]
+SETTINGS = PodSettings(
+    script="flow.py",
+    datastore_root="root",
+    graph=Graph("start", "end", {step.name: step for step in STEPS}),
+    top_level=["--quiet"],
+    user_code_retries={step.name: 2 for step in STEPS},
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> TaskStore:
+    """A local datastore."""
+    return TaskStore("MyFlow", "local", str(tmp_path))
+
+
+def task(step: str, path: str = "", retries: int = 0, **more: str) -> PodTask:
+    """The task of a pod with that in its environment."""
+    return PodTask.from_environment(
+        {
+            "METAFLOW_FLOW_NAME": "MyFlow",
+            "METAFLOW_RUN_ID": "argo-x",
+            "METAFLOW_STEP_NAME": step,
+            "METAFLOW_HERA_PATH": path,
+            "METAFLOW_HERA_RETRIES": str(retries),
+            **more,
+        }
+    )
+
+
+def attempt(folder: Path, number: int) -> None:
+    """Note an attempt of work-0 as Metaflow does."""
+    place = folder / "MyFlow" / "argo-x" / "work" / "work-0"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / f"{number}.attempt.json").write_text(json.dumps({"time": 1}))
+
+
+def test_the_datastore_knows_the_attempts_before(store: TaskStore, tmp_path: Path) -> None:
+    assert store.attempts("argo-x", "work", "work-0") == 0
+    attempt(tmp_path, 0)
+    assert store.attempts("argo-x", "work", "work-0") == 1
+    attempt(tmp_path, 2)  # 1 was killed before it began
+    assert store.attempts("argo-x", "work", "work-0") == 3
+    attempt(tmp_path, MAX_ATTEMPTS - 1)
+    assert store.attempts("argo-x", "work", "work-0") == MAX_ATTEMPTS
+
+
+def test_nothing_is_done_in_an_empty_datastore(store: TaskStore) -> None:
+    assert not store.is_done("argo-x", "work", "work-0")
+
+
+def test_the_command_of_a_task_in_a_foreach(store: TaskStore) -> None:
+    arguments = step_arguments(task("work", "-3"), SETTINGS, store, 0)
+    assert list(arguments) == [
+        "--quiet",
+        "step",
+        "work",
+        "--run-id=argo-x",
+        "--task-id=work-3",
+        "--retry-count=0",
+        "--max-user-code-retries=2",
+        "--input-paths=argo-x/start/start",
+        "--split-index=3",
+    ]
+
+
+def test_attempts_of_an_earlier_retry_do_not_count_against_the_step(store: TaskStore) -> None:
+    """Argo makes its second attempt, after two of an earlier retry of the whole run: it is number 3."""
+    arguments = step_arguments(task("work", "-0", retries=1), SETTINGS, store, 3)
+    assert "--retry-count=3" in arguments
+    assert "--max-user-code-retries=4" in arguments
+
+
+def test_tags_and_namespace_go_along(store: TaskStore) -> None:
+    mine = task("work", "-0", METAFLOW_HERA_TAGS='["a b", "$c"]', METAFLOW_HERA_NAMESPACE="user:x")
+    arguments = step_arguments(mine, SETTINGS, store, 0)
+    assert [a for a in arguments if a.startswith("--tag")] == ["--tag=a b", "--tag=$c"]
+    assert "--namespace=user:x" in arguments
+    assert [a for a in init_arguments(mine, SETTINGS) if a.startswith("--tag")] == ["--tag=a b", "--tag=$c"]
+
+
+def test_the_first_step_starts_from_the_parameters(store: TaskStore) -> None:
+    arguments = step_arguments(task("start"), SETTINGS, store, 0)
+    assert "--input-paths=argo-x/_parameters/parameters" in arguments
+
+
+def test_parameters_are_taken_out_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METAFLOW_INIT_ALPHA", "0.5")
+    monkeypatch.setenv("METAFLOW_INIT_TEXT", "base64:JChYKQ==")
+    monkeypatch.setenv("METAFLOW_INIT_NOTHING", "null")
+    assert take_parameters() == {"METAFLOW_INIT_ALPHA": "0.5", "METAFLOW_INIT_TEXT": "$(X)"}
+    assert take_parameters() == {}
+
+
+def test_settings_survive_their_way_in_the_code_package() -> None:
+    again = PodSettings.from_json(SETTINGS.to_json())
+    assert again.to_json() == SETTINGS.to_json()

@@ -1,0 +1,156 @@
+"""How far the steps of a run are, from what Argo says of its nodes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from metaflow_hera.argo.progress import StepProgress, progress
+
+
+def task(step: str, template: str = "task", **more: str) -> dict[str, Any]:
+    """A task of a DAG that runs a step."""
+    parameters = [{"name": "step", "value": step}, *({"name": k, "value": v} for k, v in more.items())]
+    return {"name": step, "template": template, "arguments": {"parameters": parameters}}
+
+
+def fan(step: str, template: str) -> dict[str, Any]:
+    """A task of a DAG that fans out over the items of a foreach step."""
+    items = {"name": "items", "value": f"{{{{tasks.{step}.outputs.parameters.items}}}}"}
+    return {"name": f"{step}-foreach", "template": template, "arguments": {"parameters": [items]}}
+
+
+def dag(name: str, *tasks: dict[str, Any]) -> dict[str, Any]:
+    """A DAG template."""
+    return {"name": name, "dag": {"tasks": list(tasks)}}
+
+
+SPEC = {
+    "entrypoint": "flow",
+    "templates": [
+        dag("start-foreach", {**task("work"), "name": "work"}),
+        dag("flow", task("start"), fan("start", "start-foreach"), task("collect"), task("end")),
+        {"name": "task", "container": {}},
+    ],
+}
+
+
+def node(
+    step: str, phase: str = "Succeeded", path: str = "", kind: str = "Pod", **more: Any
+) -> dict[str, Any]:
+    """A node that runs a task of a step."""
+    parameters = [{"name": "step", "value": step}, {"name": "path", "value": path}]
+    return {"type": kind, "phase": phase, "inputs": {"parameters": parameters}, **more}
+
+
+def items(*values: Any) -> dict[str, Any]:
+    """The outputs of a foreach step."""
+    return {"outputs": {"parameters": [{"name": "items", "value": json.dumps(values)}]}}
+
+
+def steps(*nodes: dict[str, Any], spec: dict[str, Any] = SPEC) -> dict[str, StepProgress]:
+    """The steps, by name."""
+    status = {"storedWorkflowTemplateSpec": spec, "nodes": {f"n{i}": each for i, each in enumerate(nodes)}}
+    return {step.name: step for step in progress(status)}
+
+
+def test_before_anything_runs_all_steps_wait_in_their_order() -> None:
+    found = steps()
+    assert {name: step.phase for name, step in found.items()} == dict.fromkeys(
+        ["start", "work", "collect", "end"], "Waiting"
+    )
+    assert [step.depth for step in found.values()] == [0, 1, 0, 0]
+    assert (found["start"].expected, found["work"].expected) == (1, None)
+
+
+def test_a_run_of_which_argo_has_said_nothing_yet() -> None:
+    assert progress({}) == []
+
+
+def test_a_foreach_is_counted() -> None:
+    found = steps(
+        node("start", **items(0, 1, 2)),
+        node("work", path="-0"),
+        node("work", "Running", "-1"),
+    )
+    work = found["work"]
+    assert (work.tasks, work.done, work.expected, work.phase) == (2, 1, 3, "Running")
+    assert found["start"].phase == "Succeeded"
+    assert found["collect"].phase == "Waiting"
+
+
+def test_tasks_not_made_yet_keep_a_foreach_from_being_done() -> None:
+    found = steps(node("start", **items(0, 1, 2)), node("work", path="-0"))
+    assert found["work"].phase == "Running"
+
+
+def test_tasks_that_wait_for_a_place() -> None:
+    found = steps(node("start", **items(0, 1)), node("work", "Pending", "-0"))
+    assert found["work"].phase == "Pending"
+
+
+def test_retried_tasks_count_once_and_their_attempts_are_told() -> None:
+    flag = {"nodeFlag": {"retried": True}}
+    found = steps(
+        node("start", kind="Retry", children=["n1", "n2"], **items(0, 1)),
+        node("start", "Failed", **flag),
+        node("start", **flag, **items(0, 1)),
+    )
+    start = found["start"]
+    assert (start.tasks, start.attempts, start.phase, start.failures) == (1, 2, "Succeeded", [])
+    assert found["work"].expected == 2
+
+
+def test_a_failure_tells_the_task_and_the_last_reason() -> None:
+    flag = {"nodeFlag": {"retried": True}}
+    found = steps(
+        node("work", "Failed", "-1", "Retry", children=["n1", "n2"], message="No more retries left"),
+        node("work", "Failed", "-1", message="exit code 3", **flag),
+        node("work", "Failed", "-1", message="OOMKilled (exit code 137)", **flag),
+        node("work", "Succeeded", "-0"),
+    )
+    (failure,) = found["work"].failures
+    assert (failure.path, failure.message, failure.attempts) == ("-1", "OOMKilled (exit code 137)", 2)
+    assert found["work"].phase == "Failed"
+
+
+def test_the_span_of_a_step_is_from_the_first_start_to_the_last_end() -> None:
+    found = steps(
+        node("work", path="-0", startedAt="2024-01-01T00:00:05Z", finishedAt="2024-01-01T00:00:06Z"),
+        node("work", path="-1", startedAt="2024-01-01T00:00:01Z", finishedAt="2024-01-01T00:00:09Z"),
+    )
+    work = found["work"]
+    assert (work.started_at, work.finished_at) == ("2024-01-01T00:00:01Z", "2024-01-01T00:00:09Z")
+
+
+@pytest.mark.parametrize("phase", ["Skipped", "Omitted"])
+def test_other_nodes_are_no_tasks(phase: str) -> None:
+    found = steps(node("end", phase, kind="Skipped"), {"type": "DAG", "phase": "Running"})
+    assert found["end"].phase == "Waiting"
+
+
+def test_foreachs_inside_each_other_add_up() -> None:
+    spec = {
+        "entrypoint": "flow",
+        "templates": [
+            dag("two-foreach", task("three")),
+            dag("one-item", task("two"), fan("two", "two-foreach"), task("join")),
+            dag("one-foreach", {"name": "item", "template": "one-item", "arguments": {"parameters": []}}),
+            dag("flow", task("one"), fan("one", "one-foreach"), task("end")),
+        ],
+    }
+    found = steps(
+        node("one", **items(0, 1)),
+        node("two", path="-0", **items(0, 1, 2)),
+        node("two", path="-1", **items(0)),
+        spec=spec,
+    )
+    assert [(step.name, step.depth, step.expected) for step in found.values()] == [
+        ("one", 0, 1),
+        ("two", 1, 2),
+        ("three", 2, 4),
+        ("join", 1, 2),
+        ("end", 0, 1),
+    ]

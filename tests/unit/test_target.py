@@ -1,0 +1,75 @@
+"""Where ARGO_SERVER and its companions point."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from metaflow_hera.argo.target import configured_target
+from metaflow_hera.errors import ConfigurationError
+
+
+def target(**env: str):
+    """The target that variables make, in the namespace `team`."""
+    return configured_target({"ARGO_NAMESPACE": "team", **env})
+
+
+@pytest.mark.parametrize(
+    ("env", "host"),
+    [
+        ({"ARGO_SERVER": "argo:2746"}, "https://argo:2746/"),
+        ({"ARGO_SERVER": " argo:2746 "}, "https://argo:2746/"),
+        ({"ARGO_SERVER": "argo"}, "https://argo/"),
+        ({"ARGO_SERVER": "argo:2746", "ARGO_SECURE": "false"}, "http://argo:2746/"),
+        ({"ARGO_SERVER": "argo:2746", "ARGO_SECURE": "0"}, "http://argo:2746/"),
+        ({"ARGO_SERVER": "argo:2746", "ARGO_SECURE": "TRUE"}, "https://argo:2746/"),
+        ({"ARGO_SERVER": "http://argo:2746"}, "http://argo:2746/"),
+        ({"ARGO_SERVER": "https://argo/base/"}, "https://argo/base/"),
+        ({"ARGO_SERVER": "argo:1", "ARGO_BASE_HREF": "/base/"}, "https://argo:1/base/"),
+        ({"ARGO_SERVER": "argo:1", "ARGO_BASE_HREF": "/"}, "https://argo:1/"),
+        ({"ARGO_SERVER": "argo:1/a", "ARGO_BASE_HREF": "b"}, "https://argo:1/a/b/"),
+        ({"ARGO_SERVER": "[::1]:2746"}, "https://[::1]:2746/"),
+    ],
+)
+def test_forms_of_the_address(env: dict[str, str], host: str) -> None:
+    found = target(**env)
+    assert found is not None
+    assert (found.host, found.namespace, found.embedded) == (host, "team", False)
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+def test_without_an_address_it_is_the_embedded_argo(value: str) -> None:
+    assert target(ARGO_SERVER=value) is None
+
+
+@pytest.mark.parametrize("value", ["argo:port", "argo:99999", "ftp://argo", "https://", "://", "http://:80"])
+def test_what_is_no_address(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="ARGO_SERVER"):
+        target(ARGO_SERVER=value)
+
+
+def test_the_token_is_kept_and_never_shown() -> None:
+    found = target(ARGO_SERVER="argo:1", ARGO_TOKEN="Bearer secret")
+    assert found is not None
+    assert found.token == "Bearer secret"
+    assert "secret" not in str(found)
+    without = target(ARGO_SERVER="argo:1", ARGO_TOKEN="")
+    assert without is not None
+    assert without.token is None
+
+
+def test_how_the_certificate_is_checked(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.touch()
+
+    def verify(**env: str) -> bool | str:
+        found = target(ARGO_SERVER="argo:1", **env)
+        assert found is not None
+        return found.verify
+
+    assert verify() is True
+    assert verify(ARGO_INSECURE_SKIP_VERIFY="true") is False
+    assert verify(ARGO_CA_CERT=str(authority)) == str(authority)
+    with pytest.raises(ConfigurationError, match="ARGO_CA_CERT"):
+        verify(ARGO_CA_CERT=str(tmp_path / "absent"))

@@ -1,0 +1,82 @@
+"""Exports of flows for the tests of the translation: by the command itself, each only once."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import TESTS, Mfhera, clean_environment
+
+SCHEMA = "shared/argo/argo-workflows-4.1.2.schema.json"
+GROUP = "io.argoproj.workflow.v1alpha1"
+
+
+def at(folder: Path) -> Mfhera:
+    """`mfhera` in a folder, with a home in it; exporting needs no server."""
+    return Mfhera(folder, folder, clean_environment(folder))
+
+
+@cache
+def _folder(flow: str) -> Mfhera:
+    """A folder with the flow: where it lies is part of what a manifest says."""
+    folder = Path(tempfile.mkdtemp()).resolve()
+    atexit.register(shutil.rmtree, folder)
+    command = at(folder)
+    command.take(flow)
+    return command
+
+
+@cache
+def exported(flow: str, *options: str, form: str = "json") -> str:
+    """What `mfhera create FLOW --only-...` writes for a flow of tests/flows."""
+    command = _folder(flow)
+    text = command.ok("create", flow, f"--only-{form}", "--new-token", "token-0", *options)
+    return text.replace(str(command.folder), "<folder>")
+
+
+def objects(text: str) -> list[dict[str, Any]]:
+    """The objects in the JSON that was exported."""
+    whole = json.loads(text)
+    found: list[dict[str, Any]] = whole["items"] if whole["kind"] == "List" else [whole]
+    return found
+
+
+def template(flow: str, *options: str) -> dict[str, Any]:
+    """The workflow template of a flow."""
+    return objects(exported(flow, *options))[0]
+
+
+def tasks(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The tasks of all DAGs of a template, by `template/task`."""
+    return {
+        f"{each['name']}/{task['name']}": task
+        for each in manifest["spec"]["templates"]
+        if "dag" in each
+        for task in each["dag"]["tasks"]
+    }
+
+
+def containers(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The container templates by name."""
+    return {each["name"]: each for each in manifest["spec"]["templates"] if "container" in each}
+
+
+def schema() -> dict[str, Any]:
+    """Argo's JSON schema, in which no object may have fields that it does not name."""
+    given = os.environ.get("ARGO_SCHEMA")
+    candidates = [Path(given)] if given else [folder / SCHEMA for folder in TESTS.parents]
+    path = next((path for path in candidates if path.is_file()), None)
+    if path is None:
+        pytest.skip(f"Argo's JSON schema is not here ({SCHEMA} beside the project, or ARGO_SCHEMA)")
+    definitions: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["definitions"]
+    for definition in definitions.values():
+        if "properties" in definition:
+            definition.setdefault("additionalProperties", False)
+    return definitions

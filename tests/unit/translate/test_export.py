@@ -1,0 +1,108 @@
+"""What `mfhera create --only-...` writes: the same objects in every form, small, and as Argo takes them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from exporting import GROUP, at, containers, exported, objects, schema, tasks, template
+from harness import linear_flow
+from jsonschema import Draft7Validator
+from test_golden import CASES
+
+FORMS = ["mixed", "types", "schedule", "options"]
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dict[str, Any]:
+    """Argo's schema."""
+    return schema()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_object_is_valid_by_argos_schema(name: str, definitions: dict[str, Any]) -> None:
+    for item in objects(exported(*CASES[name])):
+        root = {"$ref": f"#/definitions/{GROUP}.{item['kind']}", "definitions": definitions}
+        errors = [f"{error.json_path}: {error.message}" for error in Draft7Validator(root).iter_errors(item)]
+        assert errors == []
+
+
+def test_the_schema_refuses_a_misspelt_field(definitions: dict[str, Any]) -> None:
+    item = json.loads(json.dumps(template("linear_flow.py")))
+    item["spec"]["templates"][0]["paralelism"] = 2
+    root = {"$ref": f"#/definitions/{GROUP}.WorkflowTemplate", "definitions": definitions}
+    assert list(Draft7Validator(root).iter_errors(item))
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_yaml_is_the_same_as_json(name: str) -> None:
+    text = exported(*CASES[name], form="yaml")
+    assert list(yaml.safe_load_all(text)) == objects(exported(*CASES[name]))
+
+
+def test_no_text_in_yaml_is_left_unquoted() -> None:
+    """Readers of older YAML take a bare `no` or `1e-5` for something else."""
+    for token in yaml.scan(exported("types_flow.py", form="yaml")):
+        if isinstance(token, yaml.ScalarToken) and token.plain:
+            assert re.fullmatch(r"\d+|true|false|null", token.value), token.value
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_python_script_prints_the_same_as_json(name: str, tmp_path: Path) -> None:
+    script = tmp_path / "objects.py"
+    script.write_text(exported(*CASES[name], form="python"))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == objects(exported(*CASES[name]))
+
+
+def test_the_same_flow_gives_the_same_text_twice(tmp_path: Path) -> None:
+    command = at(tmp_path)
+    command.take("mixed_flow.py")
+    args = ("create", "mixed_flow.py", "--only-yaml", "--new-token", "token-0")
+    assert command.ok(*args) == command.ok(*args)
+
+
+def test_output_goes_to_a_file(tmp_path: Path) -> None:
+    command = at(tmp_path)
+    command.take("linear_flow.py")
+    assert command.ok("create", "linear_flow.py", "--only-json", "--output", "made.json") == ""
+    assert json.loads((tmp_path / "made.json").read_text())["kind"] == "WorkflowTemplate"
+
+
+def test_exporting_deploys_nothing_and_starts_no_server(tmp_path: Path) -> None:
+    command = at(tmp_path)
+    command.take("linear_flow.py")
+    command.ok("create", "linear_flow.py", "--only-yaml")
+    assert command("local", "status").returncode == 1
+
+
+@pytest.mark.parametrize(("steps", "limit"), [(2, 12_000), (50, 20_000), (500, 120_000)])
+def test_a_manifest_is_small(steps: int, limit: int, tmp_path: Path) -> None:
+    command = at(tmp_path)
+    (tmp_path / "flow.py").write_text(linear_flow(steps))
+    whole = command.json("create", "flow.py", "--only-json")
+    assert len(tasks(whole)) == steps
+    assert len(containers(whole)) == 1
+    assert len(json.dumps(whole, separators=(",", ":"), ensure_ascii=False).encode()) <= limit
+
+
+def test_a_cluster_gets_its_own_interpreter_and_namespace() -> None:
+    embedded = containers(template("linear_flow.py"))["task"]["container"]
+    assert embedded["command"] == [sys.executable]
+
+
+def test_an_export_for_a_cluster_with_a_local_datastore_is_refused(tmp_path: Path) -> None:
+    """Its pods could not see the data; tests/integration/test_s3.py has the export that they can."""
+    command = at(tmp_path)
+    command.take("linear_flow.py")
+    env = {"ARGO_SERVER": "argo.example:2746", "ARGO_NAMESPACE": "team"}
+    done = command("create", "linear_flow.py", "--only-json", env=env)
+    assert done.returncode == 2
+    assert "--datastore=s3" in done.stderr
+    assert done.stdout == ""

@@ -1,0 +1,152 @@
+"""Points of the translation that decide whether a controller runs the flow as it is meant."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from exporting import containers, exported, objects, tasks, template
+from test_golden import CASES
+
+WORDS = {"matches", "contains", "let", "nil", "true", "false", "in", "not", "and", "or"}
+
+
+def test_steps_of_the_same_shape_share_a_template() -> None:
+    assert list(containers(template("linear_flow.py"))) == ["task"]
+    assert list(containers(template("mixed_flow.py"))) == ["task", "task-foreach"]
+
+
+def test_a_step_waits_for_all_that_lead_to_it() -> None:
+    depends = {name: task.get("depends") for name, task in tasks(template("split_flow.py")).items()}
+    assert depends == {
+        "flow/start": None,
+        "flow/left": "start",
+        "flow/right": "start",
+        "flow/both": "left && right",
+        "flow/end": "both",
+    }
+
+
+def test_a_foreach_is_bounded_by_a_template_of_its_own() -> None:
+    made = template("foreach_flow.py", "--max-workers", "7")
+    fan = next(each for each in made["spec"]["templates"] if each["name"] == "start-foreach")
+    (task,) = fan["dag"]["tasks"]
+    assert fan["parallelism"] == 7
+    assert task["withParam"] == "{{inputs.parameters.items}}"
+    assert "parallelism" not in made["spec"]
+    assert tasks(made)["flow/collect"]["depends"] == "start-foreach"
+
+
+def test_a_foreach_has_100_workers_by_default() -> None:
+    made = template("deep_flow.py")
+    limits = {
+        each["name"]: each["parallelism"] for each in made["spec"]["templates"] if "parallelism" in each
+    }
+    assert limits == {"start-foreach": 100, "outer-foreach": 100, "middle-foreach": 100}
+
+
+def test_paths_grow_by_an_index_for_each_foreach() -> None:
+    paths = {
+        argument["value"]
+        for task in tasks(template("deep_flow.py")).values()
+        for argument in task["arguments"]["parameters"]
+        if argument["name"] == "path"
+    }
+    assert paths == {"{{inputs.parameters.path}}-{{item}}", "{{inputs.parameters.path}}"}
+
+
+def test_retries_are_where_something_retries_and_nowhere_else() -> None:
+    made = template("retry_flow.py", "--with", "retry")
+    pods = containers(made)
+    of = {
+        argument["value"]: pods[task["template"]].get("retryStrategy")
+        for task in tasks(made).values()
+        for argument in task["arguments"]["parameters"]
+        if argument["name"] == "step"
+    }
+    usual = {"limit": "3", "retryPolicy": "Always", "backoff": {"duration": "2m"}}
+    assert {
+        step: strategy and {**strategy, "limit": str(strategy["limit"])} for step, strategy in of.items()
+    } == {
+        "start": usual,
+        "once": None,
+        "often": {**usual, "limit": "4", "backoff": {"duration": "1m"}},
+        "caught": {"limit": "4", "retryPolicy": "Always"},  # Metaflow's @catch asks for three of its own
+        "end": usual,
+    }
+    for pod in pods.values():
+        # Without a strategy the word would stay as it is.
+        assert ("{{retries}}" in json.dumps(pod)) == ("retryStrategy" in pod)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_text_of_the_users_is_expanded_by_argo_or_kubernetes(name: str) -> None:
+    """All tags are the controller's own, and no environment value has a dollar sign."""
+    ours = re.compile(
+        r"\{\{(workflow\.(name|parameters\.[\w-]+)|inputs\.parameters\.(step|path|items)|item|retries"
+        r"|tasks\.[\w-]+\.outputs\.parameters\.items)\}\}"
+    )
+    for item in objects(exported(*CASES[name])):
+        for each in item["spec"].get("templates", ()):
+            assert "{{" not in ours.sub("", json.dumps(each)), each["name"]
+            for variable in each.get("container", {}).get("env", ()):
+                assert "$" not in (variable.get("value") or "")
+        for key in ("arguments", "workflowMetadata", "podMetadata"):
+            assert "{{" not in ours.sub("", json.dumps(item["spec"].get(key)))
+
+
+def test_words_of_argos_expressions_are_no_names_of_tasks() -> None:
+    made = template("names_flow.py")
+    names = [name.split("/")[1] for name in tasks(made)]
+    assert not WORDS & set(names)
+    for task in tasks(made).values():
+        assert not WORDS & set(re.findall(r"[\w-]+", task.get("depends") or ""))
+    steps = {
+        argument["value"]
+        for task in tasks(made).values()
+        for argument in task["arguments"]["parameters"]
+        if argument["name"] == "step"
+    }
+    assert {"matches", "in_", "contains", "let", "nil", "hidden", "hidden_"} <= steps
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_names_are_legal_and_different(name: str) -> None:
+    for item in objects(exported(*CASES[name])):
+        if item["kind"] != "WorkflowTemplate":
+            continue
+        templates = item["spec"]["templates"]
+        for group in (
+            [each["name"] for each in templates],
+            *([t["name"] for t in each["dag"]["tasks"]] for each in templates if "dag" in each),
+        ):
+            assert len({one.lower() for one in group}) == len(group)
+            assert all(re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?", one) for one in group)
+
+
+def test_labels_are_legal_and_annotations_have_the_rest() -> None:
+    metadata = template("linear_flow.py")["metadata"]
+    assert metadata["labels"]["metaflow/flow_name"] == "LinearFlow"
+    assert metadata["labels"]["metaflow/owner"] == "tester"
+    assert metadata["annotations"]["metaflow/production_token"] == "token-0"
+    assert metadata["annotations"]["workflows.argoproj.io/description"] == "One step after the other."
+
+
+def test_a_schedule_is_a_cron_workflow_in_its_time_zone() -> None:
+    _, cron = objects(exported("schedule_flow.py"))
+    assert cron["kind"] == "CronWorkflow"
+    assert cron["spec"]["schedules"] == ["0 10 * * MON-FRI"]
+    assert cron["spec"]["timezone"] == "Europe/Helsinki"
+    assert cron["spec"]["workflowSpec"]["workflowTemplateRef"]["name"] == "scheduleflow"
+
+
+def test_a_deploy_time_function_is_evaluated_at_create() -> None:
+    (parameter,) = template("deploy_time_flow.py")["spec"]["arguments"]["parameters"]
+    assert parameter["value"] == "DeployTimeFlow by tester"
+
+
+def test_a_required_parameter_has_no_value() -> None:
+    found = {p["name"]: p for p in template("required_flow.py")["spec"]["arguments"]["parameters"]}
+    assert "value" not in found["alpha"]
+    assert found["count"]["value"] == "1"

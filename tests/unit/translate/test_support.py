@@ -1,0 +1,134 @@
+"""What is not translated yet is refused, each by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from exporting import at
+from harness import refused
+
+PLAIN = """
+    @step
+    def start(self):
+        self.next(self.end)
+"""
+FOREACH = """
+    @step
+    def start(self):
+        self.items = [1, 2]
+        self.next(self.work, foreach="items")
+"""
+REFUSED: dict[str, tuple[str, str, str, list[str]]] = {
+    # imports, decorator or attribute of the flow, first steps, words of the sentence
+    "switch": (
+        "",
+        "",
+        """
+    @step
+    def start(self):
+        self.way = "one"
+        self.next({"one": self.one, "two": self.two}, condition="way")
+
+    @step
+    def one(self):
+        self.next(self.end)
+
+    @step
+    def two(self):
+        self.next(self.end)
+""",
+        ["start", "chooses its next step"],
+    ),
+    "parallel": (
+        "parallel",
+        "",
+        """
+    @step
+    def start(self):
+        self.next(self.work, num_parallel=2)
+
+    @parallel
+    @step
+    def work(self):
+        self.next(self.collect)
+
+    @step
+    def collect(self, inputs):
+        self.next(self.end)
+""",
+        ["num_parallel or @parallel"],
+    ),
+    "config": ("Config", "    cfg = Config('cfg', default_value='{}')", PLAIN, ["Config"]),
+    "trigger": ("trigger", "@trigger(event='e')", PLAIN, ["@trigger"]),
+    "trigger_on_finish": ("trigger_on_finish", "@trigger_on_finish(flow='F')", PLAIN, ["@trigger_on_finish"]),
+    "exit_hook": ("exit_hook", "@exit_hook(on_success=[print])", PLAIN, ["@exit_hook"]),
+    "batch": ("batch", "", PLAIN.replace("@step", "@batch\n    @step", 1), ["@batch", "start"]),
+    "kubernetes": (
+        "kubernetes",
+        "",
+        PLAIN.replace("@step", "@kubernetes(tmpfs_size=10)\n    @step", 1),
+        ["@kubernetes(tmpfs_size=...)", "start"],
+    ),
+    "year": ("schedule", "@schedule(cron='0 1 * * ? 2030')", PLAIN, ["@schedule", "year"]),
+    "parameters": (
+        "Parameter",
+        "    one = Parameter('a-b', default=1)\n    two = Parameter('A_b', default=2)",
+        PLAIN,
+        ["'a-b'", "'A_b'"],
+    ),
+}
+
+
+CLOUDS = {
+    "METAFLOW_DATASTORE_SYSROOT_S3": "s3://absent/metaflow",
+    "METAFLOW_DATASTORE_SYSROOT_AZURE": "absent/metaflow",
+}
+"""Metaflow itself refuses some decorators where no shared datastore is set."""
+
+
+def script(imports: str, extra: str, steps: str) -> str:
+    """A flow with that in it."""
+    names = ", ".join(["FlowSpec", "step", *filter(None, [imports])])
+    decorator, attribute = ("", extra) if extra.startswith(" ") else (extra, "")
+    return f"""from metaflow import {names}
+
+{decorator}
+class OddFlow(FlowSpec):
+{attribute}
+{steps}
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    OddFlow()
+"""
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_a_flow_has(case: str, tmp_path: Path) -> None:
+    imports, extra, steps, words = REFUSED[case]
+    (tmp_path / "odd_flow.py").write_text(script(imports, extra, steps))
+    datastore = "--datastore=s3" if case in ("batch", "kubernetes") else "--datastore=local"
+    done = at(tmp_path)("create", "odd_flow.py", "--only-json", datastore, env=CLOUDS)
+    assert done.stdout == ""
+    refused(done, *words)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--environment=conda"], "--environment=conda"),
+        (["--environment=pypi"], "--environment=pypi"),
+        (["--datastore=spin"], "--datastore=spin"),
+        (["--datastore=azure"], "azure"),
+        (["--with", "conda"], "@conda"),
+        (["--with", "pypi"], "@pypi"),
+        (["--with", "batch", "--datastore=s3"], "@batch"),
+    ],
+)
+def test_what_an_option_asks_for(options: list[str], words: str, tmp_path: Path) -> None:
+    (tmp_path / "odd_flow.py").write_text(script("", "", PLAIN))
+    refused(at(tmp_path)("create", "odd_flow.py", "--only-json", *options, env=CLOUDS), words)
