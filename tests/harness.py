@@ -120,13 +120,13 @@ class Mfhera:
 
     def stop(self) -> None:
         """End the embedded Argo, if there is one."""
-        self("local", "stop")
+        self.ok("local", "stop")
 
 
 def message(done: subprocess.CompletedProcess[str]) -> str:
     """What a refused command said on stderr, without the line that says whom it talks to."""
-    lines = [line for line in done.stderr.splitlines() if not line.startswith(("Using ", "Started the emb"))]
-    return "\n".join(lines)
+    where = ("Using ", "Started the embedded Argo", "Written for ")
+    return "\n".join(line for line in done.stderr.splitlines() if not line.startswith(where))
 
 
 def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:

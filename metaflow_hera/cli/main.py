@@ -6,6 +6,8 @@ that help and completion are quick.
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 import traceback
 from importlib import import_module
@@ -57,6 +59,9 @@ def mfhera(debug: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and end the process: 0 done, 1 the work failed, 2 refused, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no such sign gets a question mark
     # Taken wherever it stands, as people add it to the end of a command that has just failed.
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
@@ -87,9 +92,20 @@ def _run(arguments: list[str], debug: bool) -> int:
     except Exception as error:
         if debug:
             traceback.print_exc()
+        if isinstance(error, FileNotFoundError) and _folder_has_gone():
+            click.echo("mfhera: The current folder no longer exists: change to another one.", err=True)
+            return 2
         kind = type(error).__name__
         click.echo(f"mfhera: {kind}: {error}. That is a fault of mfhera; --debug shows where.", err=True)
         return 1
+
+
+def _folder_has_gone() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 if __name__ == "__main__":

@@ -190,8 +190,8 @@ def _why(run: Run) -> str:
         for failure in step.failures:
             again = f" after {failure.attempts} attempts" if failure.attempts > 1 else ""
             return (
-                f"Step {step.name} (task {step.name}{failure.path}) failed{again}: {failure.message}. "
-                f"mfhera status {run.run_id} shows all steps."
+                f"Step {step.name} (task {step.name}{failure.path}) failed{again}: {failure.message}. Its "
+                f"log tells why: python FLOW.py logs {run.run_id}/{step.name}/{step.name}{failure.path}"
             )
     return run.message
 

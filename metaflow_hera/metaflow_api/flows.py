@@ -138,14 +138,15 @@ class LoadedFlow:
         return [Decorator(deco.name, deco.attributes) for deco in self.state.graph[step].decorators]
 
     def retries(self, step: str) -> Retries:
-        """How often a step is retried."""
+        """How often a step is retried. Raises FlowError where that is no number."""
         user_code = error = 0
         minutes = 2
-        for deco in self.state.graph[step].decorators:
-            deco_user_code, deco_error = deco.step_task_retry_count()
-            user_code, error = max(user_code, deco_user_code), max(error, deco_error)
-            if deco.name == "retry":
-                minutes = int(deco.attributes.get("minutes_between_retries", minutes))
+        with _metaflow_errors():
+            for deco in self.state.graph[step].decorators:
+                deco_user_code, deco_error = deco.step_task_retry_count()
+                user_code, error = max(user_code, deco_user_code), max(error, deco_error)
+                if deco.name == "retry":
+                    minutes = int(deco.attributes.get("minutes_between_retries", minutes))
         return Retries(user_code, user_code + error, minutes)
 
     @property

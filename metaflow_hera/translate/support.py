@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from metaflow_hera.errors import UnsupportedError
+from collections.abc import Mapping
+
+from metaflow_hera.errors import FlowError, UnsupportedError
 from metaflow_hera.graph.steps import SWITCH
 from metaflow_hera.metaflow_api.compute import kubernetes_attributes, unusual_attributes
 from metaflow_hera.metaflow_api.flows import LoadedFlow
@@ -58,9 +60,23 @@ def check(flow: LoadedFlow) -> None:
         for decorator in flow.step_decorators(step.name):
             if decorator.name not in STEP_DECORATORS:
                 raise UnsupportedError(f"@{decorator.name} of step {step.name} is not supported yet.")
-        kubernetes_attributes(flow, step.name)  # raises before anything is stored
+            if decorator.name == "environment":
+                _check_variables(step.name, decorator.attributes["vars"])
+        # These two raise before anything is stored.
+        kubernetes_attributes(flow, step.name)
+        flow.retries(step.name)
         for attribute in unusual_attributes(flow, step.name):
             if attribute not in COMPUTE_ATTRIBUTES:
                 raise UnsupportedError(
                     f"@kubernetes({attribute}=...) of step {step.name} is not supported yet."
                 )
+
+
+def _check_variables(step: str, variables: object) -> None:
+    names = list(variables) if isinstance(variables, Mapping) else [""]
+    for name in names:
+        if not isinstance(name, str) or not name or "=" in name:
+            raise FlowError(
+                f"@environment of step {step} is to have a mapping of names and values in vars; a name must "
+                "not be empty or hold '='."
+            )

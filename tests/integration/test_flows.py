@@ -305,8 +305,8 @@ def test_trigger_takes_the_flow_last_deployed_from_the_folder(mfhera: Mfhera) ->
     mfhera.ok("create", "linear_flow.py", "--name", "first-of-folder")
     mfhera.ok("create", "foreach_flow.py", "--name", "second-of-folder")
     assert mfhera.run()["flow"] == "ForeachFlow"
-    assert mfhera.run("--name", "first-of-folder")["flow"] == "LinearFlow"
-    assert mfhera.run("linear_flow.py", "--name", "first-of-folder")["flow"] == "LinearFlow"
+    run = mfhera.json("trigger", "--json", "linear_flow.py", "--name", "first-of-folder")
+    assert run["flow"] == "LinearFlow"
 
 
 def test_the_life_of_a_deployment(mfhera: Mfhera) -> None:

@@ -28,6 +28,7 @@ def _folder(flow: str) -> Mfhera:
     """A folder with the flow: where it lies is part of what a manifest says."""
     folder = Path(tempfile.mkdtemp()).resolve()
     atexit.register(shutil.rmtree, folder)
+    (folder / ".metaflow").mkdir()  # Metaflow looks for one in all folders above as well
     command = at(folder)
     command.take(flow)
     return command
