@@ -158,12 +158,18 @@ def stop(home: Path | None = None) -> bool:
     """Stop the server of a home; its pods go on. Returns whether there was one.
 
     Raises:
+        ConfigurationError: the folder cannot be used.
         LocalServerError: it does not end.
     """
     home = (home or home_folder()).absolute()
     pid = _lock_holder(home)
     if pid is None:
-        (home / "server.json").unlink(missing_ok=True)  # stale: its server was killed
+        try:
+            (home / "server.json").unlink()  # stale: its server was killed
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            raise _unusable(home, error.strerror or str(error)) from error
         return False
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_TIMEOUT

@@ -334,6 +334,7 @@ class TestSurroundings:
             refused(done, "embedded Argo does not run")
         else:
             refused(done, str(path), "METAFLOW_HERA_HOME")
+        assert "did not run" in own_mfhera.ok("local", "stop")
         assert path.read_text() == "not a folder"
 
     @pytest.mark.skipif(os.getuid() == 0, reason="root may write to every folder")
