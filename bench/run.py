@@ -9,6 +9,7 @@ It reports and never fails for a figure. The goals are those of docs/architectur
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -209,6 +210,7 @@ def peak_memory(pid: int) -> float:
 @contextmanager
 def s3() -> Iterator[dict[str, str]]:
     """An S3 server on this machine, and the environment that makes Metaflow use it."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request drowns the table
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
