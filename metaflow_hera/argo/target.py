@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ class Target:
 
     `host` is its base address with a slash at the end. `verify` is what `requests` takes: whether to
     check the server's certificate, or the file with the authority to check it with. `just_started` says
-    that the embedded Argo did not run before.
+    that the embedded Argo was started for this.
     """
 
     host: str
@@ -77,8 +78,8 @@ def resolve_target(*, start: bool) -> Target:
     configured = configured_target()
     if configured is not None:
         return configured
-    before = local.status()
-    server = local.ensure_running() if start else before
+    asked = time.time()
+    server = local.ensure_running() if start else local.status()
     if server is None:
         raise LocalServerError(
             "The embedded Argo does not run: start it with mfhera local start, or set ARGO_SERVER to talk "
@@ -89,7 +90,7 @@ def resolve_target(*, start: bool) -> Target:
         namespace=os.environ.get("ARGO_NAMESPACE", "default"),
         token=server.token,
         embedded=True,
-        just_started=before is None,
+        just_started=server.started >= asked,
     )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Set
 from typing import Any
 
+from .controller.items import FAN_FIELDS
 from .expressions.depends import Depends, parse_depends
 from .expressions.gojson import any_string
 from .expressions.variables import tags
@@ -41,7 +42,7 @@ class Broken(ValueError):
 
 def is_fan(task: JSON) -> bool:
     """Whether a task runs once for each of some items."""
-    return any(task.get(key) for key in ("withItems", "withParam", "withSequence"))
+    return any(task.get(field) for field in FAN_FIELDS)
 
 
 def depends_of(task: JSON, by_name: Mapping[str, JSON]) -> Depends:

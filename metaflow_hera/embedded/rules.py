@@ -22,6 +22,7 @@ from .checks import (
     outputs_of,
     parameter_name_error,
 )
+from .controller.items import FAN_FIELDS
 from .expressions.depends import Depends, invalid_result
 from .expressions.gojson import any_string
 
@@ -310,8 +311,8 @@ class Validator:
         self._within(place, lambda: self._template(task["template"], arguments))
 
     def _items(self, task: JSON, place: str) -> set[str]:
-        if sum(bool(task.get(key)) for key in ("withItems", "withParam", "withSequence")) > 1:
-            raise Broken(f"{place} only one of withItems, withParam, withSequence can be specified")
+        if sum(bool(task.get(field)) for field in FAN_FIELDS) > 1:
+            raise Broken(f"{place} only one of {', '.join(FAN_FIELDS)} can be specified")
         if task.get("withParam"):
             return {"item", "item.*"}
         sequence = task.get("withSequence")

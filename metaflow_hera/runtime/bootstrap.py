@@ -79,6 +79,7 @@ def shared_package(cache: str) -> str:
     return package
 
 
+# shutil would do it, but its imports take longer than the copying.
 def copy(source: str, target: str) -> None:
     if os.path.isdir(source):
         os.mkdir(target)

@@ -18,6 +18,7 @@ from metaflow_hera.embedded.api.http import (
 from metaflow_hera.embedded.api.objects import already_exists, check_labels, generate_name, new_metadata
 from metaflow_hera.embedded.controller import manual
 from metaflow_hera.embedded.reader import JSON
+from metaflow_hera.errors import ManifestError
 
 RESOURCE = "workflows"
 TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
@@ -151,15 +152,14 @@ def override_parameters(spec: JSON, given: list[str]) -> None:
     """Set arguments from texts NAME=VALUE; given ones come first, as in Argo."""
     if not given:
         return
-    new: dict[str, JSON] = {}
-    for text in given:
-        name, sign, value = text.partition("=")
-        if not sign:
-            raise ApiError(INTERNAL, f"expected parameter of the form: NAME=VALUE. Received: {text}")
-        new[name] = {"name": name, "value": value}
+    try:
+        values = manual.given_parameters(given)
+    except ManifestError as error:
+        raise ApiError(INTERNAL, str(error)) from error
     arguments = spec.setdefault("arguments", {})
-    kept = [parameter for parameter in arguments.get("parameters") or () if parameter["name"] not in new]
-    arguments["parameters"] = [*new.values(), *kept]
+    kept = [parameter for parameter in arguments.get("parameters") or () if parameter["name"] not in values]
+    new = [{"name": name, "value": value} for name, value in values.items()]
+    arguments["parameters"] = [*new, *kept]
 
 
 def _pairs(option: str, text: str) -> dict[str, str]:

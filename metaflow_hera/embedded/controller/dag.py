@@ -13,14 +13,13 @@ from ..expressions.variables import MissingVariable, SubstitutionError, substitu
 from ..expressions.when import WhenError, should_execute
 from .execution import Call, CallError, Execution, Path, arguments_of
 from .groups import Fan, check_items
-from .items import ItemsError, read_items
+from .items import FAN_FIELDS, ItemsError, read_items
 from .nodes import JSON, fulfilled
 from .outcome import collect_outputs, dag_phase
 from .plan import Task
 from .scope import TaskScope
 
 OMITTED = "omitted: depends condition not met"
-_FAN = ("withItems", "withParam", "withSequence")
 
 
 class DagFrame:
@@ -157,7 +156,7 @@ class DagFrame:
             return
         try:
             resolved = self._resolve(task)
-            is_fan = any(resolved.get(key) is not None for key in _FAN)
+            is_fan = any(resolved.get(key) is not None for key in FAN_FIELDS)
             execute = is_fan or should_execute(resolved.get("when", ""))
             items = self._items(task, resolved) if is_fan else None
         except MissingVariable:

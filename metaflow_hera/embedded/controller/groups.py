@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..expressions.variables import MissingVariable, Resolve, substitute, tags
 from ..expressions.when import WhenError, should_execute
 from .execution import Call, CallError
-from .items import item_name, item_values
+from .items import item_name, item_values, without_items
 from .nodes import JSON, UNSUCCESSFUL, fulfilled
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Fan:
     ) -> None:
         self.dag = dag
         self.rank = rank
-        self.task = {k: v for k, v in task.items() if k not in ("withItems", "withParam", "withSequence")}
+        self.task = without_items(task)
         self.items = items
         self.node = node
         self.scope = scope
@@ -134,7 +134,7 @@ def check_items(task: JSON, items: list[Any], scope: Resolve) -> None:
 
     Items that give the same variables fail or succeed together: one of each kind is tried.
     """
-    body = {k: v for k, v in task.items() if k not in ("withItems", "withParam", "withSequence")}
+    body = without_items(task)
     lenient = never_runs(task)
     each = any(tag.startswith("=") for tag in tags(body))
     tried: set[frozenset[str]] = set()

@@ -8,9 +8,17 @@ from ..expressions.gojson import GoJSONError, Number, dumps, kind, loads
 
 JSON = dict[str, Any]
 
+FAN_FIELDS = ("withItems", "withParam", "withSequence")
+"""The fields of a task that make it a fan; it has one of them at most."""
+
 
 class ItemsError(ValueError):
     """A list of items that cannot be read; the message is the one Argo puts on the node."""
+
+
+def without_items(task: JSON) -> JSON:
+    """What each item's task is made of."""
+    return {key: value for key, value in task.items() if key not in FAN_FIELDS}
 
 
 def read_items(task: JSON) -> list[Any]:

@@ -74,14 +74,20 @@ def _reopen(workflow: JSON, now: float) -> None:
         stored.pop("shutdown", None)
 
 
-def override(workflow: JSON, parameters: Sequence[str]) -> None:
-    """Set the workflow's arguments, given as NAME=VALUE. Raises ManifestError for another form."""
-    given: dict[str, str] = {}
-    for text in parameters:
+def given_parameters(texts: Sequence[str]) -> dict[str, str]:
+    """What a person gave as NAME=VALUE. Raises ManifestError for another form."""
+    given = {}
+    for text in texts:
         name, sign, value = text.partition("=")
         if not sign:
             raise ManifestError(f"expected parameter of the form: NAME=VALUE. Received: {text}")
         given[name] = value
+    return given
+
+
+def override(workflow: JSON, parameters: Sequence[str]) -> None:
+    """Set the workflow's arguments, given as NAME=VALUE. Raises ManifestError for another form."""
+    given = given_parameters(parameters)
     if not given:
         return
     specs = [workflow["spec"], workflow.get("status", {}).get("storedWorkflowTemplateSpec")]

@@ -51,6 +51,19 @@ def parent(folder: Path, work: str) -> subprocess.Popen[str]:
     )
 
 
+def end_when_ready(process: subprocess.Popen[str], folder: Path) -> None:
+    """Send SIGTERM once the work has made the file `ready`, and wait for the end."""
+    try:
+        until = time.monotonic() + 30
+        while not (folder / "ready").exists():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    finally:
+        process.kill()
+
+
 def run(folder: Path, work: str) -> tuple[int, list[str], list[str]]:
     """The exit code, and the lines stored of stdout and stderr."""
     process = parent(folder, work)
@@ -184,15 +197,7 @@ def test_sigterm_is_passed_on_and_survived(tmp_path: Path) -> None:
         return 0
         """,
     )
-    try:
-        until = time.monotonic() + 30
-        while not (tmp_path / "ready").exists():
-            assert time.monotonic() < until
-            time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
-    finally:
-        process.kill()
+    end_when_ready(process, tmp_path)
     assert process.returncode == 9
     assert stored(tmp_path, "stdout") == ["told to end"]
 
@@ -201,15 +206,7 @@ def test_sigterm_ends_a_child_that_does_not_care(tmp_path: Path) -> None:
     process = parent(
         tmp_path, "signal.signal(signal.SIGTERM, signal.SIG_DFL)\nPath('ready').touch()\ntime.sleep(60)"
     )
-    try:
-        until = time.monotonic() + 30
-        while not (tmp_path / "ready").exists():
-            assert time.monotonic() < until
-            time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
-    finally:
-        process.kill()
+    end_when_ready(process, tmp_path)
     assert process.returncode == 128 + signal.SIGTERM
     assert "SIGTERM" in stored(tmp_path, "stderr")[-1]
 
