@@ -24,6 +24,7 @@ EXAMPLES = TESTS.parent / "examples"
 USER = "tester"
 SECONDS = 120.0
 """A bound for any one process: whoever takes longer hangs."""
+DEPENDS_ON_HOW_IT_RUNS = {"tags", "attempt"}
 
 
 def clean_environment(home: Path, **more: str) -> dict[str, str]:
@@ -121,6 +122,33 @@ class Mfhera:
     def stop(self) -> None:
         """End the embedded Argo, if there is one."""
         self.ok("local", "stop")
+
+
+def run_by_metaflow(mfhera: Mfhera, flow: str, *options: str) -> dict[str, dict[str, Any]]:
+    """The tasks of a flow that Metaflow's own `run` has run."""
+    done = mfhera.python(flow, "--quiet", "run", "--run-id-file", "id", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return mfhera.read(f"{flow_name(mfhera, flow)}/{(mfhera.folder / 'id').read_text()}")
+
+
+def flow_name(mfhera: Mfhera, flow: str) -> str:
+    """The class that a flow's script defines: LinearFlow for linear_flow.py."""
+    text = (mfhera.folder / flow).read_text()
+    return text.split("class ", 1)[1].split("(", 1)[0]
+
+
+def assert_same(ours: dict[str, dict[str, Any]], theirs: dict[str, dict[str, Any]]) -> None:
+    """Demand the same tasks with the same artifacts."""
+    assert sorted(ours) == sorted(theirs)
+    for key, task in ours.items():
+        for name in DEPENDS_ON_HOW_IT_RUNS:
+            del task[name], theirs[key][name]
+        assert task == theirs[key], key
+
+
+def step_of(run: Any, name: str) -> Any:
+    """A step of `status --json`."""
+    return next(step for step in run["steps"] if step["name"] == name)
 
 
 def message(done: subprocess.CompletedProcess[str]) -> str:

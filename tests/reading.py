@@ -1,7 +1,7 @@
 """Run as a script: writes the tasks of a run as JSON, as Metaflow's Client API reads them.
 
-The key of a task is `step/index/...`, its indices those of the foreachs around it. Each value is that
-of an artifact, as repr, so that two runs can be compared.
+The key of a task is `step/index/...`, its indices those of the foreachs around it, and `:turn` in a
+loop. Each value is that of an artifact, as repr, so that two runs can be compared.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ run = Run(sys.argv[1])
 for step in run:
     if step.id == "_parameters":
         continue
+    assert list(step), f"{step.id} has no tasks"
     for task in step:
         artifacts = {artifact.id: artifact.data for artifact in task}
         stack = task["_foreach_stack"].data or []
         key = "/".join([step.id, *(str(frame.index) for frame in stack)])
+        key = ":".join([key, *map(str, task["_iteration_stack"].data or [])])
         assert key not in tasks, key
         tasks[key] = {
             **{name: repr(value) for name, value in artifacts.items() if name not in OWN},

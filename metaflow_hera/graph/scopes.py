@@ -1,37 +1,57 @@
 """Scopes: which steps run together, once for each item of which foreach.
 
 The flow itself is a scope, and so is the body of each foreach. Inside a scope any graph is flat:
-tasks and whole inner scopes that wait for each other, whatever splits and joins there are.
+tasks and whole inner scopes that wait for each other, whatever splits, switches and joins there are.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from metaflow_hera.graph.steps import FOREACH, Graph, Step
+from metaflow_hera.graph.steps import FOREACH, SWITCH, Graph, Step
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One step run once in its scope. `after` are the members of the scope it waits for."""
+    """One step run once in its scope.
+
+    `needs` says what it waits for: it runs when of each group one edge was taken. A join has a group for
+    each branch of its split, any other step one group; the first task of a scope has none.
+    """
 
     step: Step
-    after: tuple[Member, ...]
+    needs: tuple[tuple[Edge, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Fan:
-    """The body of a foreach, run once for each item that the task before it found."""
+    """The body of a foreach, run once for each item that the task before it found.
+
+    Two foreachs that lead to the same step, where a switch chooses between them, have one body.
+    """
 
     foreach: Task
     body: Scope
 
 
 @dataclass(frozen=True)
+class Edge:
+    """A way into a task: taken when `source` ended well and, if it is a switch, chose `target`."""
+
+    source: Member
+    target: str
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether the source chooses where to go on."""
+        return isinstance(self.source, Task) and self.source.step.kind == SWITCH
+
+
+@dataclass(frozen=True, eq=False)
 class Scope:
     """What runs together: the members in an order in which each comes after those it waits for.
 
-    `path` names the foreach steps around it, outermost first: empty for the flow itself.
+    `path` names the foreach bodies around it by their first steps, outermost first: empty for the flow.
     """
 
     path: tuple[str, ...]
@@ -45,27 +65,41 @@ def scopes(graph: Graph) -> Scope:
     """The scope of the whole flow, with the scopes of its foreachs inside."""
     inside: dict[tuple[str, ...], list[Step]] = {}
     for step in graph:
-        inside.setdefault(graph.foreachs_around(step.name), []).append(step)
+        inside.setdefault(graph.bodies_around(step.name), []).append(step)
 
     def scope(path: tuple[str, ...]) -> Scope:
         members: list[Member] = []
         tasks: dict[str, Task] = {}
-        fans: dict[str, Fan] = {}
+        fans: dict[str, list[Fan]] = {}
+        bodies: dict[str, Scope] = {}
 
-        def member_of(source: str) -> Member:
-            """The member of this scope that a step belongs to: itself, or the fan it is inside of."""
-            around = graph.foreachs_around(source)
-            return tasks[source] if around == path else fans[around[len(path)]]
+        def edges(source: str, target: str) -> list[Edge]:
+            """The ways on which a step follows another: one, but for what several foreachs share."""
+            around = graph.bodies_around(source)
+            sources: list[Task] | list[Fan] = [tasks[source]] if around == path else fans[around[len(path)]]
+            return [Edge(member, target) for member in sources]
+
+        def needs(step: str) -> tuple[tuple[Edge, ...], ...]:
+            # What comes from outside of the scope is what the scope as a whole waits for: the first
+            # step of a body follows the foreach step, which is outside of the body.
+            groups = [
+                [edge for source in group if is_inside(source) for edge in edges(source, step)]
+                for group in graph.ways_into(step)
+            ]
+            return tuple(tuple(dict.fromkeys(group)) for group in groups if group)
+
+        def is_inside(source: str) -> bool:
+            return graph.bodies_around(source)[: len(path)] == path
 
         for step in inside[path]:
-            # What comes from outside of the scope is what the scope as a whole waits for. The first
-            # steps of a body follow the foreach step, which is outside of the body.
-            sources = [s for s in graph.into[step.name] if graph.foreachs_around(s)[: len(path)] == path]
-            after = tuple(dict.fromkeys(member_of(source) for source in sources))
-            task = tasks[step.name] = Task(step, after)
+            task = tasks[step.name] = Task(step, needs(step.name))
             members.append(task)
             if step.kind == FOREACH:
-                fan = fans[step.name] = Fan(task, scope((*path, step.name)))
+                (root,) = step.out
+                if root not in bodies:
+                    bodies[root] = scope((*path, root))
+                fan = Fan(task, bodies[root])
+                fans.setdefault(root, []).append(fan)
                 members.append(fan)
         return Scope(path, tuple(members))
 

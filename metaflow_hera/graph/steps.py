@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+
+from metaflow_hera.errors import FlowError
 
 FOREACH = "foreach"
 SPLIT = "split"
@@ -25,25 +27,49 @@ class Step:
     out: tuple[str, ...]
     parallel: bool = False
 
+    @property
+    def loops(self) -> bool:
+        """Whether the step may choose itself: it then runs turn after turn."""
+        return self.name in self.out
+
+
+@dataclass(frozen=True)
+class Branches:
+    """A split, static or foreach, that is open around a step.
+
+    `kind` is the split's, `roots` are the first steps of its branches: two splits that lead to the same
+    steps are one here, since a switch may choose between them. `inside` are the roots of the branches that
+    the step is in: one, or several where branches meet in a step that is no join.
+    """
+
+    kind: str
+    roots: tuple[str, ...]
+    inside: tuple[str, ...]
+
 
 class Graph:
     """The steps of a flow in an order in which each comes after all that lead to it.
 
     The one cycle Metaflow allows, a switch that chooses itself, is no exception to that order:
     the transition of a step to itself does not count.
+
+    Raises FlowError where a step can be reached from inside of different splits.
     """
 
     def __init__(self, start: str, end: str, steps: Mapping[str, Step]) -> None:
         self.start = start
         self.end = end
         self.into: dict[str, list[str]] = {name: [] for name in steps}
+        """For each step those that may lead to it; a loop is not among those that lead to itself."""
         for step in steps.values():
             for target in step.out:
-                self.into[target].append(step.name)
+                if target != step.name:
+                    self.into[target].append(step.name)
         self.steps = {name: steps[name] for name in self._ordered(steps)}
-        self.splits: dict[str, tuple[str, ...]] = {}
+        self.around: dict[str, tuple[Branches, ...]] = {}
         """For each step the splits (not switches: they have no join) that are open around it."""
-        self._find_splits()
+        for name in self.steps:
+            self.around[name] = self._splits_around(name)
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps.values())
@@ -51,13 +77,33 @@ class Graph:
     def __getitem__(self, name: str) -> Step:
         return self.steps[name]
 
-    def foreachs_around(self, name: str) -> tuple[str, ...]:
-        """The foreach steps whose bodies a step is in, outermost first."""
-        return tuple(split for split in self.splits[name] if self.steps[split].kind == FOREACH)
+    def bodies_around(self, name: str) -> tuple[str, ...]:
+        """The foreach bodies that a step is in, outermost first, each by the name of its first step."""
+        return tuple(split.roots[0] for split in self.around[name] if split.kind == FOREACH)
 
-    def split_of_join(self, name: str) -> str:
-        """The split step, static or foreach, that a join step closes."""
-        return self._after(self.into[name][0])[-1]
+    def before(self, source: str, target: str) -> tuple[Branches, ...]:
+        """The splits that are open on the way from one step to the next, that of `source` included."""
+        step = self.steps[source]
+        if step.kind in (FOREACH, SPLIT):
+            return (*self.around[source], Branches(step.kind, step.out, (target,)))
+        return self.around[source]
+
+    def ways_into(self, name: str) -> tuple[tuple[str, ...], ...]:
+        """The steps that may lead to a step, in groups: it runs after one of each group.
+
+        A join has a group for each branch of its split, any other step one; the first step has none.
+        """
+        joined = self.joined(name)
+        if joined is None:
+            return (tuple(self.into[name]),) if self.into[name] else ()
+        return tuple(
+            tuple(s for s in self.into[name] if root in self.before(s, name)[-1].inside)
+            for root in joined.roots
+        )
+
+    def joined(self, name: str) -> Branches | None:
+        """The split that a join step closes, with all branches that meet there; None for other steps."""
+        return self._merged(name)[-1] if self.steps[name].kind == JOIN else None
 
     def to_json(self) -> str:
         """The graph as JSON text, the same for the same graph."""
@@ -74,7 +120,7 @@ class Graph:
         return cls(data["start"], data["end"], {step.name: step for step in steps})
 
     def _ordered(self, steps: Mapping[str, Step]) -> list[str]:
-        waiting = {name: sum(source != name for source in into) for name, into in self.into.items()}
+        waiting = {name: len(into) for name, into in self.into.items()}
         ready = [self.start]
         order = []
         while ready:
@@ -87,12 +133,21 @@ class Graph:
                         ready.append(target)
         return order
 
-    def _find_splits(self) -> None:
-        for name, step in self.steps.items():
-            sources = [source for source in self.into[name] if source != name]
-            around = self._after(sources[0]) if sources else ()
-            self.splits[name] = around[:-1] if step.kind == JOIN else around
+    def _splits_around(self, name: str) -> tuple[Branches, ...]:
+        around = self._merged(name)
+        return around[:-1] if self.steps[name].kind == JOIN else around
 
-    def _after(self, name: str) -> tuple[str, ...]:
-        opens = self.steps[name].kind in (FOREACH, SPLIT)
-        return (*self.splits[name], name) if opens else self.splits[name]
+    def _merged(self, name: str) -> tuple[Branches, ...]:
+        """The splits that are open before a step, whichever way leads there."""
+        first, *others = [self.before(source, name) for source in self.into[name]] or [()]
+        for other in others:
+            if [split.roots for split in other] != [split.roots for split in first]:
+                raise FlowError(
+                    f"Step {name} can be reached from inside of different splits or foreachs: join each of "
+                    "them before."
+                )
+            first = tuple(
+                replace(one, inside=tuple(dict.fromkeys([*one.inside, *two.inside])))
+                for one, two in zip(first, other, strict=True)
+            )
+        return first

@@ -1,21 +1,53 @@
-"""Task ids and the tasks whose data a task starts from, all known before anything runs."""
+"""Task ids and the tasks whose data a task starts from: known before anything runs, but for choices."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Protocol
 
-from metaflow_hera.graph.steps import FOREACH, JOIN, Graph
+from metaflow_hera.graph.steps import FOREACH, SWITCH, Graph
 
 Path = tuple[int, ...]
 """The index in each foreach around a task, outermost first: (0, 3) is item 3 of item 0."""
 
+OUT_OF_ATTEMPTS = 3
+"""The exit code of a pod whose task has failed as often as it may: Argo is not to start it again."""
 
-def task_id(step: str, path: Path) -> str:
-    """The id of a step's task: `train`, or `train-0-3` inside two foreachs.
 
-    Never a bare number: Metaflow's metadata providers take those for ids of their own.
-    """
-    return "-".join([step, *map(str, path)])
+@dataclass(frozen=True)
+class TaskKey:
+    """Which task of a run: a step, the indices in the foreachs around it, and the turn of a loop."""
+
+    step: str
+    path: Path = ()
+    turn: int | None = None
+
+    @property
+    def task_id(self) -> str:
+        """The task's id in Metaflow: `train`, `train-0-3` inside two foreachs, `refine-0_2` in turn 2.
+
+        Never a bare number: Metaflow's metadata providers take those for ids of their own.
+        """
+        place = "-".join([self.step, *map(str, self.path)])
+        return place if self.turn is None else f"{place}_{self.turn}"
+
+
+class RunSoFar(Protocol):
+    """What a run's tasks have left, as the datastore knows it."""
+
+    def cardinality(self, task: TaskKey) -> int:
+        """How many items a foreach task found."""
+
+    def ended(self, tasks: Sequence[TaskKey]) -> Sequence[TaskKey]:
+        """Those of the tasks that have ended well."""
+
+    def choice(self, task: TaskKey) -> str:
+        """The step that a switch's task chose."""
+
+    def last_turn(self, loop: TaskKey) -> TaskKey | None:
+        """The last turn that ended well of a loop's task (given without a turn); None before the first."""
 
 
 def parse_path(text: str) -> Path:
@@ -23,22 +55,38 @@ def parse_path(text: str) -> Path:
     return tuple(int(index) for index in text.split("-")[1:])
 
 
-def input_tasks(
-    graph: Graph, step: str, path: Path, cardinality: Callable[[str, Path], int]
-) -> list[tuple[str, Path]]:
-    """The tasks that precede a task: (step, path) pairs in the order in which Metaflow gives them.
+def input_tasks(graph: Graph, task: TaskKey, run: RunSoFar) -> list[TaskKey]:
+    """The tasks that precede a task, in the order in which Metaflow gives them.
 
-    `cardinality(step, path)` tells how many items a foreach task found; only a join of a foreach asks.
-    The first step of a flow has none.
+    The first step of a flow has none. What the graph leaves open is asked of `run`: how many items a
+    foreach had, how many turns a loop, and, where several steps may lead here, which of them did.
     """
-    sources = graph.into[step]
-    if graph[step].kind == JOIN and graph[split := graph.split_of_join(step)].kind == FOREACH:
-        items = range(cardinality(split, path))
-        return [(source, (*path, index)) for index in items for source in sources]
-    return [(source, path[: len(graph.foreachs_around(source))]) for source in sources]
+    if task.turn:
+        return [TaskKey(task.step, task.path, task.turn - 1)]
+    joined = graph.joined(task.step)
+    paths = [task.path]
+    if joined and joined.kind == FOREACH:
+        foreachs = _taken(graph, joined.roots[0], [task.path], run)
+        paths = [(*task.path, item) for foreach in foreachs for item in range(run.cardinality(foreach))]
+    return _taken(graph, task.step, paths, run)
 
 
-def split_index(graph: Graph, step: str, path: Path) -> int | None:
+def split_index(graph: Graph, task: TaskKey) -> int | None:
     """The index of the item for a task that is the first in the body of a foreach, else None."""
-    opened = any(graph[source].kind == FOREACH for source in graph.into[step])
-    return path[-1] if opened and path else None
+    opened = any(graph[source].kind == FOREACH for source in graph.into[task.step])
+    return task.path[-1] if opened and not task.turn else None
+
+
+def _taken(graph: Graph, step: str, paths: Sequence[Path], run: RunSoFar) -> list[TaskKey]:
+    """The tasks from which the run came to a step, on each of the paths in turn.
+
+    Nothing is asked where it can only have come one way: a step runs when all before it ended well.
+    """
+    found: list[TaskKey | None] = []
+    for path, source in product(paths, graph.into[step]):
+        task = TaskKey(source, path[: len(graph.bodies_around(source))])
+        found.append(run.last_turn(task) if graph[source].loops else task)
+    tasks = [task for task in found if task is not None]
+    if all(len(group) == 1 for group in graph.ways_into(step)):
+        return tasks
+    return [task for task in run.ended(tasks) if graph[task.step].kind != SWITCH or run.choice(task) == step]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from metaflow.datastore import FlowDataStore
 from metaflow.metaflow_config import MAX_ATTEMPTS
@@ -12,44 +15,87 @@ from metaflow.plugins import DATASTORES
 from metaflow.util import compress_list
 
 from metaflow_hera.errors import RunFailed
+from metaflow_hera.graph.tasks import TaskKey
 
-__all__ = ["MAX_ATTEMPTS", "TaskStore"]
+__all__ = ["MAX_ATTEMPTS", "RunStore"]
+
+PARAMETERS_STEP = "_parameters"
+PARAMETERS_TASK = "parameters"
+"""The id of the task that holds a run's parameters."""
 
 
-class TaskStore:
-    """The tasks of one flow in a datastore of a given type and root."""
+class RunStore:
+    """The tasks of one run in a datastore of a given type and root."""
 
-    def __init__(self, flow: str, datastore: str, root: str) -> None:
+    def __init__(self, flow: str, datastore: str, root: str, run_id: str) -> None:
         storage = next(impl for impl in DATASTORES if datastore == impl.TYPE)
         self._store = FlowDataStore(flow, None, storage_impl=storage, ds_root=root)
+        self._run_id = run_id
 
-    def attempts(self, run_id: str, step: str, task_id: str) -> int:
+    def attempts(self, task: TaskKey) -> int:
         """How many attempts of a task the datastore knows: one more than the last one's number."""
         storage = self._store._storage_impl
-        folder = storage.path_join(self._store.flow_name, run_id, step, task_id)
+        folder = storage.path_join(self._store.flow_name, self._run_id, task.step, task.task_id)
         names = [f"{attempt}.attempt.json" for attempt in range(MAX_ATTEMPTS)]
         known = storage.is_file([storage.path_join(folder, name) for name in names])
         return max((attempt + 1 for attempt, exists in enumerate(known) if exists), default=0)
 
-    def is_done(self, run_id: str, step: str, task_id: str) -> bool:
-        """Whether an attempt of a task has ended well, with all its artifacts stored."""
-        return bool(self._store.get_task_datastores(pathspecs=[f"{run_id}/{step}/{task_id}"]))
+    def is_registered(self) -> bool:
+        """Whether the run and its parameters are stored."""
+        return bool(self._found([f"{self._run_id}/{PARAMETERS_STEP}/{PARAMETERS_TASK}"]))
 
-    def cardinality(self, run_id: str, step: str, task_id: str) -> int:
+    def ended(self, tasks: Sequence[TaskKey]) -> Sequence[TaskKey]:
+        """Those of the tasks of which an attempt has ended well, with all its artifacts stored."""
+        if not tasks:
+            return []
+        found = {(store.step_name, store.task_id) for store in self._found(map(self.pathspec, tasks))}
+        return [task for task in tasks if (task.step, task.task_id) in found]
+
+    def cardinality(self, task: TaskKey) -> int:
         """How many items a foreach task found. Raises RunFailed when that task has not ended well."""
-        stores = self._store.get_task_datastores(pathspecs=[f"{run_id}/{step}/{task_id}"])
-        if not stores:
-            raise RunFailed(f"The datastore has no finished task {run_id}/{step}/{task_id} to join.")
-        return int(stores[0]["_foreach_num_splits"])
+        return int(self._artifact(task, "_foreach_num_splits"))
 
-    def save_logs(
-        self, run_id: str, step: str, task_id: str, attempt: int, streams: Mapping[str, Path]
-    ) -> None:
+    def choice(self, task: TaskKey) -> str:
+        """The step that a switch's task chose. Raises RunFailed when that task has not ended well."""
+        return str(self._artifact(task, "_transition")[0][0])
+
+    def last_turn(self, loop: TaskKey) -> TaskKey | None:
+        """The last turn that ended well of a loop's task; None before the first.
+
+        Turns follow each other, so a few questions find it, however many there are.
+        """
+
+        def is_missing(turn: int) -> bool:
+            return not self.ended([replace(loop, turn=turn)])
+
+        bound = 1
+        while not is_missing(bound - 1):
+            bound *= 2
+        turns = bisect_left(range(bound), True, key=is_missing)
+        return replace(loop, turn=turns - 1) if turns else None
+
+    def save_logs(self, task: TaskKey, attempt: int, streams: Mapping[str, Path]) -> None:
         """Store log files in Metaflow's format; `streams` maps "stdout" and "stderr" to files."""
-        task = self._store.get_task_datastore(run_id, step, task_id, attempt=attempt, mode="w")
-        task.save_logs(TASK_LOG_SOURCE, {name: path.read_bytes() for name, path in streams.items()})
+        store = self._store.get_task_datastore(
+            self._run_id, task.step, task.task_id, attempt=attempt, mode="w"
+        )
+        store.save_logs(TASK_LOG_SOURCE, {name: path.read_bytes() for name, path in streams.items()})
 
-    @staticmethod
-    def compressed(pathspecs: Sequence[str]) -> str:
-        """Pathspecs as Metaflow's `--input-paths` takes them."""
-        return str(compress_list(list(pathspecs)))
+    def pathspec(self, task: TaskKey) -> str:
+        """A task's place in the datastore: run/step/task."""
+        return f"{self._run_id}/{task.step}/{task.task_id}"
+
+    def input_paths(self, tasks: Sequence[TaskKey]) -> str:
+        """The tasks as Metaflow's `--input-paths` takes them; none: the run's parameters."""
+        paths = [self.pathspec(task) for task in tasks]
+        return str(compress_list(paths or [f"{self._run_id}/{PARAMETERS_STEP}/{PARAMETERS_TASK}"]))
+
+    def _artifact(self, task: TaskKey, name: str) -> Any:
+        stores = self._found([self.pathspec(task)])
+        if not stores:
+            raise RunFailed(f"The datastore has no finished task {self.pathspec(task)} to go on from.")
+        return stores[0][name]
+
+    def _found(self, pathspecs: Any) -> Sequence[Any]:
+        found: Sequence[Any] = self._store.get_task_datastores(pathspecs=list(pathspecs))
+        return found

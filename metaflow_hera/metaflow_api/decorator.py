@@ -2,7 +2,7 @@
 
 It is attached at create and in the pod, never written by users. At create it adds what a pod needs to
 the code package; in the pod it tells the metadata where the task runs, and writes what Argo has to
-know of the finished step: the items of a foreach.
+know of the finished step: the items of a foreach, the choice of a switch.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import metaflow_hera
 from metaflow_hera.metaflow_api.settings import FILE_NAME
 
 NAME = "hera_internal"
-ITEMS_ENV = "METAFLOW_HERA_ITEMS"
-"""The environment variable that names the file to write a foreach's items to."""
+OUTPUT_ENV = "METAFLOW_HERA_OUTPUT"
+"""The environment variable that names the file to write a foreach's items, or a switch's choice, to."""
 FINISHED_ENV = "METAFLOW_HERA_FINISHED"
 """The environment variable that names the file to make once a task is finished as it ought to be."""
 
@@ -94,17 +94,26 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
         retry_count: int,
         max_user_code_retries: int,
     ) -> None:
-        """Write the items of a foreach for Argo to fan out over, and note that the task is finished.
+        """Write what Argo has to know, and note that the task is finished.
 
         Not where the step left without its self.next(): Metaflow's own runtime then ends the run, and
         Argo would just go on. `is_task_ok` does not tell: it is false as well after a sys.exit(0) that
         comes after self.next(), which is a good end to Metaflow.
         """
+        node = graph[step_name]
         next_steps = flow._transition[0] if flow._transition else []
-        if next_steps != graph[step_name].out_funcs:
+        if node.type == "split-switch":
+            if len(next_steps) != 1 or next_steps[0] not in node.out_funcs:
+                return
+            _write_output(next_steps[0])
+        elif next_steps != node.out_funcs:
             return
-        if graph[step_name].type == "foreach" and flow._foreach_num_splits is not None:
-            path = Path(os.environ[ITEMS_ENV])
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(list(range(flow._foreach_num_splits)), separators=(",", ":")))
+        elif node.type == "foreach" and flow._foreach_num_splits is not None:
+            _write_output(json.dumps(list(range(flow._foreach_num_splits)), separators=(",", ":")))
         Path(os.environ[FINISHED_ENV]).touch()
+
+
+def _write_output(text: str) -> None:
+    path = Path(os.environ[OUTPUT_ENV])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

@@ -28,6 +28,7 @@ from metaflow.util import get_username
 from metaflow_hera.errors import FlowError, UsageError
 from metaflow_hera.graph.steps import Graph, Step
 from metaflow_hera.metaflow_api.commands import command_line
+from metaflow_hera.metaflow_api.settings import Retries
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,6 @@ class Parameter:
     def must_be_given(self) -> bool:
         """Whether no run can start without a value for it."""
         return self.required and self.default is None
-
-
-@dataclass(frozen=True)
-class Retries:
-    """How often a step is retried: its own code, and in all (with @catch's last attempts)."""
-
-    user_code: int
-    total: int
-    minutes_between: int
 
 
 @dataclass
@@ -253,7 +245,7 @@ def _step(node: Any) -> Step:
     return Step(
         name=node.name,
         kind=node.type,
-        out=tuple(node.out_funcs),
+        out=tuple(dict.fromkeys(node.out_funcs)),  # two cases of a switch may lead to the same step
         parallel=bool(node.parallel_step or node.parallel_foreach),
     )
 

@@ -42,7 +42,7 @@ def save_package(flow: LoadedFlow) -> CodePackage:
         datastore_root=state.flow_datastore.datastore_root,
         graph=flow.graph,
         top_level=_pod_options(flow),
-        user_code_retries={step.name: flow.retries(step.name).user_code for step in flow.graph},
+        retries={step.name: flow.retries(step.name) for step in flow.graph},
     )
     with tempfile.TemporaryDirectory(prefix="mfhera-") as folder:
         settings_file = Path(folder, "settings.json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from metaflow_hera.errors import FlowError
@@ -14,19 +14,27 @@ FILE_NAME = "metaflow_hera.json"
 
 
 @dataclass(frozen=True)
+class Retries:
+    """How often a step is retried: its own code, and in all (with @catch's last attempts)."""
+
+    user_code: int
+    total: int
+    minutes_between: int
+
+
+@dataclass(frozen=True)
 class PodSettings:
     """The part of a deployment that depends on the flow's code alone.
 
     `script` is the flow's file within the code package, `datastore_root` where its datastore lies,
-    `top_level` Metaflow's options before the command, `user_code_retries` for each step how often its
-    own code is retried.
+    `top_level` Metaflow's options before the command, `retries` what each step's retries are.
     """
 
     script: str
     datastore_root: str
     graph: Graph
     top_level: Sequence[str]
-    user_code_retries: Mapping[str, int]
+    retries: Mapping[str, Retries]
 
     def to_json(self) -> str:
         """The settings as JSON text, the same for the same settings."""
@@ -36,7 +44,7 @@ class PodSettings:
                 "datastore_root": self.datastore_root,
                 "graph": json.loads(self.graph.to_json()),
                 "top_level": list(self.top_level),
-                "user_code_retries": dict(self.user_code_retries),
+                "retries": {step: asdict(retries) for step, retries in self.retries.items()},
             }
         )
 
@@ -45,9 +53,8 @@ class PodSettings:
         """The settings that `to_json` wrote."""
         data = json.loads(text)
         graph = Graph.from_json(json.dumps(data["graph"]))
-        return cls(
-            data["script"], data["datastore_root"], graph, data["top_level"], data["user_code_retries"]
-        )
+        retries = {step: Retries(**known) for step, known in data["retries"].items()}
+        return cls(data["script"], data["datastore_root"], graph, data["top_level"], retries)
 
 
 def load_pod_settings() -> PodSettings:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from os import environ
 
 from metaflow_hera.graph import values
-from metaflow_hera.graph.tasks import input_tasks, split_index, task_id
-from metaflow_hera.metaflow_api.datastore import TaskStore
+from metaflow_hera.graph.tasks import input_tasks, split_index
+from metaflow_hera.metaflow_api.datastore import PARAMETERS_TASK, RunStore
 from metaflow_hera.metaflow_api.settings import PodSettings
-from metaflow_hera.runtime.task import PARAMETERS_STEP, PARAMETERS_TASK, PodTask
+from metaflow_hera.runtime.task import PodTask
 
 PARAMETER_PREFIX = "METAFLOW_INIT_"
 """Metaflow's `init` reads the Parameter `alpha` from METAFLOW_INIT_ALPHA."""
@@ -26,24 +26,26 @@ def init_arguments(task: PodTask, settings: PodSettings) -> Sequence[str]:
     ]
 
 
-def step_arguments(task: PodTask, settings: PodSettings, store: TaskStore, attempt: int) -> Sequence[str]:
+def step_arguments(
+    task: PodTask, settings: PodSettings, store: RunStore, attempt: int, earlier: int
+) -> Sequence[str]:
     """The arguments that run the task, as the given attempt.
 
-    Attempts that an earlier retry of the whole run made do not count against the step's own retries.
+    `earlier` of the attempts were made before the whole run was retried: they do not count against the
+    step's own retries.
     """
-    earlier = attempt - task.argo_retries
     arguments = [
         *settings.top_level,
         "step",
         task.step,
         f"--run-id={task.run_id}",
-        f"--task-id={task.task_id}",
+        f"--task-id={task.key.task_id}",
         f"--retry-count={attempt}",
-        f"--max-user-code-retries={settings.user_code_retries[task.step] + earlier}",
-        f"--input-paths={_input_paths(task, settings, store)}",
+        f"--max-user-code-retries={settings.retries[task.step].user_code + earlier}",
+        f"--input-paths={store.input_paths(input_tasks(settings.graph, task.key, store))}",
         *(f"--tag={tag}" for tag in task.tags),
     ]
-    index = split_index(settings.graph, task.step, task.path)
+    index = split_index(settings.graph, task.key)
     if index is not None:
         arguments.append(f"--split-index={index}")
     if task.namespace is not None:
@@ -56,15 +58,3 @@ def take_parameters() -> dict[str, str]:
     given = {name: environ.pop(name) for name in list(environ) if name.startswith(PARAMETER_PREFIX)}
     decoded = {name: values.decode(text) for name, text in given.items()}
     return {name: value for name, value in decoded.items() if value is not None}
-
-
-def _input_paths(task: PodTask, settings: PodSettings, store: TaskStore) -> str:
-    if task.step == settings.graph.start:
-        return f"{task.run_id}/{PARAMETERS_STEP}/{PARAMETERS_TASK}"
-    tasks = input_tasks(
-        settings.graph,
-        task.step,
-        task.path,
-        lambda step, path: store.cardinality(task.run_id, step, task_id(step, path)),
-    )
-    return store.compressed([f"{task.run_id}/{step}/{task_id(step, path)}" for step, path in tasks])

@@ -4,35 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from metaflow_hera.graph.tasks import Path, parse_path, task_id
-
-PARAMETERS_STEP = "_parameters"
-PARAMETERS_TASK = "parameters"
-"""The id of the task that holds a run's parameters."""
+from metaflow_hera.graph.tasks import TaskKey, parse_path
 
 
 @dataclass(frozen=True)
 class PodTask:
     """The task of this pod.
 
-    `path` is the index in each foreach around it, `argo_retries` how often Argo has started it
-    again. `tags` and `namespace` are those of the deployment.
+    `argo_retries` is how often Argo has started the pod again; `tags` and `namespace` are those of the
+    deployment.
     """
 
     flow: str
     run_id: str
-    step: str
-    path: Path
+    key: TaskKey
     argo_retries: int
     tags: tuple[str, ...]
     namespace: str | None
 
     @property
-    def task_id(self) -> str:
-        """The task's id in Metaflow."""
-        return task_id(self.step, self.path)
+    def step(self) -> str:
+        """The name of the task's step."""
+        return self.key.step
+
+    def turn(self, number: int) -> PodTask:
+        """The task of one turn, where the step is a loop."""
+        return replace(self, key=replace(self.key, turn=number))
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> PodTask:
@@ -40,8 +39,7 @@ class PodTask:
         return cls(
             flow=env["METAFLOW_FLOW_NAME"],
             run_id=env["METAFLOW_RUN_ID"],
-            step=env["METAFLOW_STEP_NAME"],
-            path=parse_path(env.get("METAFLOW_HERA_PATH", "")),
+            key=TaskKey(env["METAFLOW_STEP_NAME"], parse_path(env.get("METAFLOW_HERA_PATH", ""))),
             argo_retries=int(env.get("METAFLOW_HERA_RETRIES", "0")),
             tags=tuple(json.loads(env.get("METAFLOW_HERA_TAGS", "[]"))),
             namespace=env.get("METAFLOW_HERA_NAMESPACE"),

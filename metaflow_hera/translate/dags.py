@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hera.workflows import DAG, Parameter, Task
 
 from metaflow_hera.graph import scopes
 from metaflow_hera.translate.names import Names
-from metaflow_hera.translate.pods import ITEMS, Pods
+from metaflow_hera.translate.pods import CHOICE, ITEMS, Pods
 
 PATH = "{{inputs.parameters.path}}"
 ITEM_PATH = PATH + "-{{item}}"
@@ -20,6 +22,7 @@ class Dags:
         self._pods = pods
         self._names = names
         self._max_workers = max_workers
+        self._fans: dict[scopes.Scope, str] = {}
 
     def entrypoint(self, flow: scopes.Scope) -> str:
         """Make the templates of a whole flow and return the name of the one to begin with."""
@@ -37,14 +40,15 @@ class Dags:
                     name=names.give(f"{member.foreach.step.name}-foreach"),
                     template=self._fan(member),
                     arguments={ITEMS: found, **path},
-                    depends=tasks[member.foreach].name,
+                    depends=f"{tasks[member.foreach].name}.Succeeded",
                 )
             else:
                 tasks[member] = Task(
                     name=names.give(member.step.name),
                     template=self._pods.template(member.step),
                     arguments={"step": member.step.name, **path},
-                    depends=" && ".join(tasks[before].name for before in member.after) or None,
+                    depends=_depends(member, tasks),
+                    when=_when(member, tasks),
                 )
         return self._dag(title, [Parameter(name="path")] if scope.path else [], list(tasks.values()))
 
@@ -53,6 +57,11 @@ class Dags:
 
         The limit is this template's alone: that is what makes it hold for each foreach step.
         """
+        if fan.body not in self._fans:
+            self._fans[fan.body] = self._new_fan(fan)
+        return self._fans[fan.body]
+
+    def _new_fan(self, fan: scopes.Fan) -> str:
         title = fan.foreach.step.name
         match fan.body.members:
             case (scopes.Task(step),):  # a pod is a body of its own: no DAG around each
@@ -74,3 +83,35 @@ class Dags:
         name = self._names.give(title)
         self.templates.append(DAG(name=name, inputs=inputs or None, tasks=[*tasks], parallelism=parallelism))
         return name
+
+
+def _depends(member: scopes.Task, tasks: Mapping[scopes.Member, Task]) -> str | None:
+    """What must have ended before a task.
+
+    Where one of several edges is to be taken, each of their sources must have ended or been passed by;
+    `_when` then tells whether an edge was taken.
+    """
+    parts: list[str] = []
+    for group in member.needs:
+        names = [str(tasks[edge.source].name) for edge in group]
+        if len(names) == 1:
+            parts.append(f"{names[0]}.Succeeded")
+        else:
+            parts += [f"({name}.Succeeded || {name}.Skipped || {name}.Omitted)" for name in names]
+    return " && ".join(dict.fromkeys(parts)) or None
+
+
+def _when(member: scopes.Task, tasks: Mapping[scopes.Member, Task]) -> str | None:
+    """Whether of each group one edge was taken; None where `_depends` alone says so."""
+    groups = []
+    for group in member.needs:
+        if len(group) > 1 or group[0].is_choice:
+            groups.append(" || ".join(_taken(edge, tasks) for edge in group))
+    return groups[0] if len(groups) == 1 else " && ".join(f"({group})" for group in groups) or None
+
+
+def _taken(edge: scopes.Edge, tasks: Mapping[scopes.Member, Task]) -> str:
+    name = tasks[edge.source].name
+    if edge.is_choice:
+        return f"'{{{{tasks.{name}.outputs.parameters.{CHOICE}}}}}' == '{edge.target}'"
+    return f"'{{{{tasks.{name}.status}}}}' == 'Succeeded'"

@@ -23,15 +23,21 @@ from hera.workflows.models import (
 )
 
 from metaflow_hera.graph import values
-from metaflow_hera.graph.steps import FOREACH, Step
+from metaflow_hera.graph.steps import FOREACH, SWITCH, Step
+from metaflow_hera.graph.tasks import OUT_OF_ATTEMPTS
 from metaflow_hera.metaflow_api.compute import kubernetes_attributes
-from metaflow_hera.metaflow_api.flows import LoadedFlow, Retries
+from metaflow_hera.metaflow_api.flows import LoadedFlow
+from metaflow_hera.metaflow_api.settings import Retries
 from metaflow_hera.translate import parameters
 from metaflow_hera.translate.names import Names
 from metaflow_hera.translate.settings import Settings
 
 ITEMS = "items"
-ITEMS_PATH = "/tmp/metaflow_hera/items"
+"""The output of a foreach step: the list that Argo fans out over."""
+CHOICE = "next"
+"""The output of a switch step: the step it chose."""
+OUTPUTS = {FOREACH: ITEMS, SWITCH: CHOICE}
+OUTPUT_FOLDER = "/tmp/metaflow_hera"
 RUN_ID = "argo-{{workflow.name}}"
 POD_FIELDS = {
     "METAFLOW_KUBERNETES_POD_NAMESPACE": "metadata.namespace",
@@ -50,7 +56,8 @@ class Shape:
     `compute` and `variables` are JSON text, so that shapes can be compared.
     """
 
-    fans_out: bool
+    kind: str
+    loops: bool
     retries: Retries
     compute: str
     variables: str
@@ -58,7 +65,12 @@ class Shape:
     @property
     def title(self) -> str:
         """A name that tells what is special about the pod."""
-        traits = [("foreach", self.fans_out), ("retry", self.retries.total > 0)]
+        traits = [
+            ("foreach", self.kind == FOREACH),
+            ("switch", self.kind == SWITCH and not self.loops),
+            ("loop", self.loops),
+            ("retry", self.retries.total > 0),
+        ]
         return "-".join(["task", *(word for word, holds in traits if holds)])
 
 
@@ -90,7 +102,9 @@ class Pods:
             {},
         )
         return Shape(
-            fans_out=step.kind == FOREACH,
+            # Linear, join, end: no difference to a pod.
+            kind=step.kind if step.kind in OUTPUTS else "",
+            loops=step.loops,
             # How much of it is the step's own code concerns the pod's settings, not its shape.
             retries=Retries(0, retries.total, retries.minutes_between if retries.total else 0),
             compute=json.dumps(kubernetes_attributes(self._flow, step.name), sort_keys=True, default=str),
@@ -99,18 +113,21 @@ class Pods:
 
     def _container(self, shape: Shape) -> Container:
         compute = json.loads(shape.compute)
-        items = Parameter(name=ITEMS, value_from=ValueFrom(path=ITEMS_PATH, default=""))
+        output = OUTPUTS.get(shape.kind)
         return Container(
             name=self._names.give(shape.title),
             inputs=[Parameter(name="step"), Parameter(name="path", value="")],
-            outputs=[items] if shape.fans_out else None,
+            # The default is for those who read it of a step that the run passed by.
+            outputs=[Parameter(name=output, value_from=ValueFrom(path=_output_path(output), default=""))]
+            if output
+            else None,
             image=compute["image"],
             image_pull_policy=compute["image_pull_policy"],
             command=[self._settings.python],
             args=["-c", bootstrap()],
             env=self._environment(shape),
             resources=_resources(compute),
-            retry_strategy=_retry_strategy(shape.retries),
+            retry_strategy=_retry_strategy(shape),
             service_account_name=compute["service_account"],
             node_selector=compute["node_selector"] or None,
             annotations={"metaflow/step_name": "{{inputs.parameters.step}}"},
@@ -136,8 +153,8 @@ class Pods:
             fixed["METAFLOW_HERA_TAGS"] = json.dumps(list(self._settings.tags))
         if self._settings.namespace is not None:
             fixed["METAFLOW_HERA_NAMESPACE"] = self._settings.namespace
-        if shape.fans_out:
-            fixed["METAFLOW_HERA_ITEMS"] = ITEMS_PATH
+        if shape.kind in OUTPUTS:
+            fixed["METAFLOW_HERA_OUTPUT"] = _output_path(OUTPUTS[shape.kind])
         by_argo = {
             "METAFLOW_STEP_NAME": "{{inputs.parameters.step}}",
             "METAFLOW_HERA_PATH": "{{inputs.parameters.path}}",
@@ -182,11 +199,22 @@ def _variables(fixed: Mapping[str, str]) -> list[Env]:
     return [Env(name=name, value=str(value)) for name, value in plain.items()]
 
 
-def _retry_strategy(retries: Retries) -> RetryStrategy | None:
+def _output_path(name: str) -> str:
+    return f"{OUTPUT_FOLDER}/{name}"
+
+
+def _retry_strategy(shape: Shape) -> RetryStrategy | None:
+    retries = shape.retries
     if not retries.total:
         return None
     backoff = Backoff(duration=f"{retries.minutes_between}m") if retries.minutes_between else None
-    return RetryStrategy(limit=str(retries.total), retry_policy="Always", backoff=backoff)
+    return RetryStrategy(
+        limit=str(retries.total),
+        retry_policy="Always",
+        backoff=backoff,
+        # The turns of a loop have their attempts in the pod: Argo starts one again that was lost.
+        expression=f"lastRetry.exitCode != '{OUT_OF_ATTEMPTS}'" if shape.loops else None,
+    )
 
 
 def _resources(compute: Mapping[str, Any]) -> ResourceRequirements:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from metaflow_hera.errors import FlowError, UnsupportedError
-from metaflow_hera.graph.steps import SWITCH
 from metaflow_hera.metaflow_api.compute import kubernetes_attributes, unusual_attributes
 from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.translate import schedules
@@ -53,8 +52,6 @@ def check(flow: LoadedFlow) -> None:
             raise UnsupportedError(f"@{decorator.name} is not supported yet.")
     schedules.check(flow)
     for step in flow.graph:
-        if step.kind == SWITCH:
-            raise UnsupportedError(f"Step {step.name} chooses its next step: that is not supported yet.")
         if step.parallel:
             raise UnsupportedError(f"Step {step.name} uses num_parallel or @parallel: not supported yet.")
         for decorator in flow.step_decorators(step.name):

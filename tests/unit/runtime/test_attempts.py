@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from metaflow_hera.graph.steps import Graph, Step
-from metaflow_hera.metaflow_api.datastore import MAX_ATTEMPTS, TaskStore
-from metaflow_hera.metaflow_api.settings import PodSettings
+from metaflow_hera.graph.tasks import TaskKey
+from metaflow_hera.metaflow_api.datastore import MAX_ATTEMPTS, RunStore
+from metaflow_hera.metaflow_api.settings import PodSettings, Retries
 from metaflow_hera.runtime.arguments import init_arguments, step_arguments, take_parameters
 from metaflow_hera.runtime.task import PodTask
 
@@ -24,14 +25,16 @@ SETTINGS = PodSettings(
     datastore_root="root",
     graph=Graph("start", "end", {step.name: step for step in STEPS}),
     top_level=["--quiet"],
-    user_code_retries={step.name: 2 for step in STEPS},
+    retries={step.name: Retries(2, 2, 0) for step in STEPS},
 )
+
+WORK = TaskKey("work", (0,))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> TaskStore:
+def store(tmp_path: Path) -> RunStore:
     """A local datastore."""
-    return TaskStore("MyFlow", "local", str(tmp_path))
+    return RunStore("MyFlow", "local", str(tmp_path), "argo-x")
 
 
 def task(step: str, path: str = "", retries: int = 0, **more: str) -> PodTask:
@@ -55,22 +58,24 @@ def attempt(folder: Path, number: int) -> None:
     (place / f"{number}.attempt.json").write_text(json.dumps({"time": 1}))
 
 
-def test_the_datastore_knows_the_attempts_before(store: TaskStore, tmp_path: Path) -> None:
-    assert store.attempts("argo-x", "work", "work-0") == 0
+def test_the_datastore_knows_the_attempts_before(store: RunStore, tmp_path: Path) -> None:
+    assert store.attempts(WORK) == 0
     attempt(tmp_path, 0)
-    assert store.attempts("argo-x", "work", "work-0") == 1
+    assert store.attempts(WORK) == 1
     attempt(tmp_path, 2)  # 1 was killed before it began
-    assert store.attempts("argo-x", "work", "work-0") == 3
+    assert store.attempts(WORK) == 3
     attempt(tmp_path, MAX_ATTEMPTS - 1)
-    assert store.attempts("argo-x", "work", "work-0") == MAX_ATTEMPTS
+    assert store.attempts(WORK) == MAX_ATTEMPTS
 
 
-def test_nothing_is_done_in_an_empty_datastore(store: TaskStore) -> None:
-    assert not store.is_done("argo-x", "work", "work-0")
+def test_nothing_is_done_in_an_empty_datastore(store: RunStore) -> None:
+    assert not store.is_registered()
+    assert store.ended([WORK]) == []
+    assert store.last_turn(TaskKey("loop")) is None
 
 
-def test_the_command_of_a_task_in_a_foreach(store: TaskStore) -> None:
-    arguments = step_arguments(task("work", "-3"), SETTINGS, store, 0)
+def test_the_command_of_a_task_in_a_foreach(store: RunStore) -> None:
+    arguments = step_arguments(task("work", "-3"), SETTINGS, store, 0, 0)
     assert list(arguments) == [
         "--quiet",
         "step",
@@ -84,23 +89,23 @@ def test_the_command_of_a_task_in_a_foreach(store: TaskStore) -> None:
     ]
 
 
-def test_attempts_of_an_earlier_retry_do_not_count_against_the_step(store: TaskStore) -> None:
+def test_attempts_of_an_earlier_retry_do_not_count_against_the_step(store: RunStore) -> None:
     """Argo makes its second attempt, after two of an earlier retry of the whole run: it is number 3."""
-    arguments = step_arguments(task("work", "-0", retries=1), SETTINGS, store, 3)
+    arguments = step_arguments(task("work", "-0", retries=1), SETTINGS, store, 3, 2)
     assert "--retry-count=3" in arguments
     assert "--max-user-code-retries=4" in arguments
 
 
-def test_tags_and_namespace_go_along(store: TaskStore) -> None:
+def test_tags_and_namespace_go_along(store: RunStore) -> None:
     mine = task("work", "-0", METAFLOW_HERA_TAGS='["a b", "$c"]', METAFLOW_HERA_NAMESPACE="user:x")
-    arguments = step_arguments(mine, SETTINGS, store, 0)
+    arguments = step_arguments(mine, SETTINGS, store, 0, 0)
     assert [a for a in arguments if a.startswith("--tag")] == ["--tag=a b", "--tag=$c"]
     assert "--namespace=user:x" in arguments
     assert [a for a in init_arguments(mine, SETTINGS) if a.startswith("--tag")] == ["--tag=a b", "--tag=$c"]
 
 
-def test_the_first_step_starts_from_the_parameters(store: TaskStore) -> None:
-    arguments = step_arguments(task("start"), SETTINGS, store, 0)
+def test_the_first_step_starts_from_the_parameters(store: RunStore) -> None:
+    arguments = step_arguments(task("start"), SETTINGS, store, 0, 0)
     assert "--input-paths=argo-x/_parameters/parameters" in arguments
 
 

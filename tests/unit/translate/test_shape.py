@@ -21,11 +21,38 @@ def test_a_step_waits_for_all_that_lead_to_it() -> None:
     depends = {name: task.get("depends") for name, task in tasks(template("split_flow.py")).items()}
     assert depends == {
         "flow/start": None,
-        "flow/left": "start",
-        "flow/right": "start",
-        "flow/both": "left && right",
-        "flow/end": "both",
+        "flow/left": "start.Succeeded",
+        "flow/right": "start.Succeeded",
+        "flow/both": "left.Succeeded && right.Succeeded",
+        "flow/end": "both.Succeeded",
     }
+
+
+def test_where_a_switch_may_have_led_elsewhere_a_step_looks_at_the_edges_taken() -> None:
+    found = tasks(template("switch_flow.py"))
+    chosen = "'{{tasks.quick.outputs.parameters.next}}' == '%s'"
+    assert found["flow/work"]["depends"] == "quick.Succeeded"
+    assert found["flow/work"]["when"] == chosen % "work"
+    assert found["flow/done"]["depends"] == (
+        "(quick.Succeeded || quick.Skipped || quick.Omitted)"
+        " && (work.Succeeded || work.Skipped || work.Omitted)"
+    )
+    assert found["flow/done"]["when"] == chosen % "done" + " || '{{tasks.work.status}}' == 'Succeeded'"
+    # Whatever was chosen inside of its branches, the join waits for one step of each.
+    assert found["flow/both"]["depends"] == "done.Succeeded && collect.Succeeded"
+    assert "when" not in found["flow/both"]
+    assert found["flow/collect"]["depends"] == "each-foreach.Succeeded"
+
+
+def test_a_loop_is_one_pod_that_argo_does_not_start_again_once_its_attempts_are_used_up() -> None:
+    made = template("loop_flow.py")
+    pod = next(each for each in made["spec"]["templates"] if each["name"] == "task-loop-retry")
+    assert pod["retryStrategy"] == {
+        "limit": "1",
+        "retryPolicy": "Always",
+        "expression": "lastRetry.exitCode != '3'",
+    }
+    assert [output["name"] for output in pod["outputs"]["parameters"]] == ["next"]
 
 
 def test_a_foreach_is_bounded_by_a_template_of_its_own() -> None:
@@ -35,7 +62,7 @@ def test_a_foreach_is_bounded_by_a_template_of_its_own() -> None:
     assert fan["parallelism"] == 7
     assert task["withParam"] == "{{inputs.parameters.items}}"
     assert "parallelism" not in made["spec"]
-    assert tasks(made)["flow/collect"]["depends"] == "start-foreach"
+    assert tasks(made)["flow/collect"]["depends"] == "start-foreach.Succeeded"
 
 
 def test_a_foreach_has_100_workers_by_default() -> None:
@@ -85,7 +112,7 @@ def test_no_text_of_the_users_is_expanded_by_argo_or_kubernetes(name: str) -> No
     """All tags are the controller's own, and no environment value has a dollar sign."""
     ours = re.compile(
         r"\{\{(workflow\.(name|parameters\.[\w-]+)|inputs\.parameters\.(step|path|items)|item|retries"
-        r"|tasks\.[\w-]+\.outputs\.parameters\.items)\}\}"
+        r"|tasks\.[\w-]+\.(status|outputs\.parameters\.(items|next)))\}\}"
     )
     for item in objects(exported(*CASES[name])):
         for each in item["spec"].get("templates", ()):

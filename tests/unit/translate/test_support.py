@@ -21,25 +21,6 @@ FOREACH = """
 """
 REFUSED: dict[str, tuple[str, str, str, list[str]]] = {
     # imports, decorator or attribute of the flow, first steps, words of the sentence
-    "switch": (
-        "",
-        "",
-        """
-    @step
-    def start(self):
-        self.way = "one"
-        self.next({"one": self.one, "two": self.two}, condition="way")
-
-    @step
-    def one(self):
-        self.next(self.end)
-
-    @step
-    def two(self):
-        self.next(self.end)
-""",
-        ["start", "chooses its next step"],
-    ),
     "parallel": (
         "parallel",
         "",
