@@ -76,7 +76,9 @@ def prepare(file: str, top_level: Sequence[str], options: CreateOptions) -> Prep
 
 def create(prepared: Prepared, client: ArgoClient) -> Created:
     """Deploy a flow at a server, and note it as the last one deployed from this folder."""
-    _check_datastore(prepared.flow, client.target)
+    _check_target(prepared.flow, client.target)
+    if client.target.embedded:
+        support.check_local(prepared.flow)
     previous = deployments.find(client, prepared.name)
     token = _token(previous, prepared)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -93,7 +95,7 @@ def create(prepared: Prepared, client: ArgoClient) -> Created:
 def export(prepared: Prepared, target: Target | None) -> Created:
     """What `create` would deploy at a target (None: the embedded Argo), without asking any server."""
     target = target or Target(host="", namespace=os.environ.get("ARGO_NAMESPACE", "default"), embedded=True)
-    _check_datastore(prepared.flow, target)
+    _check_target(prepared.flow, target)
     known = known_token(prepared.token_prefix)
     token = Token(known, is_new=False) if known else _token(None, prepared)
     objects = _translated(prepared, token.value, target, deployed_at=None)
@@ -131,12 +133,13 @@ def _token(previous: deployments.Deployed | None, prepared: Prepared) -> Token:
     )
 
 
-def _check_datastore(flow: LoadedFlow, target: Target) -> None:
+def _check_target(flow: LoadedFlow, target: Target) -> None:
     if flow.datastore == "local" and not target.embedded:
         raise ConfigurationError(
             f"The pods of {target} cannot see this machine's files: deploy with --datastore=s3, or unset "
             "ARGO_SERVER to run on the embedded Argo."
         )
+    support.check_place(flow, target.namespace)
 
 
 def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str | None) -> Deployment:
@@ -149,7 +152,7 @@ def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str
         package=save_package(flow),
         environment=config.pod_environment(flow, token, same_machine=target.embedded),
         # The embedded Argo serves all of a user's environments: a pod runs in the one that deployed it.
-        python=sys.executable if target.embedded else "python",
+        python=sys.executable if target.embedded else None,
         max_workers=options.max_workers,
         tags=options.tags,
         namespace=options.namespace,

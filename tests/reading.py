@@ -13,6 +13,8 @@ from metaflow import Run, namespace
 
 OWN = {"_graph_info", "_configs_processed"}
 """What tells of where a run ran, not of what it did."""
+STATE = ("_foreach_stack", "_iteration_stack", "_transition", "_foreach_var", "_foreach_num_splits")
+"""What Metaflow keeps of a task's place in the graph. The Client API lists none of it, and has it by name."""
 
 namespace(None)
 tasks = {}
@@ -22,10 +24,10 @@ for step in run:
         continue
     assert list(step), f"{step.id} has no tasks"
     for task in step:
-        artifacts = {artifact.id: artifact.data for artifact in task}
-        stack = task["_foreach_stack"].data or []
+        artifacts = {artifact.id: artifact.data for artifact in [*task, *(task[name] for name in STATE)]}
+        stack = artifacts["_foreach_stack"] or []
         key = "/".join([step.id, *(str(frame.index) for frame in stack)])
-        key = ":".join([key, *map(str, task["_iteration_stack"].data or [])])
+        key = ":".join([key, *map(str, artifacts["_iteration_stack"] or [])])
         assert key not in tasks, key
         tasks[key] = {
             **{name: repr(value) for name, value in artifacts.items() if name not in OWN},

@@ -54,9 +54,9 @@ class StepProgress:
 
     @property
     def phase(self) -> str:
-        """One word for the step: Waiting before its first task."""
+        """One word for the step: Waiting before its first task, Skipped where the run passed it by."""
         if not self.phases:
-            return "Waiting"
+            return "Waiting" if self.expected != 0 else "Skipped"
         for phase in ("Error", "Failed"):
             if self.phases.get(phase):
                 return phase
@@ -77,8 +77,15 @@ def progress(status: JSON) -> Sequence[StepProgress]:
             if output["name"] == ITEMS and output.get("value") and not _is_attempt(node):
                 foreach = _inputs(node).get(STEP, "")
                 items[foreach] = items.get(foreach, 0) + len(json.loads(output["value"]))
+    opened: dict[str, dict[str, None]] = {}  # the foreachs that lead to a step: several may share a body
     for step in known:
-        steps[step.name].expected = items.get(step.foreach) if step.foreach else 1
+        if step.foreach:
+            opened.setdefault(step.name, {})[step.foreach] = None
+    for name, found in steps.items():
+        foreachs = opened.get(name)
+        found.expected = sum(items.get(each, 0) for each in foreachs) or None if foreachs else 1
+        if status.get("phase") == "Succeeded":  # what was not run is what no switch chose
+            found.expected = found.tasks
     return list(steps.values())
 
 

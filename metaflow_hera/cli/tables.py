@@ -23,8 +23,17 @@ STYLES = {
     "Running": "cyan",
     "Pending": "yellow",
     "Waiting": "dim",
+    "Skipped": "dim",
 }
-MARKS = {"Succeeded": "✓", "Failed": "✗", "Error": "✗", "Running": "▶", "Pending": "…", "Waiting": "·"}
+MARKS = {
+    "Succeeded": "✓",
+    "Failed": "✗",
+    "Error": "✗",
+    "Running": "▶",
+    "Pending": "…",
+    "Waiting": "·",
+    "Skipped": "-",
+}
 PLAIN_WIDTH = 200
 """How wide lines may be where there is no terminal, whose width would be guessed."""
 MAX_FAILURES = 10

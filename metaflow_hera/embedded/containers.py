@@ -16,6 +16,10 @@ What a pod's process gets, and where it differs from a container:
   `--to=/tmp/out` and in `echo x >/tmp/out;`, not in `/tmp/out.log`, `/tmp/outer`, `/tmp/out/x` or
   `/data/tmp/out`. A program that makes up the path itself (`"/tmp/" + "out"`), or reads it from a file,
   does not reach it: hand the path over in `args` or `env`.
+* **The termination message**, `/dev/termination-log` unless the container names another path, is a file of
+  the pod's own in the same way. Argo adds it to the message of a pod that fails.
+* **Volumes**: an `emptyDir` is a folder of the pod's own, gone when the pod has ended. Its `mountPath`, and
+  every path below it, is rewritten in the same places. `/dev/shm` is the machine's.
 * **Working directory** is `workingDir` where that exists on this machine, else an empty folder of the
   pod's own, which is its TMPDIR as well.
 """
@@ -26,11 +30,12 @@ import getpass
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from metaflow_hera.embedded.controller.messages import CreatePod
+from metaflow_hera.embedded.quantities import parse_quantity
 
 JSON = dict[str, Any]
 
@@ -68,13 +73,18 @@ class CannotStart(Exception):
 class Process:
     """What to start: an absolute program and its arguments, the whole environment, a folder to be in.
 
-    `outputs` maps the name of each output parameter to the file that holds it at the end.
+    `outputs` maps the name of each output parameter to the file that holds it at the end, `message` is the
+    file of its termination message, `volumes` are the folders that must be there. `memory_limit` is in
+    bytes, None where there is none.
     """
 
     argv: list[str]
     env: dict[str, str]
     cwd: str
     outputs: dict[str, str]
+    message: str
+    volumes: list[str]
+    memory_limit: int | None
 
 
 def base_environment(server: Mapping[str, str]) -> dict[str, str]:
@@ -118,7 +128,7 @@ def pod_of(workflow: JSON, action: CreatePod) -> JSON:
         "name": action.pod_name,
         "namespace": meta["namespace"],
         "uid": f"{meta['uid']}-{action.node_id}",
-        "serviceAccount": spec.get("serviceAccountName"),
+        "serviceAccount": template.get("serviceAccountName") or spec.get("serviceAccountName"),
         "labels": {
             **(common.get("labels") or {}),
             **(own.get("labels") or {}),
@@ -131,6 +141,7 @@ def pod_of(workflow: JSON, action: CreatePod) -> JSON:
             "workflows.argoproj.io/node-id": action.node_id,
         },
         "template": {key: template[key] for key in ("container", "outputs") if template.get(key)},
+        "volumes": [volume["name"] for each in (template, spec) for volume in each.get("volumes") or ()],
     }
 
 
@@ -138,30 +149,38 @@ def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Proc
     """Work out the process of a pod.
 
     Args:
-        pod: `name`, `namespace`, `labels`, `annotations`, `serviceAccount` and the `template`.
+        pod: `name`, `namespace`, `labels`, `annotations`, `serviceAccount`, the `template`, and the names of
+            its `volumes`.
         folder: the pod's own folder.
         base: see `base_environment`.
         cache: the folder that pods share.
 
     Raises:
-        CannotStart: the command is not found, or the environment cannot be made.
+        CannotStart: the command is not found, or the environment or a volume cannot be made.
     """
     template = pod["template"]
     container = template.get("container") or {}
+    mounts = _mounts(container, pod.get("volumes") or (), folder)
+    in_volume = _rewriter({}, mounts)
     declared = _output_paths(template)
-    outputs = {
-        name: f"{folder}.out-{number}-{os.path.basename(path)}"
-        for number, (name, path) in enumerate(declared.items())
-    }
-    rewrite = _rewriter({path: outputs[name] for name, path in declared.items()})
+    outputs = {}
+    for number, (name, path) in enumerate(declared.items()):
+        own_path = f"{folder}.out-{number}-{os.path.basename(path)}"
+        inside = in_volume(path)
+        outputs[name] = own_path if inside == path else inside
+    message = f"{folder}.message"
+    written = {path: outputs[name] for name, path in declared.items()}
+    written[container.get("terminationMessagePath") or "/dev/termination-log"] = message
+    rewrite = _rewriter(written, mounts)
 
     own = _declared_environment(container, pod)
     command = [expand(part, own) for part in [*container.get("command", ()), *container.get("args", ())]]
     argv = [rewrite(part) for part in command]
     if not argv:
         raise CannotStart("no command: the embedded Argo has no image to take one from", 128)
-    cwd = expand(str(container.get("workingDir") or ""), own)
-    if not (cwd and os.path.isabs(cwd) and os.path.isdir(cwd)):
+    cwd = rewrite(expand(str(container.get("workingDir") or ""), own))
+    volumes = list(dict.fromkeys(mounts.values()))
+    if cwd not in volumes and not (os.path.isabs(cwd) and os.path.isdir(cwd)):
         cwd = folder
     env = {**base, "TMPDIR": folder, "EMBEDDED_ARGO_CACHE": cache}
     env.setdefault("HOME", folder)
@@ -172,7 +191,27 @@ def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Proc
     odd = [name for name in own if name in SHELLS_OWN or not SHELL_NAME.match(name)]
     if odd:
         argv = [_program("env", base["PATH"], cwd), *(f"{name}={env.pop(name)}" for name in odd), *argv]
-    return Process(argv, env, cwd, outputs)
+    return Process(argv, env, cwd, outputs, message, volumes, _memory_limit(container))
+
+
+def _mounts(container: JSON, volumes: Sequence[str], folder: str) -> dict[str, str]:
+    """The folder for each path at which a volume is mounted; a volume may be mounted twice."""
+    mounts: dict[str, str] = {}
+    for mount in container.get("volumeMounts") or ():
+        name, path = mount["name"], str(mount.get("mountPath") or "").rstrip("/")
+        if name not in volumes:
+            # Argo's words (addVolumeReferences in workflowpod.go).
+            raise CannotStart(f"volume '{name}' not found in workflow spec", None)
+        if not os.path.isabs(path):
+            raise CannotStart(f"invalid mount path {mount.get('mountPath')!r}: not below /", 128)
+        if path != "/dev/shm":  # which every process has
+            mounts[path] = f"{folder}.vol-{volumes.index(name)}"
+    return mounts
+
+
+def _memory_limit(container: JSON) -> int | None:
+    limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
+    return parse_quantity(limit) or None if limit is not None else None
 
 
 def _output_paths(template: JSON) -> dict[str, str]:
@@ -181,11 +220,16 @@ def _output_paths(template: JSON) -> dict[str, str]:
     return {name: path for name, path in found.items() if path}
 
 
-def _rewriter(paths: Mapping[str, str]) -> Callable[[str], str]:
+def _rewriter(files: Mapping[str, str], folders: Mapping[str, str]) -> Callable[[str], str]:
+    """Replaces the paths of files, and those of folders and of all that is in them."""
+    paths = {**folders, **files}
     if not paths:
         return lambda text: text
-    longest_first = sorted(paths, key=len, reverse=True)
-    one = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, longest_first))})(?![\w/-]|\.\w)")
+    found = "|".join(
+        re.escape(path) + (r"(?![\w/-]|\.\w)" if path in files else r"(?![\w-]|\.\w)")
+        for path in sorted(paths, key=len, reverse=True)
+    )
+    one = re.compile(rf"(?<![\w./-])(?:{found})")
     return lambda text: one.sub(lambda match: paths[match.group()], text)
 
 

@@ -15,6 +15,9 @@ from metaflow_hera.embedded.reader import PodRow
 OUTPUT_LIMIT = 262_144
 """Bytes of one output parameter: Argo's documented limit of 256 kB."""
 
+MESSAGE_LIMIT = 4096
+"""Bytes of a termination message: Kubernetes' limit."""
+
 
 def log_file(home: Path, row: PodRow) -> Path:
     """Where the log of a pod is."""
@@ -59,7 +62,7 @@ def read_outputs(folder: str, files: dict[str, str]) -> dict[str, str]:
         if not os.path.lexists(path):
             continue
         real = os.path.realpath(path)
-        if not real.startswith((f"{inside}.out-", inside + os.sep)):
+        if not real.startswith((f"{inside}.out-", f"{inside}.vol-", inside + os.sep)):
             raise ValueError(f"output parameter {name!r}: {path} leads out of the pod's folder")
         try:  # not blocking: a FIFO would hold up the server
             with open(os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
@@ -72,6 +75,16 @@ def read_outputs(folder: str, files: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"output parameter {name!r}: Too long: must have at most {OUTPUT_LIMIT} bytes")
         found[name] = re.sub(r"\n\Z", "", content.decode("utf-8", "replace"))
     return found
+
+
+def read_message(path: str) -> str:
+    """The termination message that a pod left, as far as Kubernetes keeps it; nothing but of a plain file."""
+    try:  # not blocking: a FIFO would hold up the server
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
+            plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            return file.read(MESSAGE_LIMIT).decode("utf-8", "replace") if plain else ""
+    except OSError:
+        return ""
 
 
 def signal_group(pid: int, number: int) -> None:

@@ -7,6 +7,8 @@ A pod is a process group in a session of its own. In the home it has, in `pods/<
                        made exclusively, so that a pod started twice around a crash runs once
     <pod name>.logs    its standard output and standard error, in the order of arrival
     <pod name>.out-*   its output parameters
+    <pod name>.message its termination message
+    <pod name>.vol-*   its volumes, while it runs
 
 Each pod is run by a few lines of `/bin/sh` that outlive the server and keep its exit code; what it is
 to run reaches the shell as arguments, never as text of the script. After a restart the server takes up
@@ -18,22 +20,30 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
+import threading
 from collections import OrderedDict, deque
 from collections.abc import Container, Iterator
 from pathlib import Path
+from typing import Any
 
-from metaflow_hera.embedded.containers import NOT_FOUND, CannotStart, base_environment, process
+from metaflow_hera.embedded import memory
+from metaflow_hera.embedded.containers import NOT_FOUND, CannotStart, Process, base_environment, process
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
-from metaflow_hera.embedded.podfiles import is_alive, read_outputs, read_state, signal_group
+from metaflow_hera.embedded.podfiles import is_alive, read_message, read_outputs, read_state, signal_group
 from metaflow_hera.embedded.reader import PodRow
 from metaflow_hera.embedded.store import Store
 
 GRACE = 30.0
 """Seconds from SIGTERM to SIGKILL: Kubernetes' default terminationGracePeriodSeconds."""
 
+POD_GROUP = "scheduling.x-k8s.io/pod-group"
+"""The annotation of pods that only make sense together: once one of a group runs, all do, room or not. The
+name is that of the label of Kubernetes' coscheduling plugin."""
+
 POLL = 0.25
-"""Seconds between looks at a pod that is not a child of this server."""
+"""Seconds between looks at a pod that is no child of this server, and at the memory of one with a limit."""
 
 # It claims the pod; survives the SIGTERM that its group gets (the pod's own process sees the default: a
 # shell resets its traps in a child); keeps the exit code; and ends what the pod left behind, as the end of
@@ -67,7 +77,11 @@ class Pods:
         self._base = base_environment(os.environ)
         self._waiting: OrderedDict[str, deque[str]] = OrderedDict()
         self._running: dict[tuple[str, str], PodRow] = {}
-        self._outputs: dict[tuple[str, str], dict[str, str]] = {}
+        self._processes: dict[tuple[str, str], Process] = {}
+        self._limits: dict[tuple[str, str], int] = {}
+        self._out_of_memory: set[tuple[str, str]] = set()
+        self._groups: dict[tuple[str, str], str] = {}
+        self._groups_changed = False
         self._adopted: set[tuple[str, str]] = set()
         self._folders: set[str] = set()
         self._forgotten: list[int] = []
@@ -75,6 +89,7 @@ class Pods:
         self._changed: dict[tuple[str, str], PodRow] = {}
         self._child_ended = True
         self._next_poll = 0.0
+        self._next_measure = 0.0
         for folder in (self._cache, self._home):
             os.makedirs(folder, mode=0o700, exist_ok=True)
 
@@ -99,6 +114,7 @@ class Pods:
     def queue(self, uid: str, node_id: str) -> None:
         """Start a stored pod when there is room: in turn with other workflows, in order within its own."""
         self._waiting.setdefault(uid, deque()).append(node_id)
+        self._groups_changed = bool(self._groups)
 
     def kill(self, uid: str, node_id: str, now: float, reason: str = "asked") -> PodEvent | None:
         """End a pod: one that waits is over at once, one that runs gets SIGTERM, later SIGKILL."""
@@ -127,7 +143,9 @@ class Pods:
                 self._forgotten.append(row.pid)
             del self._running[key]
             self._adopted.discard(key)
-            self._outputs.pop(key, None)
+            self._limits.pop(key, None)
+            self._groups.pop(key, None)
+            self._remove_volumes(self._processes.pop(key, None))
         for key in [key for key in self._changed if key[0] == uid]:
             del self._changed[key]
 
@@ -172,6 +190,8 @@ class Pods:
         ]
         if self._adopted:
             times.append(self._next_poll)
+        if self._limits:
+            times.append(self._next_measure)
         return min(times, default=None)
 
     def collect(self, now: float) -> Iterator[PodEvent]:
@@ -186,6 +206,9 @@ class Pods:
             self._next_poll = now + POLL
             for key in list(self._adopted):
                 yield from self._look_at(key, self._running[key])
+        if self._limits and now >= self._next_measure:
+            self._next_measure = now + POLL
+            self._hold_to_their_limits()
         for (uid, node_id), row in self._running.items():
             if row.kill_at is not None and now >= row.kill_at:
                 row.kill_at = now + GRACE
@@ -205,6 +228,18 @@ class Pods:
             row = self._store.pod(uid, node_id)
             if row is not None and row.state == "pending":
                 yield from self._start(row, now)
+        if self._groups_changed:
+            self._groups_changed = False
+            yield from self._complete_groups(now)
+
+    def _complete_groups(self, now: float) -> Iterator[PodEvent]:
+        """Start those that wait of groups of which a pod runs: they wait for each other."""
+        for uid, group in {(uid, group) for (uid, _), group in self._groups.items()}:
+            for node_id in list(self._waiting.get(uid, ())):
+                row = self._store.pod(uid, node_id)
+                if row is not None and _group(json.loads(row.pod or "{}")) == group:
+                    self._waiting[uid].remove(node_id)
+                    yield from self._start(row, now)
 
     # Starting, and what comes after.
 
@@ -214,7 +249,10 @@ class Pods:
             self._make_folder(row.uid, folder)
             logs = os.open(f"{folder}.logs", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
-                what = process(json.loads(row.pod or "{}"), folder, self._base, self._cache)
+                pod = json.loads(row.pod or "{}")
+                what = process(pod, folder, self._base, self._cache)
+                for volume in what.volumes:
+                    os.makedirs(volume, mode=0o700, exist_ok=True)
                 row.pid = os.posix_spawn(
                     "/bin/sh",
                     ["sh", "-c", WRAPPER, "sh", folder, what.cwd, *what.argv],
@@ -245,7 +283,7 @@ class Pods:
         row.state, row.started = "running", now
         key = (row.uid, row.node_id)
         self._running[key] = self._changed[key] = row
-        self._outputs[key] = what.outputs
+        self._note(key, pod, what)
         yield row.uid, PodRunning(row.node_id)
 
     def _make_folder(self, uid: str, folder: str) -> None:
@@ -256,6 +294,29 @@ class Pods:
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder, 0o700)
 
+    def _note(self, key: tuple[str, str], pod: dict[str, Any], what: Process) -> None:
+        """Remember what has to be done with a pod that runs."""
+        self._processes[key] = what
+        if (group := _group(pod)) is not None:
+            self._groups[key] = group
+            self._groups_changed = True
+        if what.memory_limit is not None and memory.CAN_TELL:
+            self._limits[key] = what.memory_limit
+
+    def _hold_to_their_limits(self) -> None:
+        """End the largest process of each pod above its memory limit, as Linux does within a container."""
+        groups = {self._pid(self._running[key]): key for key in self._limits}
+        limits = {group: self._limits[key] for group, key in groups.items() if group}
+        for group, largest in memory.largest_above(limits):
+            self._out_of_memory.add(groups[group])
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(largest, signal.SIGKILL)
+
+    def _remove_volumes(self, what: Process | None) -> None:
+        """Remove the volumes of a pod that has ended: they may be large, and the loop does not wait."""
+        for volume in what.volumes if what is not None else ():
+            threading.Thread(target=shutil.rmtree, args=(volume, True), daemon=True).start()
+
     def _adopt(self, row: PodRow) -> None:
         """Take up a pod that an earlier server started."""
         folder = f"{self._home}/{row.folder}"
@@ -265,8 +326,9 @@ class Pods:
         row.state = "running"
         self._running[key] = self._changed[key] = row
         self._adopted.add(key)
+        pod = json.loads(row.pod or "{}")
         with contextlib.suppress(CannotStart):  # its program is gone meanwhile; it has no outputs then
-            self._outputs[key] = process(json.loads(row.pod or "{}"), folder, self._base, self._cache).outputs
+            self._note(key, pod, process(pod, folder, self._base, self._cache))
         if row.killed:
             self._signals.append((self._pid(row), signal.SIGTERM))
 
@@ -294,10 +356,18 @@ class Pods:
             else:
                 message = "pod deleted"
         outputs: dict[str, str] = {}
+        what = self._processes.pop(key, None)
         try:
-            outputs = read_outputs(f"{self._home}/{row.folder}", self._outputs.pop(key, {}))
+            outputs = read_outputs(f"{self._home}/{row.folder}", what.outputs if what else {})
         except ValueError as error:
             code, message = None, str(error)
+        if code and what is not None:
+            # Argo's words for a container that failed, see inferFailedReason in its operator.go.
+            reason = "OOMKilled" if key in self._out_of_memory else "Error"
+            message = f"main: {reason} (exit code {code})"
+            if left := read_message(what.message):
+                message += f": {left}"
+        self._remove_volumes(what)
         late = row.killed == "deadline"
         self._ended(row)
         return row.uid, PodEnded(row.node_id, code, outputs=outputs, message=message, past_deadline=late)
@@ -309,6 +379,9 @@ class Pods:
         key = (row.uid, row.node_id)
         self._running.pop(key, None)
         self._adopted.discard(key)
+        self._limits.pop(key, None)
+        self._out_of_memory.discard(key)
+        self._groups.pop(key, None)
         row.state, row.pod, row.pid, row.kill_at = "ended", None, None, None
         self._changed[key] = row
 
@@ -318,6 +391,11 @@ class Pods:
             return row.pid or 0
         pid = read_state(self._state(row))[0] or row.pid
         return pid if pid and is_alive(pid, f"{self._home}/{row.folder}") else 0
+
+
+def _group(pod: dict[str, Any]) -> str | None:
+    found = (pod.get("annotations") or {}).get(POD_GROUP)
+    return None if found is None else str(found)
 
 
 def _as_start_error(fault: Exception) -> CannotStart:

@@ -20,6 +20,8 @@ _METADATA = "labels of pods, and there are none"
 _STREAMS = "how a container is attached to; a process writes to its log"
 _TURNS = "which workflow a busy controller takes up first; here they take turns"
 _LOGS = "where to archive logs; they are kept beside the run"
+_DISK = "the medium of a volume; here it is a folder on this machine's disk"
+_SCHEDULER = "what a scheduler sets aside; here as many pods run at once as the machine has cores"
 
 # The kinds of nested objects: "[X]" is a list of X.
 _NESTED = Mapping[str, str]
@@ -120,6 +122,7 @@ SHAPES: dict[str, Shape] = {
             "env": "[env]",
             "image": "",
             "name": "",
+            "resources": "resources",
             "volumeMounts": "[volumeMount]",
             "workingDir": "",
         },
@@ -127,7 +130,6 @@ SHAPES: dict[str, Shape] = {
             "imagePullPolicy": _IMAGE,
             "ports": _NETWORK,
             "resizePolicy": _PLACEMENT,
-            "resources": _PLACEMENT,
             "securityContext": _IDENTITY,
             "stdin": _STREAMS,
             "stdinOnce": _STREAMS,
@@ -140,6 +142,23 @@ SHAPES: dict[str, Shape] = {
             "volumeDevices"
         ),
     ),
+    "resources": Shape({"limits": ""}, {"requests": _SCHEDULER}, _words("claims")),
+    "volumeMount": Shape(
+        {"mountPath": "", "name": ""},
+        {"mountPropagation": _DISK},
+        _words("readOnly recursiveReadOnly subPath subPathExpr"),
+    ),
+    "volume": Shape(
+        {"emptyDir": "emptyDir", "name": ""},
+        {},
+        _words(
+            "awsElasticBlockStore azureDisk azureFile cephfs cinder configMap csi downwardAPI ephemeral fc "
+            "flexVolume flocker gcePersistentDisk gitRepo glusterfs hostPath image iscsi nfs "
+            "persistentVolumeClaim photonPersistentDisk portworxVolume projected quobyte rbd scaleIO secret "
+            "storageos vsphereVolume"
+        ),
+    ),
+    "emptyDir": Shape({}, {"medium": _DISK, "sizeLimit": _DISK}, frozenset()),
     "env": Shape({"name": "", "value": "", "valueFrom": "envSource"}, {}, frozenset()),
     "envSource": Shape(
         {"fieldRef": ""}, {}, _words("configMapKeyRef fileKeyRef resourceFieldRef secretKeyRef")
@@ -204,20 +223,12 @@ def not_implemented(value: Any, kind: str, path: str) -> Iterator[str]:
                 name = "." + item["name"]
             yield from not_implemented(item, kind[1:-1], path + name)
         return
-    if kind == "volume":
-        if not (isinstance(value, dict) and "emptyDir" in value):
-            yield path
-        return
-    if kind == "volumeMount":
-        # Shared memory is there for every process; no other folder can be mounted for one.
-        if not (isinstance(value, dict) and value.get("mountPath") == "/dev/shm"):
-            yield path
-        return
     if not kind or not isinstance(value, dict):
         return
     shape = SHAPES[kind]
     for field, item in value.items():
-        if is_empty(item):
+        # The source of a volume says by its name alone what it is.
+        if is_empty(item) and (kind != "volume" or item is None):
             continue
         if field in shape.refused:
             yield f"{path}.{field}"

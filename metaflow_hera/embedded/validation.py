@@ -14,6 +14,7 @@ from .checks import Broken
 from .expressions.gojson import any_string
 from .expressions.language import ExpressionError, UnsupportedExpression, compile_expression
 from .expressions.variables import tags
+from .quantities import parse_quantity
 from .rules import Validator
 from .subset import not_implemented, without_unknown
 
@@ -131,6 +132,7 @@ def _refuse(own: JSON, whole: JSON) -> None:
         container = template.get("container")
         if container is not None and not {**defaults, **container}.get("command"):
             raise Broken(f"{place}.container.command is required: the embedded Argo looks into no image")
+        _check_limits({**defaults, **(container or {})}, f"{place}.container.resources.limits")
         sources = [tag[1:] for tag in tags(template) if tag.startswith("=")]
         expression = (template.get("retryStrategy") or {}).get("expression")
         for source in [*sources, *([expression] if expression else [])]:
@@ -140,3 +142,12 @@ def _refuse(own: JSON, whole: JSON) -> None:
                 raise Broken(f"{place}: {error}") from error
             except ExpressionError as error:
                 raise Broken(f"{place}: failed to evaluate expression: {error}") from error
+
+
+def _check_limits(container: JSON, place: str) -> None:
+    for name, quantity in ((container.get("resources") or {}).get("limits") or {}).items():
+        try:
+            if parse_quantity(quantity) < 0:
+                raise ValueError("must be greater than or equal to 0")
+        except ValueError as error:
+            raise Broken(f"{place}.{name}: {error}") from error

@@ -15,6 +15,9 @@ from typing import Any
 # Imported before the fork, so that each child has it at once.
 from metaflow import cli, decorators
 from metaflow.parameters import current_flow, flow_context
+from metaflow.unbounded_foreach import UBF_CONTROL, UBF_TASK
+
+__all__ = ["UBF_CONTROL", "UBF_TASK", "command_line", "run_command"]
 
 _start = cli.start
 

@@ -12,6 +12,7 @@ from metaflow.metaflow_config_funcs import config_values
 from metaflow.plugins.datastores.local_storage import LocalStorage
 from metaflow.util import get_username
 
+from metaflow_hera.metaflow_api.cards import CARDS_ENV, local_cards
 from metaflow_hera.metaflow_api.flows import LoadedFlow
 
 POD_CONFIG = (
@@ -79,6 +80,7 @@ def pod_environment(flow: LoadedFlow, token: str, *, same_machine: bool) -> Mapp
     env |= state.metadata.get_runtime_environment("argo-workflows")
     if same_machine:
         env["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = local_root()
+        env[CARDS_ENV] = local_cards() if flow.datastore == "local" else None
     elif metaflow_config.DATASTORE_SYSROOT_LOCAL:
         # Set by the user: a folder that the pods are said to share.
         env["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = metaflow_config.DATASTORE_SYSROOT_LOCAL

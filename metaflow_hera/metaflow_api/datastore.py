@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,14 @@ class RunStore:
     def __init__(self, flow: str, datastore: str, root: str, run_id: str) -> None:
         storage = next(impl for impl in DATASTORES if datastore == impl.TYPE)
         self._store = FlowDataStore(flow, None, storage_impl=storage, ds_root=root)
+        self._storage = self._store._storage_impl
         self._run_id = run_id
 
     def attempts(self, task: TaskKey) -> int:
         """How many attempts of a task the datastore knows: one more than the last one's number."""
-        storage = self._store._storage_impl
-        folder = storage.path_join(self._store.flow_name, self._run_id, task.step, task.task_id)
-        names = [f"{attempt}.attempt.json" for attempt in range(MAX_ATTEMPTS)]
-        known = storage.is_file([storage.path_join(folder, name) for name in names])
+        known = self._storage.is_file(
+            [self._file(task, f"{attempt}.attempt.json") for attempt in range(MAX_ATTEMPTS)]
+        )
         return max((attempt + 1 for attempt, exists in enumerate(known) if exists), default=0)
 
     def is_registered(self) -> bool:
@@ -52,8 +53,12 @@ class RunStore:
         return [task for task in tasks if (task.step, task.task_id) in found]
 
     def cardinality(self, task: TaskKey) -> int:
-        """How many items a foreach task found. Raises RunFailed when that task has not ended well."""
-        return int(self._artifact(task, "_foreach_num_splits"))
+        """How many items a foreach task found, or tasks a gang has.
+
+        Raises RunFailed when that task has not ended well.
+        """
+        items = self._artifact(task, "_foreach_num_splits")
+        return int(self._artifact(task, "_parallel_ubf_iter").num_parallel if items is None else items)
 
     def choice(self, task: TaskKey) -> str:
         """The step that a switch's task chose. Raises RunFailed when that task has not ended well."""
@@ -74,6 +79,24 @@ class RunStore:
         turns = bisect_left(range(bound), True, key=is_missing)
         return replace(loop, turn=turns - 1) if turns else None
 
+    def leave(self, task: TaskKey, attempt: int, name: str, text: str) -> None:
+        """Leave a note beside what the datastore has of a task's attempt."""
+        note = BytesIO(text.encode())
+        self._storage.save_bytes(iter([(self._note(task, attempt, name), note)]), overwrite=True)
+
+    def left(self, tasks: Sequence[TaskKey], attempt: int, name: str) -> Sequence[TaskKey]:
+        """Those of the tasks whose attempt has left such a note."""
+        found = self._storage.is_file([self._note(task, attempt, name) for task in tasks])
+        return [task for task, exists in zip(tasks, found, strict=True) if exists]
+
+    def latest(self, task: TaskKey, oldest: int, name: str) -> str | None:
+        """The latest note of that name that an attempt from `oldest` on has left; None if there is none."""
+        for attempt in reversed(range(oldest, MAX_ATTEMPTS)):
+            if self.left([task], attempt, name):
+                with self._storage.load_bytes([self._note(task, attempt, name)]) as found:
+                    return next(Path(path).read_text(encoding="utf-8") for _, path, _ in found)
+        return None
+
     def save_logs(self, task: TaskKey, attempt: int, streams: Mapping[str, Path]) -> None:
         """Store log files in Metaflow's format; `streams` maps "stdout" and "stderr" to files."""
         store = self._store.get_task_datastore(
@@ -89,6 +112,13 @@ class RunStore:
         """The tasks as Metaflow's `--input-paths` takes them; none: the run's parameters."""
         paths = [self.pathspec(task) for task in tasks]
         return str(compress_list(paths or [f"{self._run_id}/{PARAMETERS_STEP}/{PARAMETERS_TASK}"]))
+
+    def _file(self, task: TaskKey, name: str) -> str:
+        path = self._storage.path_join(self._store.flow_name, self._run_id, task.step, task.task_id, name)
+        return str(path)
+
+    def _note(self, task: TaskKey, attempt: int, name: str) -> str:
+        return self._file(task, f"{attempt}.hera_{name}")
 
     def _artifact(self, task: TaskKey, name: str) -> Any:
         stores = self._found([self.pathspec(task)])

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 from metaflow.decorators import StepDecorator
+from metaflow.exception import MetaflowException
 from metaflow.metadata_provider import MetaDatum
 from metaflow.packaging_sys import ContentType
+from metaflow.unbounded_foreach import UBF_CONTROL
 
 import metaflow_hera
+from metaflow_hera.metaflow_api.cards import share_cards
 from metaflow_hera.metaflow_api.settings import FILE_NAME
 
 NAME = "hera_internal"
@@ -25,6 +28,8 @@ OUTPUT_ENV = "METAFLOW_HERA_OUTPUT"
 """The environment variable that names the file to write a foreach's items, or a switch's choice, to."""
 FINISHED_ENV = "METAFLOW_HERA_FINISHED"
 """The environment variable that names the file to make once a task is finished as it ought to be."""
+REASON_ENV = "METAFLOW_HERA_REASON"
+"""The environment variable that names the file to write to why a task failed."""
 
 POD_PARTS = ("__init__.py", "errors.py", "graph", "metaflow_api", "runtime")
 """The parts of this package that a pod needs: they ride in the code package."""
@@ -50,13 +55,13 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
 
     name = NAME
     defaults: ClassVar[dict[str, Any]] = {}
-    to_package: ClassVar[list[PackagedFile]] = []
+    to_package: ClassVar[Callable[[], Iterable[PackagedFile]] | None] = None
 
     def add_to_package(self) -> list[PackagedFile]:
         """The files that a pod needs. Every step has this decorator, and the first that is asked has them."""
-        files = list(HeraInternalDecorator.to_package)
-        HeraInternalDecorator.to_package.clear()
-        return files
+        files = HeraInternalDecorator.to_package
+        HeraInternalDecorator.to_package = None
+        return list(files()) if files is not None else []
 
     def task_pre_step(
         self,
@@ -84,6 +89,36 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
             for name, value in values.items()
         ]
         metadata.register_metadata(run_id, step_name, task_id, entries)
+        share_cards()
+        if ubf_context == UBF_CONTROL:
+            # The tasks of a gang differ in the last index of their ids; Metaflow wants them listed.
+            gang = task_id.rpartition("-")[0]
+            nodes = range(flow._parallel_ubf_iter.num_parallel)
+            flow._control_mapper_tasks = [f"{run_id}/{step_name}/{gang}-{node}" for node in nodes]
+
+    def task_exception(
+        self,
+        exception: Exception,
+        step_name: str,
+        flow: Any,
+        graph: Any,
+        retry_count: int,
+        max_user_code_retries: int,
+    ) -> bool:
+        """Note why the task fails, for those who see no more than the pod. It is not handled here."""
+        lines = str(exception).strip().splitlines() or [""]
+        text = f"{type(exception).__name__}: {lines[0]}".rstrip(": ")
+        Path(os.environ[REASON_ENV]).write_text(text, encoding="utf-8", errors="backslashreplace")
+        return False
+
+    def task_post_step(
+        self, step_name: str, flow: Any, graph: Any, retry_count: int, max_user_code_retries: int
+    ) -> None:
+        """Refuse what only Metaflow's own runtime can go on from."""
+        if flow._foreach_var is not None and _items(flow) is None:
+            raise MetaflowException(
+                f"Step {step_name} opens an unbounded foreach, which no scheduler can run: give it a list."
+            )
 
     def task_finished(
         self,
@@ -108,9 +143,21 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
             _write_output(next_steps[0])
         elif next_steps != node.out_funcs:
             return
-        elif node.type == "foreach" and flow._foreach_num_splits is not None:
-            _write_output(json.dumps(list(range(flow._foreach_num_splits)), separators=(",", ":")))
+        elif node.type == "foreach":
+            items = _items(flow)
+            if items is None:
+                return
+            _write_output(json.dumps(list(range(items)), separators=(",", ":")))
         Path(os.environ[FINISHED_ENV]).touch()
+
+
+def _items(flow: Any) -> int | None:
+    """How many tasks the foreach or the gang has that a step opens; None where that is not known."""
+    if flow._foreach_num_splits is not None:
+        return int(flow._foreach_num_splits)
+    if flow._foreach_var == "_parallel_ubf_iter":
+        return int(flow._parallel_ubf_iter.num_parallel)
+    return None
 
 
 def _write_output(text: str) -> None:

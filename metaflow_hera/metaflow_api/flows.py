@@ -19,24 +19,34 @@ from typing import Any
 from metaflow import FlowSpec, JSONType, current
 from metaflow._vendor import click
 from metaflow.cli import CliState
+from metaflow.decorators import StepDecorator
 from metaflow.exception import MetaflowException
 from metaflow.includefile import FilePathClass
-from metaflow.parameters import deploy_time_eval
+from metaflow.parameters import deploy_time_eval, flow_context
 from metaflow.user_decorators.user_flow_decorator import FlowMutator
 from metaflow.util import get_username
 
 from metaflow_hera.errors import FlowError, UsageError
 from metaflow_hera.graph.steps import Graph, Step
 from metaflow_hera.metaflow_api.commands import command_line
-from metaflow_hera.metaflow_api.settings import Retries
+from metaflow_hera.metaflow_api.kubernetes import KubernetesDecorator
+from metaflow_hera.metaflow_api.settings import DEFAULT_EXECUTABLE, Interpreter, Retries, StepSettings
+
+START_HOOKS = ("runtime_init", "runtime_task_created", "runtime_step_cli", "runtime_finished")
+"""What Metaflow's own runtime, and nobody else, calls of a decorator."""
 
 
 @dataclass(frozen=True)
 class Decorator:
-    """A decorator of a flow or of a step, with its attributes as Metaflow resolved them."""
+    """A decorator of a flow or of a step, with its attributes as Metaflow resolved them.
+
+    `within_task` says that it is an extension's and works inside the task alone, by its own code: it has no
+    part in how tasks are started.
+    """
 
     name: str
     attributes: Mapping[str, Any]
+    within_task: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +137,10 @@ class LoadedFlow:
 
     def step_decorators(self, step: str) -> Sequence[Decorator]:
         """The decorators of a step, those of `--with` included."""
-        return [Decorator(deco.name, deco.attributes) for deco in self.state.graph[step].decorators]
+        return [
+            Decorator(deco.name, deco.attributes, _is_within_task(type(deco)))
+            for deco in self.state.graph[step].decorators
+        ]
 
     def retries(self, step: str) -> Retries:
         """How often a step is retried. Raises FlowError where that is no number."""
@@ -140,6 +153,25 @@ class LoadedFlow:
                 if deco.name == "retry":
                     minutes = int(deco.attributes.get("minutes_between_retries", minutes))
         return Retries(user_code, user_code + error, minutes)
+
+    def time_limit(self, step: str) -> int | None:
+        """The seconds after which @timeout ends a step's task; None without one."""
+        return next((int(d.secs) for d in self.state.graph[step].decorators if d.name == "timeout"), None)
+
+    def step_settings(self, step: str) -> StepSettings:
+        """What the runtime must know of a step."""
+        own = next((d.attributes for d in self.step_decorators(step) if d.name == "kubernetes"), {})
+        gang_timeout = int(own.get("hostname_resolution_timeout") or StepSettings.gang_timeout)
+        return StepSettings(self.retries(step), self.time_limit(step), gang_timeout, self._interpreter(step))
+
+    def _interpreter(self, step: str) -> Interpreter | None:
+        """The Python of the step's own environment; known once the code package is made."""
+        environment = self.state.environment
+        commands = environment.bootstrap_commands(step, self.datastore)
+        executable = environment.executable(step, DEFAULT_EXECUTABLE)
+        if not commands and executable == DEFAULT_EXECUTABLE:
+            return None
+        return Interpreter(commands, executable, environment.executable("_parameters", DEFAULT_EXECUTABLE))
 
     @property
     def project(self) -> Mapping[str, str]:
@@ -170,13 +202,14 @@ def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
     does not take.
     """
     _ensure_user()
+    KubernetesDecorator.deploying = True
     path = Path(file).absolute()
     if not path.is_file():
         raise FlowError(f"There is no file {file}: give the path of a flow's script.")
     flow_class = _flow_class(_import_script(path), file)
     # Metaflow takes the script's place, name and folder from here, as for `python flow.py`.
     sys.argv = [str(path)]
-    with _metaflow_errors():
+    with _metaflow_errors(), flow_context(flow_class):
         state = CliState(flow_class(use_cli=False))
         state.entrypoint = [sys.executable, str(path)]
         command_line(flow_class).main(
@@ -211,7 +244,7 @@ def _import_script(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except MetaflowException as error:
-        raise FlowError(_message(error)) from error
+        raise FlowError(message_of(error)) from error
     except (Exception, SystemExit) as error:
         raise FlowError(
             f"{path.name} cannot be imported: {type(error).__name__}: {error}. "
@@ -241,12 +274,18 @@ def _flow_class(module: ModuleType, file: str) -> Any:
     return flows[0]
 
 
+def _is_within_task(deco: type[Any]) -> bool:
+    return not deco.__module__.startswith("metaflow.") and not any(
+        getattr(deco, hook) is not getattr(StepDecorator, hook) for hook in START_HOOKS
+    )
+
+
 def _step(node: Any) -> Step:
     return Step(
         name=node.name,
         kind=node.type,
         out=tuple(dict.fromkeys(node.out_funcs)),  # two cases of a switch may lead to the same step
-        parallel=bool(node.parallel_step or node.parallel_foreach),
+        parallel=bool(node.parallel_step),
     )
 
 
@@ -279,7 +318,7 @@ def _metaflow_errors() -> Iterator[None]:
     try:
         yield
     except MetaflowException as error:
-        raise FlowError(_message(error)) from error
+        raise FlowError(message_of(error)) from error
     except click.exceptions.Exit as error:
         raise UsageError("Metaflow ended before the flow was loaded.") from error
     except click.ClickException as error:
@@ -288,7 +327,8 @@ def _metaflow_errors() -> Iterator[None]:
         raise FlowError(f"Metaflow does not take the flow: {type(error).__name__}: {error}.") from error
 
 
-def _message(error: MetaflowException) -> str:
+def message_of(error: MetaflowException) -> str:
+    """What Metaflow says of an error, as one line."""
     where = f" (line {error.line_no})" if error.line_no else ""
     message = str(error.message or error.headline)
     # A function of the user's that failed: of its traceback the last line tells why.

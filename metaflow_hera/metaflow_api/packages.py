@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from metaflow import decorators
 from metaflow.decorators import flow_decorators
+from metaflow.exception import MetaflowException
 from metaflow.metaflow_config import DEFAULT_DECOSPECS
 from metaflow.package import MetaflowPackage
 
 from metaflow_hera.errors import FlowError
 from metaflow_hera.metaflow_api import decorator
-from metaflow_hera.metaflow_api.flows import LoadedFlow
+from metaflow_hera.metaflow_api.flows import LoadedFlow, message_of
 from metaflow_hera.metaflow_api.settings import PodSettings
 
 
@@ -37,22 +38,30 @@ def save_package(flow: LoadedFlow) -> CodePackage:
     """
     state = flow.state
     _attach(flow, [decorator.NAME])
-    settings = PodSettings(
-        script=flow.file.name,
-        datastore_root=state.flow_datastore.datastore_root,
-        graph=flow.graph,
-        top_level=_pod_options(flow),
-        retries={step.name: flow.retries(step.name) for step in flow.graph},
-    )
+
+    def files() -> Iterator[decorator.PackagedFile]:
+        # Not before Metaflow asks: by then it has made the environments of the steps.
+        settings = PodSettings(
+            script=flow.file.name,
+            datastore_root=state.flow_datastore.datastore_root,
+            graph=flow.graph,
+            top_level=_pod_options(flow),
+            metadata=flow.metadata,
+            steps={step.name: flow.step_settings(step.name) for step in flow.graph},
+        )
+        settings_file.write_text(settings.to_json(), encoding="utf-8")
+        return decorator.pod_files(str(settings_file))
+
     with tempfile.TemporaryDirectory(prefix="mfhera-") as folder:
         settings_file = Path(folder, "settings.json")
-        settings_file.write_text(settings.to_json(), encoding="utf-8")
-        decorator.HeraInternalDecorator.to_package[:] = decorator.pod_files(str(settings_file))
+        decorator.HeraInternalDecorator.to_package = staticmethod(files)
         try:
             package = MetaflowPackage(
                 state.flow, state.environment, state.echo, suffixes=state.package_suffixes
             )
             url, sha = state.flow_datastore.save_data([package.blob], len_hint=1)[0]
+        except MetaflowException as error:
+            raise FlowError(f"The code package could not be made: {message_of(error)}") from error
         except Exception as error:  # whatever a datastore or a file system comes up with
             raise FlowError(f"The code package could not be stored in {flow.datastore}: {error}") from error
     return CodePackage(url, sha, package.package_metadata)

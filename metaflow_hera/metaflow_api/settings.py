@@ -11,6 +11,8 @@ from metaflow_hera.errors import FlowError
 from metaflow_hera.graph.steps import Graph
 
 FILE_NAME = "metaflow_hera.json"
+DEFAULT_EXECUTABLE = "python"
+"""What Metaflow's environments call the interpreter that is there already."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +25,46 @@ class Retries:
 
 
 @dataclass(frozen=True)
+class Interpreter:
+    """The Python of an environment of its own, as Metaflow makes it for @conda, @pypi and uv.
+
+    `commands` are lines of bash that make it, `executable` the one that starts it, `init_executable` the one
+    that registers a run.
+    """
+
+    commands: Sequence[str]
+    executable: str
+    init_executable: str
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """What the runtime must know of a step.
+
+    `time_limit` is that of @timeout in seconds, None without one; `gang_timeout` how many seconds the
+    nodes of a gang wait for the first; `interpreter` is None where the step runs in that of its pod.
+    """
+
+    retries: Retries
+    time_limit: int | None = None
+    gang_timeout: int = 600
+    interpreter: Interpreter | None = None
+
+
+@dataclass(frozen=True)
 class PodSettings:
     """The part of a deployment that depends on the flow's code alone.
 
     `script` is the flow's file within the code package, `datastore_root` where its datastore lies,
-    `top_level` Metaflow's options before the command, `retries` what each step's retries are.
+    `top_level` Metaflow's options before the command, `metadata` the type of its metadata provider.
     """
 
     script: str
     datastore_root: str
     graph: Graph
     top_level: Sequence[str]
-    retries: Mapping[str, Retries]
+    metadata: str
+    steps: Mapping[str, StepSettings]
 
     def to_json(self) -> str:
         """The settings as JSON text, the same for the same settings."""
@@ -44,7 +74,8 @@ class PodSettings:
                 "datastore_root": self.datastore_root,
                 "graph": json.loads(self.graph.to_json()),
                 "top_level": list(self.top_level),
-                "retries": {step: asdict(retries) for step, retries in self.retries.items()},
+                "metadata": self.metadata,
+                "steps": {name: asdict(step) for name, step in self.steps.items()},
             }
         )
 
@@ -53,8 +84,11 @@ class PodSettings:
         """The settings that `to_json` wrote."""
         data = json.loads(text)
         graph = Graph.from_json(json.dumps(data["graph"]))
-        retries = {step: Retries(**known) for step, known in data["retries"].items()}
-        return cls(data["script"], data["datastore_root"], graph, data["top_level"], retries)
+        for step in data["steps"].values():
+            step["retries"] = Retries(**step["retries"])
+            step["interpreter"] = Interpreter(**step["interpreter"]) if step["interpreter"] else None
+        steps = {name: StepSettings(**step) for name, step in data["steps"].items()}
+        return cls(data["script"], data["datastore_root"], graph, data["top_level"], data["metadata"], steps)
 
 
 def load_pod_settings() -> PodSettings:

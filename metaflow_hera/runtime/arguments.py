@@ -7,6 +7,7 @@ from os import environ
 
 from metaflow_hera.graph import values
 from metaflow_hera.graph.tasks import input_tasks, split_index
+from metaflow_hera.metaflow_api.commands import UBF_CONTROL, UBF_TASK
 from metaflow_hera.metaflow_api.datastore import PARAMETERS_TASK, RunStore
 from metaflow_hera.metaflow_api.settings import PodSettings
 from metaflow_hera.runtime.task import PodTask
@@ -41,13 +42,15 @@ def step_arguments(
         f"--run-id={task.run_id}",
         f"--task-id={task.key.task_id}",
         f"--retry-count={attempt}",
-        f"--max-user-code-retries={settings.retries[task.step].user_code + earlier}",
+        f"--max-user-code-retries={settings.steps[task.step].retries.user_code + earlier}",
         f"--input-paths={store.input_paths(input_tasks(settings.graph, task.key, store))}",
         *(f"--tag={tag}" for tag in task.tags),
     ]
     index = split_index(settings.graph, task.key)
     if index is not None:
         arguments.append(f"--split-index={index}")
+    if settings.graph[task.step].parallel:
+        arguments.append(f"--ubf-context={UBF_TASK if index else UBF_CONTROL}")
     if task.namespace is not None:
         arguments.append(f"--namespace={task.namespace}")
     return arguments

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from metaflow_hera.errors import MetaflowHeraError, RunFailed
 from metaflow_hera.metaflow_api.commands import run_command
 from metaflow_hera.metaflow_api.datastore import MAX_ATTEMPTS, RunStore
-from metaflow_hera.metaflow_api.decorator import FINISHED_ENV
-from metaflow_hera.metaflow_api.settings import PodSettings
+from metaflow_hera.metaflow_api.decorator import FINISHED_ENV, REASON_ENV
+from metaflow_hera.metaflow_api.metadata import register_end
+from metaflow_hera.metaflow_api.settings import DEFAULT_EXECUTABLE, Interpreter, PodSettings
 from metaflow_hera.runtime.arguments import init_arguments, step_arguments
-from metaflow_hera.runtime.child import ended_by, run_forked
+from metaflow_hera.runtime.child import run_forked
+from metaflow_hera.runtime.gang import Gang
+from metaflow_hera.runtime.interpreter import command, prepare
 from metaflow_hera.runtime.logs import TaskLogs
 from metaflow_hera.runtime.task import PodTask
+
+TIMEOUT_GRACE = 30.0
+"""Seconds that @timeout has to end a task from within, before the task is ended from here: code that does
+not come back to Python hears nothing of it."""
+MESSAGE_LIMIT = 4096
+"""The bytes of a termination message that Kubernetes keeps."""
 
 
 class Attempts:
@@ -37,8 +49,10 @@ class Attempts:
         self._said = list(said)
         # Absolute, since a step may change the working folder.
         self._finished = Path(".metaflow", "finished").absolute()
+        self._reason = Path(".metaflow", "reason").absolute()
         self._logs = Path(".logs").absolute()
         os.environ[FINISHED_ENV] = str(self._finished)
+        os.environ[REASON_ENV] = str(self._reason)
         os.environ["PYTHONUNBUFFERED"] = "x"
 
     def run(self, task: PodTask, attempt: int, earlier: int) -> int:
@@ -52,34 +66,108 @@ class Attempts:
                 f"{MAX_ATTEMPTS}: start a new run with mfhera trigger."
             )
         os.environ["METAFLOW_RETRY_COUNT"] = str(attempt)
-        self._finished.unlink(missing_ok=True)
+        for left in (self._finished, self._reason):
+            left.unlink(missing_ok=True)
         logs = TaskLogs(self._logs, lambda files: self.store.save_logs(task.key, attempt, files))
         for at, line in self._said:
             logs.add("stdout", line.encode(), at)
         self._said.clear()
         logs.add("stdout", b"Task is starting.")
-        code = run_forked(lambda: self._work(task, attempt, earlier), logs)
-        if (reason := ended_by(code)) is not None:
-            logs.note(reason)
-        elif code == 0 and not self._finished.exists():
-            logs.note(
+        is_gang = self.settings.graph[task.step].parallel
+        gang = Gang(task.key, attempt, self.settings, self.store) if is_gang else None
+        ended = run_forked(
+            lambda: self._work(task, attempt, earlier, gang), logs, self._must_stop(task.step, gang)
+        )
+        code, reason = ended.code, ended.reason
+        if code == 0 and not self._finished.exists():
+            code = 1
+            reason = (
                 f"Step {task.step} ended before it was finished, by sys.exit, os._exit or a return without "
                 "self.next(): no step after it can run."
             )
-            code = 1
+        if reason is not None:
+            logs.note(reason)
         logs.close()
+        if code:
+            self._tell(task, attempt, code, reason or self._reason_of_the_task())
+            if gang is not None:
+                gang.give_up()
         return code
 
-    def _work(self, task: PodTask, attempt: int, earlier: int) -> int:
-        """What the forked child does: register the run if this is its first task, then run the step."""
+    def _work(self, task: PodTask, attempt: int, earlier: int, gang: Gang | None) -> int:
+        """What the forked child does; a reason why it cannot even start is left for the parent."""
+        try:
+            return self._run(task, attempt, earlier, gang)
+        except Exception as error:
+            self._reason.write_text(str(error), encoding="utf-8")
+            if isinstance(error, MetaflowHeraError):
+                print(error, file=sys.stderr)
+                return error.exit_code
+            raise
+
+    def _run(self, task: PodTask, attempt: int, earlier: int, gang: Gang | None) -> int:
+        """Register the run if this is its first task, then run the step."""
         settings = self.settings
-        # The run is registered by a process of its own: Metaflow's state is not made for two commands.
+        own = settings.steps[task.step].interpreter
+        if own is not None:
+            prepare(own)
         if task.step == settings.graph.start and not self.store.is_registered():
+            self._register(task, own)
+        if gang is not None:
+            os.environ.update(gang.meet())
+        arguments = step_arguments(task, settings, self.store, attempt, earlier)
+        if own is not None:
+            argv = command(own.executable, settings.script, arguments)
+            os.execvp(argv[0], argv)
+        return run_command(settings.script, arguments)
+
+    def _register(self, task: PodTask, own: Interpreter | None) -> None:
+        """Register the run, in a process of its own: Metaflow's state is not made for two commands."""
+        arguments = init_arguments(task, self.settings)
+        if own is not None and own.init_executable != DEFAULT_EXECUTABLE:
+            argv = command(own.init_executable, self.settings.script, arguments)
+            code = subprocess.run(argv, env={**os.environ, **self._parameters}, check=False).returncode
+        else:
             pid = os.fork()
             if pid == 0:
                 os.environ.update(self._parameters)
-                os._exit(run_command(settings.script, init_arguments(task, settings)))
+                os._exit(run_command(self.settings.script, arguments))
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            if code:
-                return code if code > 0 else 128 - code
-        return run_command(settings.script, step_arguments(task, settings, self.store, attempt, earlier))
+        if code:
+            raise RunFailed(f"The run and its parameters could not be registered (exit code {code}).")
+
+    def _must_stop(self, step: str, gang: Gang | None) -> Callable[[], str | None]:
+        """What tells why a running attempt has to end: its time limit, or the end of its gang."""
+        limit = self.settings.steps[step].time_limit
+        end = time.monotonic() + limit + TIMEOUT_GRACE if limit else float("inf")
+
+        def reason() -> str | None:
+            if time.monotonic() >= end:
+                return f"Step {step} was ended: it did not heed @timeout of {limit} seconds."
+            return gang.broken() if gang else None
+
+        return reason
+
+    def _reason_of_the_task(self) -> str | None:
+        """What the task itself left as the reason of its failure."""
+        return self._reason.read_text(encoding="utf-8") if self._reason.exists() else None
+
+    def _tell(self, task: PodTask, attempt: int, code: int, reason: str | None) -> None:
+        """Leave word of a failure with Kubernetes, which hands it to Argo, and in Metaflow's metadata.
+
+        Neither may change how the task ended.
+        """
+        try:
+            if reason and (path := os.environ.get("METAFLOW_HERA_MESSAGE")):
+                Path(path).write_bytes(reason.encode()[:MESSAGE_LIMIT])
+            register_end(
+                task.flow,
+                self.settings.metadata,
+                task.run_id,
+                task.key,
+                attempt,
+                code,
+                reason or f"exit code {code}",
+            )
+        except Exception as error:  # a metadata service may come up with anything
+            print(f"The end of the task could not be registered: {error}", file=sys.stderr, flush=True)

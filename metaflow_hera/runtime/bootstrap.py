@@ -99,7 +99,7 @@ try:
     work = tempfile.mkdtemp(prefix="metaflow-", dir=os.getcwd())
 except OSError:  # a folder that this user may not write to
     work = tempfile.mkdtemp(prefix="metaflow-")
-if "EMBEDDED_ARGO_CACHE" in os.environ:
+if "EMBEDDED_ARGO_CACHE" in os.environ and "METAFLOW_HERA_OWN_PACKAGE" not in os.environ:
     package = shared_package(os.environ["EMBEDDED_ARGO_CACHE"])
     for name in os.listdir(package):
         if not name.startswith(".mf_"):

@@ -11,20 +11,33 @@ import selectors
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
 
 from metaflow_hera.runtime.logs import STREAMS, TaskLogs
 
 CHUNK = 1 << 16
+GRACE = 10.0
+"""Seconds between SIGTERM and SIGKILL for a child that has to stop."""
 
 
-def run_forked(work: Callable[[], int], logs: TaskLogs) -> int:
-    """Run `work` in a forked child and return its exit code, 128 + signal if a signal ended it.
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended: its exit code, 128 + signal if a signal ended it, and why if that is not its own."""
+
+    code: int
+    reason: str | None
+
+
+def run_forked(work: Callable[[], int], logs: TaskLogs, must_stop: Callable[[], str | None]) -> Ended:
+    """Run `work` in a forked child until it ends.
 
     All that the child and its own children write goes to `logs`. SIGTERM and SIGINT are passed on to the
-    child; this process lives on to store what there is. Must be called while only one thread runs.
+    child; this process lives on to store what there is. `must_stop` is asked each second for a reason to
+    end the child. Must be called while only one thread runs.
     """
     pipes = {stream: os.pipe() for stream in STREAMS}
     sys.stdout.flush()
@@ -43,8 +56,9 @@ def run_forked(work: Callable[[], int], logs: TaskLogs) -> int:
 
     previous = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
     exited, watcher = _watch(pid)
+    stopper = _Stopper(pid, must_stop)
     try:
-        _collect({read_end: stream for stream, (read_end, _) in pipes.items()}, exited, logs)
+        _collect({read_end: stream for stream, (read_end, _) in pipes.items()}, exited, logs, stopper)
         watcher.join()
         _, status = os.waitpid(pid, 0)
     finally:
@@ -52,19 +66,39 @@ def run_forked(work: Callable[[], int], logs: TaskLogs) -> int:
             signal.signal(number, handler)
         os.close(exited)
     code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
+    if code < 0:
+        return Ended(128 - code, stopper.reason or _signalled(-code))
+    return Ended(code, stopper.reason)
 
 
-def ended_by(code: int) -> str | None:
-    """What to say of a child that a signal ended, or None."""
-    if code <= 128:
-        return None
+def _signalled(number: int) -> str:
     try:
-        name = signal.Signals(code - 128).name
+        name = signal.Signals(number).name
     except ValueError:
-        return None
+        name = f"signal {number}"
     hint = " (out of memory, perhaps: nothing else kills without a word)" if name == "SIGKILL" else ""
     return f"The task was ended by {name}{hint}."
+
+
+class _Stopper:
+    """Ends a child once there is a reason to: SIGTERM first, SIGKILL after a while."""
+
+    def __init__(self, pid: int, must_stop: Callable[[], str | None]) -> None:
+        self.reason: str | None = None
+        self._pid = pid
+        self._must_stop = must_stop
+        self._kill_at = 0.0
+
+    def look(self) -> None:
+        """Ask for a reason, or wait for the end. The child must not have been waited for."""
+        now = time.monotonic()
+        if self.reason is None:
+            self.reason = self._must_stop()
+            if self.reason is not None:
+                os.kill(self._pid, signal.SIGTERM)
+                self._kill_at = now + GRACE
+        elif now >= self._kill_at:
+            os.kill(self._pid, signal.SIGKILL)
 
 
 def _be_child(work: Callable[[], int], pipes: dict[str, tuple[int, int]]) -> None:
@@ -105,7 +139,7 @@ def _watch(pid: int) -> tuple[int, threading.Thread]:
     return read_end, watcher
 
 
-def _collect(pipes: dict[int, str], exited: int, logs: TaskLogs) -> None:
+def _collect(pipes: dict[int, str], exited: int, logs: TaskLogs, stopper: _Stopper) -> None:
     """Read the child's pipes until both are closed, or until it has ended and they are drained."""
     logs.start()
     ended = False
@@ -114,9 +148,11 @@ def _collect(pipes: dict[int, str], exited: int, logs: TaskLogs) -> None:
             selector.register(end, selectors.EVENT_READ)
         selector.register(exited, selectors.EVENT_READ)
         while len(selector.get_map()) > (0 if ended else 1):
-            ready = selector.select(0 if ended else None)
+            ready = selector.select(0 if ended else 1.0)
             if ended and not ready:
                 break
+            if not ended:
+                stopper.look()
             for key, _ in ready:
                 end = key.fd
                 if end == exited:

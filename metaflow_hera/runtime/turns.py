@@ -44,7 +44,7 @@ def run_turns(task: PodTask, attempts: Attempts) -> int:
 
 def _run_turn(turn: PodTask, attempts: Attempts) -> int:
     """Attempt a turn as often as its step may be retried, each turn anew."""
-    retries = attempts.settings.retries[turn.step]
+    retries = attempts.settings.steps[turn.step].retries
     known = attempts.store.attempts(turn.key)
     # A pod that Argo starts for the first time has nothing to do with the attempts it finds.
     earlier = known if turn.argo_retries == 0 else 0

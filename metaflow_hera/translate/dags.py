@@ -75,7 +75,9 @@ class Dags:
             with_param=f"{{{{inputs.parameters.{ITEMS}}}}}",
         )
         inputs = [Parameter(name=ITEMS), Parameter(name="path", value="")]
-        return self._dag(f"{title}-foreach", inputs, [task], parallelism=self._max_workers)
+        # The nodes of a gang wait for each other: a limit would leave them waiting for ever.
+        limit = None if _is_gang(fan) else self._max_workers
+        return self._dag(f"{title}-foreach", inputs, [task], parallelism=limit)
 
     def _dag(
         self, title: str, inputs: list[Parameter], tasks: list[Task], parallelism: int | None = None
@@ -83,6 +85,10 @@ class Dags:
         name = self._names.give(title)
         self.templates.append(DAG(name=name, inputs=inputs or None, tasks=[*tasks], parallelism=parallelism))
         return name
+
+
+def _is_gang(fan: scopes.Fan) -> bool:
+    return any(isinstance(member, scopes.Task) and member.step.parallel for member in fan.body.members)
 
 
 def _depends(member: scopes.Task, tasks: Mapping[scopes.Member, Task]) -> str | None:

@@ -6,29 +6,23 @@ import ast
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from hera.workflows import Container, Env, Parameter, RetryStrategy
-from hera.workflows.models import (
-    Backoff,
-    EnvVar,
-    EnvVarSource,
-    ObjectFieldSelector,
-    Quantity,
-    ResourceRequirements,
-    ValueFrom,
-)
+from hera.workflows.models import Backoff, EnvVar, EnvVarSource, ObjectFieldSelector, ValueFrom
 
 from metaflow_hera.graph import values
 from metaflow_hera.graph.steps import FOREACH, SWITCH, Step
 from metaflow_hera.graph.tasks import OUT_OF_ATTEMPTS
-from metaflow_hera.metaflow_api.compute import kubernetes_attributes
+from metaflow_hera.metaflow_api.compute import Compute, compute_of
 from metaflow_hera.metaflow_api.flows import LoadedFlow
+from metaflow_hera.metaflow_api.kubernetes import TMPFS_ENV
 from metaflow_hera.metaflow_api.settings import Retries
 from metaflow_hera.translate import parameters
+from metaflow_hera.translate.compute import container_fields
 from metaflow_hera.translate.names import Names
 from metaflow_hera.translate.settings import Settings
 
@@ -48,6 +42,15 @@ POD_FIELDS = {
 }
 """What Metaflow's @kubernetes reads of its pod, as Metaflow's own plugin hands it over."""
 
+GANG_FIELDS = {"METAFLOW_HERA_POD_IP": "status.podIP"}
+"""Where the other nodes of a gang find the first."""
+GANG = "scheduling.x-k8s.io/pod-group"
+"""The annotation that pods have in common which only make sense together. The name is that of the label of
+Kubernetes' coscheduling plugin, whose values are too short for what is needed here."""
+START_TIME = 3600
+"""Seconds that a pod with a @timeout has beside it, for its image and the code package. The limit itself is
+kept in the pod; Kubernetes ends one in which nothing else works any more."""
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -58,7 +61,10 @@ class Shape:
 
     kind: str
     loops: bool
+    parallel: bool
     retries: Retries
+    time_limit: int | None
+    python: str
     compute: str
     variables: str
 
@@ -69,6 +75,7 @@ class Shape:
             ("foreach", self.kind == FOREACH),
             ("switch", self.kind == SWITCH and not self.loops),
             ("loop", self.loops),
+            ("parallel", self.parallel),
             ("retry", self.retries.total > 0),
         ]
         return "-".join(["task", *(word for word, holds in traits if holds)])
@@ -101,18 +108,25 @@ class Pods:
             (d.attributes["vars"] for d in self._flow.step_decorators(step.name) if d.name == "environment"),
             {},
         )
+        compute = compute_of(self._flow, step.name)
         return Shape(
             # Linear, join, end: no difference to a pod.
             kind=step.kind if step.kind in OUTPUTS else "",
             loops=step.loops,
+            parallel=step.parallel,
             # How much of it is the step's own code concerns the pod's settings, not its shape.
             retries=Retries(0, retries.total, retries.minutes_between if retries.total else 0),
-            compute=json.dumps(kubernetes_attributes(self._flow, step.name), sort_keys=True, default=str),
+            # The turns of a loop have it each for itself, in the pod.
+            time_limit=None if step.loops else self._flow.time_limit(step.name),
+            python=self._settings.python or compute.executable or "python",
+            # Without what is said elsewhere: pull secrets are the workflow's.
+            compute=replace(compute, executable=None, image_pull_secrets=()).to_json(),
             variables=json.dumps(variables, sort_keys=True, default=str),
         )
 
     def _container(self, shape: Shape) -> Container:
-        compute = json.loads(shape.compute)
+        compute = Compute.from_json(shape.compute)
+        pod = container_fields(compute)
         output = OUTPUTS.get(shape.kind)
         return Container(
             name=self._names.give(shape.title),
@@ -121,19 +135,20 @@ class Pods:
             outputs=[Parameter(name=output, value_from=ValueFrom(path=_output_path(output), default=""))]
             if output
             else None,
-            image=compute["image"],
-            image_pull_policy=compute["image_pull_policy"],
-            command=[self._settings.python],
+            command=[shape.python],
             args=["-c", bootstrap()],
-            env=self._environment(shape),
-            resources=_resources(compute),
+            env=self._environment(shape, compute),
             retry_strategy=_retry_strategy(shape),
-            service_account_name=compute["service_account"],
-            node_selector=compute["node_selector"] or None,
-            annotations={"metaflow/step_name": "{{inputs.parameters.step}}"},
+            active_deadline_seconds=shape.time_limit + START_TIME if shape.time_limit else None,
+            annotations={
+                **pod.pop("annotations"),
+                "metaflow/step_name": "{{inputs.parameters.step}}",
+                **({GANG: RUN_ID + "/{{inputs.parameters.step}}"} if shape.parallel else {}),
+            },
+            **pod,
         )
 
-    def _environment(self, shape: Shape) -> list[Env | EnvVar]:
+    def _environment(self, shape: Shape, compute: Compute) -> list[Env | EnvVar]:
         package = self._settings.package
         fixed = {
             **json.loads(shape.variables),
@@ -148,13 +163,19 @@ class Pods:
             "METAFLOW_KUBERNETES_NAMESPACE": self._settings.kubernetes_namespace,
             "ARGO_WORKFLOW_TEMPLATE": self._settings.name,
             "ARGO_WORKFLOW_NAMESPACE": self._settings.kubernetes_namespace,
+            "METAFLOW_HERA_MESSAGE": "/dev/termination-log",
         }
         if self._settings.tags:
             fixed["METAFLOW_HERA_TAGS"] = json.dumps(list(self._settings.tags))
         if self._settings.namespace is not None:
             fixed["METAFLOW_HERA_NAMESPACE"] = self._settings.namespace
+        if self._flow.environment != "local":
+            # Making an environment changes what was unpacked: it is not to be shared.
+            fixed["METAFLOW_HERA_OWN_PACKAGE"] = "1"
         if shape.kind in OUTPUTS:
             fixed["METAFLOW_HERA_OUTPUT"] = _output_path(OUTPUTS[shape.kind])
+        if compute.tmpfs_path:
+            fixed["METAFLOW_TEMPDIR" if compute.tmpfs_tempdir else TMPFS_ENV] = compute.tmpfs_path
         by_argo = {
             "METAFLOW_STEP_NAME": "{{inputs.parameters.step}}",
             "METAFLOW_HERA_PATH": "{{inputs.parameters.path}}",
@@ -169,7 +190,7 @@ class Pods:
             *parameters.environment(self._flow.parameters),
             *(
                 EnvVar(name=name, value_from=EnvVarSource(field_ref=ObjectFieldSelector(field_path=path)))
-                for name, path in POD_FIELDS.items()
+                for name, path in {**POD_FIELDS, **(GANG_FIELDS if shape.parallel else {})}.items()
             ),
         ]
 
@@ -214,20 +235,4 @@ def _retry_strategy(shape: Shape) -> RetryStrategy | None:
         backoff=backoff,
         # The turns of a loop have their attempts in the pod: Argo starts one again that was lost.
         expression=f"lastRetry.exitCode != '{OUT_OF_ATTEMPTS}'" if shape.loops else None,
-    )
-
-
-def _resources(compute: Mapping[str, Any]) -> ResourceRequirements:
-    """Requests, and limits for GPUs alone, as Metaflow's own plugin sets them (kubernetes/kube_utils.py)."""
-    requests = {
-        "cpu": str(compute["cpu"]),
-        "memory": f"{compute['memory']}M",
-        "ephemeral-storage": f"{compute['disk']}M",
-    }
-    limits = {}
-    if compute.get("gpu") is not None:
-        limits[f"{compute['gpu_vendor']}.com/gpu".lower()] = str(compute["gpu"])
-    return ResourceRequirements(
-        requests={name: Quantity(root=size) for name, size in requests.items()},
-        limits={name: Quantity(root=size) for name, size in limits.items()} or None,
     )

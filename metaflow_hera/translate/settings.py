@@ -13,8 +13,9 @@ class Settings:
     """How a flow is deployed.
 
     `name` and `token` are the deployment's name and production token, `environment` what Metaflow
-    needs in each pod, `python` the command that starts Python there. `deployed_at` is left out of an
-    export, so that the same flow always gives the same text. Times are in seconds.
+    needs in each pod, `python` the interpreter of this machine that all pods run with, None where each has
+    that of its image. `deployed_at` is left out of an export, so that the same flow always gives the same
+    text. Times are in seconds.
     """
 
     name: str
@@ -23,7 +24,7 @@ class Settings:
     owner: str
     package: CodePackage
     environment: Mapping[str, str]
-    python: str = "python"
+    python: str | None = None
     max_workers: int = 100
     tags: Sequence[str] = ()
     namespace: str | None = None

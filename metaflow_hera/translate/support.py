@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from metaflow_hera.errors import FlowError, UnsupportedError
-from metaflow_hera.metaflow_api.compute import kubernetes_attributes, unusual_attributes
+from metaflow_hera.metaflow_api.compute import asked_namespace, compute_of
 from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.translate import schedules
+from metaflow_hera.translate.compute import container_fields
 
-FLOW_DECORATORS = frozenset({"project", "schedule"})
+FLOW_DECORATORS = frozenset({"project", "schedule", "conda_base", "pypi_base"})
 STEP_DECORATORS = frozenset(
     # These do their work inside the task, by Metaflow's own code, or are translated.
     [
@@ -19,30 +20,18 @@ STEP_DECORATORS = frozenset(
         "environment",
         "resources",
         "kubernetes",
+        "parallel",
         "card",
         "secrets",
+        "conda",
+        "pypi",
         "hera_internal",
-    ]
-)
-COMPUTE_ATTRIBUTES = frozenset(
-    [
-        "cpu",
-        "memory",
-        "disk",
-        "gpu",
-        "gpu_vendor",
-        "image",
-        "image_pull_policy",
-        "service_account",
-        "node_selector",
     ]
 )
 
 
 def check(flow: LoadedFlow) -> None:
     """Raise UnsupportedError, naming the first thing in the flow that is not supported."""
-    if flow.environment != "local":
-        raise UnsupportedError(f"--environment={flow.environment} is not supported yet.")
     if flow.datastore not in ("local", "s3"):
         raise UnsupportedError(f"--datastore={flow.datastore} is not supported yet; use local or s3.")
     if flow.has_configs:
@@ -52,21 +41,48 @@ def check(flow: LoadedFlow) -> None:
             raise UnsupportedError(f"@{decorator.name} is not supported yet.")
     schedules.check(flow)
     for step in flow.graph:
-        if step.parallel:
-            raise UnsupportedError(f"Step {step.name} uses num_parallel or @parallel: not supported yet.")
         for decorator in flow.step_decorators(step.name):
-            if decorator.name not in STEP_DECORATORS:
+            if decorator.name not in STEP_DECORATORS and not decorator.within_task:
                 raise UnsupportedError(f"@{decorator.name} of step {step.name} is not supported yet.")
             if decorator.name == "environment":
                 _check_variables(step.name, decorator.attributes["vars"])
         # These two raise before anything is stored.
-        kubernetes_attributes(flow, step.name)
+        _check_compute(flow, step.name)
         flow.retries(step.name)
-        for attribute in unusual_attributes(flow, step.name):
-            if attribute not in COMPUTE_ATTRIBUTES:
+
+
+def check_place(flow: LoadedFlow, namespace: str) -> None:
+    """Raise UnsupportedError for a step that is to run in another Kubernetes namespace than its workflow."""
+    for step in flow.graph:
+        asked = asked_namespace(flow, step.name)
+        if asked is not None and asked != namespace:
+            raise UnsupportedError(
+                f"@kubernetes of step {step.name} names the namespace {asked}, but all pods run in that of "
+                f"the workflow, {namespace}: take it away there, or deploy with ARGO_NAMESPACE={asked}."
+            )
+
+
+def check_local(flow: LoadedFlow) -> None:
+    """Raise UnsupportedError for what a pod can have on a cluster only."""
+    for step in flow.graph:
+        compute = compute_of(flow, step.name)
+        for what, names in (
+            ("Kubernetes secrets", compute.secrets),
+            ("persistent volumes", compute.persistent_volume_claims),
+        ):
+            if names:
                 raise UnsupportedError(
-                    f"@kubernetes({attribute}=...) of step {step.name} is not supported yet."
+                    f"Step {step.name} needs {what} of a cluster ({', '.join(names)}), and the embedded Argo "
+                    "has none: set ARGO_SERVER, or take them from @kubernetes or Metaflow's configuration."
                 )
+
+
+def _check_compute(flow: LoadedFlow, step: str) -> None:
+    compute = compute_of(flow, step)
+    try:
+        container_fields(compute)
+    except FlowError as error:
+        raise FlowError(f"@kubernetes of step {step}: {error}") from error
 
 
 def _check_variables(step: str, variables: object) -> None:

@@ -9,8 +9,10 @@ from hera.workflows import CronWorkflow, WorkflowTemplate
 from hera.workflows.models import Metadata, WorkflowMetadata, WorkflowTemplateRef
 
 from metaflow_hera.graph.scopes import scopes
+from metaflow_hera.metaflow_api.compute import compute_of
 from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.translate import parameters, support
+from metaflow_hera.translate.compute import image_pull_secrets
 from metaflow_hera.translate.dags import Dags
 from metaflow_hera.translate.names import Names, is_label_value
 from metaflow_hera.translate.pods import RUN_ID, Pods
@@ -60,6 +62,7 @@ def translate(flow: LoadedFlow, settings: Settings) -> Deployment:
         templates=[*dags.templates, *pods.templates],
         active_deadline_seconds=settings.workflow_timeout,
         priority=settings.workflow_priority,
+        image_pull_secrets=image_pull_secrets(compute_of(flow, step.name) for step in flow.graph),
         workflow_metadata=WorkflowMetadata(
             labels={**labels, "app.kubernetes.io/name": "metaflow-run"},
             annotations={**run_annotations, "metaflow/production_token": settings.token},

@@ -1,3 +1,6 @@
 """What metaflow_hera adds to Metaflow. Everything behind it lives in the package `metaflow_hera`."""
 
-STEP_DECORATORS_DESC = [("hera_internal", "metaflow_hera.metaflow_api.decorator.HeraInternalDecorator")]
+STEP_DECORATORS_DESC = [
+    ("hera_internal", "metaflow_hera.metaflow_api.decorator.HeraInternalDecorator"),
+    ("kubernetes", "metaflow_hera.metaflow_api.kubernetes.KubernetesDecorator"),
+]

@@ -73,12 +73,32 @@ def spec_with(template: JSON | None = None, task: JSON | None = None, spec: JSON
         ),
         (
             spec_with(template={"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}),
-            "templates.pod.volumes[0]",
+            "templates.pod.volumes[0].hostPath",
         ),
     ],
 )
 def test_what_is_not_implemented_is_named(obj: JSON, path: str) -> None:
     assert answer(validate_workflow, obj) == [400, 3, f"{path} is not implemented by the embedded Argo"]
+
+
+@pytest.mark.parametrize("volume", [{"persistentVolumeClaim": {"claimName": "c"}}, {"configMap": {}}])
+def test_a_volume_that_a_process_cannot_have_is_named_by_its_kind(volume: JSON) -> None:
+    obj = spec_with(template={"volumes": [{"name": "v", "emptyDir": {}}, {"name": "w", **volume}]})
+    assert f"templates.pod.volumes[1].{next(iter(volume))} is not" in answer(validate_workflow, obj)[2]
+
+
+def test_a_part_of_a_volume_cannot_be_mounted() -> None:
+    mount = {"name": "v", "mountPath": "/v", "subPath": "x"}
+    obj = spec_with(template={"container": {"image": "x", "volumeMounts": [mount]}})
+    assert "templates.pod.container.volumeMounts[0].subPath is not" in answer(validate_workflow, obj)[2]
+
+
+@pytest.mark.parametrize("quantity", ["much", "1 Gi", "1gi", "", "-1M"])
+def test_a_limit_must_be_a_quantity(quantity: str) -> None:
+    container = {"image": "x", "command": ["true"], "resources": {"limits": {"memory": quantity}}}
+    code, _, message = answer(validate_workflow, spec_with(template={"container": container}))
+    assert code == 400
+    assert message.startswith("templates.pod.container.resources.limits.memory: ")
 
 
 def test_an_expression_outside_the_language_is_named() -> None:

@@ -10,7 +10,7 @@ import pytest
 from metaflow_hera.graph.steps import Graph, Step
 from metaflow_hera.graph.tasks import TaskKey
 from metaflow_hera.metaflow_api.datastore import MAX_ATTEMPTS, RunStore
-from metaflow_hera.metaflow_api.settings import PodSettings, Retries
+from metaflow_hera.metaflow_api.settings import PodSettings, Retries, StepSettings
 from metaflow_hera.runtime.arguments import init_arguments, step_arguments, take_parameters
 from metaflow_hera.runtime.task import PodTask
 
@@ -25,7 +25,8 @@ SETTINGS = PodSettings(
     datastore_root="root",
     graph=Graph("start", "end", {step.name: step for step in STEPS}),
     top_level=["--quiet"],
-    retries={step.name: Retries(2, 2, 0) for step in STEPS},
+    metadata="local",
+    steps={step.name: StepSettings(Retries(2, 2, 0), 60) for step in STEPS},
 )
 
 WORK = TaskKey("work", (0,))

@@ -14,12 +14,10 @@ from pathlib import Path
 import pytest
 from metaflow.mflog.mflog import parse
 
-from metaflow_hera.runtime.child import ended_by
-
 PARENT = """
 import os, signal, subprocess, sys, time, threading
 from pathlib import Path
-from metaflow_hera.runtime.child import ended_by, run_forked
+from metaflow_hera.runtime.child import run_forked
 from metaflow_hera.runtime.logs import TaskLogs
 
 stored = Path("stored")
@@ -33,19 +31,18 @@ def work():
 {work}
 
 logs = TaskLogs(Path("logs"), save)
-code = run_forked(work, logs)
-reason = ended_by(code)
-if reason:
-    logs.note(reason)
+ended = run_forked(work, logs, lambda: {must_stop})
+if ended.reason:
+    logs.note(ended.reason)
 logs.close()
-sys.exit(code)
+sys.exit(ended.code)
 """
 
 
-def parent(folder: Path, work: str) -> subprocess.Popen[str]:
+def parent(folder: Path, work: str, must_stop: str = "None") -> subprocess.Popen[str]:
     """Start a process that runs the work in a forked child."""
     script = folder / "parent.py"
-    script.write_text(PARENT.format(work=textwrap.indent(textwrap.dedent(work), "    ")))
+    script.write_text(PARENT.format(work=textwrap.indent(textwrap.dedent(work), "    "), must_stop=must_stop))
     return subprocess.Popen(
         [sys.executable, script], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -64,9 +61,9 @@ def end_when_ready(process: subprocess.Popen[str], folder: Path) -> None:
         process.kill()
 
 
-def run(folder: Path, work: str) -> tuple[int, list[str], list[str]]:
+def run(folder: Path, work: str, must_stop: str = "None") -> tuple[int, list[str], list[str]]:
     """The exit code, and the lines stored of stdout and stderr."""
-    process = parent(folder, work)
+    process = parent(folder, work, must_stop)
     try:
         process.communicate(timeout=60)
     finally:
@@ -121,12 +118,12 @@ def test_the_code_is_the_childs(tmp_path: Path, end: str, code: int) -> None:
         assert err[-1] == "ValueError: broken"
     if code > 128:
         assert signal.Signals(code - 128).name in err[-1]
+    assert ("out of memory" in "".join(err)) == ("SIGKILL" in end)
 
 
-def test_what_ended_a_task_is_said_in_words() -> None:
-    assert "out of memory" in str(ended_by(137))
-    assert "SIGTERM" in str(ended_by(143))
-    assert ended_by(0) is ended_by(1) is ended_by(128) is ended_by(255) is None
+def test_a_child_that_must_stop_is_ended_and_what_it_wrote_is_kept(tmp_path: Path) -> None:
+    code, out, err = run(tmp_path, "print('before')\ntime.sleep(600)", must_stop="'it is late'")
+    assert (code, out, err) == (143, ["before"], ["it is late"])
 
 
 def test_a_child_that_closes_its_output_is_waited_for(tmp_path: Path) -> None:
@@ -230,7 +227,7 @@ def test_a_datastore_that_fails_does_not_fail_the_task(tmp_path: Path) -> None:
         "(stored / stream).write_bytes", "raise OSError('full')\n        (stored / stream).write_bytes"
     )
     script = tmp_path / "parent.py"
-    script.write_text(text.format(work="    print('work')\n    return 0"))
+    script.write_text(text.format(work="    print('work')\n    return 0", must_stop="None"))
     done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     assert done.stdout == "work\n"

@@ -21,36 +21,11 @@ FOREACH = """
 """
 REFUSED: dict[str, tuple[str, str, str, list[str]]] = {
     # imports, decorator or attribute of the flow, first steps, words of the sentence
-    "parallel": (
-        "parallel",
-        "",
-        """
-    @step
-    def start(self):
-        self.next(self.work, num_parallel=2)
-
-    @parallel
-    @step
-    def work(self):
-        self.next(self.collect)
-
-    @step
-    def collect(self, inputs):
-        self.next(self.end)
-""",
-        ["num_parallel or @parallel"],
-    ),
     "config": ("Config", "    cfg = Config('cfg', default_value='{}')", PLAIN, ["Config"]),
     "trigger": ("trigger", "@trigger(event='e')", PLAIN, ["@trigger"]),
     "trigger_on_finish": ("trigger_on_finish", "@trigger_on_finish(flow='F')", PLAIN, ["@trigger_on_finish"]),
     "exit_hook": ("exit_hook", "@exit_hook(on_success=[print])", PLAIN, ["@exit_hook"]),
     "batch": ("batch", "", PLAIN.replace("@step", "@batch\n    @step", 1), ["@batch", "start"]),
-    "kubernetes": (
-        "kubernetes",
-        "",
-        PLAIN.replace("@step", "@kubernetes(tmpfs_size=10)\n    @step", 1),
-        ["@kubernetes(tmpfs_size=...)", "start"],
-    ),
     "year": ("schedule", "@schedule(cron='0 1 * * ? 2030')", PLAIN, ["@schedule", "year"]),
     "parameters": (
         "Parameter",
@@ -92,7 +67,7 @@ if __name__ == "__main__":
 def test_what_a_flow_has(case: str, tmp_path: Path) -> None:
     imports, extra, steps, words = REFUSED[case]
     (tmp_path / "odd_flow.py").write_text(script(imports, extra, steps))
-    datastore = "--datastore=s3" if case in ("batch", "kubernetes") else "--datastore=local"
+    datastore = "--datastore=s3" if case == "batch" else "--datastore=local"
     done = at(tmp_path)("create", "odd_flow.py", "--only-json", datastore, env=CLOUDS)
     assert done.stdout == ""
     refused(done, *words)
@@ -101,8 +76,6 @@ def test_what_a_flow_has(case: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--environment=conda"], "--environment=conda"),
-        (["--environment=pypi"], "--environment=pypi"),
         (["--datastore=spin"], "--datastore=spin"),
         (["--datastore=azure"], "azure"),
         (["--with", "conda"], "@conda"),

@@ -1,0 +1,55 @@
+"""How much memory the processes of pods hold. Linux tells it below /proc; elsewhere nobody does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+
+CAN_TELL = sys.platform == "linux"
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def largest_above(limits: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+    """Each process group that holds more memory than its limit, in bytes, with its largest process.
+
+    What counts is what a container's limit counts and cannot be given back: memory of the processes' own,
+    and shared memory; what they share, as after a fork, counts once.
+    """
+    for group, pids in _members(limits).items():
+        # The pages that each has in memory are told cheaply, and are never fewer.
+        if sum(map(_resident, pids)) > limits[group]:
+            own = {pid: _own(pid) for pid in pids}
+            if sum(own.values()) > limits[group]:
+                yield group, int(max(own, key=lambda pid: own[pid]))
+
+
+def _members(groups: Iterable[int]) -> dict[int, list[str]]:
+    members: dict[int, list[str]] = {group: [] for group in groups}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        # The name of the program comes before, in brackets, and may hold anything.
+        fields = _read(pid, "stat").rpartition(b")")[2].split()
+        group = int(fields[2]) if fields else 0
+        if group in members:
+            members[group].append(pid)
+    return members
+
+
+def _resident(pid: str) -> int:
+    fields = _read(pid, "statm").split()
+    return int(fields[1]) * PAGE if fields else 0
+
+
+def _own(pid: str) -> int:
+    """Its part of the memory that is no copy of a file."""
+    lines = (line.split() for line in _read(pid, "smaps_rollup").splitlines())
+    return sum(int(line[1]) * 1024 for line in lines if line[0] in (b"Pss_Anon:", b"Pss_Shmem:"))
+
+
+def _read(pid: str, name: str) -> bytes:
+    """A file of a process; empty once that has ended."""
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""

@@ -1,0 +1,34 @@
+"""Where cards are kept when they are files of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from metaflow.metaflow_config import CARD_SUFFIX, DATASTORE_LOCAL_DIR
+
+CARDS_ENV = "METAFLOW_HERA_CARDS"
+"""The environment variable with the folder in which Metaflow looks for the cards of a flow's runs."""
+
+
+def local_cards() -> str:
+    """That folder, for the present working folder."""
+    from metaflow.plugins.cards.card_datastore import CardDatastore  # which a pod has no need of
+
+    return os.path.abspath(CardDatastore.get_storage_root("local"))
+
+
+def share_cards() -> None:
+    """Let the cards of a task that runs in this working folder go to the folder that `CARDS_ENV` names.
+
+    Metaflow has them below `.metaflow` of the working folder, wherever the datastore is, and no setting
+    for another place that works (plugins/cards/card_datastore.py).
+    """
+    if CARDS_ENV not in os.environ:
+        return
+    there, here = Path(os.environ[CARDS_ENV]), Path(DATASTORE_LOCAL_DIR, CARD_SUFFIX)
+    for folder in (there, here.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # an earlier task of this pod
+        here.symlink_to(there)

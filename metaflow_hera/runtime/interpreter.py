@@ -1,0 +1,44 @@
+"""Steps with a Python of their own (@conda, @pypi, uv): made in the pod, by Metaflow's own commands.
+
+The runtime stays in the pod's Python; the step is a process of the other one. Metaflow's commands are
+lines of bash; what a user gave reaches the shell as arguments, never as text.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from metaflow_hera.errors import RunFailed
+from metaflow_hera.metaflow_api.settings import Interpreter
+
+ENVIRONMENT = Path(".metaflow", "environment")
+# Metaflow's lines call `flush_mflogs` where logs are to be stored: the runtime does that all along.
+PREPARE = "set -e\nflush_mflogs() {{ :; }}\n{commands}\nenv -0 > {environment}\n"
+
+
+def prepare(interpreter: Interpreter) -> None:
+    """Make the environment unless an earlier attempt in this pod has, and enter it.
+
+    Raises RunFailed when one of Metaflow's commands fails.
+    """
+    if not ENVIRONMENT.exists():
+        made = ENVIRONMENT.with_suffix(".new")
+        script = PREPARE.format(commands="\n".join(interpreter.commands), environment=made)
+        path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
+        done = subprocess.run(["bash", "-c", script], env={**os.environ, "PATH": path}, check=False)
+        if done.returncode:
+            raise RunFailed(f"The environment of the step could not be made (exit code {done.returncode}).")
+        made.rename(ENVIRONMENT)
+    for line in ENVIRONMENT.read_bytes().split(b"\0"):
+        name, is_variable, value = line.partition(b"=")
+        if is_variable:
+            os.environb[name] = value
+
+
+def command(executable: str, script: str, arguments: Sequence[str]) -> list[str]:
+    """What runs a script with the executable of an environment, as an argument list."""
+    return ["bash", "-c", f'exec {executable} "$@"', "bash", script, *arguments]

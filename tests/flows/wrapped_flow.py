@@ -1,0 +1,134 @@
+from metaflow import (
+    USER_SKIP_STEP,
+    FlowMutator,
+    FlowSpec,
+    StepMutator,
+    UserStepDecorator,
+    current,
+    retry,
+    step,
+    user_step_decorator,
+)
+
+
+@user_step_decorator
+def noted(step_name, flow, inputs=None, attributes=None):
+    """Runs around the step's own code, and changes artifacts."""
+    word = attributes.get("word", "noted")
+    flow.before = f"{word} before {step_name}"
+    yield
+    flow.after = f"{word} after {step_name}"
+
+
+@user_step_decorator
+def forgiving(step_name, flow, inputs=None, attributes=None):
+    """Takes an exception for no failure."""
+    try:
+        yield
+    except ValueError as error:
+        flow.forgiven = str(error)
+        return None, {}
+
+
+@user_step_decorator
+def skipped(step_name, flow, inputs=None):
+    """Runs in place of the step."""
+    flow.instead = True
+    yield USER_SKIP_STEP
+
+
+class Counted(UserStepDecorator):
+    """A decorator as a class, with arguments."""
+
+    def init(self, by=1):
+        self.by = by
+
+    def pre_step(self, step_name, flow, inputs=None):
+        flow.count = getattr(flow, "count", 0) + self.by
+
+    def post_step(self, step_name, flow, exception=None):
+        flow.count += self.by
+        return exception
+
+
+class Patient(StepMutator):
+    """Gives a step retries, and a variable of its name."""
+
+    def mutate(self, mutable_step):
+        mutable_step.add_decorator("retry", deco_kwargs={"times": 1, "minutes_between_retries": 0})
+        mutable_step.add_decorator("environment", deco_kwargs={"vars": {"GIVEN": "by a mutator"}})
+
+
+class Everywhere(FlowMutator):
+    """Gives the flow a parameter, and a decorator to each step."""
+
+    def pre_mutate(self, mutable_flow):
+        from metaflow import Parameter
+
+        mutable_flow.add_parameter("extra", Parameter("extra", default="from the mutator"))
+        for _, each in mutable_flow.steps:
+            each.add_decorator(Counted, deco_kwargs={"by": 10}, duplicates=each.IGNORE)
+
+    def mutate(self, mutable_flow):
+        for name, each in mutable_flow.steps:
+            if name == "end":
+                each.add_decorator("resources", deco_kwargs={"cpu": 2})
+
+
+@Everywhere
+class WrappedFlow(FlowSpec):
+    """Decorators and mutators of the user's own."""
+
+    @noted(word="well")
+    @step
+    def start(self):
+        self.seen = self.before
+        self.next(self.flaky)
+
+    @Patient
+    @step
+    def flaky(self):
+        import os
+
+        self.given = os.environ.get("GIVEN")
+        if current.retry_count == 0:
+            raise KeyError("the first attempt")
+        self.next(self.bad)
+
+    @forgiving
+    @retry(times=0)
+    @step
+    def bad(self):
+        raise ValueError("nothing to worry about")
+        self.next(self.other)
+
+    @skipped
+    @step
+    def other(self):
+        self.next(self.fan)
+
+    @step
+    def fan(self):
+        self.items = [1, 2]
+        self.next(self.work, foreach="items")
+
+    @noted
+    @Counted(by=3)
+    @step
+    def work(self):
+        self.next(self.collect)
+
+    @noted
+    @step
+    def collect(self, inputs):
+        self.all = [each.after for each in inputs]
+        self.merge_artifacts(inputs, exclude=["before", "after"])
+        self.next(self.end)
+
+    @step
+    def end(self):
+        self.said = self.extra
+
+
+if __name__ == "__main__":
+    WrappedFlow()

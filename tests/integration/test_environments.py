@@ -1,0 +1,39 @@
+"""Steps with a Python of their own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+from harness import FLOWS, Mfhera, refused
+
+
+def test_a_flow_in_an_environment_of_uv(mfhera: Mfhera) -> None:
+    """Its steps import what only the environment has; a loop makes the environment once."""
+    for file in (FLOWS / "uv_project").iterdir():
+        mfhera.take(file)
+    subprocess.run(["uv", "lock", "--quiet"], cwd=mfhera.folder, check=True, timeout=120)
+    mfhera.ok("create", "uv_flow.py", "--environment=uv")
+    run = mfhera.run("--param", "number=19")
+    tasks = mfhera.read(run["pathspec"])
+    assert tasks["start"]["numeral"] == "'XIX'"
+    assert tasks["start"]["prefix"].endswith("/.venv'")
+    assert sum(key.startswith("turn:") for key in tasks) == 3
+    logs = mfhera.python("uv_flow.py", "--environment=uv", "logs", f"{run['run_id']}/turn").stdout
+    assert logs.count("Syncing uv project") == 1
+
+
+def test_an_environment_that_cannot_be_made_fails_the_task_and_says_so(mfhera: Mfhera) -> None:
+    for file in (FLOWS / "uv_project").iterdir():
+        mfhera.take(file)
+    (mfhera.folder / "uv.lock").write_text("this is no lock file")
+    mfhera.ok("create", "uv_flow.py", "--environment=uv")
+    done = mfhera("trigger", "--wait", "--json")
+    (failure,) = json.loads(done.stdout)["steps"][0]["failures"]
+    assert "The environment of the step could not be made" in failure["message"]
+
+
+def test_a_flow_outside_of_a_project_is_refused_at_create(mfhera: Mfhera) -> None:
+    mfhera.take("uv_project/uv_flow.py")
+    done = mfhera("create", "uv_flow.py", "--environment=uv")
+    refused(done, "Could not find pyproject.toml")
