@@ -76,6 +76,7 @@ def create(
                     "namespace": f"production:{created.token}",
                     "server": target.host,
                     "schedules": _schedules(created),
+                    "footprint": asdict(created.objects.footprint),
                 }
             )
         )
@@ -94,6 +95,8 @@ def create(
         click.echo(f"It is started by the schedule {schedule}.")
         if target.embedded:
             click.echo("The embedded Argo does not fire schedules yet: start it by hand.")
+    for warning in created.objects.footprint.warnings():
+        click.echo(warning)
     if prepared.flow.metadata == "local" and not target.embedded:
         click.echo(
             "The metadata of its runs stays in the cluster's pods: deploy with --metadata=service to read "
@@ -123,6 +126,8 @@ def _export(prepared: Prepared, form: str, output: Path | None) -> None:
             "what a cluster gets.",
             err=True,
         )
+    for warning in made.objects.footprint.warnings():
+        click.echo(warning, err=True)
     write = {"json": writing.to_json, "yaml": writing.to_yaml, "python": writing.to_python}[form]
     text = write(made.objects).rstrip("\n") + "\n"
     if output is None:

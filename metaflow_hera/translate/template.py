@@ -14,6 +14,7 @@ from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.translate import parameters, support
 from metaflow_hera.translate.compute import image_pull_secrets
 from metaflow_hera.translate.dags import Dags
+from metaflow_hera.translate.limits import Footprint, footprint
 from metaflow_hera.translate.names import Names, is_label_value
 from metaflow_hera.translate.pods import RUN_ID, Pods
 from metaflow_hera.translate.schedules import argo_schedule
@@ -24,10 +25,14 @@ LABELS = {"app.kubernetes.io/part-of": "metaflow"}
 
 @dataclass(frozen=True)
 class Deployment:
-    """What `create` deploys: the template, and a cron workflow where the flow has a schedule."""
+    """What `create` deploys: the template, and a cron workflow where the flow has a schedule.
+
+    `footprint` is what Argo has to keep of each run.
+    """
 
     template: WorkflowTemplate
     cron: CronWorkflow | None
+    footprint: Footprint
 
     @property
     def objects(self) -> list[WorkflowTemplate | CronWorkflow]:
@@ -36,13 +41,14 @@ class Deployment:
 
 
 def translate(flow: LoadedFlow, settings: Settings) -> Deployment:
-    """Translate a flow. Raises UnsupportedError for what cannot be translated, by its name."""
+    """Translate a flow. Raises UnsupportedError for what cannot be translated, or is too large."""
     support.check(flow)
     parameters.check(flow.parameters)
     names = Names()
     pods = Pods(flow, settings, names)
     dags = Dags(pods, names, settings.max_workers)
-    entrypoint = dags.entrypoint(scopes(flow.graph))
+    scope = scopes(flow.graph)
+    entrypoint = dags.entrypoint(scope)
     about = _about(flow, settings)
     labels = {**LABELS, **{name: value for name, value in about.items() if is_label_value(value)}}
     # Only what Argo may look for its own variables in: no text of the user's.
@@ -72,7 +78,8 @@ def translate(flow: LoadedFlow, settings: Settings) -> Deployment:
             annotations={"metaflow/run_id": RUN_ID},
         ),
     )
-    return Deployment(template, _cron(flow, settings, labels))
+    size = footprint(template, scope, lambda step: flow.retries(step.name).total > 0)
+    return Deployment(template, _cron(flow, settings, labels), size)
 
 
 def _about(flow: LoadedFlow, settings: Settings) -> dict[str, str]:

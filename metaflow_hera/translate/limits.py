@@ -1,0 +1,77 @@
+"""How much of a run Argo can keep, and how much of that a flow takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from hera.workflows import WorkflowTemplate
+
+from metaflow_hera.errors import UnsupportedError
+from metaflow_hera.graph.scopes import Fan, Scope
+from metaflow_hera.graph.steps import Step
+
+WORKFLOW_LIMIT = 1024 * 1024
+"""The bytes of a workflow that Argo's controller stores: its template, and its nodes, which it compresses
+when they would not fit otherwise (packer.go; MAX_WORKFLOW_SIZE). More needs nodes offloaded to a database."""
+NODE_BYTES = 80
+"""The bytes of a node once compressed: 61 over 5,000 pods of a foreach, and room for longer names."""
+WIDE = 10_000
+"""Items of a foreach for which there should be room."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What Argo has to keep of each run of a flow.
+
+    `manifest` is in bytes, `nodes` counts those outside of foreachs, and `items` has for each foreach that
+    is in no other how many nodes an item makes, with one item in each foreach inside.
+    """
+
+    manifest: int
+    nodes: int
+    items: dict[str, int]
+
+    def room(self, foreach: str) -> int:
+        """How many items of a foreach fit, if there is no other."""
+        return max(0, WORKFLOW_LIMIT - self.manifest - NODE_BYTES * self.nodes) // (
+            NODE_BYTES * self.items[foreach]
+        )
+
+    def warnings(self) -> Iterator[str]:
+        """What the flow's author should know before a run comes to a limit."""
+        for foreach in self.items:
+            if (room := self.room(foreach)) < WIDE:
+                yield (
+                    f"Argo keeps {WORKFLOW_LIMIT // 1024:,} kB of a run: the foreach of step {foreach} has "
+                    f"room for about {room:,} items ({self.items[foreach]} nodes each), or more on a cluster "
+                    "that offloads node status."
+                )
+
+
+def footprint(template: WorkflowTemplate, flow: Scope, is_retried: Callable[[Step], bool]) -> Footprint:
+    """What Argo has to keep of a flow's runs. Raises UnsupportedError when it does not fit at all."""
+    manifest = len(json.dumps(template.to_dict(), separators=(",", ":")).encode())
+    fans = [member for member in flow.members if isinstance(member, Fan)]
+    items = {fan.foreach.step.name: _nodes(fan.body, is_retried, inside=True) for fan in fans}
+    # A fan has a node of its own and one for the group of its items.
+    nodes = _nodes(flow, is_retried, inside=False) - sum(items.values())
+    if manifest + NODE_BYTES * nodes > WORKFLOW_LIMIT:
+        raise UnsupportedError(
+            f"The flow is too large for Argo, which keeps {WORKFLOW_LIMIT // 1024:,} kB of a run: its "
+            f"manifest has {manifest // 1024:,} kB and its {nodes:,} nodes about {NODE_BYTES * nodes // 1024:,} kB. "
+            "Split it into several flows."
+        )
+    return Footprint(manifest, nodes, items)
+
+
+def _nodes(scope: Scope, is_retried: Callable[[Step], bool], *, inside: bool) -> int:
+    """The nodes of a scope, with one item in each foreach; a body of one step has no DAG around it."""
+    count = 0 if inside and len(scope.members) == 1 else 1
+    for member in scope.members:
+        if isinstance(member, Fan):
+            count += 2 + _nodes(member.body, is_retried, inside=True)
+        else:
+            count += 2 if is_retried(member.step) else 1
+    return count

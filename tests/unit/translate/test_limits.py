@@ -1,0 +1,47 @@
+"""What Argo has to keep of a run, and what is said of it at create."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exporting import at
+from harness import linear_flow, message, refused
+from shapes import flow_script
+
+WIDE = """
+    start foreach a = range(3)
+    a split b c
+    b foreach d = range(2)
+    d linear e
+    e join f
+    c linear f
+    f join g
+    g join end
+    end end"""
+
+
+def test_a_foreach_that_leaves_little_room_is_told(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(flow_script("WideFlow", WIDE))
+    done = at(tmp_path)("create", "flow.py", "--only-json")
+    assert done.returncode == 0
+    # An item has a DAG, the tasks a, b, c, e, f, and of the foreach inside a DAG, a group and d.
+    assert "the foreach of step start has room for about" in message(done)
+    assert "(9 nodes each)" in message(done)
+
+
+def test_nothing_is_said_of_a_flow_with_room(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(linear_flow(20))
+    assert message(at(tmp_path)("create", "flow.py", "--only-json")) == ""
+
+
+def test_500_steps_in_a_row_are_less_than_120_kb(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(linear_flow(500))
+    done = at(tmp_path)("create", "flow.py", "--only-json")
+    assert len(done.stdout.replace("\n", "").replace("  ", "")) < 120_000
+
+
+def test_a_flow_that_is_too_large_for_argo_is_refused_with_the_figures(tmp_path: Path) -> None:
+    text = linear_flow(2).replace("import FlowSpec", "import FlowSpec, environment", 1)
+    text = text.replace("    @step", "    @environment(vars={'X': 'x' * 1_100_000})\n    @step", 1)
+    (tmp_path / "flow.py").write_text(text)
+    refused(at(tmp_path)("create", "flow.py", "--only-json"), "too large for Argo", "kB and its 3 nodes")
