@@ -56,6 +56,15 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def differential(session: nox.Session) -> None:
+    """Random flows, run by Metaflow and by mfhera, and compared. `-- --seeds 200-299` names others."""
+    session.install("-e", ".[dev]")
+    env = {name: value for name, value in _environment(session).items() if name == "METAFLOW_USER"}
+    seeds = session.posargs or ["--seeds", "0-199"]
+    session.run("pytest", "-n", "2", "tests/differential", *seeds, env=env)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style, types, and the one direction of imports."""
     session.install("-e", ".[dev]")

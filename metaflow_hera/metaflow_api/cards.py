@@ -16,7 +16,7 @@ def local_cards() -> str:
     """That folder, for the present working folder."""
     from metaflow.plugins.cards.card_datastore import CardDatastore  # which a pod has no need of
 
-    return os.path.abspath(CardDatastore.get_storage_root("local"))
+    return os.path.abspath(str(CardDatastore.get_storage_root("local")))
 
 
 def share_cards() -> None:

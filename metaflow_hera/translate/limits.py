@@ -60,7 +60,8 @@ def footprint(template: WorkflowTemplate, flow: Scope, is_retried: Callable[[Ste
     if manifest + NODE_BYTES * nodes > WORKFLOW_LIMIT:
         raise UnsupportedError(
             f"The flow is too large for Argo, which keeps {WORKFLOW_LIMIT // 1024:,} kB of a run: its "
-            f"manifest has {manifest // 1024:,} kB and its {nodes:,} nodes about {NODE_BYTES * nodes // 1024:,} kB. "
+            f"manifest has {manifest // 1024:,} kB and its {nodes:,} nodes about "
+            f"{NODE_BYTES * nodes // 1024:,} kB. "
             "Split it into several flows."
         )
     return Footprint(manifest, nodes, items)

@@ -9,7 +9,7 @@ MEGABYTE = 1_000_000
 class PodFlow(FlowSpec):
     """What @kubernetes asks for, as far as a process has it too."""
 
-    @kubernetes(use_tmpfs=True, tmpfs_size=10, service_account="robot", labels={"team": "x"}, image="absent:1")
+    @kubernetes(use_tmpfs=True, tmpfs_size=10, service_account="robot", image="absent:1")
     @step
     def start(self):
         file = Path(current.tempdir, "file")

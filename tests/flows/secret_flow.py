@@ -33,7 +33,8 @@ class SecretFlow(FlowSpec):
         self.next(self.replaced)
 
     @secrets(
-        sources=[{"type": "inline", "id": "three", "options": {"env_vars": {"LANG": "sv"}}}], allow_override=True
+        sources=[{"type": "inline", "id": "three", "options": {"env_vars": {"LANG": "sv"}}}],
+        allow_override=True,
     )
     @step
     def replaced(self):

@@ -14,7 +14,15 @@ import pytest
 from harness import EXAMPLES, Mfhera, assert_same, at_once, run_by_metaflow, step_of
 
 TUTORIALS = Path(metaflow.__file__).parent / "tutorials"
-GRAPHS = ["linear_flow.py", "split_flow.py", "foreach_flow.py", "mixed_flow.py", "names_flow.py"]
+GRAPHS = [
+    "linear_flow.py",
+    "split_flow.py",
+    "foreach_flow.py",
+    "mixed_flow.py",
+    "names_flow.py",
+    "own_names_flow.py",
+    "single_flow.py",
+]
 
 
 def test_a_parameter_arrives_and_is_read_back(mfhera: Mfhera) -> None:
