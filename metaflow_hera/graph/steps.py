@@ -85,7 +85,8 @@ class Graph:
         """The splits that are open on the way from one step to the next, that of `source` included."""
         step = self.steps[source]
         if step.kind in (FOREACH, SPLIT):
-            return (*self.around[source], Branches(step.kind, step.out, (target,)))
+            # Sorted: another split may name the same steps in another order.
+            return (*self.around[source], Branches(step.kind, tuple(sorted(step.out)), (target,)))
         return self.around[source]
 
     def ways_into(self, name: str) -> tuple[tuple[str, ...], ...]:

@@ -84,4 +84,8 @@ def pod_environment(flow: LoadedFlow, token: str, *, same_machine: bool) -> Mapp
     elif metaflow_config.DATASTORE_SYSROOT_LOCAL:
         # Set by the user: a folder that the pods are said to share.
         env["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = metaflow_config.DATASTORE_SYSROOT_LOCAL
-    return {name: str(value) for name, value in env.items() if value not in (None, "")}
+    # What a Kubernetes secret has, say: a variable of the manifest would go before it.
+    skipped = metaflow_config.ARGO_WORKFLOWS_ENV_VARS_TO_SKIP.split(",")
+    return {
+        name: str(value) for name, value in env.items() if value not in (None, "") and name not in skipped
+    }

@@ -65,5 +65,8 @@ class KubernetesDecorator(kubernetes_decorator.KubernetesDecorator):  # type: ig
             # It would look for log files that only Metaflow's own plugin makes; the runtime stores ours.
             SIDECARS.pop("save_logs_periodically", None)
         super().task_pre_step(step_name, *rest, **named)
+        if self._is_deployed and "METAFLOW_DATASTORE_SYSROOT_LOCAL" in os.environ:
+            # It is written where it is read: task_finished is not to copy the working folder's elsewhere.
+            del self.metadata
         if TMPFS_ENV in os.environ:
             current._update_env({"tempdir": os.environ[TMPFS_ENV]})

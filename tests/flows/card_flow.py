@@ -19,10 +19,10 @@ class CardFlow(FlowSpec):
     @card(type="blank")
     @step
     def work(self):
-        current.card.append(Markdown(f"item {self.input} of attempt {current.retry_count}"))
-        current.card.refresh()
         if current.retry_count == 0:
             raise KeyError("the first attempt")
+        current.card.append(Markdown(f"item {self.input} of attempt {current.retry_count}"))
+        current.card.refresh()
         self.next(self.join)
 
     @card(type="no_such_type", id="unknown")

@@ -24,6 +24,7 @@ class PodFlow(FlowSpec):
         Path(current.tempdir, "file").touch()
         self.found = os.listdir(current.tempdir)
         self.is_tempdir = "METAFLOW_TEMPDIR" in os.environ
+        os.chdir("/")
         self.next(self.shared)
 
     @resources(shared_memory=16, cpu=2)

@@ -129,6 +129,13 @@ def test_what_kubernetes_asks_for_and_a_process_has(mfhera: Mfhera) -> None:
     assert mfhera.python("-c", script, f"{run['pathspec']}/start/start").stdout.strip() == "robot"
 
 
+def test_metaflows_own_run_is_as_it_was(mfhera: Mfhera) -> None:
+    mfhera.take("pod_flow.py")
+    done = mfhera.python("pod_flow.py", "run")
+    assert done.returncode == 1
+    assert "requires --datastore=s3" in done.stdout + done.stderr
+
+
 @pytest.mark.skipif(not memory.CAN_TELL, reason="only Linux tells how much memory a process has")
 def test_a_step_that_takes_too_much_memory_says_so(mfhera: Mfhera) -> None:
     mfhera.take("pod_flow.py")

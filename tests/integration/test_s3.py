@@ -90,6 +90,45 @@ def test_an_export_for_a_cluster_keeps_its_code_in_s3(s3: Mfhera, tmp_path: Path
     assert not list((tmp_path / "code").rglob("metaflow_hera/embedded"))
 
 
+KUBERNETES = """
+from metaflow import FlowSpec, card, current, kubernetes, step
+
+
+class AskingFlow(FlowSpec):
+    @kubernetes(executable="/opt/conda/bin/python", tmpfs_size=10)
+    @card(type="blank")
+    @step
+    def start(self):
+        self.tempdir = current.tempdir
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    AskingFlow()
+"""
+
+
+def test_a_pod_of_a_cluster_starts_with_the_interpreter_of_its_image(s3: Mfhera) -> None:
+    (s3.folder / "asking_flow.py").write_text(KUBERNETES)
+    env = {"ARGO_SERVER": "argo.example:2746", "ARGO_NAMESPACE": "team"}
+    made = s3.json("create", "asking_flow.py", "--datastore=s3", "--only-json", env=env)
+    commands = [each["container"]["command"] for each in made["spec"]["templates"] if "container" in each]
+    assert commands == [["/opt/conda/bin/python"], ["python"]]
+
+
+def test_cards_are_in_s3_as_well(s3: Mfhera) -> None:
+    (s3.folder / "asking_flow.py").write_text(KUBERNETES)
+    s3.ok("create", "asking_flow.py", "--datastore=s3")
+    run = s3.run()
+    assert "/pods/" in s3.read(run["pathspec"])["start"]["tempdir"]
+    listed = s3.python("asking_flow.py", "--datastore=s3", "card", "list", f"{run['run_id']}/start/start")
+    assert f"s3://{BUCKET}/metaflow/mf.cards/AskingFlow" in listed.stdout + listed.stderr
+
+
 def test_a_cluster_without_the_namespace_gets_nothing(s3: Mfhera) -> None:
     s3.take("linear_flow.py")
     server = FakeArgo(404, {"code": 5, "message": 'namespaces "team" not found'})

@@ -145,7 +145,7 @@ SWITCHES = {
     "two splits, the same branches": """
         start switch s t = "t"
         s split x y
-        t split x y
+        t split y x
         x linear j
         y linear j
         j join end

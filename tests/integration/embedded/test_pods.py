@@ -181,7 +181,7 @@ def test_who_ignores_sigterm_is_killed_after_the_grace_period(tmp_path: Path) ->
     while not ended:
         pods_here.child_ended()
         ended = list(pods_here.collect(100 + GRACE + 1))
-    assert ended == [("wf", PodEnded("node", 137))]
+    assert ended == [("wf", PodEnded("node", 137, message="main: Error (exit code 137)"))]
     store.close()
 
 

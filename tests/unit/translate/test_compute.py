@@ -240,6 +240,7 @@ def test_the_workflow_has_the_pull_secrets_of_all_steps(made: Any) -> None:
 CONFIGURED = {
     "METAFLOW_KUBERNETES_SECRETS": "a,b",
     "METAFLOW_ARGO_WORKFLOWS_KUBERNETES_SECRETS": "b,c",
+    "METAFLOW_ARGO_WORKFLOWS_ENV_VARS_TO_SKIP": "METAFLOW_OWNER,METAFLOW_SERVICE_HEADERS",
     "METAFLOW_KUBERNETES_LABELS": "team=x,bare",
     "METAFLOW_KUBERNETES_ANNOTATIONS": "note=y",
     "METAFLOW_KUBERNETES_IMAGE_PULL_SECRETS": '["reg"]',
@@ -280,6 +281,8 @@ def test_the_configuration_holds_for_steps_that_say_nothing(tmp_path: Path) -> N
     assert own["metadata.labels"] == {"team": "z", "bare": ""}
     assert own["container.resources.limits"]["cpu"] == "7"
     assert own["container.envFrom"] == found["container.envFrom"]
+    assert "env.METAFLOW_OWNER" not in found
+    assert "env.METAFLOW_USER" in found
 
 
 @pytest.mark.parametrize(
@@ -355,6 +358,15 @@ def test_what_only_a_cluster_has_is_refused_by_the_embedded_argo(
 def test_a_namespace_may_be_that_of_the_deployment(tmp_path: Path) -> None:
     made = exported(tmp_path, {"one": "@kubernetes(namespace='team')"}, {"ARGO_NAMESPACE": "team"})
     assert made["metadata"]["namespace"] == "team"
+
+
+def test_the_package_kubernetes_is_not_needed(tmp_path: Path) -> None:
+    absent = tmp_path / "path" / "kubernetes"
+    absent.mkdir(parents=True)
+    (absent / "__init__.py").write_text("raise ImportError('not installed')")
+    steps = {"one": "@kubernetes(tolerations=[{'key': 'k'}])"}
+    made = exported(tmp_path, steps, {"PYTHONPATH": str(absent.parent)})
+    assert pods(made)["one"]["tolerations"] == [{"key": "k"}]
 
 
 def test_kubernetes_by_an_option_goes_with_local_data(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "loop": ("loop_flow.py",),
     "names": ("names_flow.py",),
     "retry": ("retry_flow.py", "--with", "retry"),
+    "pod": ("pod_flow.py",),
     "types": ("types_flow.py",),
     "required": ("required_flow.py",),
     "deploy_time": ("deploy_time_flow.py",),
