@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import environ
+from pathlib import Path
 
 from metaflow_hera.graph import values
 from metaflow_hera.graph.tasks import input_tasks, split_index
@@ -28,13 +29,15 @@ def init_arguments(task: PodTask, settings: PodSettings) -> Sequence[str]:
 
 
 def step_arguments(
-    task: PodTask, settings: PodSettings, store: RunStore, attempt: int, earlier: int
+    task: PodTask, settings: PodSettings, store: RunStore, attempt: int, earlier: int, inputs: Path
 ) -> Sequence[str]:
     """The arguments that run the task, as the given attempt.
 
     `earlier` of the attempts were made before the whole run was retried: they do not count against the
-    step's own retries.
+    step's own retries. The file `inputs` takes the names of the tasks before: those of a wide foreach are
+    more than a command line takes.
     """
+    inputs.write_text(store.input_paths(input_tasks(settings.graph, task.key, store)), encoding="utf-8")
     arguments = [
         *settings.top_level,
         "step",
@@ -43,7 +46,7 @@ def step_arguments(
         f"--task-id={task.key.task_id}",
         f"--retry-count={attempt}",
         f"--max-user-code-retries={settings.steps[task.step].retries.user_code + earlier}",
-        f"--input-paths={store.input_paths(input_tasks(settings.graph, task.key, store))}",
+        f"--input-paths-filename={inputs}",
         *(f"--tag={tag}" for tag in task.tags),
     ]
     index = split_index(settings.graph, task.key)

@@ -50,6 +50,7 @@ class Attempts:
         # Absolute, since a step may change the working folder.
         self._finished = Path(".metaflow", "finished").absolute()
         self._reason = Path(".metaflow", "reason").absolute()
+        self._inputs = Path(".metaflow", "inputs").absolute()
         self._logs = Path(".logs").absolute()
         os.environ[FINISHED_ENV] = str(self._finished)
         os.environ[REASON_ENV] = str(self._reason)
@@ -115,7 +116,7 @@ class Attempts:
             self._register(task, own)
         if gang is not None:
             os.environ.update(gang.meet())
-        arguments = step_arguments(task, settings, self.store, attempt, earlier)
+        arguments = step_arguments(task, settings, self.store, attempt, earlier, self._inputs)
         if own is not None:
             argv = command(own.executable, settings.script, arguments)
             os.execvp(argv[0], argv)

@@ -75,8 +75,8 @@ def test_nothing_is_done_in_an_empty_datastore(store: RunStore) -> None:
     assert store.last_turn(TaskKey("loop")) is None
 
 
-def test_the_command_of_a_task_in_a_foreach(store: RunStore) -> None:
-    arguments = step_arguments(task("work", "-3"), SETTINGS, store, 0, 0)
+def test_the_command_of_a_task_in_a_foreach(store: RunStore, tmp_path: Path) -> None:
+    arguments = step_arguments(task("work", "-3"), SETTINGS, store, 0, 0, tmp_path / "inputs")
     assert list(arguments) == [
         "--quiet",
         "step",
@@ -85,29 +85,30 @@ def test_the_command_of_a_task_in_a_foreach(store: RunStore) -> None:
         "--task-id=work-3",
         "--retry-count=0",
         "--max-user-code-retries=2",
-        "--input-paths=argo-x/start/start",
+        f"--input-paths-filename={tmp_path / 'inputs'}",
         "--split-index=3",
     ]
+    assert (tmp_path / "inputs").read_text() == "argo-x/start/start"
 
 
-def test_attempts_of_an_earlier_retry_do_not_count_against_the_step(store: RunStore) -> None:
+def test_attempts_of_an_earlier_retry_do_not_count_against_the_step(store: RunStore, tmp_path: Path) -> None:
     """Argo makes its second attempt, after two of an earlier retry of the whole run: it is number 3."""
-    arguments = step_arguments(task("work", "-0", retries=1), SETTINGS, store, 3, 2)
+    arguments = step_arguments(task("work", "-0", retries=1), SETTINGS, store, 3, 2, tmp_path / "inputs")
     assert "--retry-count=3" in arguments
     assert "--max-user-code-retries=4" in arguments
 
 
-def test_tags_and_namespace_go_along(store: RunStore) -> None:
+def test_tags_and_namespace_go_along(store: RunStore, tmp_path: Path) -> None:
     mine = task("work", "-0", METAFLOW_HERA_TAGS='["a b", "$c"]', METAFLOW_HERA_NAMESPACE="user:x")
-    arguments = step_arguments(mine, SETTINGS, store, 0, 0)
+    arguments = step_arguments(mine, SETTINGS, store, 0, 0, tmp_path / "inputs")
     assert [a for a in arguments if a.startswith("--tag")] == ["--tag=a b", "--tag=$c"]
     assert "--namespace=user:x" in arguments
     assert [a for a in init_arguments(mine, SETTINGS) if a.startswith("--tag")] == ["--tag=a b", "--tag=$c"]
 
 
-def test_the_first_step_starts_from_the_parameters(store: RunStore) -> None:
-    arguments = step_arguments(task("start"), SETTINGS, store, 0, 0)
-    assert "--input-paths=argo-x/_parameters/parameters" in arguments
+def test_the_first_step_starts_from_the_parameters(store: RunStore, tmp_path: Path) -> None:
+    step_arguments(task("start"), SETTINGS, store, 0, 0, tmp_path / "inputs")
+    assert (tmp_path / "inputs").read_text() == "argo-x/_parameters/parameters"
 
 
 def test_parameters_are_taken_out_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
