@@ -59,10 +59,14 @@ def save_package(flow: LoadedFlow) -> CodePackage:
             package = MetaflowPackage(
                 state.flow, state.environment, state.echo, suffixes=state.package_suffixes
             )
-            url, sha = state.flow_datastore.save_data([package.blob], len_hint=1)[0]
+            blob = package.blob
         except MetaflowException as error:
             raise FlowError(f"The code package could not be made: {message_of(error)}") from error
-        except Exception as error:  # whatever a datastore or a file system comes up with
+        except Exception as error:  # whatever an environment or a file system comes up with
+            raise FlowError(f"The code package could not be made: {error}") from error
+        try:
+            url, sha = state.flow_datastore.save_data([blob], len_hint=1)[0]
+        except Exception as error:  # whatever a datastore comes up with
             raise FlowError(f"The code package could not be stored in {flow.datastore}: {error}") from error
     return CodePackage(url, sha, package.package_metadata)
 

@@ -20,6 +20,7 @@ from types import FrameType
 from metaflow_hera.runtime.logs import STREAMS, TaskLogs
 
 CHUNK = 1 << 16
+PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL for a child that has to stop."""
 
@@ -44,8 +45,11 @@ def run_forked(work: Callable[[], int], logs: TaskLogs, must_stop: Callable[[], 
     sys.stderr.flush()
     gc.freeze()  # the child need not look at what it shares with this process
     gc.enable()
+    # A signal that comes before this process is ready to pass it on waits.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     pid = os.fork()
     if pid == 0:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _be_child(work, pipes)
     for _, write_end in pipes.values():
         os.close(write_end)
@@ -54,7 +58,8 @@ def run_forked(work: Callable[[], int], logs: TaskLogs, must_stop: Callable[[], 
         with contextlib.suppress(ProcessLookupError):  # it has just ended
             os.kill(pid, signum)
 
-    previous = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
+    previous = {number: signal.signal(number, pass_on) for number in PASSED_ON}
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     exited, watcher = _watch(pid)
     stopper = _Stopper(pid, must_stop)
     try:
