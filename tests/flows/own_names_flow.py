@@ -11,7 +11,10 @@ class OwnNamesFlow(FlowSpec):
     @step
     def x(self):
         self.items = [1, 2]
-        self.next(self.a_very_long_name_of_a_step_of_a_step_of_a_step_of_a_step_of_a_step_of_a_step_1, foreach="items")
+        self.next(
+            self.a_very_long_name_of_a_step_of_a_step_of_a_step_of_a_step_of_a_step_of_a_step_1,
+            foreach="items",
+        )
 
     @step
     def a_very_long_name_of_a_step_of_a_step_of_a_step_of_a_step_of_a_step_of_a_step_1(self):
