@@ -1,7 +1,7 @@
 """Figures as ratios within one run: against Metaflow's own plugin, `python flow.py run` and bare processes.
 
     nox -s bench                 all rows
-    nox -s bench -- create pods  only some: create, foreach, pods, wide
+    nox -s bench -- create pods  only some: create, cpu, foreach, pods, wide
 
 It reports and never fails for a figure. The goals are those of docs/architecture.md.
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import boto3
 import requests
+from container import Manifest
 from moto.server import ThreadedMotoServer
 
 from metaflow_hera.embedded import local
@@ -29,6 +30,11 @@ from metaflow_hera.embedded import local
 CORES = os.cpu_count() or 1
 MFHERA = [sys.executable, "-m", "metaflow_hera.cli.main"]
 WIDE = 2000
+CREDENTIALS = {
+    "aws_access_key_id": "bench",
+    "aws_secret_access_key": "bench",
+    "region_name": "us-east-1",
+}
 
 LINEAR = """
 from metaflow import FlowSpec, step
@@ -68,8 +74,8 @@ if __name__ == "__main__":
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or ["create", "foreach", "pods", "wide"]
-    rows = {"create": create, "foreach": foreach, "pods": pods, "wide": wide}
+    wanted = sys.argv[1:] or ["create", "cpu", "foreach", "pods", "wide"]
+    rows = {"create": create, "cpu": cpu, "foreach": foreach, "pods": pods, "wide": wide}
     print(f"{'what':44}{'ours':>12}{'reference':>12}{'ratio':>8}{'goal':>8}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -121,6 +127,46 @@ def create() -> None:
             best = [min(column) for column in zip(*times, strict=True)]
             row(f"create --only-json, {n} steps", *best, "s", goal_time)
             row("  bytes", sizes["ours"] / 1e3, sizes["peer"] / 1e3, "k", goal_bytes)
+
+
+def cpu() -> None:
+    """A pod's CPU beside the user's code against the container that Metaflow's own plugin makes for the step.
+
+    The peer's processes that store its logs are not waited for by its shell, and so not counted.
+    """
+    with s3() as env, folder_of_task_ids() as ids:
+        file = linear(3)
+        no_cluster = {**env, "ARGO_SERVER": "127.0.0.1:1", "METAFLOW_USER": "bench"}
+        export = (*MFHERA, "create", file, "--datastore", "s3", "--only-json")
+        made = run(*export, **no_cluster)
+        peer = run(
+            sys.executable, file, "--datastore", "s3", "argo-workflows", "create", "--only-json", **no_cluster
+        )
+        times: dict[str, list[tuple[float, float]]] = {"start": [], "step_000": []}
+        for turn in range(3):
+            one, other = Manifest(made, f"ours-{turn}", env), Manifest(peer, f"peer-{turn}", env)
+            times["start"].append((one.step("start", ""), other.step("start", "")))
+            before = f"argo-peer-{turn}/start/{(ids / 'task_id').read_text()}"
+            times["step_000"].append((one.step("step_000", ""), other.step("step-000", before)))
+        for step, what in (("step_000", "a pod"), ("start", "the first pod")):
+            row(
+                f"CPU of {what}, no code of the user's",
+                *map(min, zip(*times[step], strict=True)),
+                "s",
+                "0.35",
+            )
+
+
+@contextmanager
+def folder_of_task_ids() -> Iterator[Path]:
+    """The folder that the peer's containers write the ids of their tasks to: its code names it."""
+    folder = Path("/mnt/out")
+    folder.mkdir(exist_ok=True)
+    try:
+        yield folder
+    finally:
+        (folder / "task_id").unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def foreach() -> None:
@@ -222,13 +268,8 @@ def s3() -> Iterator[dict[str, str]]:
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     try:
-        boto3.client(
-            "s3",
-            endpoint_url=env["METAFLOW_S3_ENDPOINT_URL"],
-            aws_access_key_id="bench",
-            aws_secret_access_key="bench",
-            region_name="us-east-1",
-        ).create_bucket(Bucket="bench")
+        client = boto3.client("s3", endpoint_url=env["METAFLOW_S3_ENDPOINT_URL"], **CREDENTIALS)
+        client.create_bucket(Bucket="bench")
         yield env
     finally:
         server.stop()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from metaflow.datastore import FlowDataStore
+from metaflow.datastore.exceptions import DataException
 from metaflow.metaflow_config import MAX_ATTEMPTS
 from metaflow.mflog import TASK_LOG_SOURCE
 from metaflow.plugins import DATASTORES
@@ -23,6 +24,8 @@ __all__ = ["MAX_ATTEMPTS", "RunStore"]
 PARAMETERS_STEP = "_parameters"
 PARAMETERS_TASK = "parameters"
 """The id of the task that holds a run's parameters."""
+FEW = 10
+"""Up to so many tasks are asked for one by one: to list them, Metaflow starts a process of its own on S3."""
 
 
 class RunStore:
@@ -42,14 +45,18 @@ class RunStore:
         return max((attempt + 1 for attempt, exists in enumerate(known) if exists), default=0)
 
     def is_registered(self) -> bool:
-        """Whether the run and its parameters are stored."""
-        return bool(self._found([f"{self._run_id}/{PARAMETERS_STEP}/{PARAMETERS_TASK}"]))
+        """Whether the run and its parameters are stored. Metaflow's `init` makes one attempt at that."""
+        place = (self._store.flow_name, self._run_id, PARAMETERS_STEP, PARAMETERS_TASK, "0.DONE.lock")
+        return bool(self._storage.is_file([self._storage.path_join(*place)])[0])
 
     def ended(self, tasks: Sequence[TaskKey]) -> Sequence[TaskKey]:
         """Those of the tasks of which an attempt has ended well, with all its artifacts stored."""
-        if not tasks:
-            return []
-        found = {(store.step_name, store.task_id) for store in self._found(map(self.pathspec, tasks))}
+        if len(tasks) <= FEW:
+            return [task for task in tasks if self._ended_well(task) is not None]
+        found = {
+            (store.step_name, store.task_id)
+            for store in self._store.get_task_datastores(pathspecs=[self.pathspec(task) for task in tasks])
+        }
         return [task for task in tasks if (task.step, task.task_id) in found]
 
     def cardinality(self, task: TaskKey) -> int:
@@ -121,11 +128,14 @@ class RunStore:
         return self._file(task, f"{attempt}.hera_{name}")
 
     def _artifact(self, task: TaskKey, name: str) -> Any:
-        stores = self._found([self.pathspec(task)])
-        if not stores:
+        store = self._ended_well(task)
+        if store is None:
             raise RunFailed(f"The datastore has no finished task {self.pathspec(task)} to go on from.")
-        return stores[0][name]
+        return store[name]
 
-    def _found(self, pathspecs: Any) -> Sequence[Any]:
-        found: Sequence[Any] = self._store.get_task_datastores(pathspecs=list(pathspecs))
-        return found
+    def _ended_well(self, task: TaskKey) -> Any:
+        """What a task has stored, None if it has not ended well."""
+        try:
+            return self._store.get_task_datastore(self._run_id, task.step, task.task_id)
+        except DataException:
+            return None
