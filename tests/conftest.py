@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 from harness import Mfhera, clean_environment
 
+# Here, and not in their folder: with several workers pytest itself loads no conftest but this one.
+from random_flows import pytest_addoption, pytest_generate_tests, pytest_terminal_summary
+
+__all__ = ["pytest_addoption", "pytest_generate_tests", "pytest_terminal_summary"]
+
 
 @pytest.fixture(scope="session")
 def _worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mfhera]:

@@ -28,7 +28,8 @@ class LoopFlow(FlowSpec):
 
     @step
     def collect(self, inputs):
-        self.turns = [each.turns for each in inputs]
+        # Where a foreach has several last steps Metaflow gives their tasks in no order.
+        self.turns = sorted(each.turns for each in inputs)
         self.next(self.end)
 
     @step

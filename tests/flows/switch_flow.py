@@ -58,7 +58,8 @@ class SwitchFlow(FlowSpec):
 
     @step
     def collect(self, inputs):
-        self.sizes = [each.sizes for each in inputs]
+        # Where a foreach has several last steps Metaflow gives their tasks in no order.
+        self.sizes = sorted(each.sizes for each in inputs)
         self.next(self.both)
 
     @step

@@ -36,4 +36,4 @@ def test_an_environment_that_cannot_be_made_fails_the_task_and_says_so(mfhera: M
 def test_a_flow_outside_of_a_project_is_refused_at_create(mfhera: Mfhera) -> None:
     mfhera.take("uv_project/uv_flow.py")
     done = mfhera("create", "uv_flow.py", "--environment=uv")
-    refused(done, "Could not find pyproject.toml")
+    refused(done, "Could not find", "in current directory or any parent directory")

@@ -39,7 +39,7 @@ def test_where_a_switch_may_have_led_elsewhere_a_step_looks_at_the_edges_taken()
     )
     assert found["flow/done"]["when"] == chosen % "done" + " || '{{tasks.work.status}}' == 'Succeeded'"
     # Whatever was chosen inside of its branches, the join waits for one step of each.
-    assert found["flow/both"]["depends"] == "done.Succeeded && collect.Succeeded"
+    assert found["flow/both"]["depends"] == "collect.Succeeded && done.Succeeded"
     assert "when" not in found["flow/both"]
     assert found["flow/collect"]["depends"] == "each-foreach.Succeeded"
 

@@ -18,8 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each flow."""
     if "seed" in metafunc.fixturenames:
-        # Without this folder on the command line its option is not known when pytest reads the options.
-        first, _, last = metafunc.config.getoption("seeds", SEEDS).partition("-")
+        first, _, last = metafunc.config.getoption("seeds").partition("-")
         metafunc.parametrize("seed", range(int(first), int(last or first) + 1))
 
 
