@@ -90,9 +90,7 @@ class Attempts:
             logs.note(reason)
         logs.close()
         if code:
-            self._tell(task, attempt, code, reason or self._reason_of_the_task())
-            if gang is not None:
-                gang.give_up()
+            self._tell(task, attempt, code, reason or self._reason_of_the_task(), gang)
         return code
 
     def _work(self, task: PodTask, attempt: int, earlier: int, gang: Gang | None) -> int:
@@ -153,14 +151,16 @@ class Attempts:
         """What the task itself left as the reason of its failure."""
         return self._reason.read_text(encoding="utf-8") if self._reason.exists() else None
 
-    def _tell(self, task: PodTask, attempt: int, code: int, reason: str | None) -> None:
-        """Leave word of a failure with Kubernetes, which hands it to Argo, and in Metaflow's metadata.
+    def _tell(self, task: PodTask, attempt: int, code: int, reason: str | None, gang: Gang | None) -> None:
+        """Leave word of a failure: with Kubernetes, which hands it to Argo, the gang, Metaflow's metadata.
 
-        Neither may change how the task ended.
+        None of it may change how the task ended.
         """
         try:
             if reason and (path := os.environ.get("METAFLOW_HERA_MESSAGE")):
                 Path(path).write_bytes(reason.encode()[:MESSAGE_LIMIT])
+            if gang is not None:
+                gang.give_up()
             register_end(
                 task.flow,
                 self.settings.metadata,

@@ -8,6 +8,7 @@ since they would wait for each other for ever.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -38,6 +39,7 @@ class Gang:
         self._timeout = settings.steps[task.step].gang_timeout
         self._graph = settings.graph
         self._next_look = 0.0
+        self._others: list[TaskKey] = []
 
     def meet(self) -> Mapping[str, str]:
         """Wait until node 0 is there; the environment variables that tell a node of its gang.
@@ -45,8 +47,7 @@ class Gang:
         Their names are those of Metaflow's own plugin (kubernetes_decorator.py, argo_workflows.py).
         Raises RunFailed when node 0 does not come.
         """
-        (foreach,) = input_tasks(self._graph, self._task, self._store)
-        nodes, index = self._store.cardinality(foreach), self._task.path[-1]
+        nodes, index = self._nodes(), self._task.path[-1]
         if index == 0:
             address = os.environ["METAFLOW_HERA_POD_IP"]
             self._store.leave(self._task, self._attempt, ADDRESS, address)
@@ -69,14 +70,23 @@ class Gang:
         if now < self._next_look:
             return None
         self._next_look = now + WATCH
-        (foreach,) = input_tasks(self._graph, self._task, self._store)
-        nodes = range(1, self._store.cardinality(foreach)) if self._task.path[-1] == 0 else [0]
-        failed = self._store.left([self._node(node) for node in nodes], self._attempt, FAILED)
+        try:
+            if not self._others:
+                nodes = range(1, self._nodes()) if self._task.path[-1] == 0 else [0]
+                self._others = [self._node(node) for node in nodes]
+            failed = self._store.left(self._others, self._attempt, FAILED)
+        except Exception as error:  # a datastore may come up with anything; the next look may do better
+            print(f"The gang could not be looked at: {error}", file=sys.stderr, flush=True)
+            return None
         return f"Node {failed[0].path[-1]} of the gang failed." if failed else None
 
     def give_up(self) -> None:
         """Leave word that this node failed."""
         self._store.leave(self._task, self._attempt, FAILED, "")
+
+    def _nodes(self) -> int:
+        (foreach,) = input_tasks(self._graph, self._task, self._store)
+        return self._store.cardinality(foreach)
 
     def _node(self, index: int) -> TaskKey:
         return replace(self._task, path=(*self._task.path[:-1], index))
