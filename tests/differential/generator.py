@@ -42,7 +42,7 @@ NAMES = [
     *(f"{LONG}{letter}" for letter in "stx"),
     *("left", "right", "train", "fit", "load", "clean", "check", "score", "merge", "again", "report"),
 ]
-KEYS = [
+KEYS: Sequence[Sequence[object]] = [
     ["a", "b", "c", "d", "e"],
     [0, 1, 2, 3, 4],
     ["yes", "no", "", "{{x}}", "$(x) 'y'"],
@@ -237,8 +237,8 @@ class _Builder:
         """All steps, from start to end."""
         place = Place(("end",))
         self.add(END, place, "end", ())
-        parts = self.parts(self.random.randint(3, 12), place)
-        # What is around a loop leads to it, and nothing leads to start.
+        parts = self.parts(self.random.randint(3, 12))
+        # A loop leads to itself, and nothing may lead to start.
         if parts[0][0] == LOOP:
             parts.insert(0, (LINEAR, 1))
         self.sequence(parts, place, "start")
@@ -250,9 +250,9 @@ class _Builder:
         self.steps[name] = step
         return step
 
-    def parts(self, room: int, place: Place) -> list[tuple[str, int]]:
+    def parts(self, room: int) -> list[tuple[str, int]]:
         """Kinds of parts, with the number of steps for each, that take about as many steps in all."""
-        parts = []
+        parts: list[tuple[str, int]] = []
         while room > 0 or not parts:
             kinds = [kind for kind, least in LEAST_STEPS.items() if least <= max(room, 1)]
             (kind,) = self.random.choices(kinds, [WEIGHTS[kind] for kind in kinds])
@@ -282,7 +282,7 @@ class _Builder:
 
     def some(self, room: int, place: Place) -> str:
         """A sequence of any parts."""
-        return self.sequence(self.parts(room, place), place)
+        return self.sequence(self.parts(room), place)
 
     def linear(self, _: int, place: Place, name: str) -> str:
         """A plain step."""
