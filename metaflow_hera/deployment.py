@@ -15,8 +15,9 @@ from metaflow_hera.argo.tokens import Token, resolve_token
 from metaflow_hera.embedded.local import home_folder, make_home
 from metaflow_hera.errors import ConfigurationError, UsageError
 from metaflow_hera.metaflow_api import config
-from metaflow_hera.metaflow_api.flows import LoadedFlow, load_flow
+from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.metaflow_api.packages import save_package
+from metaflow_hera.metaflow_api.tags import check_tags
 from metaflow_hera.metaflow_api.tokens import known_token, remember_token
 from metaflow_hera.translate import parameters, support
 from metaflow_hera.translate.names import deployment_name, token_prefix
@@ -26,17 +27,32 @@ from metaflow_hera.translate.template import Deployment, translate
 
 @dataclass(frozen=True)
 class CreateOptions:
-    """What `create` can be told beside Metaflow's own options. Times are in seconds."""
+    """What `create` can be told beside Metaflow's own options; see `options.CREATE`. Times are in seconds.
+
+    Raises UsageError for values that cannot be meant.
+    """
 
     name: str | None = None
     max_workers: int = 100
     tags: Sequence[str] = ()
-    namespace: str | None = None
+    user_namespace: str | None = None
     workflow_timeout: int | None = None
     workflow_priority: int | None = None
+    workflow_title: str | None = None
+    workflow_description: str | None = None
     authorize: str | None = None
     generate_new_token: bool = False
-    new_token: str | None = None
+    given_token: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.generate_new_token and self.given_token:
+            raise UsageError("--generate-new-token and --new-token do not go together: choose one.")
+        for option, value in (
+            ("--max-workers", self.max_workers),
+            ("--workflow-timeout", self.workflow_timeout),
+        ):
+            if value is not None and value < 1:
+                raise UsageError(f"{option} {value} is not possible: give 1 or more.")
 
 
 @dataclass(frozen=True)
@@ -60,16 +76,18 @@ class Prepared:
     options: CreateOptions
 
 
-def prepare(file: str, top_level: Sequence[str], options: CreateOptions) -> Prepared:
-    """Load a flow and check all that can be checked without a server.
+def prepare(flow: LoadedFlow, options: CreateOptions) -> Prepared:
+    """Check of a flow all that can be checked without a server.
 
     Raises UsageError or one of its kinds; nothing is changed anywhere.
     """
-    flow = load_flow(file, top_level)
     support.check(flow)
     parameters.check(flow.parameters)
+    check_tags(options.tags)
     project = flow.project
-    name = deployment_name(flow.name, options.name, project.get("project_flow_name"))
+    if options.given_token is not None:
+        support.check_token(flow, options.given_token)
+    name = name_of(flow, options.name)
     prefix = token_prefix(flow.name, name, project.get("project_name"), project.get("branch_name"))
     return Prepared(flow, name, prefix, options)
 
@@ -115,10 +133,10 @@ def remove(client: ArgoClient, name: str, authorize: str | None) -> Sequence[str
     return deployments.delete(client, name)
 
 
-def name_of(file: str, top_level: Sequence[str], name: str | None) -> str:
-    """The name of a flow's deployment."""
-    flow = load_flow(file, top_level)
-    return deployment_name(flow.name, name, flow.project.get("project_flow_name"))
+def name_of(flow: LoadedFlow, name: str | None) -> str:
+    """The name of a flow's deployment; `name` is the one of `--name`."""
+    project = flow.project
+    return deployment_name(flow.name, name, project.get("project_name"), project.get("branch_name"))
 
 
 def _token(previous: deployments.Deployed | None, prepared: Prepared) -> Token:
@@ -129,7 +147,7 @@ def _token(previous: deployments.Deployed | None, prepared: Prepared) -> Token:
         config.user(),
         authorize=options.authorize,
         generate=options.generate_new_token,
-        given=options.new_token,
+        given=options.given_token,
     )
 
 
@@ -155,9 +173,11 @@ def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str
         python=sys.executable if target.embedded else None,
         max_workers=options.max_workers,
         tags=options.tags,
-        namespace=options.namespace,
+        namespace=options.user_namespace,
         workflow_timeout=options.workflow_timeout,
         workflow_priority=options.workflow_priority,
+        title=options.workflow_title,
+        description=options.workflow_description,
         deployed_at=deployed_at,
     )
     return translate(flow, settings)

@@ -2,3 +2,7 @@
 
 All calls go through Hera's client, to a cluster's server and to the embedded one alike.
 """
+
+from metaflow_hera.compat import mend_typing
+
+mend_typing()

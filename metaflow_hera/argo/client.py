@@ -17,9 +17,12 @@ from hera.workflows.models import (
     CreateCronWorkflowRequest,
     SubmitOpts,
     UpdateCronWorkflowRequest,
+    WorkflowResumeRequest,
     WorkflowSubmitRequest,
+    WorkflowSuspendRequest,
     WorkflowTemplateCreateRequest,
     WorkflowTemplateUpdateRequest,
+    WorkflowTerminateRequest,
 )
 from hera.workflows.models import CronWorkflow as CronModel
 from hera.workflows.models import WorkflowTemplate as TemplateModel
@@ -148,6 +151,18 @@ class ArgoClient:
                 fields=f"metadata.continue,{fields}",
             )
         )
+
+    def suspend(self, name: str) -> JSON:
+        """Start no more of a workflow's pods; those that run go on."""
+        return self._call(lambda: self._service.suspend_workflow(name, WorkflowSuspendRequest(name=name)))
+
+    def resume(self, name: str) -> JSON:
+        """Let a suspended workflow go on."""
+        return self._call(lambda: self._service.resume_workflow(name, WorkflowResumeRequest(name=name)))
+
+    def terminate(self, name: str) -> JSON:
+        """End a workflow and its pods at once."""
+        return self._call(lambda: self._service.terminate_workflow(name, WorkflowTerminateRequest(name=name)))
 
     def _pages(self, page: Callable[[str | None], object]) -> Iterator[JSON]:
         token: str | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from metaflow_hera.argo.client import JSON, ArgoClient, with_retries
 from metaflow_hera.errors import ArgoError, ArgoNotFound, UsageError
+from metaflow_hera.graph.values import TAGS_PARAMETER
 
 SELECTOR = "app.kubernetes.io/part-of=metaflow"
 OURS = ("metaflow/", "workflows.argoproj.io/title", "workflows.argoproj.io/description")
@@ -20,8 +21,8 @@ class Deployed:
     """A deployed flow, as its template tells.
 
     `parameters` maps the name of each Parameter to what create noted of it (see
-    translate.parameters.annotation); `project` and `branch` are those of @project; `schedules` are Argo's
-    cron expressions.
+    translate.parameters.annotation); `takes_tags` says that a run can be given tags of its own; `project` and
+    `branch` are those of @project; `schedules` are Argo's cron expressions.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Deployed:
     token: str
     deployed_at: str | None
     parameters: Mapping[str, Mapping[str, Any]]
+    takes_tags: bool = False
     project: str | None = None
     branch: str | None = None
     schedules: Sequence[str] = ()
@@ -135,6 +137,10 @@ def _deployed(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
         token=notes.get("metaflow/production_token", ""),
         deployed_at=notes.get("metaflow/deployment_timestamp"),
         parameters=json.loads(notes.get("metaflow/parameters", "{}")),
+        takes_tags=any(
+            parameter.get("name") == TAGS_PARAMETER
+            for parameter in ((template.get("spec") or {}).get("arguments") or {}).get("parameters") or ()
+        ),
         project=notes.get("metaflow/project_name"),
         branch=notes.get("metaflow/branch_name"),
         schedules=schedules,

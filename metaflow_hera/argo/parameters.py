@@ -17,16 +17,18 @@ BOOLEANS = frozenset(["1", "0", "true", "false", "t", "f", "yes", "no", "y", "n"
 def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The values as `NAME=VALUE`, ready for Argo.
 
-    `given` holds text as typed, or values of JSON; `declared` is what `Deployed.parameters` holds.
+    `given` holds text as typed, or values of JSON, of an IncludeFile what it has stored; `declared` is what
+    `Deployed.parameters` holds.
     Raises ParameterError for an unknown name, a value of the wrong type, or a required one left out.
     """
     for name in given:
         if name not in declared:
             raise ParameterError(_unknown(name, declared))
-        if declared[name]["type"] == "FilePath":
+        if declared[name]["type"] == "FilePath" and not str(given[name]).startswith("{"):
+            # Where it is to be stored, the flow knows.
             raise ParameterError(
-                f"{name!r} is an IncludeFile, whose file is stored by create: a value for one run is not "
-                "supported yet."
+                f"{name!r} is an IncludeFile: name the flow's script as well, which says how to store it: "
+                f"mfhera trigger FLOW.py --param {name}={given[name]}."
             )
     for name, parameter in declared.items():
         if given.get(name) is None and parameter.get("is_required") and parameter.get("value") is None:

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from hera.workflows.models import SubmitOpts
 
 from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.deployments import Deployed
+from metaflow_hera.argo.parameters import checked
 from metaflow_hera.argo.progress import StepProgress, progress
 from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
+from metaflow_hera.graph.values import TAGS_PARAMETER, encode
 
 PREFIX = "argo-"
 ENDED = frozenset({"Succeeded", "Failed", "Error"})
 SUMMARY = "metadata.name,metadata.annotations,metadata.labels,metadata.creationTimestamp," + ",".join(
     f"status.{field}" for field in ("phase", "message", "startedAt", "finishedAt", "progress")
 )
+TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
+"""Where Argo notes which template a workflow was started from."""
 PATIENCE = 120.0
 """For how many seconds a run is watched on while its server does not answer."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as of now. `phase` is Argo's (Pending, Running, Succeeded, Failed, Error)."""
+    """A run as of now.
+
+    `phase` is Argo's (Pending, Running, Succeeded, Failed, Error); `deployment` is the template that it was
+    started from, `owner` and `token` are those of the deployment, as is `project`, with the branch.
+    """
 
     workflow: str
     flow: str
+    deployment: str
+    owner: str
+    token: str
+    project: tuple[str, str] | None
     phase: str
     message: str
     started_at: datetime | None
@@ -68,15 +83,20 @@ def workflow_name(run: str) -> str:
     return name
 
 
-def start(
-    client: ArgoClient, deployment: str, parameters: Sequence[str], annotations: Mapping[str, str]
-) -> Run:
-    """Start a run of a deployment. `parameters` are `NAME=VALUE` (see argo.parameters)."""
-    options = SubmitOpts(
-        parameters=list(parameters) or None,
-        annotations=",".join(f"{name}={value}" for name, value in annotations.items()) or None,
-    )
-    return _run(client.submit(deployment, options))
+def start(client: ArgoClient, deployed: Deployed, given: Mapping[str, Any], tags: Sequence[str] = ()) -> Run:
+    """Start a run of a deployment.
+
+    `given` are values of its Parameters, text as typed or values of JSON; `tags` are for all that the run
+    makes, beside those of the deployment. Raises ParameterError for values that do not fit, UsageError for
+    tags where the deployment is of an older version.
+    """
+    parameters = checked(given, deployed.parameters)
+    if tags:
+        if not deployed.takes_tags:
+            raise UsageError(f"{deployed.name} takes no tags: deploy it again with mfhera create first.")
+        parameters.append(f"{TAGS_PARAMETER}={encode(json.dumps(list(tags)))}")
+    options = SubmitOpts(parameters=parameters or None, annotations=f"metaflow/flow_name={deployed.flow}")
+    return _run(client.submit(deployed.name, options))
 
 
 def get(client: ArgoClient, run: str, *, steps: bool = True) -> Run:
@@ -93,7 +113,7 @@ def get(client: ArgoClient, run: str, *, steps: bool = True) -> Run:
 def runs(client: ArgoClient, deployment: str) -> Iterator[Run]:
     """The runs of a deployment that Argo still has, the newest first."""
     fields = ",".join(f"items.{field}" for field in SUMMARY.split(","))
-    found = client.workflows(f"workflows.argoproj.io/workflow-template={deployment}", fields)
+    found = client.workflows(f"{TEMPLATE_LABEL}={deployment}", fields)
     items = sorted(found, key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
     return map(_run, items)
 
@@ -126,21 +146,22 @@ def follow(
 
 def _run(workflow: JSON) -> Run:
     metadata, status = workflow["metadata"], workflow.get("status") or {}
+    # On the workflow once the controller has seen it; the flow's name at once, by `start`.
+    notes = metadata.get("annotations") or {}
+    project = notes.get("metaflow/project_name")
     return Run(
         workflow=metadata["name"],
-        flow=_flow(workflow),
+        flow=notes.get("metaflow/flow_name", "?"),
+        deployment=(metadata.get("labels") or {}).get(TEMPLATE_LABEL, ""),
+        owner=notes.get("metaflow/owner", ""),
+        token=notes.get("metaflow/production_token", ""),
+        project=(project, notes.get("metaflow/branch_name", "")) if project else None,
         phase=status.get("phase") or "Pending",
         message=status.get("message") or "",
         started_at=parse_time(status.get("startedAt")),
         finished_at=parse_time(status.get("finishedAt")),
         steps=progress(status),
     )
-
-
-def _flow(workflow: JSON) -> str:
-    """The flow's name: noted on the workflow once the controller has seen it, and by `start`."""
-    notes = workflow["metadata"].get("annotations") or {}
-    return str(notes.get("metaflow/flow_name", "?"))
 
 
 def parse_time(text: str | None) -> datetime | None:

@@ -69,17 +69,18 @@ def configured_target(env: Mapping[str, str] = os.environ) -> Target | None:
     )
 
 
-def resolve_target(*, start: bool) -> Target:
-    """The server to talk to.
+def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Target:
+    """The server to talk to, as an environment names it.
 
     Where ARGO_SERVER is not set that is the embedded Argo, started when `start` says so. Raises
     LocalServerError when it does not run and must not be started.
     """
-    configured = configured_target()
+    configured = configured_target(env)
     if configured is not None:
         return configured
     asked = time.time()
-    server = local.ensure_running() if start else local.status()
+    home = local.home_folder(env)
+    server = local.ensure_running(home) if start else local.status(home)
     if server is None:
         raise LocalServerError(
             "The embedded Argo does not run: start it with mfhera local start, or set ARGO_SERVER to talk "
@@ -87,7 +88,7 @@ def resolve_target(*, start: bool) -> Target:
         )
     return Target(
         host=f"{server.url}/",
-        namespace=os.environ.get("ARGO_NAMESPACE", "default"),
+        namespace=env.get("ARGO_NAMESPACE", "default"),
         token=server.token,
         embedded=True,
         just_started=server.started >= asked,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from metaflow_hera.argo.deployments import Deployed
+from metaflow_hera.argo.runs import Run
 from metaflow_hera.errors import UsageError
 from metaflow_hera.metaflow_api.tokens import fresh_token, known_token
 
@@ -31,13 +32,8 @@ def resolve_token(
     Whoever deployed the previous version may deploy again; others need its token, in `authorize` or from
     an earlier time. Raises UsageError for those who have it not.
     """
-    if previous is not None and previous.owner != user:
-        claimed = _bare(authorize) if authorize else known_token(prefix)
-        if claimed != previous.token:
-            raise UsageError(
-                f"{previous.name} was deployed by {previous.owner}: ask for the production token and deploy "
-                "with --authorize TOKEN."
-            )
+    if previous is not None:
+        check_access(previous, prefix, user, authorize)
     if given is not None:
         return Token(_bare(given), is_new=True)
     if previous is not None and not generate:
@@ -49,6 +45,27 @@ def resolve_token(
             "--new-token."
         )
     return Token(token, is_new=True)
+
+
+def check_access(found: Deployed | Run, prefix: str, user: str, authorize: str | None) -> None:
+    """Raise UsageError if a deployment, or a run of it, is not a user's to change.
+
+    It is whose it is, and theirs who have its production token: in `authorize`, or from an earlier time,
+    under the `prefix` of the deployment's tokens.
+    """
+    if found.owner == user:
+        return
+    claimed = _bare(authorize) if authorize else known_token(prefix)
+    if claimed == found.token:
+        return
+    what = found.name if isinstance(found, Deployed) else found.run_id
+    wrong = (
+        f"{authorize} is not its production token" if authorize else "you do not have its production token"
+    )
+    raise UsageError(
+        f"{what} was deployed by {found.owner}, and {wrong}: ask them for it, then call this again with "
+        "--authorize TOKEN."
+    )
 
 
 def _bare(token: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from metaflow_hera.cli.options import as_json, metaflow_options
+from metaflow_hera import options
+from metaflow_hera.cli.options import as_json, metaflow_options, shared
 from metaflow_hera.cli.words import json_text, say_where
 from metaflow_hera.errors import ConfigurationError, UsageError
 
@@ -21,46 +22,49 @@ if TYPE_CHECKING:
 @click.argument("flow", metavar="FLOW.py")
 @metaflow_options
 @click.option("--name", metavar="NAME", help="Name of the deployment, in place of the flow's.")
-@click.option("--tag", "tags", multiple=True, help="Tag for all that its runs make; repeatable.")
-@click.option("--namespace", metavar="NAME", help="Namespace to read other flows' results from.")
-@click.option(
-    "--max-workers",
-    type=click.IntRange(min=1),
-    default=100,
-    show_default=True,
-    help="How many tasks of a foreach may run at once, for each foreach step.",
-)
-@click.option(
-    "--workflow-timeout", type=click.IntRange(min=1), metavar="SECONDS", help="End a run after that."
-)
-@click.option("--workflow-priority", type=int, metavar="N", help="Runs of a higher priority go first.")
-@click.option(
-    "--authorize", metavar="TOKEN", help="The production token of a flow that somebody else deployed."
-)
-@click.option("--generate-new-token", is_flag=True, help="Begin a new production namespace.")
-@click.option("--new-token", metavar="TOKEN", help="Begin the production namespace of this token.")
-@click.option(
-    "--only-json", "form", flag_value="json", help="Write what would be deployed as JSON; deploy nothing."
-)
-@click.option("--only-yaml", "form", flag_value="yaml", help="The same as YAML, for kubectl apply.")
-@click.option("--only-python", "form", flag_value="python", help="The same as a script for Hera.")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write that to a file.")
+@shared(options.CREATE)
+@shared(options.EXPORT)
 @as_json
 def create(
-    flow: str, top_level: list[str], form: str | None, output: Path | None, as_json: bool, **given: object
+    flow: str,
+    top_level: list[str],
+    only_json: bool,
+    only_yaml: bool,
+    only_python: bool,
+    output: str | None,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Translate FLOW.py and deploy it: the version that is in production from now on."""
+    form = export_form(only_json, only_yaml, only_python, output)
     from metaflow_hera import deployment
+    from metaflow_hera.metaflow_api.flows import load_flow
 
-    options = deployment.CreateOptions(**given)  # type: ignore[arg-type]  # named as the options above
-    if options.generate_new_token and options.new_token:
-        raise UsageError("--generate-new-token and --new-token do not go together: choose one.")
-    if output is not None and form is None:
-        raise UsageError("--output goes with --only-json, --only-yaml or --only-python.")
-    prepared = deployment.prepare(flow, top_level, options)
+    settings = deployment.CreateOptions(**given)
+    prepared = deployment.prepare(load_flow(flow, top_level), settings)
     if form is not None:
-        _export(prepared, form, output)
-        return
+        write_export(prepared, form, output)
+    else:
+        deploy(prepared, f"mfhera create {shlex.quote(flow)}", "mfhera trigger", as_json)
+
+
+def export_form(only_json: bool, only_yaml: bool, only_python: bool, output: str | None) -> str | None:
+    """The form in which to write the objects in place of deploying them: json, yaml, python or None.
+
+    Raises UsageError for options that do not go together.
+    """
+    asked = {"json": only_json, "yaml": only_yaml, "python": only_python}
+    forms = [form for form, is_asked in asked.items() if is_asked]
+    if len(forms) > 1:
+        raise UsageError(f"--only-{forms[0]} and --only-{forms[1]} do not go together: choose one.")
+    if output is not None and not forms:
+        raise UsageError("--output goes with --only-json, --only-yaml or --only-python.")
+    return forms[0] if forms else None
+
+
+def deploy(prepared: Prepared, again: str, trigger: str, as_json: bool) -> Created:
+    """Deploy a flow and tell of it; `again` is the command to deploy it again, `trigger` that to run it."""
+    from metaflow_hera import deployment
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import resolve_target
 
@@ -68,19 +72,16 @@ def create(
     say_where(target)
     created = deployment.create(prepared, ArgoClient(target))
     if as_json:
-        click.echo(
-            json_text(
-                {
-                    "name": created.name,
-                    "flow": created.flow,
-                    "namespace": f"production:{created.token}",
-                    "server": target.host,
-                    "schedules": _schedules(created),
-                    "footprint": asdict(created.objects.footprint),
-                }
-            )
-        )
-        return
+        about = {
+            "name": created.name,
+            "flow": created.flow,
+            "namespace": f"production:{created.token}",
+            "server": target.host,
+            "schedules": _schedules(created),
+            "footprint": asdict(created.objects.footprint),
+        }
+        click.echo(json_text(about))
+        return created
     click.echo(f"Deployed {click.style(created.flow, bold=True)} as {created.name}.")
     click.echo(
         f"Results are in the namespace production:{created.token}"
@@ -88,9 +89,7 @@ def create(
     )
     click.echo(f'    namespace("production:{created.token}")')
     if created.token_is_new:
-        click.echo(
-            f"Others may deploy it with: mfhera create {shlex.quote(flow)} --authorize {created.token}"
-        )
+        click.echo(f"Others may deploy it with: {again} --authorize {created.token}")
     for schedule in _schedules(created):
         click.echo(f"It is started by the schedule {schedule}.")
         if target.embedded:
@@ -102,7 +101,8 @@ def create(
             "The metadata of its runs stays in the cluster's pods: deploy with --metadata=service to read "
             "results with Metaflow's Client API."
         )
-    click.echo("Start a run with: mfhera trigger")
+    click.echo(f"Start a run with: {trigger}")
+    return created
 
 
 def _schedules(created: Created) -> list[str]:
@@ -113,7 +113,8 @@ def _schedules(created: Created) -> list[str]:
     return [f"{expression} ({zone})" for expression in cron.schedules or ()]
 
 
-def _export(prepared: Prepared, form: str, output: Path | None) -> None:
+def write_export(prepared: Prepared, form: str, output: str | None) -> Created:
+    """Write what would be deployed to a file, or to stdout."""
     from metaflow_hera import deployment
     from metaflow_hera.argo.target import configured_target
     from metaflow_hera.translate import writing
@@ -132,32 +133,41 @@ def _export(prepared: Prepared, form: str, output: Path | None) -> None:
     text = write(made.objects).rstrip("\n") + "\n"
     if output is None:
         click.echo(text, nl=False)
-        return
+        return made
     try:
-        output.write_text(text, encoding="utf-8")
+        Path(output).write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"{output} cannot be written: {error.strerror}.") from error
     click.echo(f"Wrote {output}.", err=True)
+    return made
 
 
 @click.command()
 @click.argument("flow", metavar="[FLOW.py]", required=False)
 @metaflow_options
 @click.option("--name", metavar="NAME", help="The deployment by its own name; FLOW.py is not needed then.")
-@click.option("--authorize", metavar="TOKEN", help="The production token, if somebody else deployed it.")
+@shared(options.AUTHORIZE)
 def delete(flow: str | None, top_level: list[str], name: str | None, authorize: str | None) -> None:
     """Remove the deployment of FLOW.py and all that create made. Runs and results stay."""
+    from metaflow_hera.deployment import name_of
+    from metaflow_hera.metaflow_api.flows import load_flow
+
+    if flow is not None:
+        name = name_of(load_flow(flow, top_level), name)
+    elif name is None:
+        raise UsageError("Say what to delete: FLOW.py, or --name with the name of a deployment.")
+    remove(name, authorize)
+
+
+def remove(name: str, authorize: str | None) -> None:
+    """Remove a deployment and tell of it."""
+    from metaflow_hera import deployment
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import resolve_target
-    from metaflow_hera.deployment import name_of, remove
 
-    if flow is None and name is None:
-        raise UsageError("Say what to delete: FLOW.py, or --name with the name of a deployment.")
-    if flow is not None:
-        name = name_of(flow, top_level, name)
     target = resolve_target(start=False)
     say_where(target)
-    for removed in remove(ArgoClient(target), str(name), authorize):
+    for removed in deployment.remove(ArgoClient(target), name, authorize):
         click.echo(f"Deleted the {removed} {name}.")
 
 

@@ -25,6 +25,9 @@ VERBS = {
     "trigger": "running",
     "runs": "running",
     "status": "running",
+    "suspend": "running",
+    "resume": "running",
+    "terminate": "running",
     "local": "serving",
 }
 """Each verb and the module of this package that has it."""

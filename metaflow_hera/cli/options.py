@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
+from metaflow_hera.options import Option
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for a program to read.")
+
+
+def shared(options: Sequence[Option]) -> Callable[[Command], Command]:
+    """Give a command options that `python flow.py hera` has as well."""
+
+    def give(command: Command) -> Command:
+        for names, settings in reversed(options):
+            command = click.option(*names, **settings)(command)
+        return command
+
+    return give
+
 
 _METAFLOW: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--with", {"multiple": True, "metavar": "DECORATOR", "help": "Add a decorator to all steps."}),

@@ -1,9 +1,10 @@
-"""The verbs about runs: trigger, runs, status."""
+"""The verbs about runs: trigger, runs, status, and what is done to a run."""
 
 from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from metaflow_hera.cli.options import as_json, metaflow_options
+from metaflow_hera import options
+from metaflow_hera.cli.options import as_json, metaflow_options, shared
 from metaflow_hera.cli.words import json_text, local_time, say_where, took
 from metaflow_hera.errors import ConfigurationError, RunFailed, UsageError
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.last import LastDeployment
     from metaflow_hera.argo.runs import Run
+    from metaflow_hera.metaflow_api.flows import LoadedFlow
 
 
 @click.command()
@@ -26,7 +29,11 @@ if TYPE_CHECKING:
 @metaflow_options
 @click.option("--name", metavar="NAME", help="The deployment by its own name.")
 @click.option(
-    "--param", "params", multiple=True, metavar="NAME=VALUE", help="Value of a Parameter; repeatable."
+    "--param",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Value of a Parameter; repeatable. Of an IncludeFile the path, with FLOW.py.",
 )
 @click.option(
     "--params-file",
@@ -34,9 +41,7 @@ if TYPE_CHECKING:
     metavar="F.json",
     help="Values of Parameters as a JSON object; --param goes before it.",
 )
-@click.option("--run-id-file", type=click.Path(path_type=Path), metavar="F", help="Write the run's id there.")
-@click.option("--watch", is_flag=True, help="Show the run until it ends.")
-@click.option("--wait", is_flag=True, help="Wait for the end of the run; exit with 1 if it fails.")
+@shared(options.TRIGGER)
 @as_json
 def trigger(
     flow: str | None,
@@ -44,27 +49,54 @@ def trigger(
     name: str | None,
     params: tuple[str, ...],
     params_file: Path | None,
-    run_id_file: Path | None,
-    watch: bool,
-    wait: bool,
-    as_json: bool,
+    **how: Any,
 ) -> None:
     """Start a run of the deployed version of FLOW.py, by default of the flow last deployed from here."""
     given = {**_from_file(params_file), **_from_options(params)}
-    from metaflow_hera.argo import deployments, runs
-    from metaflow_hera.argo.parameters import checked
+    if flow is not None:
+        from metaflow_hera.deployment import name_of
+        from metaflow_hera.metaflow_api.files import with_files
+        from metaflow_hera.metaflow_api.flows import load_flow
 
-    deployment, last = _deployment(flow, top_level, name)
+        loaded = load_flow(flow, top_level)
+        start(name_of(loaded, name), with_files(loaded, given), **how)
+    else:
+        deployment, last = _known_deployment(name)
+        start(deployment, given, last=last, **how)
+
+
+def start(
+    deployment: str,
+    given: Mapping[str, Any],
+    tags: Sequence[str],
+    run_id_file: str | None,
+    watch: bool,
+    wait: bool,
+    as_json: bool,
+    last: LastDeployment | None = None,
+    on_start: Callable[[Run], None] | None = None,
+) -> None:
+    """Start a run of a deployment and tell of it; `on_start` is called once it has started.
+
+    Raises RunFailed if it was waited for and has failed.
+    """
+    from metaflow_hera.argo import deployments, runs
+
+    if tags:
+        from metaflow_hera.metaflow_api.tags import check_tags
+
+        check_tags(tags)
     client = _client(start=True, last=last)
     found = deployments.find(client, deployment)
     if found is None:
         raise UsageError(f"There is no deployment {deployment} (any more): mfhera create deploys the flow.")
-    values = checked(given, found.parameters)
     if run_id_file is not None:
         _write(run_id_file, "")  # a file that cannot be written is better found out before the run starts
-    run = runs.start(client, found.name, values, {"metaflow/flow_name": found.flow})
+    run = runs.start(client, found, given, tags)
     if run_id_file is not None:
         _write(run_id_file, run.run_id)
+    if on_start is not None:
+        on_start(run)
     if not as_json:
         click.echo(f"Started {click.style(run.pathspec, bold=True)}.")
     if watch or wait:
@@ -85,9 +117,14 @@ def trigger(
 @as_json
 def status(run: str | None, watch: bool, as_json: bool) -> None:
     """The steps of RUN with their states; by default of the last run of the flow last deployed from here."""
+    show_status(run, watch, as_json)
+
+
+def show_status(run: str | None, watch: bool, as_json: bool) -> None:
+    """Show a run, by default the last one of the flow last deployed from here."""
     from metaflow_hera.argo import runs
 
-    deployment, last = _deployment(None, [], None) if run is None else ("", None)
+    deployment, last = _known_deployment(None) if run is None else ("", None)
     client = _client(start=False, last=last)
     if run is None:
         latest = next(runs.runs(client, deployment), None)
@@ -117,10 +154,21 @@ def status(run: str | None, watch: bool, as_json: bool) -> None:
 @as_json
 def list_runs(flow: str | None, top_level: list[str], name: str | None, as_json: bool) -> None:
     """The runs of FLOW.py, the newest first; by default of the flow last deployed from here."""
+    if flow is not None:
+        from metaflow_hera.deployment import name_of
+        from metaflow_hera.metaflow_api.flows import load_flow
+
+        show_runs(name_of(load_flow(flow, top_level), name), as_json)
+    else:
+        deployment, last = _known_deployment(name)
+        show_runs(deployment, as_json, last)
+
+
+def show_runs(deployment: str, as_json: bool, last: LastDeployment | None = None) -> None:
+    """Show the runs of a deployment, the newest first."""
     from metaflow_hera.argo import runs
     from metaflow_hera.cli.tables import table
 
-    deployment, last = _deployment(flow, top_level, name)
     client = _client(start=False, last=last)
     found = list(runs.runs(client, deployment))
     if as_json:
@@ -132,6 +180,45 @@ def list_runs(flow: str | None, top_level: list[str], name: str | None, as_json:
         [(run.run_id, run.phase, local_time(run.started_at), took(run.duration(now))) for run in found],
         empty=f"{deployment} has no runs: mfhera trigger starts one.",
     )
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@shared(options.AUTHORIZE)
+def suspend(run: str, authorize: str | None) -> None:
+    """Start no more tasks of RUN until mfhera resume; those that run go on to their end."""
+    act(run, "suspend", authorize)
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@shared(options.AUTHORIZE)
+def resume(run: str, authorize: str | None) -> None:
+    """Let a suspended RUN go on."""
+    act(run, "resume", authorize)
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@shared(options.AUTHORIZE)
+def terminate(run: str, authorize: str | None) -> None:
+    """End RUN and its tasks at once."""
+    act(run, "terminate", authorize)
+
+
+DONE = {
+    "suspend": "Suspended {run}: tasks that run go on to their end, no others start.",
+    "resume": "Resumed {run}.",
+    "terminate": "Terminated {run}.",
+}
+
+
+def act(run: str, action: str, authorize: str | None, flow: LoadedFlow | None = None) -> None:
+    """Do something to a run and tell of it; of `flow`, if it is given, it must be a run."""
+    from metaflow_hera import control
+
+    done = control.act(_client(start=False, last=None), run, action, authorize, flow)
+    click.echo(DONE[action].format(run=done.run_id))
 
 
 def _client(*, start: bool, last: LastDeployment | None) -> ArgoClient:
@@ -149,18 +236,12 @@ def _client(*, start: bool, last: LastDeployment | None) -> ArgoClient:
     return ArgoClient(target)
 
 
-def _deployment(
-    flow: str | None, top_level: list[str], name: str | None
-) -> tuple[str, LastDeployment | None]:
-    """The name of the deployment that is meant, and the note of it if it is the last one from this folder."""
-    if flow is not None:
-        from metaflow_hera.deployment import name_of
-
-        return name_of(flow, top_level, name), None
+def _known_deployment(name: str | None) -> tuple[str, LastDeployment | None]:
+    """The deployment of that name, or the one last made from this folder with the note of it."""
     if name is not None:
-        from metaflow_hera.translate.names import deployment_name
+        from metaflow_hera.translate.names import LONGEST_NAME, given_name
 
-        return deployment_name(name, given=name), None
+        return given_name(name, LONGEST_NAME), None
     from metaflow_hera.argo.last import recall
 
     last = recall()
@@ -220,9 +301,9 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     return given
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: str, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
 
@@ -244,4 +325,11 @@ def _as_json(run: Run) -> dict[str, Any]:
     }
 
 
-COMMANDS = {"trigger": trigger, "status": status, "runs": list_runs}
+COMMANDS = {
+    "trigger": trigger,
+    "status": status,
+    "runs": list_runs,
+    "suspend": suspend,
+    "resume": resume,
+    "terminate": terminate,
+}

@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,13 +55,13 @@ class LocalServer:
         return self.token_file.read_text(encoding="utf-8").strip()
 
 
-def home_folder() -> Path:
+def home_folder(env: Mapping[str, str] = os.environ) -> Path:
     """Where the state of the embedded Argo is: METAFLOW_HERA_HOME, or the platform's user state folder.
 
     Raises:
         ConfigurationError: METAFLOW_HERA_HOME is relative.
     """
-    given = os.environ.get("METAFLOW_HERA_HOME")
+    given = env.get("METAFLOW_HERA_HOME")
     if given:
         path = Path(given)
         if not path.is_absolute():

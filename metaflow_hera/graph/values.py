@@ -18,6 +18,9 @@ ENCODED = "base64:"
 NOT_GIVEN = "null"
 """What stands for "no value" where a Parameter has no default: Argo wants some text everywhere."""
 
+TAGS_PARAMETER = "metaflow-run-tags"
+"""The workflow's parameter with the tags of one run, a JSON list."""
+
 
 def is_plain(value: str) -> bool:
     """Whether Argo and Kubernetes hand the text on as it is."""

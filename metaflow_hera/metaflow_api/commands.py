@@ -16,6 +16,7 @@ from typing import Any
 from metaflow import cli, decorators
 from metaflow.parameters import current_flow, flow_context
 from metaflow.unbounded_foreach import UBF_CONTROL, UBF_TASK
+from metaflow.user_configs.config_options import config_options
 
 __all__ = ["UBF_CONTROL", "UBF_TASK", "command_line", "run_command"]
 
@@ -23,7 +24,7 @@ _start = cli.start
 
 
 def command_line(flow_class: Any) -> Any:
-    """Metaflow's command line with the options that the flow's own decorators add, as @project does.
+    """Metaflow's command line with the options that the flow adds: its Configs, and @project's.
 
     Metaflow itself adds them when its command line is first imported, which here is before the flow is
     known.
@@ -31,7 +32,7 @@ def command_line(flow_class: Any) -> Any:
     command = copy.copy(_start)
     command.params = list(_start.params)
     with flow_context(flow_class):
-        return decorators.add_decorator_options(command)
+        return decorators.add_decorator_options(config_options(command))
 
 
 def run_command(script: str, arguments: Sequence[str]) -> int:

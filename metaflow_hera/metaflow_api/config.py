@@ -10,6 +10,7 @@ from typing import Any
 from metaflow import metaflow_config
 from metaflow.metaflow_config_funcs import config_values
 from metaflow.plugins.datastores.local_storage import LocalStorage
+from metaflow.user_configs.config_options import ConfigInput
 from metaflow.util import get_username
 
 from metaflow_hera.metaflow_api.cards import CARDS_ENV, local_cards
@@ -77,6 +78,10 @@ def pod_environment(flow: LoadedFlow, token: str, *, same_machine: bool) -> Mapp
         "METAFLOW_PRODUCTION_TOKEN": token,
         "METAFLOW_VERSION": json.dumps(info, sort_keys=True),
     }
+    if flow.configs:
+        # Where in the code package each value is: the tasks see those of the deployment.
+        keys = {name: ConfigInput.make_key_name(name) for name in flow.configs}
+        env["METAFLOW_FLOW_CONFIG_VALUE"] = json.dumps(keys)
     env |= state.metadata.get_runtime_environment("argo-workflows")
     if same_machine:
         env["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = local_root()

@@ -31,7 +31,7 @@ FINISHED_ENV = "METAFLOW_HERA_FINISHED"
 REASON_ENV = "METAFLOW_HERA_REASON"
 """The environment variable that names the file to write to why a task failed."""
 
-POD_PARTS = ("__init__.py", "errors.py", "graph", "metaflow_api", "runtime")
+POD_PARTS = ("__init__.py", "errors.py", "options.py", "graph", "metaflow_api", "runtime")
 """The parts of this package that a pod needs: they ride in the code package."""
 
 

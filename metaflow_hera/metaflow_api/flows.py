@@ -22,7 +22,7 @@ from metaflow.cli import CliState
 from metaflow.decorators import StepDecorator
 from metaflow.exception import MetaflowException
 from metaflow.includefile import FilePathClass
-from metaflow.parameters import deploy_time_eval, flow_context
+from metaflow.parameters import DelayedEvaluationParameter, deploy_time_eval, flow_context
 from metaflow.user_decorators.user_flow_decorator import FlowMutator
 from metaflow.util import get_username
 
@@ -75,13 +75,11 @@ class Parameter:
 class LoadedFlow:
     """A checked flow with its decorators attached.
 
-    `file` is the flow's script, `top_level` the options for Metaflow given before any command.
-    `state` is Metaflow's own, for the other modules of this package only.
+    `file` is the flow's script; `state` is Metaflow's own, for the other modules of this package only.
     """
 
     file: Path
     state: Any = field(repr=False)
-    top_level: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -104,6 +102,11 @@ class LoadedFlow:
         return str(self.state.metadata.TYPE)
 
     @property
+    def metadata_place(self) -> str:
+        """Where the metadata is, as Metaflow's Client API takes it: its type and its place."""
+        return str(self.state.metadata.metadata_str())
+
+    @property
     def environment(self) -> str:
         """The type of the environment: local, conda, pypi, ..."""
         return str(self.state.environment.TYPE)
@@ -122,9 +125,9 @@ class LoadedFlow:
             return [_parameter(name, param) for name, param in self._own_parameters()]
 
     @property
-    def has_configs(self) -> bool:
-        """Whether the flow declares a Config."""
-        return any(param.IS_CONFIG_PARAMETER for _, param in self.state.flow._get_parameters())
+    def configs(self) -> Sequence[str]:
+        """The names of the flow's Configs; their values ride in the code package."""
+        return [param.name for _, param in self.state.flow._get_parameters() if param.IS_CONFIG_PARAMETER]
 
     @property
     def flow_decorators(self) -> Sequence[Decorator]:
@@ -188,6 +191,27 @@ class LoadedFlow:
             if deco.schedule is not None
         ]
 
+    def lint(self) -> None:
+        """Check the flow with Metaflow's lint. Raises FlowError for what it finds."""
+        state = self.state
+        with _metaflow_errors():
+            state.check(state.graph, state.flow, state.environment, pylint=state.pylint)
+
+    def values_of(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Values for the Parameters from those of Metaflow's command line, by the names that click has.
+
+        Raises FlowError for the file of an IncludeFile that cannot be stored.
+        """
+        found = {}
+        with _metaflow_errors():
+            for _, param in self._own_parameters():
+                key = param.name.replace("-", "_").lower()
+                if key in options:
+                    value = options[key]
+                    later = isinstance(value, DelayedEvaluationParameter)
+                    found[param.name] = value(return_str=True) if later else value
+        return found
+
     def _own_parameters(self) -> Iterator[tuple[str, Any]]:
         for name, param in self.state.flow._get_parameters():
             if not param.IS_CONFIG_PARAMETER:
@@ -219,7 +243,7 @@ def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
             auto_envvar_prefix="METAFLOW",
             standalone_mode=False,
         )
-    return LoadedFlow(path, state, list(top_level))
+    return LoadedFlow(path, state)
 
 
 def _ensure_user() -> None:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from metaflow import current
+from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 from metaflow.plugins.kubernetes import kubernetes_decorator
 
@@ -30,7 +31,7 @@ class KubernetesDecorator(kubernetes_decorator.KubernetesDecorator):  # type: ig
 
     @property
     def _is_deployed(self) -> bool:
-        return self.deploying or IN_POD in os.environ
+        return self.deploying or IN_POD in os.environ or _asked() == "hera"
 
     def init(self) -> None:
         """Take over the configuration. Metaflow calls only an `init` of the class itself."""
@@ -70,3 +71,9 @@ class KubernetesDecorator(kubernetes_decorator.KubernetesDecorator):  # type: ig
             del self.metadata
         if TMPFS_ENV in os.environ:
             current._update_env({"tempdir": os.environ[TMPFS_ENV]})
+
+
+def _asked() -> str | None:
+    """The command that Metaflow's command line is called for; it is not invoked yet when steps are made."""
+    context = click.get_current_context(silent=True)
+    return next(iter(getattr(context, "saved_args", None) or ()), None)

@@ -6,15 +6,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from metaflow_hera.errors import ParameterError
 from metaflow_hera.graph.tasks import TaskKey, parse_path
+from metaflow_hera.graph.values import TAGS_PARAMETER, decode
 
 
 @dataclass(frozen=True)
 class PodTask:
     """The task of this pod.
 
-    `argo_retries` is how often Argo has started the pod again; `tags` and `namespace` are those of the
-    deployment.
+    `argo_retries` is how often Argo has started the pod again; `tags` are those of the deployment and of the
+    run, `namespace` is that of the deployment.
     """
 
     flow: str
@@ -41,6 +43,18 @@ class PodTask:
             run_id=env["METAFLOW_RUN_ID"],
             key=TaskKey(env["METAFLOW_STEP_NAME"], parse_path(env.get("METAFLOW_HERA_PATH", ""))),
             argo_retries=int(env.get("METAFLOW_HERA_RETRIES", "0")),
-            tags=tuple(json.loads(env.get("METAFLOW_HERA_TAGS", "[]"))),
+            tags=(*_tags(env, "METAFLOW_HERA_TAGS"), *_tags(env, "METAFLOW_HERA_RUN_TAGS")),
             namespace=env.get("METAFLOW_HERA_NAMESPACE"),
         )
+
+
+def _tags(env: Mapping[str, str], variable: str) -> list[str]:
+    text = decode(env.get(variable, "")) or "[]"
+    try:
+        tags = json.loads(text)
+    except ValueError:
+        tags = None
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        # Somebody typed them, into Argo's page say.
+        raise ParameterError(f"The run's parameter {TAGS_PARAMETER} is {text!r}, not a JSON list of tags.")
+    return tags

@@ -10,7 +10,13 @@ from metaflow_hera.errors import UsageError
 
 DEPLOYMENT_LIMIT = 45
 """The length of a deployment's name. Argo puts it into a label (63 characters) and adds a suffix to it
-for each run, up to 18 characters for one of a schedule."""
+for each run, up to 16 characters."""
+
+LONGEST_NAME = DEPLOYMENT_LIMIT + 2
+"""The length of the longest name of a deployment in a project: the dots come on top, as with Metaflow."""
+
+LEAST = 7
+"""How many characters of a project, a branch and a flow at least stay in the name of a long deployment."""
 
 TASK_LIMIT = 100
 """The length of a template's or a task's name. Argo allows 128 (validate.go)."""
@@ -33,34 +39,46 @@ EXPRESSION_WORDS = frozenset(
 )
 """Words of the language in which Argo evaluates `depends`: a task of such a name breaks what waits for it."""
 
-VALID_NAME = re.compile(r"[a-z]([-a-z0-9.]*[a-z0-9])?")
+GIVEN_NAME = re.compile(r"[a-z]([-a-z0-9.]*[a-z0-9])?")
+SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+"""What Kubernetes takes for the name of an object (RFC 1123)."""
 ILLEGAL = re.compile(r"[^-a-z0-9.]")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
-def deployment_name(flow: str, given: str | None = None, project_flow: str | None = None) -> str:
+def deployment_name(
+    flow: str, given: str | None = None, project: str | None = None, branch: str | None = None
+) -> str:
     """The name of a flow's deployment: the one that Metaflow's own plugin gives it.
 
-    `given` is the name of `--name`, `project_flow` the name with project and branch of @project. What
-    is too long is cut and ends in a hash of the whole. Raises UsageError for a `given` that is no name.
+    `given` is the name of `--name`; `project` and `branch` are those of @project. What is too long is cut and
+    ends in a hash of the whole. Raises UsageError for a `given` that is no name.
     """
     if given is not None:
-        if project_flow is not None:
+        if project is not None:
             raise UsageError("--name does not go with @project: choose the deployment with --branch.")
-        if not VALID_NAME.fullmatch(given) or len(given) > DEPLOYMENT_LIMIT:
-            raise UsageError(
-                f"--name {given!r} is not a name for a deployment: it must be at most {DEPLOYMENT_LIMIT} of "
-                "a-z, 0-9, '-' and '.', begin with a letter and end with a letter or a digit."
-            )
-        return given
-    wanted = project_flow or flow
-    name = _legal(wanted)
-    legal = ILLEGAL.sub("", name).strip("-.")
-    if len(wanted) <= DEPLOYMENT_LIMIT and name == legal and name:
+        return given_name(given)
+    wanted = flow if project is None else f"{project}.{branch}.{flow}"
+    if len(wanted) <= DEPLOYMENT_LIMIT:
+        name = _legal(wanted)
+    elif project is None:
+        name = ""
+    else:
+        name = f"{_legal(_abridged(project, str(branch), flow))}-{_digest(wanted)}"
+    if SUBDOMAIN.fullmatch(name):
         return name
-    digest = base64.b32encode(hashlib.sha1(wanted.encode(), usedforsecurity=False).digest())
-    suffix = digest.decode()[:5].lower()
-    return f"{legal[: DEPLOYMENT_LIMIT - 6].rstrip('-.') or 'flow'}-{suffix}"
+    bare = re.sub(r"[^a-z0-9]*\.[^a-z0-9]*", ".", ILLEGAL.sub("", _legal(wanted))).strip("-.")
+    return f"{bare[: DEPLOYMENT_LIMIT - 6].rstrip('-.') or 'flow'}-{_digest(wanted)}"
+
+
+def given_name(name: str, limit: int = DEPLOYMENT_LIMIT) -> str:
+    """A deployment's name as a user gives it. Raises UsageError where it can be none."""
+    if not GIVEN_NAME.fullmatch(name) or not SUBDOMAIN.fullmatch(name) or len(name) > limit:
+        raise UsageError(
+            f"--name {name!r} is not a name for a deployment: it must be at most {limit} of "
+            "a-z, 0-9, '-' and '.', begin with a letter and end with a letter or a digit."
+        )
+    return name
 
 
 def token_prefix(flow: str, name: str, project: str | None, branch: str | None) -> str:
@@ -101,6 +119,31 @@ class Names:
 
 def _legal(text: str) -> str:
     """As Metaflow's own plugin does it (sanitize_for_argo in argo_workflows_cli.py)."""
-    if VALID_NAME.fullmatch(text):
+    if GIVEN_NAME.fullmatch(text):
         return text
-    return re.sub(r"^[^A-Za-z0-9]+", "", text).translate(str.maketrans("", "", "_@+")).lower()
+    bare = re.sub(r"^[^A-Za-z0-9]+", "", text).translate(str.maketrans("", "", "_@+")).lower()
+    return re.sub(r"[^a-z0-9]*\.[^a-z0-9]*", ".", bare)
+
+
+def _abridged(project: str, branch: str, flow: str) -> str:
+    """The three parts cut to a common length, each to its share of it.
+
+    As Metaflow's own plugin does it (resolve_workflow_name_v2), so that it finds the same deployment.
+    """
+    parts = (project, branch, flow)
+    spare = DEPLOYMENT_LIMIT - 6 - len(parts) * LEAST
+    shares = [spare * len(part) // len("".join(parts)) for part in parts]
+    while sum(shares) < spare:
+        shares[shares.index(min(shares))] += 1
+    room = [LEAST + share for share in shares]
+    return ".".join([_middle_cut(project, room[0]), branch[: room[1]], _middle_cut(flow, room[2])])
+
+
+def _middle_cut(text: str, length: int) -> str:
+    head = length // 2
+    return text if len(text) <= length else text[:head] + text[head - length :]
+
+
+def _digest(text: str) -> str:
+    digest = hashlib.sha1(text.encode(), usedforsecurity=False).digest()
+    return base64.b32encode(digest).decode()[:5].lower()

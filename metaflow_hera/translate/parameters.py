@@ -18,11 +18,12 @@ ANNOTATION = "metaflow/parameters"
 
 
 def workflow_parameters(parameters: Iterable[flows.Parameter]) -> list[ParameterModel]:
-    """The parameters of the workflow, with the defaults evaluated at deployment.
+    """The parameters of the workflow, with the defaults evaluated at deployment, and one for a run's tags.
 
     One that must be given has no value: Argo itself refuses to start a run without it.
     """
-    return [
+    tags = Parameter(name=values.TAGS_PARAMETER, description="Tags for this run, a JSON list", value="[]")
+    own = [
         Parameter(
             name=parameter.name,
             description=_plain(parameter.help),
@@ -31,19 +32,23 @@ def workflow_parameters(parameters: Iterable[flows.Parameter]) -> list[Parameter
         ).as_argument()
         for parameter in parameters
     ]
+    return [*own, tags.as_argument()]
 
 
 def environment(parameters: Iterable[flows.Parameter]) -> list[Env]:
-    """The variables in which pods get the values, as Metaflow's `init` reads them.
+    """The variables in which pods get the values, as Metaflow's `init` reads them, and a run's tags.
 
-    The first step's pod alone uses them; having them in all lets all steps share a template.
+    The first step's pod alone uses the values; having them in all lets all steps share a template.
     """
     return [
-        Env(
-            name="METAFLOW_INIT_" + parameter.name.upper().replace("-", "_"),
-            value="{{workflow.parameters." + parameter.name + "}}",
-        )
-        for parameter in parameters
+        Env(name="METAFLOW_HERA_RUN_TAGS", value="{{workflow.parameters." + values.TAGS_PARAMETER + "}}"),
+        *(
+            Env(
+                name="METAFLOW_INIT_" + parameter.name.upper().replace("-", "_"),
+                value="{{workflow.parameters." + parameter.name + "}}",
+            )
+            for parameter in parameters
+        ),
     ]
 
 
@@ -67,6 +72,10 @@ def check(parameters: Iterable[flows.Parameter]) -> None:
     """Raise UnsupportedError for a Parameter that cannot be handed over."""
     seen: dict[str, str] = {}
     for parameter in parameters:
+        if parameter.name == values.TAGS_PARAMETER:
+            raise UnsupportedError(
+                f"A Parameter cannot be called {values.TAGS_PARAMETER!r}, that for a run's tags: rename it."
+            )
         other = seen.setdefault(parameter.name.lower().replace("-", "_"), parameter.name)
         if other != parameter.name:
             raise UnsupportedError(

@@ -15,7 +15,7 @@ class Settings:
     `name` and `token` are the deployment's name and production token, `environment` what Metaflow
     needs in each pod, `python` the interpreter of this machine that all pods run with, None where each has
     that of its image. `deployed_at` is left out of an export, so that the same flow always gives the same
-    text. Times are in seconds.
+    text. `title` and `description` are None for the flow's own. Times are in seconds.
     """
 
     name: str
@@ -30,4 +30,6 @@ class Settings:
     namespace: str | None = None
     workflow_timeout: int | None = None
     workflow_priority: int | None = None
+    title: str | None = None
+    description: str | None = None
     deployed_at: str | None = None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from metaflow_hera.errors import FlowError, UnsupportedError
+from metaflow_hera.errors import FlowError, UnsupportedError, UsageError
 from metaflow_hera.metaflow_api.compute import asked_namespace, compute_of
 from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.translate import schedules
@@ -34,8 +35,6 @@ def check(flow: LoadedFlow) -> None:
     """Raise UnsupportedError, naming the first thing in the flow that is not supported."""
     if flow.datastore not in ("local", "s3"):
         raise UnsupportedError(f"--datastore={flow.datastore} is not supported yet; use local or s3.")
-    if flow.has_configs:
-        raise UnsupportedError("Config is not supported yet.")
     for decorator in flow.flow_decorators:
         if decorator.name not in FLOW_DECORATORS:
             raise UnsupportedError(f"@{decorator.name} is not supported yet.")
@@ -49,6 +48,19 @@ def check(flow: LoadedFlow) -> None:
         # These two raise before anything is stored.
         _check_compute(flow, step.name)
         flow.retries(step.name)
+
+
+def check_token(flow: LoadedFlow, token: str) -> None:
+    """Raise UsageError for a token of the user's own making where it cannot be one."""
+    if flow.project:
+        raise UsageError(
+            "--new-token does not go with @project, whose tokens begin alike: use --generate-new-token."
+        )
+    if not re.fullmatch(r"[\w.:@+-]+", token):
+        raise UsageError(
+            f"--new-token {token!r} is not a token: use letters, digits and . : @ + - _ only, for it is the "
+            "name of a namespace."
+        )
 
 
 def check_place(flow: LoadedFlow, namespace: str) -> None:

@@ -64,7 +64,7 @@ def translate(flow: LoadedFlow, settings: Settings) -> Deployment:
             **_optional(flow, settings),
         },
         entrypoint=entrypoint,
-        arguments=parameters.workflow_parameters(flow.parameters) or None,
+        arguments=parameters.workflow_parameters(flow.parameters),
         templates=[*dags.templates, *pods.templates],
         active_deadline_seconds=settings.workflow_timeout,
         priority=settings.workflow_priority,
@@ -96,8 +96,8 @@ def _optional(flow: LoadedFlow, settings: Settings) -> dict[str, str]:
         parameters.ANNOTATION: parameters.annotation(flow.parameters) if flow.parameters else None,
         "metaflow/tags": json.dumps(list(settings.tags)) if settings.tags else None,
         "metaflow/deployment_timestamp": settings.deployed_at,
-        "workflows.argoproj.io/title": flow.project.get("project_flow_name", flow.name),
-        "workflows.argoproj.io/description": flow.doc or None,
+        "workflows.argoproj.io/title": settings.title or flow.project.get("project_flow_name", flow.name),
+        "workflows.argoproj.io/description": settings.description or flow.doc or None,
     }
     return {name: value for name, value in found.items() if value is not None}
 

@@ -4,3 +4,5 @@ STEP_DECORATORS_DESC = [
     ("hera_internal", "metaflow_hera.metaflow_api.decorator.HeraInternalDecorator"),
     ("kubernetes", "metaflow_hera.metaflow_api.kubernetes.KubernetesDecorator"),
 ]
+CLIS_DESC = [("hera", ".hera_cli.cli")]
+DEPLOYER_IMPL_PROVIDERS_DESC = [("hera", ".hera_deployer.HeraDeployer")]

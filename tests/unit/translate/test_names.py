@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from random import Random
+from types import SimpleNamespace
 
 import pytest
+from metaflow import current
+from metaflow.plugins.argo.argo_workflows_cli import resolve_workflow_name_v2
 
 from metaflow_hera.errors import UsageError
 from metaflow_hera.translate.names import (
     DEPLOYMENT_LIMIT,
+    LONGEST_NAME,
+    SUBDOMAIN,
     Names,
     deployment_name,
     is_label_value,
@@ -33,7 +39,33 @@ def test_a_deployment_is_called_as_by_metaflows_own_plugin(flow: str, expected: 
 
 
 def test_a_project_and_its_branch_are_part_of_the_name() -> None:
-    assert deployment_name("F", project_flow="proj.user.me.F") == "proj.user.me.f"
+    assert deployment_name("F", project="proj", branch="user.me") == "proj.user.me.f"
+
+
+def test_names_in_a_project_are_those_of_metaflows_own_plugin() -> None:
+    random = Random(7)
+
+    def text(letters: str, most: int) -> str:
+        return "".join(random.choices(letters, k=random.randint(1, most)))
+
+    for _ in range(500):
+        kind = random.choice(["prod", "prod.", "test.", "user."])
+        project, flow = text("abc_09", 40), f"F{text('abXY_0', 60)}"
+        branch = kind + (text("abc_0-.@+", 60) if kind.endswith(".") else "")
+        current._update_env(
+            {
+                "project_name": project,
+                "branch_name": branch,
+                "project_flow_name": f"{project}.{branch}.{flow}",
+            }
+        )
+        current._flow_name = flow
+        theirs = resolve_workflow_name_v2(SimpleNamespace(), None)[0]
+        ours = deployment_name(flow, project=project, branch=branch)
+        assert DNS.fullmatch(ours)
+        assert len(ours) <= LONGEST_NAME
+        if SUBDOMAIN.fullmatch(theirs):  # where it is not, Kubernetes refuses it
+            assert ours == theirs
 
 
 def test_long_names_are_cut_and_differ() -> None:
@@ -60,7 +92,7 @@ def test_a_given_name_that_is_none_is_refused(given: str) -> None:
 
 def test_a_given_name_does_not_go_with_a_project() -> None:
     with pytest.raises(UsageError, match="@project"):
-        deployment_name("Flow", "name", "p.user.x.Flow")
+        deployment_name("Flow", "name", "p", "user.x")
 
 
 def test_token_prefixes_tell_branches_apart() -> None:

@@ -21,7 +21,7 @@ FOREACH = """
 """
 REFUSED: dict[str, tuple[str, str, str, list[str]]] = {
     # imports, decorator or attribute of the flow, first steps, words of the sentence
-    "config": ("Config", "    cfg = Config('cfg', default_value='{}')", PLAIN, ["Config"]),
+    "tags": ("Parameter", "    p = Parameter('metaflow-run-tags', default='')", PLAIN, ["metaflow-run-tags"]),
     "trigger": ("trigger", "@trigger(event='e')", PLAIN, ["@trigger"]),
     "trigger_on_finish": ("trigger_on_finish", "@trigger_on_finish(flow='F')", PLAIN, ["@trigger_on_finish"]),
     "exit_hook": ("exit_hook", "@exit_hook(on_success=[print])", PLAIN, ["@exit_hook"]),

@@ -1,0 +1,245 @@
+"""`python flow.py hera VERB`: arguments only, with Metaflow's own copy of click; the words are `mfhera`'s.
+
+In a pod, where neither Hera nor the commands of `mfhera` are, this module can be imported all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from metaflow import parameters
+from metaflow._vendor import click
+
+from metaflow_hera import options
+from metaflow_hera.errors import MetaflowHeraError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from metaflow_hera.argo.runs import Run
+    from metaflow_hera.metaflow_api.flows import LoadedFlow
+
+
+def shared(given: Sequence[options.Option]) -> Callable[[Any], Any]:
+    """Give a command options that `mfhera` has as well."""
+
+    def give(command: Any) -> Any:
+        for names, settings in reversed(given):
+            command = click.option(*names, **settings)(command)
+        return command
+
+    return give
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for a program to read.")
+attribute_file = click.option(
+    "--deployer-attribute-file",
+    hidden=True,
+    help="Write to that file what Metaflow's Deployer reads.",
+)
+run_id = click.argument("run-id", required=True, type=str)
+
+
+class Trigger(click.Command):
+    """A command that notes which of its options were given, since those of Parameters have defaults too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Parse the arguments, and note the names of the values that come from the user."""
+        given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        ctx.meta["given"] = {
+            param.name for param in self.params if param.name in given or param.value_from_envvar(ctx)
+        }
+        return super().parse_args(ctx, args)
+
+
+@click.group()
+def cli() -> None:
+    """The root that Metaflow asks of a plugin."""
+
+
+@cli.group(help="Commands related to Argo Workflows, through Hera.")
+@click.option("--name", default=None, type=str, help="Name of the deployment, in place of the flow's.")
+@click.pass_obj
+def hera(obj: Any, name: str | None = None) -> None:
+    """All verbs."""
+    obj.deployment_name = name
+
+
+@hera.command(help="Deploy a new version of this flow to Argo Workflows.")
+@shared(options.CREATE)
+@shared(options.EXPORT)
+@as_json
+@attribute_file
+@click.pass_obj
+def create(
+    obj: Any,
+    only_json: bool,
+    only_yaml: bool,
+    only_python: bool,
+    output: str | None,
+    as_json: bool,
+    deployer_attribute_file: str | None,
+    **given: Any,
+) -> None:
+    """Translate the flow and deploy it."""
+    with _our_errors():
+        from metaflow_hera import deployment
+        from metaflow_hera.cli import deploying
+
+        form = deploying.export_form(only_json, only_yaml, only_python, output)
+        flow = _flow(obj)
+        flow.lint()
+        prepared = deployment.prepare(flow, deployment.CreateOptions(name=obj.deployment_name, **given))
+        if form is not None:
+            created = deploying.write_export(prepared, form, output)
+            more = {"workflow_template": created.objects.template.to_dict()}
+        else:
+            command = f"python {shlex.quote(sys.argv[0])} hera"
+            created = deploying.deploy(prepared, f"{command} create", f"{command} trigger", as_json)
+            more = {}
+        _leave(
+            deployer_attribute_file,
+            name=created.name,
+            flow_name=created.flow,
+            metadata=flow.metadata_place,
+            additional_info=more,
+        )
+
+
+@parameters.add_custom_parameters(deploy_mode=False)
+@hera.command(cls=Trigger, help="Start a run of the deployed version of this flow.")
+@shared(options.TRIGGER)
+@as_json
+@attribute_file
+@click.pass_context
+def trigger(
+    ctx: Any,
+    tags: Sequence[str],
+    run_id_file: str | None,
+    watch: bool,
+    wait: bool,
+    as_json: bool,
+    deployer_attribute_file: str | None,
+    **values: Any,
+) -> None:
+    """Start a run with the values of the Parameters that were given."""
+    with _our_errors():
+        from metaflow_hera import deployment
+        from metaflow_hera.cli import running
+
+        flow = _flow(ctx.obj)
+        name = deployment.name_of(flow, ctx.obj.deployment_name)
+
+        def started(run: Run) -> None:
+            _leave(deployer_attribute_file, name=name, pathspec=run.pathspec, metadata=flow.metadata_place)
+
+        running.start(
+            name,
+            flow.values_of({key: values[key] for key in values if key in ctx.meta["given"]}),
+            tags=tags,
+            run_id_file=run_id_file,
+            watch=watch,
+            wait=wait,
+            as_json=as_json,
+            on_start=started,
+        )
+
+
+@hera.command("list-runs", help="List the runs of this flow, the newest first.")
+@as_json
+@click.pass_obj
+def list_runs(obj: Any, as_json: bool) -> None:
+    """List the runs of the deployment."""
+    with _our_errors():
+        from metaflow_hera import deployment
+        from metaflow_hera.cli import running
+
+        running.show_runs(deployment.name_of(_flow(obj), obj.deployment_name), as_json)
+
+
+@hera.command(help="Show the steps of a run with their states.")
+@click.option("--watch", is_flag=True, help="Show it until the run ends.")
+@as_json
+@run_id
+def status(run_id: str, watch: bool, as_json: bool) -> None:
+    """Show a run."""
+    with _our_errors():
+        from metaflow_hera.cli import running
+
+        running.show_status(run_id, watch, as_json)
+
+
+@hera.command(help="Start no more tasks of a run until it is unsuspended.")
+@shared(options.AUTHORIZE)
+@run_id
+@click.pass_obj
+def suspend(obj: Any, run_id: str, authorize: str | None) -> None:
+    """Suspend a run."""
+    _act(obj, run_id, "suspend", authorize)
+
+
+@hera.command(help="Let a suspended run go on.")
+@shared(options.AUTHORIZE)
+@run_id
+@click.pass_obj
+def unsuspend(obj: Any, run_id: str, authorize: str | None) -> None:
+    """Let a run go on."""
+    _act(obj, run_id, "resume", authorize)
+
+
+@hera.command(help="End a run and its tasks at once.")
+@shared(options.AUTHORIZE)
+@run_id
+@click.pass_obj
+def terminate(obj: Any, run_id: str, authorize: str | None) -> None:
+    """Terminate a run."""
+    _act(obj, run_id, "terminate", authorize)
+
+
+@hera.command(help="Remove the deployment of this flow. Runs and results stay.")
+@shared(options.AUTHORIZE)
+@click.pass_obj
+def delete(obj: Any, authorize: str | None) -> None:
+    """Remove the deployment."""
+    with _our_errors():
+        from metaflow_hera import deployment
+        from metaflow_hera.cli import deploying
+
+        deploying.remove(deployment.name_of(_flow(obj), obj.deployment_name), authorize)
+
+
+def _act(obj: Any, run_id: str, action: str, authorize: str | None) -> None:
+    with _our_errors():
+        from metaflow_hera.cli import running
+
+        running.act(run_id, action, authorize, _flow(obj))
+
+
+def _flow(obj: Any) -> LoadedFlow:
+    from metaflow_hera.metaflow_api.flows import LoadedFlow
+
+    return LoadedFlow(Path(sys.argv[0]).absolute(), obj)
+
+
+def _leave(file: str | None, **facts: Any) -> None:
+    """Leave facts for Metaflow's Deployer, which waits for them at a pipe."""
+    if file is not None:
+        Path(file).write_text(json.dumps(facts), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _our_errors() -> Iterator[None]:
+    """Tells errors of ours as `mfhera` does, and ends with the same exit code."""
+    try:
+        yield
+    except MetaflowHeraError as error:
+        if os.environ.get("METAFLOW_DEBUG"):
+            raise
+        click.echo(f"hera: {error}", err=True)
+        sys.exit(error.exit_code)

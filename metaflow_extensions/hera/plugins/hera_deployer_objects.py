@@ -1,0 +1,298 @@
+"""A deployed flow and a run of it, as Metaflow's Deployer hands them out.
+
+What changes something is done by the command line of the flow, in the Deployer's environment and folder;
+what only reads asks Argo's server itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from metaflow.client.core import get_metadata
+from metaflow.exception import MetaflowException
+from metaflow.runner.deployer import (
+    DeployedFlow,
+    Deployer,
+    TriggeredRun,
+    generate_fake_flow_file_contents,
+)
+from metaflow.runner.utils import get_lower_level_group, handle_timeout, temporary_fifo
+
+from metaflow_hera.errors import ArgoNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from metaflow.runner.deployer_impl import DeployerImpl
+
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.deployments import Deployed
+
+ALIVE = ("Pending", "Running")
+
+
+class HeraTriggeredRun(TriggeredRun):
+    """A run that was started on Argo Workflows."""
+
+    @property
+    def id(self) -> str:
+        """The run's id in Metaflow."""
+        return str(self.pathspec).partition("/")[2]
+
+    @property
+    def status(self) -> str | None:
+        """
+        Pending, Running, Succeeded or Failed.
+
+        Pending is also a run whose first task has not begun, so that Metaflow does not know it yet.
+        None if Argo has the run no more.
+        """
+        from metaflow_hera.argo import runs
+
+        try:
+            phase = runs.get(_client(self.deployer), self.id, steps=False).phase
+        except ArgoNotFound:
+            return None
+        if phase == "Running" and self.run is None:
+            return "Pending"
+        return "Failed" if phase == "Error" else phase
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the run has not ended yet."""
+        return self.status in ALIVE
+
+    def wait_for_completion(self, check_interval: float = 5, timeout: float | None = None) -> None:
+        """
+        Wait until the run has ended, well or not.
+
+        Parameters
+        ----------
+        check_interval : float, default 5
+            Seconds between two looks.
+        timeout : float, optional, default None
+            Seconds to wait at most. None waits for as long as it takes.
+
+        Raises
+        ------
+        TimeoutError
+            The run has not ended within that time.
+        """
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        while self.is_running:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"{self.pathspec} did not end within {timeout} seconds: it still runs.")
+            time.sleep(min(check_interval, left))
+
+    async def async_wait_for_completion(
+        self, check_interval: float = 5, timeout: float | None = None
+    ) -> None:
+        """`wait_for_completion`, while a running event loop goes on."""
+        await asyncio.to_thread(self.wait_for_completion, check_interval, timeout)
+
+    def suspend(self, authorize: str | None = None) -> bool:
+        """Start no more tasks of the run. Returns whether that was done."""
+        return _call(self.deployer, "suspend", run_id=self.id, authorize=authorize)
+
+    def unsuspend(self, authorize: str | None = None) -> bool:
+        """Let the suspended run go on. Returns whether that was done."""
+        return _call(self.deployer, "unsuspend", run_id=self.id, authorize=authorize)
+
+    def terminate(self, authorize: str | None = None) -> bool:
+        """End the run and its tasks at once. Returns whether that was done."""
+        return _call(self.deployer, "terminate", run_id=self.id, authorize=authorize)
+
+
+class HeraDeployedFlow(DeployedFlow):
+    """A flow that is deployed on Argo Workflows."""
+
+    TYPE: ClassVar[str | None] = "hera"
+
+    @property
+    def id(self) -> str:
+        """What `from_deployment` takes: the name of the workflow template."""
+        return str(self.name)
+
+    @property
+    def workflow_template(self) -> dict[str, Any] | None:
+        """What `create(only_json=True)` would have deployed; None after any other way to come here."""
+        template: dict[str, Any] | None = getattr(self.deployer, "additional_info", {}).get(
+            "workflow_template"
+        )
+        return template
+
+    @property
+    def production_token(self) -> str | None:
+        """The production token, None if the flow is not deployed any more."""
+        found = _deployed(self.deployer)
+        return found.token if found else None
+
+    @property
+    def runs(self) -> list[HeraTriggeredRun]:
+        """The runs that Argo still has, the newest first."""
+        from metaflow_hera.argo import runs
+
+        return [
+            _triggered(self.deployer, run.pathspec, self.name)
+            for run in runs.runs(_client(self.deployer), str(self.name))
+        ]
+
+    def trigger(self, **kwargs: Any) -> HeraTriggeredRun:
+        """
+        Start a run.
+
+        Parameters
+        ----------
+        **kwargs : Any
+            Values for the flow's Parameters, and other options of `hera trigger`, such as `tags`.
+
+        Returns
+        -------
+        HeraTriggeredRun
+            The run.
+
+        Raises
+        ------
+        RuntimeError
+            It was refused, or failed; the message holds what the command said.
+        """
+        deployer = self.deployer
+        with temporary_fifo() as (path, descriptor):
+            command = _group(deployer).trigger(deployer_attribute_file=path, **kwargs)
+            process = _start(deployer, command)
+            content = handle_timeout(descriptor, process, deployer.file_read_timeout)
+            process.sync_wait()
+        if process.process.returncode != 0:
+            raise RuntimeError(f"Error triggering {self.name} on {self.TYPE} for {deployer.flow_file}")
+        return HeraTriggeredRun(deployer=deployer, content=content)
+
+    async def async_trigger(self, **kwargs: Any) -> HeraTriggeredRun:
+        """`trigger`, while a running event loop goes on."""
+        return await asyncio.to_thread(self.trigger, **kwargs)
+
+    def delete(self, authorize: str | None = None) -> bool:
+        """Remove the deployment; runs and results stay. Returns whether that was done."""
+        return _call(self.deployer, "delete", authorize=authorize)
+
+    @classmethod
+    def list_deployed_flows(cls, flow_name: str | None = None) -> Iterator[HeraDeployedFlow]:
+        """What is deployed, all of it or only that of one flow."""
+        from metaflow_hera.argo import deployments
+
+        for found in deployments.deployed(_client(None)):
+            if flow_name in (None, found.flow):
+                yield cls(deployer=_deployer_of(found, None))
+
+    @classmethod
+    def from_deployment(cls, identifier: str, metadata: str | None = None) -> HeraDeployedFlow:
+        """
+        What is deployed under a name, whoever deployed it and from wherever.
+
+        Parameters
+        ----------
+        identifier : str
+            The name of the workflow template.
+        metadata : str, optional, default None
+            Where the metadata of the runs is; by default where this process reads it.
+
+        Raises
+        ------
+        MetaflowException
+            Nothing is deployed under that name.
+        """
+        from metaflow_hera.argo import deployments
+
+        found = deployments.find(_client(None), identifier)
+        if found is None:
+            raise MetaflowException(f"No deployed flow found for: {identifier}")
+        return cls(deployer=_deployer_of(found, metadata))
+
+    @classmethod
+    def get_triggered_run(cls, identifier: str, run_id: str, metadata: str | None = None) -> HeraTriggeredRun:
+        """A run of what is deployed under a name, by its id in Metaflow."""
+        deployer = cls.from_deployment(identifier, metadata).deployer
+        return _triggered(deployer, f"{deployer.flow_name}/{run_id}", run_id)
+
+
+def _deployer_of(found: Deployed, metadata: str | None) -> DeployerImpl:
+    """A Deployer for a deployment whose script is not at hand: one with the same Parameters stands for it."""
+    described = {
+        name: {**about, "description": _within_quotes(about.get("description") or "")}
+        for name, about in found.parameters.items()
+    }
+    script = generate_fake_flow_file_contents(found.flow, described, found.project)
+    kind, _, rest = (found.branch or "").partition(".")
+    options: dict[str, Any] = {}
+    if kind == "prod":
+        options["production"] = True
+    if kind in ("prod", "test") and rest:
+        options["branch"] = rest
+    if kind == "user":  # a branch that follows from who calls
+        options["env"] = {"METAFLOW_USER": rest}
+    file = Path(tempfile.mkdtemp(prefix="mfhera-"), f"{found.flow.lower()}.py")
+    atexit.register(shutil.rmtree, file.parent, ignore_errors=True)
+    file.write_text(script, encoding="utf-8")
+    deployer = Deployer(str(file), **options)
+    impl = deployer.hera() if found.project else deployer.hera(name=found.name)
+    impl.name, impl.flow_name = found.name, found.flow
+    impl.metadata = metadata or get_metadata()
+    return impl
+
+
+def _within_quotes(text: str) -> str:
+    """A text that means the same between the three quotes that Metaflow puts around it."""
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _triggered(deployer: DeployerImpl, pathspec: str, name: str) -> HeraTriggeredRun:
+    content = {"metadata": deployer.metadata, "pathspec": pathspec, "name": name}
+    return HeraTriggeredRun(deployer=deployer, content=json.dumps(content))
+
+
+def _deployed(deployer: DeployerImpl) -> Deployed | None:
+    from metaflow_hera.argo import deployments
+
+    return deployments.find(_client(deployer), deployer.name)
+
+
+def _client(deployer: DeployerImpl | None) -> ArgoClient:
+    """A client of the server that a Deployer's environment names."""
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.target import resolve_target
+
+    return ArgoClient(resolve_target(start=False, env=deployer.env_vars if deployer else os.environ))
+
+
+def _group(deployer: DeployerImpl) -> Any:
+    """The verbs of the flow's command line, as functions that return a command."""
+    return get_lower_level_group(
+        deployer.api, deployer.top_level_kwargs, deployer.TYPE, deployer.deployer_kwargs
+    )
+
+
+def _start(deployer: DeployerImpl, command: list[str]) -> Any:
+    pid = deployer.spm.run_command(
+        [sys.executable, *command],
+        env=deployer.env_vars,
+        cwd=deployer.cwd,
+        show_output=deployer.show_output,
+    )
+    return deployer.spm.get(pid)
+
+
+def _call(deployer: DeployerImpl, verb: str, **options: Any) -> bool:
+    """Run a verb to its end and return whether it went well."""
+    given = {name: value for name, value in options.items() if value is not None}
+    process = _start(deployer, getattr(_group(deployer), verb)(**given))
+    process.sync_wait()
+    return bool(process.process.returncode == 0)

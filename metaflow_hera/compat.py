@@ -1,0 +1,22 @@
+"""What makes Metaflow and Hera get along in one process."""
+
+from __future__ import annotations
+
+import typing
+
+import typing_extensions
+
+PATCHED = ("_check_generic", "_collect_type_vars", "_collect_parameters")
+
+
+def mend_typing() -> None:
+    """Make Hera's type variables readable again. Called before Hera is imported.
+
+    Before Python 3.13 `typing_extensions` puts functions of its own into `typing`. Metaflow has a copy of it
+    that does the same; where that one comes later, type variables of the real one that have defaults, as Hera
+    has them, raise a TypeError ("without a default follows type parameter with a default").
+    """
+    for name in PATCHED:
+        present = getattr(typing, name, None)
+        if getattr(present, "__module__", "") == "metaflow._vendor.typing_extensions":
+            setattr(typing, name, getattr(typing_extensions, name))

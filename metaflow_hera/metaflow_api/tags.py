@@ -1,0 +1,18 @@
+"""Metaflow's rules for tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from metaflow.exception import MetaflowTaggingError
+from metaflow.tagging_util import validate_tags
+
+from metaflow_hera.errors import UsageError
+
+
+def check_tags(tags: Sequence[str]) -> None:
+    """Raise UsageError for tags that Metaflow would not take, or too many of them."""
+    try:
+        validate_tags(tags)
+    except MetaflowTaggingError as error:
+        raise UsageError(f"--tag: {error.message}.") from error
