@@ -1,3 +1,25 @@
 """Metaflow flows on Argo Workflows, through Hera."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from metaflow_hera.api import Deployment, Run, WorkflowTemplate, deploy, translate
+    from metaflow_hera.errors import MetaflowHeraError
+
 __version__ = "0.1.0"
+__all__ = ["Deployment", "MetaflowHeraError", "Run", "WorkflowTemplate", "deploy", "translate"]
+
+
+def __getattr__(name: str) -> Any:
+    # Late, since a pod has neither Hera nor what is imported here, and help is to be quick.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = "metaflow_hera.errors" if name == "MetaflowHeraError" else "metaflow_hera.api"
+    return getattr(import_module(module), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

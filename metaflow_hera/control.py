@@ -9,7 +9,7 @@ from metaflow_hera.argo.tokens import check_access
 from metaflow_hera.errors import UsageError
 from metaflow_hera.metaflow_api import config
 from metaflow_hera.metaflow_api.flows import LoadedFlow
-from metaflow_hera.translate.names import token_prefix
+from metaflow_hera.translation.names import token_prefix
 
 
 def act(

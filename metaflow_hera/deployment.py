@@ -19,10 +19,10 @@ from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.metaflow_api.packages import save_package
 from metaflow_hera.metaflow_api.tags import check_tags
 from metaflow_hera.metaflow_api.tokens import known_token, remember_token
-from metaflow_hera.translate import parameters, support
-from metaflow_hera.translate.names import deployment_name, token_prefix
-from metaflow_hera.translate.settings import Settings
-from metaflow_hera.translate.template import Deployment, translate
+from metaflow_hera.translation import parameters, support
+from metaflow_hera.translation.names import deployment_name, token_prefix
+from metaflow_hera.translation.settings import Settings
+from metaflow_hera.translation.template import Translation, translate
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Created:
     name: str
     token: str
     token_is_new: bool
-    objects: Deployment
+    objects: Translation
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _check_target(flow: LoadedFlow, target: Target) -> None:
     support.check_place(flow, target.namespace)
 
 
-def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str | None) -> Deployment:
+def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str | None) -> Translation:
     flow, options = prepared.flow, prepared.options
     settings = Settings(
         name=prepared.name,

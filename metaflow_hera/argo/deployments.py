@@ -21,8 +21,8 @@ class Deployed:
     """A deployed flow, as its template tells.
 
     `parameters` maps the name of each Parameter to what create noted of it (see
-    translate.parameters.annotation); `takes_tags` says that a run can be given tags of its own; `project` and
-    `branch` are those of @project; `schedules` are Argo's cron expressions.
+    translation.parameters.annotation); `takes_tags` says that a run can be given tags of its own; `project`
+    and `branch` are those of @project; `schedules` are Argo's cron expressions.
     """
 
     name: str
@@ -35,6 +35,10 @@ class Deployed:
     project: str | None = None
     branch: str | None = None
     schedules: Sequence[str] = ()
+
+    def is_file(self, parameter: str) -> bool:
+        """Whether a Parameter is an IncludeFile."""
+        return self.parameters.get(parameter, {}).get("type") == "FilePath"
 
 
 def find(client: ArgoClient, name: str) -> Deployed | None:

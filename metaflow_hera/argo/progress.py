@@ -9,9 +9,9 @@ from typing import Any
 
 JSON = dict[str, Any]
 STEP = "step"
-"""The input parameter that tells which step a pod runs (see translate.pods)."""
+"""The input parameter that tells which step a pod runs (see translation.pods)."""
 ITEMS = "items"
-"""The output parameter of a foreach step, and the input of the template that fans out (translate.dags)."""
+"""The output parameter of a foreach step, and the input of the template that fans out (translation.dags)."""
 
 FINISHED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 

@@ -69,6 +69,12 @@ class Run:
         """Whether it ended well."""
         return self.phase == "Succeeded"
 
+    @property
+    def verdict(self) -> str:
+        """How it ended, with the first reason that its steps tell."""
+        why = next((_reason(self, step) for step in self.steps if step.failures), self.message)
+        return f"{self.pathspec} ended as {self.phase}. {why}".strip()
+
     def duration(self, now: datetime) -> timedelta | None:
         """How long it took, or has taken until now; None if it has not begun."""
         return None if self.started_at is None else (self.finished_at or now) - self.started_at
@@ -161,6 +167,15 @@ def _run(workflow: JSON) -> Run:
         started_at=parse_time(status.get("startedAt")),
         finished_at=parse_time(status.get("finishedAt")),
         steps=progress(status),
+    )
+
+
+def _reason(run: Run, step: StepProgress) -> str:
+    failure = step.failures[0]
+    again = f" after {failure.attempts} attempts" if failure.attempts > 1 else ""
+    return (
+        f"Step {step.name} (task {step.name}{failure.path}) failed{again}: {failure.message}. Its log tells "
+        f"why: python FLOW.py logs {run.run_id}/{step.name}/{step.name}{failure.path}"
     )
 
 

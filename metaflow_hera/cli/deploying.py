@@ -117,7 +117,7 @@ def write_export(prepared: Prepared, form: str, output: str | None) -> Created:
     """Write what would be deployed to a file, or to stdout."""
     from metaflow_hera import deployment
     from metaflow_hera.argo.target import configured_target
-    from metaflow_hera.translate import writing
+    from metaflow_hera.translation import writing
 
     target = configured_target()
     made = deployment.export(prepared, target)
@@ -130,7 +130,7 @@ def write_export(prepared: Prepared, form: str, output: str | None) -> Created:
     for warning in made.objects.footprint.warnings():
         click.echo(warning, err=True)
     write = {"json": writing.to_json, "yaml": writing.to_yaml, "python": writing.to_python}[form]
-    text = write(made.objects).rstrip("\n") + "\n"
+    text = write(made.objects.objects).rstrip("\n") + "\n"
     if output is None:
         click.echo(text, nl=False)
         return made

@@ -14,8 +14,9 @@ import click
 
 from metaflow_hera import options
 from metaflow_hera.cli.options import as_json, metaflow_options, shared
-from metaflow_hera.cli.words import json_text, local_time, say_where, took
+from metaflow_hera.cli.words import json_text, say_where
 from metaflow_hera.errors import ConfigurationError, RunFailed, UsageError
+from metaflow_hera.times import local_time, took
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.client import ArgoClient
@@ -108,7 +109,7 @@ def start(
     elif run.succeeded:
         click.echo(f"{run.pathspec} succeeded after {took(run.duration(datetime.now(timezone.utc)))}.")
     if run.ended and not run.succeeded:
-        raise RunFailed(f"{run.pathspec} ended as {run.phase}. {_why(run)}".strip())
+        raise RunFailed(run.verdict)
 
 
 @click.command()
@@ -239,7 +240,7 @@ def _client(*, start: bool, last: LastDeployment | None) -> ArgoClient:
 def _known_deployment(name: str | None) -> tuple[str, LastDeployment | None]:
     """The deployment of that name, or the one last made from this folder with the note of it."""
     if name is not None:
-        from metaflow_hera.translate.names import LONGEST_NAME, given_name
+        from metaflow_hera.translation.names import LONGEST_NAME, given_name
 
         return given_name(name, LONGEST_NAME), None
     from metaflow_hera.argo.last import recall
@@ -263,18 +264,6 @@ def _until_end(client: ArgoClient, run: Run, *, show: bool) -> Run:
         click.echo(f"\nThe run goes on: mfhera status {run.run_id} --watch shows it.", err=True)
         raise
     return runs.get(client, run.run_id)
-
-
-def _why(run: Run) -> str:
-    """The first reason of a failed run, in words."""
-    for step in run.steps:
-        for failure in step.failures:
-            again = f" after {failure.attempts} attempts" if failure.attempts > 1 else ""
-            return (
-                f"Step {step.name} (task {step.name}{failure.path}) failed{again}: {failure.message}. Its "
-                f"log tells why: python FLOW.py logs {run.run_id}/{step.name}/{step.name}{failure.path}"
-            )
-    return run.message
 
 
 def _from_options(params: tuple[str, ...]) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from datetime import datetime
 import click
 
 from metaflow_hera.cli.options import as_json
-from metaflow_hera.cli.words import json_text, local_time
+from metaflow_hera.cli.words import json_text
 from metaflow_hera.errors import LocalServerError
+from metaflow_hera.times import local_time
 
 
 @click.group()

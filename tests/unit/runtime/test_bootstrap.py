@@ -11,7 +11,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from metaflow_hera.translate.pods import bootstrap
+from metaflow_hera.translation.pods import bootstrap
 
 RUNTIME = """
 import json, os, sys

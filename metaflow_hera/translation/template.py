@@ -11,20 +11,20 @@ from hera.workflows.models import Metadata, WorkflowMetadata, WorkflowTemplateRe
 from metaflow_hera.graph.scopes import scopes
 from metaflow_hera.metaflow_api.compute import compute_of
 from metaflow_hera.metaflow_api.flows import LoadedFlow
-from metaflow_hera.translate import parameters, support
-from metaflow_hera.translate.compute import image_pull_secrets
-from metaflow_hera.translate.dags import Dags
-from metaflow_hera.translate.limits import Footprint, footprint
-from metaflow_hera.translate.names import Names, is_label_value
-from metaflow_hera.translate.pods import RUN_ID, Pods
-from metaflow_hera.translate.schedules import argo_schedule
-from metaflow_hera.translate.settings import Settings
+from metaflow_hera.translation import parameters, support
+from metaflow_hera.translation.compute import image_pull_secrets
+from metaflow_hera.translation.dags import Dags
+from metaflow_hera.translation.limits import Footprint, footprint
+from metaflow_hera.translation.names import Names, is_label_value
+from metaflow_hera.translation.pods import RUN_ID, Pods
+from metaflow_hera.translation.schedules import argo_schedule
+from metaflow_hera.translation.settings import Settings
 
 LABELS = {"app.kubernetes.io/part-of": "metaflow"}
 
 
 @dataclass(frozen=True)
-class Deployment:
+class Translation:
     """What `create` deploys: the template, and a cron workflow where the flow has a schedule.
 
     `footprint` is what Argo has to keep of each run.
@@ -40,7 +40,7 @@ class Deployment:
         return [self.template, *([self.cron] if self.cron else [])]
 
 
-def translate(flow: LoadedFlow, settings: Settings) -> Deployment:
+def translate(flow: LoadedFlow, settings: Settings) -> Translation:
     """Translate a flow. Raises UnsupportedError for what cannot be translated, or is too large."""
     support.check(flow)
     parameters.check(flow.parameters)
@@ -79,7 +79,7 @@ def translate(flow: LoadedFlow, settings: Settings) -> Deployment:
         ),
     )
     size = footprint(template, scope, lambda step: flow.retries(step.name).total > 0)
-    return Deployment(template, _cron(flow, settings, labels), size)
+    return Translation(template, _cron(flow, settings, labels), size)
 
 
 def _about(flow: LoadedFlow, settings: Settings) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 After a change that is meant, write the files anew and look at the difference:
 
-    UPDATE_GOLDEN=1 pytest tests/unit/translate/test_golden.py && git diff tests/golden
+    UPDATE_GOLDEN=1 pytest tests/unit/translation/test_golden.py && git diff tests/golden
 """
 
 from __future__ import annotations

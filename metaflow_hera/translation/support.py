@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from metaflow_hera.errors import FlowError, UnsupportedError, UsageError
 from metaflow_hera.metaflow_api.compute import asked_namespace, compute_of
 from metaflow_hera.metaflow_api.flows import LoadedFlow
-from metaflow_hera.translate import schedules
-from metaflow_hera.translate.compute import container_fields
+from metaflow_hera.translation import schedules
+from metaflow_hera.translation.compute import container_fields
 
 FLOW_DECORATORS = frozenset({"project", "schedule", "conda_base", "pypi_base"})
 STEP_DECORATORS = frozenset(

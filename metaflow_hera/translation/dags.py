@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from hera.workflows import DAG, Parameter, Task
 
 from metaflow_hera.graph import scopes
-from metaflow_hera.translate.names import Names
-from metaflow_hera.translate.pods import CHOICE, ITEMS, Pods
+from metaflow_hera.translation.names import Names
+from metaflow_hera.translation.pods import CHOICE, ITEMS, Pods
 
 PATH = "{{inputs.parameters.path}}"
 ITEM_PATH = PATH + "-{{item}}"

@@ -21,10 +21,10 @@ from metaflow_hera.metaflow_api.compute import Compute, compute_of
 from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.metaflow_api.kubernetes import TMPFS_ENV
 from metaflow_hera.metaflow_api.settings import Retries
-from metaflow_hera.translate import parameters
-from metaflow_hera.translate.compute import container_fields
-from metaflow_hera.translate.names import Names
-from metaflow_hera.translate.settings import Settings
+from metaflow_hera.translation import parameters
+from metaflow_hera.translation.compute import container_fields
+from metaflow_hera.translation.names import Names
+from metaflow_hera.translation.settings import Settings
 
 ITEMS = "items"
 """The output of a foreach step: the list that Argo fans out over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from metaflow_hera.errors import UnsupportedError
-from metaflow_hera.translate.schedules import argo_schedule
+from metaflow_hera.translation.schedules import argo_schedule
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from metaflow import current
 from metaflow.plugins.argo.argo_workflows_cli import resolve_workflow_name_v2
 
 from metaflow_hera.errors import UsageError
-from metaflow_hera.translate.names import (
+from metaflow_hera.translation.names import (
     DEPLOYMENT_LIMIT,
     LONGEST_NAME,
     SUBDOMAIN,

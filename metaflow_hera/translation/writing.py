@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
 from hera.workflows import CronWorkflow, WorkflowTemplate
 from pydantic import BaseModel
-
-from metaflow_hera.translate.template import Deployment
 
 
 class _Quoted(yaml.SafeDumper):
@@ -24,22 +23,22 @@ _Quoted.add_representer(
 )
 
 
-def to_json(deployment: Deployment) -> str:
+def to_json(objects: Sequence[WorkflowTemplate | CronWorkflow]) -> str:
     """The objects as JSON: the one object as it is, several as a Kubernetes List."""
-    objects = [item.to_dict() for item in deployment.objects]
-    whole = objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": objects}
+    items = [item.to_dict() for item in objects]
+    whole = items[0] if len(items) == 1 else {"apiVersion": "v1", "kind": "List", "items": items}
     return json.dumps(whole, indent=2, ensure_ascii=False)
 
 
-def to_yaml(deployment: Deployment) -> str:
+def to_yaml(objects: Sequence[WorkflowTemplate | CronWorkflow]) -> str:
     """The objects as YAML documents."""
     return "---\n".join(
         yaml.dump(item.to_dict(), Dumper=_Quoted, sort_keys=False, allow_unicode=True, width=10**9)
-        for item in deployment.objects
+        for item in objects
     )
 
 
-def to_python(deployment: Deployment) -> str:
+def to_python(objects: Sequence[WorkflowTemplate | CronWorkflow]) -> str:
     """A script that builds the same objects with Hera's models and prints them as JSON."""
     lines = [
         '"""Built by metaflow_hera. Deploy it with hera.workflows.WorkflowsService, or print it."""',
@@ -48,7 +47,7 @@ def to_python(deployment: Deployment) -> str:
         "",
     ]
     names = []
-    for item in deployment.objects:
+    for item in objects:
         names.append(_variable(item))
         lines.append(f"{names[-1]} = {_source(item.build(), 0)}")
         lines.append("")

@@ -1,0 +1,124 @@
+"""The script of a flow's class: its file, or one put together from the cells of a notebook."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import hashlib
+import inspect
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from metaflow_hera.errors import FlowError
+
+
+@contextmanager
+def script_of(flow: Any) -> Iterator[str]:
+    """The path of the script for a flow, which is given as a path, a class or a module.
+
+    For a class that was defined in a notebook's cell the script is there within the context only, in the
+    current folder, so that what lies beside the notebook is packed as well. It holds the cell's definitions
+    and, of the other cells, what those need. Raises FlowError where there is no script to be had.
+    """
+    if isinstance(flow, str | Path):
+        yield str(flow)
+        return
+    module = sys.modules.get(getattr(flow, "__module__", "")) if inspect.isclass(flow) else flow
+    file = getattr(module, "__file__", None)
+    if file is not None:
+        yield str(file)
+        return
+    if not inspect.isclass(flow):
+        raise FlowError(f"{flow!r} is no flow: give the path of a script, or the flow's class.")
+    text = script_text(flow.__name__, _cells())
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    path = Path.cwd() / f"{flow.__name__.lower()}_{digest}.py"
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise FlowError(f"{path} cannot be written ({error.strerror}): choose a folder of yours.") from error
+    try:
+        yield str(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def script_text(name: str, cells: Sequence[str]) -> str:
+    """The script for the flow of that name, which one of the cells defines; the last one counts.
+
+    Raises FlowError if none does, or if it needs what no cell defines in a way that can be repeated.
+    """
+    statements = [statement for cell in cells for statement in _statements(cell)]
+    wanted: list[ast.stmt] = []
+    missing = [name]
+    while missing:
+        sought = missing.pop()
+        found = next((s for s in reversed(statements) if sought in _bound(s)), None)
+        if found is None:
+            if sought == name:
+                raise FlowError(f"No cell defines the flow {name}: run the cell with its class first.")
+            continue  # a name of a local scope, or one that Python itself will miss
+        if found in wanted:
+            continue
+        if not _can_be_repeated(found):
+            raise FlowError(
+                f"The flow {name} uses {sought}, which a cell computes: make it a Parameter, or have a "
+                "function compute it."
+            )
+        wanted.append(found)
+        missing += sorted(_used(found) - set(dir(builtins)))
+    lines = [ast.unparse(statement) for statement in statements if statement in wanted]
+    return "\n\n".join([*lines, f'if __name__ == "__main__":\n    {name}()', ""])
+
+
+def _cells() -> list[str]:
+    """The cells that this notebook has run, in their order."""
+    shell = notebook_shell()
+    if shell is None:
+        raise FlowError("The flow is in no file: save it as a script, or define it in a notebook's cell.")
+    return [str(shell.transform_cell(cell)) for cell in shell.user_ns.get("In", ())]
+
+
+def notebook_shell() -> Any:
+    """IPython's shell if this process is a notebook's or a console's, else None."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None else None
+
+
+def _statements(cell: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(cell).body
+    except SyntaxError:  # a cell that did not run
+        return []
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    """The names that a statement gives a meaning."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
+    return {
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+
+
+def _used(statement: ast.stmt) -> set[str]:
+    return {
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+
+
+def _can_be_repeated(statement: ast.stmt) -> bool:
+    """Whether it means the same wherever it runs: a definition, an import, a value that is written out."""
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        return not any(isinstance(node, ast.Call | ast.Await) for node in ast.walk(statement))
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+    return isinstance(statement, kinds)
