@@ -22,6 +22,17 @@ for step in ("start", "end"):
 """
 
 
+NOTEBOOK = """
+import nbclient, nbformat
+notebook = nbformat.read("examples/notebook.ipynb", as_version=4)
+nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": "examples"}}).execute()
+for cell in notebook.cells:
+    print(f"\\n{cell.source}")
+    for output in cell.get("outputs", []):
+        print(output.get("text") or output["data"]["text/plain"])
+"""
+
+
 def _environment(session: nox.Session) -> dict[str, str]:
     """An embedded Argo of the session's own, and a user where the machine names none that Metaflow takes."""
     home = Path(session.create_tmp()).absolute()
@@ -43,6 +54,17 @@ def demo(session: nox.Session) -> None:
         session.run("mfhera", "trigger", "--param", "alpha=0.5", "--watch", env=env)
         session.run("mfhera", "status", env=env)
         session.run("python", "-c", DEMO, env=env)
+    finally:
+        session.run("mfhera", "local", "stop", env=env)
+
+
+@nox.session
+def notebook(session: nox.Session) -> None:
+    """Run examples/notebook.ipynb and show what its cells show."""
+    session.install("-e", ".", "nbclient", "ipykernel")
+    env = _environment(session)
+    try:
+        session.run("python", "-c", NOTEBOOK, env=env)
     finally:
         session.run("mfhera", "local", "stop", env=env)
 

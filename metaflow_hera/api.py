@@ -251,8 +251,8 @@ class Run:
         """The run of Metaflow's Client API, with its artifacts; None until its first task has started."""
         return client_run(self.pathspec)
 
-    def wait(self, timeout: float | None = None) -> Run:
-        """Wait until it has ended; in a notebook its tree is shown meanwhile. Returns the run itself.
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until it has ended; in a notebook its tree is shown meanwhile.
 
         Args:
             timeout: seconds to wait at most.
@@ -275,7 +275,6 @@ class Run:
                 show(look)
             if look.ended and not look.succeeded:
                 raise RunFailed(self._look(steps=True).verdict)
-        return self
 
     def suspend(self, authorize: str | None = None) -> None:
         """Start no more of its tasks until `resume`. Raises UsageError if it is not this user's."""

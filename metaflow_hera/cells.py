@@ -6,6 +6,7 @@ import ast
 import builtins
 import hashlib
 import inspect
+import symtable
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -97,23 +98,23 @@ def _statements(cell: str) -> list[ast.stmt]:
 
 def _bound(statement: ast.stmt) -> set[str]:
     """The names that a statement gives a meaning."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {statement.name}
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
-    return {
-        node.id
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
+    symbols = _table(statement).get_symbols()
+    return {symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}
 
 
 def _used(statement: ast.stmt) -> set[str]:
-    return {
-        node.id
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    }
+    """The names that a statement takes from outside, at whatever depth."""
+    outside = {symbol.get_name() for symbol in _table(statement).get_symbols() if symbol.is_referenced()}
+    tables = list(_table(statement).get_children())
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        outside |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_global()}
+    return outside - _bound(statement)
+
+
+def _table(statement: ast.stmt) -> symtable.SymbolTable:
+    return symtable.symtable(ast.unparse(statement), "<cell>", "exec")
 
 
 def _can_be_repeated(statement: ast.stmt) -> bool:

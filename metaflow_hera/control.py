@@ -7,8 +7,8 @@ from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.tokens import check_access
 from metaflow_hera.errors import UsageError
-from metaflow_hera.metaflow_api import config
 from metaflow_hera.metaflow_api.flows import LoadedFlow
+from metaflow_hera.metaflow_api.users import user
 from metaflow_hera.translation.names import token_prefix
 
 
@@ -25,7 +25,7 @@ def act(
         _check_flow(found, flow)
     project, branch = found.project or (None, None)
     prefix = token_prefix(found.flow, found.deployment, project, branch)
-    check_access(found, prefix, config.user(), authorize)
+    check_access(found, prefix, user(), authorize)
     if found.ended:
         raise UsageError(f"{found.run_id} has ended as {found.phase}: there is nothing to {action}.")
     calls = {"suspend": client.suspend, "resume": client.resume, "terminate": client.terminate}

@@ -19,6 +19,7 @@ from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.metaflow_api.packages import save_package
 from metaflow_hera.metaflow_api.tags import check_tags
 from metaflow_hera.metaflow_api.tokens import known_token, remember_token
+from metaflow_hera.metaflow_api.users import user
 from metaflow_hera.translation import parameters, support
 from metaflow_hera.translation.names import deployment_name, token_prefix
 from metaflow_hera.translation.settings import Settings
@@ -129,7 +130,7 @@ def remove(client: ArgoClient, name: str, authorize: str | None) -> Sequence[str
     if found is None:
         raise UsageError(f"There is no deployment {name}: mfhera list shows those there are.")
     prefix = token_prefix(found.flow, name, found.project, found.branch)
-    resolve_token(found, prefix, config.user(), authorize=authorize)
+    resolve_token(found, prefix, user(), authorize=authorize)
     return deployments.delete(client, name)
 
 
@@ -144,7 +145,7 @@ def _token(previous: deployments.Deployed | None, prepared: Prepared) -> Token:
     return resolve_token(
         previous,
         prepared.token_prefix,
-        config.user(),
+        user(),
         authorize=options.authorize,
         generate=options.generate_new_token,
         given=options.given_token,
@@ -166,7 +167,7 @@ def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str
         name=prepared.name,
         kubernetes_namespace=target.namespace,
         token=token,
-        owner=config.user(),
+        owner=user(),
         package=save_package(flow),
         environment=config.pod_environment(flow, token, same_machine=target.embedded),
         # The embedded Argo serves all of a user's environments: a pod runs in the one that deployed it.

@@ -104,7 +104,9 @@ def facts(title: str, rows: dict[str, str]) -> RenderableType:
 
 def as_text(view: RenderableType) -> str:
     """A view as plain text."""
-    console = Console(file=StringIO(), width=PLAIN_WIDTH, force_jupyter=False)
+    console = Console(
+        file=StringIO(), width=PLAIN_WIDTH, force_jupyter=False, force_terminal=False, color_system=None
+    )
     with console.capture() as captured:
         console.print(view)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())

@@ -11,10 +11,10 @@ from metaflow import metaflow_config
 from metaflow.metaflow_config_funcs import config_values
 from metaflow.plugins.datastores.local_storage import LocalStorage
 from metaflow.user_configs.config_options import ConfigInput
-from metaflow.util import get_username
 
 from metaflow_hera.metaflow_api.cards import CARDS_ENV, local_cards
 from metaflow_hera.metaflow_api.flows import LoadedFlow
+from metaflow_hera.metaflow_api.users import user
 
 POD_CONFIG = (
     "DATASTORE_SYSROOT_S3",
@@ -28,11 +28,6 @@ POD_CONFIG = (
     "AZURE_KEY_VAULT_PREFIX",
 )
 """The settings that Metaflow's own plugin hands to a pod, as far as they are set."""
-
-
-def user() -> str:
-    """The name of the person at the keyboard, as Metaflow knows it."""
-    return str(get_username())
 
 
 def kubernetes_namespace() -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import importlib.util
 import inspect
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,13 +22,13 @@ from metaflow.exception import MetaflowException
 from metaflow.includefile import FilePathClass
 from metaflow.parameters import DelayedEvaluationParameter, deploy_time_eval, flow_context
 from metaflow.user_decorators.user_flow_decorator import FlowMutator
-from metaflow.util import get_username
 
 from metaflow_hera.errors import FlowError, UsageError
 from metaflow_hera.graph.steps import Graph, Step
 from metaflow_hera.metaflow_api.commands import command_line
 from metaflow_hera.metaflow_api.kubernetes import KubernetesDecorator
 from metaflow_hera.metaflow_api.settings import DEFAULT_EXECUTABLE, Interpreter, Retries, StepSettings
+from metaflow_hera.metaflow_api.users import ensure_user
 
 START_HOOKS = ("runtime_init", "runtime_task_created", "runtime_step_cli", "runtime_finished")
 """What Metaflow's own runtime, and nobody else, calls of a decorator."""
@@ -225,7 +223,7 @@ def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
     Raises FlowError for a file without exactly one valid flow, UsageError for options that Metaflow
     does not take.
     """
-    _ensure_user()
+    ensure_user()
     KubernetesDecorator.deploying = True
     path = Path(file).absolute()
     if not path.is_file():
@@ -244,16 +242,6 @@ def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
             standalone_mode=False,
         )
     return LoadedFlow(path, state)
-
-
-def _ensure_user() -> None:
-    """Give Metaflow a user where it finds none: it takes no "root", and containers often set nothing."""
-    if get_username() is None:
-        try:
-            name = getpass.getuser()
-        except (KeyError, OSError):  # a user id without a name, as in some containers
-            name = "root"
-        os.environ["USERNAME"] = f"uid-{os.getuid()}" if name == "root" or not os.getuid() else name
 
 
 def _import_script(path: Path) -> ModuleType:

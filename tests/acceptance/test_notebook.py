@@ -1,0 +1,100 @@
+"""examples/notebook.ipynb, and notebooks that go wrong, by a real Jupyter kernel."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import nbformat
+import pytest
+from harness import EXAMPLES, SECONDS, Mfhera
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_code_cell, new_notebook
+
+FLOW = """
+class CellFlow(FlowSpec):
+    @step
+    def start(self):
+        self.value = VALUE
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+"""
+
+
+@pytest.fixture
+def folder(mfhera: Mfhera) -> Iterator[Mfhera]:
+    yield mfhera
+    left = [path.name for path in mfhera.folder.iterdir() if path.suffix == ".py"]
+    assert left == []  # the script of a cell's flow is gone
+
+
+def execute(mfhera: Mfhera, notebook: Any) -> list[list[Any]]:
+    """Run a notebook in the folder and return the outputs of its cells."""
+    client = NotebookClient(
+        notebook,
+        timeout=int(SECONDS),
+        kernel_name="python3",
+        resources={"metadata": {"path": str(mfhera.folder)}},
+    )
+    client.execute(env=mfhera.env)
+    return [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def cells(*texts: str) -> Any:
+    return new_notebook(cells=[new_code_cell(text) for text in texts])
+
+
+def test_the_example(folder: Mfhera) -> None:
+    shutil.copy(EXAMPLES / "notebook.ipynb", folder.folder)
+    notebook = nbformat.read(folder.folder / "notebook.ipynb", as_version=4)
+    *_, deployed, run, scores, deleted = execute(folder, notebook)
+    html = deployed[-1].data["text/html"]
+    assert "NotebookFlow" in html
+    assert "alpha: float = 0.01" in html
+    assert "12/12" in run[0].data["text/html"]
+    assert run[0].data["text/plain"].startswith("NotebookFlow/argo-notebookflow-")
+    assert scores[0].data["text/plain"] == repr([0.5 * month for month in range(1, 13)])
+    assert deleted == []
+
+
+def test_what_a_flow_needs_of_other_cells(folder: Mfhera) -> None:
+    notebook = cells(
+        "from metaflow import FlowSpec, step\nimport os.path as paths",
+        "VALUE = 1",
+        "VALUE = {'of': [2, 3]}  # the last one counts\nother = len('never needed')",
+        FLOW.replace("VALUE", "paths.basename('a/b'), VALUE, [each for each in VALUE]"),
+        "%time None\nfrom metaflow_hera import deploy",
+        "run = deploy(CellFlow).trigger(tags=['x'])\nrun.wait()",
+        "run.run['start'].task.data.value, 'x' in run.run.tags, run.status, run.is_running",
+        "print(run)",
+    )
+    outputs = execute(folder, notebook)
+    assert outputs[-2][0].data["text/plain"] == "(('b', {'of': [2, 3]}, ['of']), True, 'Succeeded', False)"
+    assert "✓ start Succeeded" in outputs[-1][0].text
+
+
+def test_a_value_that_a_cell_computes(folder: Mfhera) -> None:
+    notebook = cells(
+        "from metaflow import FlowSpec, step\nfrom metaflow_hera import deploy\nVALUE = len('abc')",
+        FLOW,
+        "deploy(CellFlow)",
+    )
+    with pytest.raises(CellExecutionError, match="CellFlow uses VALUE, which a cell computes") as error:
+        execute(folder, notebook)
+    assert error.value.ename == "FlowError"
+
+
+def test_a_run_that_fails(folder: Mfhera) -> None:
+    notebook = cells(
+        "from metaflow import FlowSpec, step\nfrom metaflow_hera import deploy",
+        FLOW.replace("VALUE", "1 / 0"),
+        "run = deploy(CellFlow).trigger()\nrun.wait()",
+    )
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError") as error:
+        execute(folder, notebook)
+    assert error.value.ename == "RunFailed"
