@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -134,7 +135,7 @@ def run_by_metaflow(mfhera: Mfhera, flow: str, *options: str) -> dict[str, dict[
 def flow_name(mfhera: Mfhera, flow: str) -> str:
     """The class that a flow's script defines: LinearFlow for linear_flow.py."""
     text = (mfhera.folder / flow).read_text()
-    return text.split("class ", 1)[1].split("(", 1)[0]
+    return re.findall(r"class (\w+)\(", text)[-1]
 
 
 def assert_same(ours: dict[str, dict[str, Any]], theirs: dict[str, dict[str, Any]]) -> None:

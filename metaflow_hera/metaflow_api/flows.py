@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import json
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +22,7 @@ from metaflow.decorators import StepDecorator
 from metaflow.exception import MetaflowException
 from metaflow.includefile import FilePathClass
 from metaflow.parameters import DelayedEvaluationParameter, deploy_time_eval, flow_context
+from metaflow.user_configs.config_options import ConfigInput
 from metaflow.user_decorators.user_flow_decorator import FlowMutator
 
 from metaflow_hera.errors import FlowError, UsageError
@@ -53,7 +55,7 @@ class Parameter:
 
     `kind` is the name of its type: str, int, float, bool, JSON or FilePath. `default` is evaluated
     once, when the flow is loaded for deployment, and written as a user would type it; None where there
-    is none.
+    is none. `encoding` is that of an IncludeFile's text, None where it holds bytes.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Parameter:
     required: bool
     default: str | None
     help: str | None
+    encoding: str | None = None
 
     @property
     def must_be_given(self) -> bool:
@@ -313,7 +316,12 @@ def _parameter(variable: str, param: Any) -> Parameter:
         required=bool(param.kwargs.get("required", False)),
         default=default,
         help=param.kwargs.get("help"),
+        encoding=_encoding(param.kwargs.get("type")),
     )
+
+
+def _encoding(param_type: Any) -> str | None:
+    return param_type._encoding if isinstance(param_type, FilePathClass) and param_type._is_text else None
 
 
 def _kind(param_type: Any) -> str:
@@ -336,7 +344,20 @@ def _metaflow_errors() -> Iterator[None]:
     except click.ClickException as error:
         raise UsageError(error.format_message()) from error
     except Exception as error:  # what Metaflow itself does not check, such as --with retry:times=x
+        config = _config_at_fault(error)
+        if config is not None:
+            raise UsageError(
+                f"The Config {config!r} cannot be read: {type(error).__name__}: {error}."
+            ) from error
         raise FlowError(f"Metaflow does not take the flow: {type(error).__name__}: {error}.") from error
+
+
+def _config_at_fault(error: Exception) -> str | None:
+    """The Config whose value, or the parser of it, raised an error; Metaflow does not say."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code is ConfigInput.process_configs.__code__:
+            return str(frame.f_locals.get("name"))
+    return None
 
 
 def message_of(error: MetaflowException) -> str:
@@ -344,8 +365,8 @@ def message_of(error: MetaflowException) -> str:
     where = f" (line {error.line_no})" if error.line_no else ""
     message = str(error.message or error.headline)
     # A function of the user's that failed: of its traceback the last line tells why.
-    before, traceback, after = message.partition("Traceback (most recent call last):")
-    if traceback:
+    before, trace, after = message.partition("Traceback (most recent call last):")
+    if trace:
         message = f"{before} {after.strip().splitlines()[-1]}"
     text = " ".join(message.replace("*", "").split())
     return f"{text}{where}"

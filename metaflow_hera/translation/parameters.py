@@ -62,6 +62,8 @@ def annotation(parameters: Iterable[flows.Parameter]) -> str:
             "type": parameter.kind,
             "description": parameter.help,
             "is_required": parameter.required,
+            **({"is_text": parameter.encoding is not None} if parameter.kind == "FilePath" else {}),
+            **({"encoding": parameter.encoding} if parameter.encoding is not None else {}),
         }
         for parameter in parameters
     }

@@ -238,6 +238,10 @@ def _our_errors() -> Iterator[None]:
     """Tells errors of ours as `mfhera` does, and ends with the same exit code."""
     try:
         yield
+    except ImportError as error:
+        # In a pod there is only what its tasks need.
+        click.echo(f"hera: {error}. To deploy from here: pip install metaflow_hera.", err=True)
+        sys.exit(2)
     except MetaflowHeraError as error:
         if os.environ.get("METAFLOW_DEBUG"):
             raise
