@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -119,6 +120,13 @@ class Mfhera:
             items = answer.raise_for_status().json()["items"] or ()
             found += [(kind, i["metadata"]["name"], i["metadata"]["resourceVersion"]) for i in items]
         return sorted(found)
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something to come true; it fails after a while."""
+        end = time.monotonic() + SECONDS
+        while not condition():
+            assert time.monotonic() < end, "it did not come true"
+            time.sleep(0.05)
 
     def stop(self) -> None:
         """End the embedded Argo, if there is one."""

@@ -173,9 +173,10 @@ def _run(workflow: JSON) -> Run:
 def _reason(run: Run, step: StepProgress) -> str:
     failure = step.failures[0]
     again = f" after {failure.attempts} attempts" if failure.attempts > 1 else ""
+    task = f"{step.name}{failure.path}"
     return (
-        f"Step {step.name} (task {step.name}{failure.path}) failed{again}: {failure.message}. Its log tells "
-        f"why: python FLOW.py logs {run.run_id}/{step.name}/{step.name}{failure.path}"
+        f"Step {step.name} (task {task}) failed{again}: {failure.message.rstrip('.')}. Its log tells why: "
+        f"python FLOW.py logs {run.run_id}/{step.name}/{task}"
     )
 
 

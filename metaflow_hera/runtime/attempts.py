@@ -13,6 +13,7 @@ from metaflow_hera.errors import MetaflowHeraError, RunFailed
 from metaflow_hera.metaflow_api.commands import run_command
 from metaflow_hera.metaflow_api.datastore import MAX_ATTEMPTS, RunStore
 from metaflow_hera.metaflow_api.decorator import FINISHED_ENV, REASON_ENV
+from metaflow_hera.metaflow_api.heartbeat import Heartbeats
 from metaflow_hera.metaflow_api.metadata import register_end
 from metaflow_hera.metaflow_api.settings import DEFAULT_EXECUTABLE, Interpreter, PodSettings
 from metaflow_hera.runtime.arguments import init_arguments, step_arguments
@@ -76,9 +77,14 @@ class Attempts:
         logs.add("stdout", b"Task is starting.")
         is_gang = self.settings.graph[task.step].parallel
         gang = Gang(task.key, attempt, self.settings, self.store) if is_gang else None
+        heartbeats = Heartbeats(task.flow, self.settings.metadata, task.run_id, task.key)
         ended = run_forked(
-            lambda: self._work(task, attempt, earlier, gang), logs, self._must_stop(task.step, gang)
+            lambda: self._work(task, attempt, earlier, gang),
+            logs,
+            self._must_stop(task.step, gang),
+            heartbeats.start,
         )
+        heartbeats.stop()
         code, reason = ended.code, ended.reason
         if code == 0 and not self._finished.exists():
             code = 1

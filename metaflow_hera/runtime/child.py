@@ -33,8 +33,13 @@ class Ended:
     reason: str | None
 
 
-def run_forked(work: Callable[[], int], logs: TaskLogs, must_stop: Callable[[], str | None]) -> Ended:
-    """Run `work` in a forked child until it ends.
+def run_forked(
+    work: Callable[[], int],
+    logs: TaskLogs,
+    must_stop: Callable[[], str | None],
+    on_start: Callable[[], None] = lambda: None,
+) -> Ended:
+    """Run `work` in a forked child until it ends; `on_start` is called here once there is the child.
 
     All that the child and its own children write goes to `logs`. SIGTERM and SIGINT are passed on to the
     child; this process lives on to store what there is. `must_stop` is asked each second for a reason to
@@ -61,6 +66,7 @@ def run_forked(work: Callable[[], int], logs: TaskLogs, must_stop: Callable[[], 
     previous = {number: signal.signal(number, pass_on) for number in PASSED_ON}
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     exited, watcher = _watch(pid)
+    on_start()
     stopper = _Stopper(pid, must_stop)
     try:
         _collect({read_end: stream for stream, (read_end, _) in pipes.items()}, exited, logs, stopper)

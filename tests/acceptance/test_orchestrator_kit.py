@@ -1,0 +1,30 @@
+"""The compliance tests of metaflow-orchestrator-kit, which ask of any orchestrator what others got wrong.
+
+The kit comes without the flows that it runs: those in tests/kit have their names and what it looks for. Its test
+of @conda is left out, since conda's packages are not to be had from where these tests may run.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import metaflow_orchestrator_kit.compliance as kit
+import pytest
+from harness import TESTS, Mfhera
+
+LEFT_OUT = "test_conda_packages_available"
+
+
+@pytest.mark.slow
+def test_compliance(mfhera: Mfhera) -> None:
+    shutil.copytree(TESTS / "kit", mfhera.folder, dirs_exist_ok=True)
+    tests = Path(kit.__file__).with_name("test_compliance.py")
+    done = mfhera.python(
+        *("-m", "pytest", "-q", str(tests), f"--rootdir={mfhera.folder}", "-p", "no:cacheprovider"),
+        *("-W", "ignore", "--scheduler-type", "hera", "-k", f"not {LEFT_OUT}"),
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert re.search(r"\b7 passed, 1 deselected\b", done.stdout), done.stdout[-500:]

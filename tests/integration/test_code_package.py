@@ -1,0 +1,146 @@
+"""What a deployment takes along: the working directory as it is at create, and what the flow asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from harness import Mfhera, refused
+
+FLOW = """
+from pathlib import Path
+
+from metaflow import FlowSpec, step
+
+
+class PackedFlow(FlowSpec):
+    @step
+    def start(self):
+        import helper
+        import inner.deep
+
+        files = (path for path in Path(".").rglob("*") if path.is_file())
+        self.seen = sorted(str(path) for path in files if not str(path).startswith("."))
+        data = Path("data.csv")
+        self.words = helper.WORD, inner.deep.WORD, data.read_text() if data.exists() else ""
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    PackedFlow()
+"""
+ADDING = """
+from pathlib import Path
+
+from metaflow import FlowMutator, FlowSpec, StepMutator, step
+from metaflow.packaging_sys import ContentType
+
+
+class OfTheFlow(FlowMutator):
+    def add_to_package(self):
+        yield "extra.bin", "added/by_flow.bin", ContentType.USER_CONTENT
+
+
+class OfTheStep(StepMutator):
+    def add_to_package(self):
+        yield "extra.bin", "added/by_step.bin", ContentType.USER_CONTENT
+
+
+@OfTheFlow
+class AddingFlow(FlowSpec):
+    @OfTheStep
+    @step
+    def start(self):
+        self.added = [Path("added", name).read_bytes() for name in ("by_flow.bin", "by_step.bin")]
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    AddingFlow()
+"""
+
+
+@pytest.fixture
+def packed(mfhera: Mfhera) -> Mfhera:
+    """A project with modules, data, links and what does not belong into a package."""
+    folder = mfhera.folder
+    (folder / "packed_flow.py").write_text(FLOW)
+    (folder / "helper.py").write_text("WORD = 'one'")
+    (folder / "inner").mkdir()
+    (folder / "inner" / "deep.py").write_text("WORD = 'deep'")
+    (folder / "data.csv").write_text("a,b")
+    (folder / "notes.txt").write_text("not packed")
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden" / "secret.py").write_text("")
+    elsewhere = mfhera.home / f"elsewhere-{folder.parent.name}"
+    elsewhere.mkdir(exist_ok=True)
+    (elsewhere / "linked.py").write_text("WORD = 'linked'")
+    (folder / "link").symlink_to(elsewhere)
+    (folder / "loop").symlink_to(folder)
+    return mfhera
+
+
+def seen(mfhera: Mfhera, pathspec: str) -> tuple[list[str], tuple[str, ...]]:
+    task = mfhera.read(pathspec)["start"]
+    return eval(task["seen"]), eval(task["words"])
+
+
+def test_modules_and_links_of_the_working_directory(packed: Mfhera) -> None:
+    packed.ok("create", "packed_flow.py")
+    files, words = seen(packed, packed.run()["pathspec"])
+    assert {"helper.py", "inner/deep.py", "link/linked.py"} <= set(files)
+    assert not any("hidden" in file or file.endswith((".txt", ".csv")) for file in files)
+    assert words == ("one", "deep", "")
+
+
+def test_suffixes(packed: Mfhera) -> None:
+    packed.ok("create", "packed_flow.py", "--package-suffixes", ".csv,.txt")
+    files, words = seen(packed, packed.run()["pathspec"])
+    assert {"data.csv", "notes.txt", "helper.py"} <= set(files)
+    assert words == ("one", "deep", "a,b")
+
+
+def test_a_run_keeps_the_version_it_was_started_with(packed: Mfhera) -> None:
+    packed.take("gate_flow.py")
+    packed.ok("create", "gate_flow.py")
+    gate = packed.folder / "gate"
+    run = packed.json("trigger", "--param", f"gate={gate}", "--json")
+    script = packed.folder / "gate_flow.py"
+    packed.wait_until(lambda: Path(f"{gate}.waiting").exists())
+    script.write_text(script.read_text().replace('VERSION = "one"', 'VERSION = "two"'))
+    packed.ok("create", "gate_flow.py")
+    gate.touch()
+    packed.ok("status", run["run_id"], "--watch")
+    assert packed.read(run["pathspec"])["end"]["ended_as"] == "'one'"
+    assert packed.read(packed.run("--param", f"gate={gate}")["pathspec"])["end"]["ended_as"] == "'two'"
+
+
+def test_what_mutators_add(packed: Mfhera) -> None:
+    (packed.folder / "extra.bin").write_bytes(b"\x00")
+    (packed.folder / "adding_flow.py").write_text(ADDING)
+    packed.ok("create", "adding_flow.py")
+    assert packed.read(packed.run()["pathspec"])["start"]["added"] == repr([b"\x00", b"\x00"])
+    (packed.folder / "extra.bin").unlink()
+    before = packed.stored()
+    refused(packed("create", "adding_flow.py"), "extra.bin")
+    assert packed.stored() == before
+
+
+def test_a_large_package(packed: Mfhera) -> None:
+    (packed.folder / "large.csv").write_bytes(bytes(range(256)) * 4 * 40_000)
+    packed.ok("create", "packed_flow.py", "--package-suffixes", ".csv")
+    files, _ = seen(packed, packed.run()["pathspec"])
+    assert "large.csv" in files
+
+
+def test_the_same_folder_gives_the_same_package(packed: Mfhera) -> None:
+    texts = [packed.ok("create", "packed_flow.py", "--only-json", "--new-token", "t") for _ in range(2)]
+    assert texts[0] == texts[1]
