@@ -1,7 +1,7 @@
 """The compliance tests of metaflow-orchestrator-kit, which ask of any orchestrator what others got wrong.
 
-The kit comes without the flows that it runs: those in tests/kit have their names and what it looks for. Its test
-of @conda is left out, since conda's packages are not to be had from where these tests may run.
+The kit comes without the flows that it runs: those in tests/kit have their names and what it looks for.
+Its test of @conda is left out, since conda's packages are not to be had from where these tests may run.
 """
 
 from __future__ import annotations
