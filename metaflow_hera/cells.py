@@ -53,7 +53,8 @@ def script_text(name: str, cells: Sequence[str]) -> str:
     Raises FlowError if none does, or if it needs what no cell defines in a way that can be repeated.
     """
     statements = [statement for cell in cells for statement in _statements(cell)]
-    wanted: list[ast.stmt] = []
+    # What `import *` brings cannot be told from the statement.
+    wanted = [statement for statement in statements if "*" in _bound(statement)]
     missing = [name]
     while missing:
         sought = missing.pop()
@@ -72,7 +73,7 @@ def script_text(name: str, cells: Sequence[str]) -> str:
         wanted.append(found)
         missing += sorted(_used(found) - set(dir(builtins)))
     lines = [ast.unparse(statement) for statement in statements if statement in wanted]
-    return "\n\n".join([*lines, f'if __name__ == "__main__":\n    {name}()', ""])
+    return "\n\n".join([*lines, f'if __name__ == "__main__":\n    {name}()\n'])
 
 
 def _cells() -> list[str]:
@@ -97,7 +98,9 @@ def _statements(cell: str) -> list[ast.stmt]:
 
 
 def _bound(statement: ast.stmt) -> set[str]:
-    """The names that a statement gives a meaning."""
+    """The names that a statement gives a meaning; "*" if they are not known."""
+    if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
+        return {"*"}
     symbols = _table(statement).get_symbols()
     return {symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}
 
@@ -121,5 +124,9 @@ def _can_be_repeated(statement: ast.stmt) -> bool:
     """Whether it means the same wherever it runs: a definition, an import, a value that is written out."""
     if isinstance(statement, ast.Assign | ast.AnnAssign):
         return not any(isinstance(node, ast.Call | ast.Await) for node in ast.walk(statement))
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+    if isinstance(statement, ast.Try):
+        handlers = [each for handler in statement.handlers for each in handler.body]
+        parts = [*statement.body, *handlers, *statement.orelse, *statement.finalbody]
+        return all(map(_can_be_repeated, parts))
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Pass)
     return isinstance(statement, kinds)

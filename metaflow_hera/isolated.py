@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from metaflow_hera.deployment import Created
     from metaflow_hera.translation.template import Translation
 
+START = """
+import sys
+sys.path = [folder for folder in sys.path if folder]
+from metaflow_hera.isolated import main
+main()
+"""
+"""What the new process runs. Files of the current folder must not be taken for modules before the flow is."""
+
 
 def translate(script: str, top_level: Sequence[str], options: Mapping[str, Any]) -> Translation:
     """What `create` would deploy of a flow's script. Raises UsageError or one of its kinds."""
@@ -61,7 +69,7 @@ def call(function: Any, *arguments: Any) -> Any:
     with tempfile.TemporaryDirectory(prefix="mfhera-") as folder:
         answer = Path(folder, "answer")
         done = subprocess.run(
-            [sys.executable, "-m", "metaflow_hera.isolated", str(answer)],
+            [sys.executable, "-c", START, str(answer)],
             input=pickle.dumps((function.__name__, arguments)),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -86,7 +94,8 @@ def _prepared(script: str, top_level: Sequence[str], options: Mapping[str, Any])
     return deployment.prepare(load_flow(script, top_level), settings)
 
 
-def _main() -> None:
+def main() -> None:
+    """What the new process does."""
     answer = Path(sys.argv[1])  # loading a flow changes it
     name, arguments = pickle.load(sys.stdin.buffer)  # written by `call`
     result = error = None
@@ -97,7 +106,3 @@ def _main() -> None:
     except MetaflowHeraError as found:
         error = type(found)(str(found))
     answer.write_bytes(pickle.dumps((result, error)))
-
-
-if __name__ == "__main__":
-    _main()

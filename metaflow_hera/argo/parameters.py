@@ -8,10 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from metaflow_hera.errors import ParameterError
-from metaflow_hera.graph.values import encode
-
-BOOLEANS = frozenset(["1", "0", "true", "false", "t", "f", "yes", "no", "y", "n", "on", "off"])
-"""What Metaflow's command line takes for a boolean (click's BOOL), in lower case."""
+from metaflow_hera.graph.values import encode, misfit
 
 
 def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -35,8 +32,9 @@ def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]])
             raise ParameterError(f"Parameter {name!r} is required: give it with --param {name}=VALUE.")
     texts = {name: _text(value) for name, value in given.items()}
     for name, text in texts.items():
-        if text is not None:
-            _check_type(name, text, str(declared[name]["type"]))
+        wanted = None if text is None else misfit(str(declared[name]["type"]), text)
+        if wanted is not None:
+            raise ParameterError(f"Parameter {name!r} is to be {wanted}, not {text!r}.")
     return [f"{name}={encode(text)}" for name, text in texts.items()]
 
 
@@ -49,19 +47,3 @@ def _unknown(name: str, declared: Mapping[str, Any]) -> str:
 
 def _text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value)
-
-
-def _check_type(name: str, text: str, kind: str) -> None:
-    try:
-        if kind == "int":
-            int(text)
-        elif kind == "float":
-            float(text)
-        elif kind == "JSON":
-            json.loads(text)
-        elif kind == "bool" and text.lower() not in BOOLEANS:
-            raise ValueError
-    except ValueError:
-        article = "an" if kind == "int" else "a"
-        words = {"JSON": "JSON text", "bool": "a boolean (true or false)"}.get(kind, f"{article} {kind}")
-        raise ParameterError(f"Parameter {name!r} is to be {words}, not {text!r}.") from None

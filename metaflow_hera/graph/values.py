@@ -9,10 +9,14 @@ readable.
 from __future__ import annotations
 
 import base64
+import json
 import re
 
 UNQUOTABLE = re.compile("[\x00-\x07\x0b\x0e-\x1f\x7f\ud800-\udfff\U000e0000-\U0010ffff]")
 """What does not survive `strconv.Quote` and JSON: control characters, stray bytes, private planes."""
+
+BOOLEANS = frozenset(["1", "0", "true", "false", "t", "f", "yes", "no", "y", "n", "on", "off"])
+"""What Metaflow's command line takes for a boolean (click's BOOL), in lower case."""
 
 ENCODED = "base64:"
 NOT_GIVEN = "null"
@@ -34,6 +38,23 @@ def encode(value: str | None) -> str:
     if is_plain(value) and value != NOT_GIVEN and not value.startswith(ENCODED):
         return value
     return ENCODED + base64.b64encode(value.encode("utf-8", "surrogateescape")).decode("ascii")
+
+
+def misfit(kind: str, text: str) -> str | None:
+    """What a Parameter of a kind is to be where the text is none, as in "a float"; None where it fits."""
+    try:
+        if kind == "int":
+            int(text)
+        elif kind == "float":
+            float(text)
+        elif kind == "JSON":
+            json.loads(text)
+        elif kind == "bool" and text.lower() not in BOOLEANS:
+            raise ValueError
+    except ValueError:
+        words = {"JSON": "JSON text", "bool": "a boolean (true or false)", "int": "an int"}
+        return words.get(kind, f"a {kind}")
+    return None
 
 
 def decode(text: str) -> str | None:

@@ -10,7 +10,7 @@ from hera.shared.serialization import MISSING
 from hera.workflows import Env, Parameter
 from hera.workflows.models import Parameter as ParameterModel
 
-from metaflow_hera.errors import UnsupportedError
+from metaflow_hera.errors import FlowError, UnsupportedError
 from metaflow_hera.graph import values
 from metaflow_hera.metaflow_api import flows
 
@@ -71,12 +71,17 @@ def annotation(parameters: Iterable[flows.Parameter]) -> str:
 
 
 def check(parameters: Iterable[flows.Parameter]) -> None:
-    """Raise UnsupportedError for a Parameter that cannot be handed over."""
+    """Raise FlowError for a Parameter whose default cannot be meant, UnsupportedError for its name."""
     seen: dict[str, str] = {}
     for parameter in parameters:
         if parameter.name == values.TAGS_PARAMETER:
             raise UnsupportedError(
                 f"A Parameter cannot be called {values.TAGS_PARAMETER!r}, that for a run's tags: rename it."
+            )
+        wanted = None if parameter.default is None else values.misfit(parameter.kind, parameter.default)
+        if wanted is not None:
+            raise FlowError(
+                f"The default of Parameter {parameter.name!r} is to be {wanted}, not {parameter.default!r}."
             )
         other = seen.setdefault(parameter.name.lower().replace("-", "_"), parameter.name)
         if other != parameter.name:

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.S)
+README = ROOT / "README.md"
+METAFLOW = ROOT / "docs" / "metaflow.md"
 
 
-def blocks(language: str) -> list[str]:
-    return [text for kind, text in BLOCKS if kind == language]
+def blocks(language: str, document: Path = README) -> list[str]:
+    found = re.findall(r"```(\w*)\n(.*?)```", document.read_text(encoding="utf-8"), re.S)
+    return [text for kind, text in found if kind == language]
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,17 @@ def shell(command: str, place: tuple[Path, dict[str, str]]) -> str:
     return done.stdout
 
 
+def python(code: str, place: tuple[Path, dict[str, str]], elsewhere: Path) -> str:
+    """Run code as a script of another folder: the copy's own packages would meet the installed ones."""
+    script = elsewhere / "script.py"
+    script.write_text(code)
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=place[0], env=place[1], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_the_first_command_shows_alpha_read_by_the_client(place: tuple[Path, dict[str, str]]) -> None:
     command = blocks("bash")[0]
     assert "nox -s demo" in command
@@ -67,15 +79,10 @@ def test_the_commands_of_using_it_run_as_written(place: tuple[Path, dict[str, st
     assert "succeeded" in outputs[1]
     assert "start Succeeded" in outputs[2]
     assert "Succeeded" in outputs[3]
-    # As a script of another folder: the copy's own packages would meet the installed ones.
-    script = tmp_path / "read.py"
-    script.write_text(
-        blocks("python")[0] + 'print(Flow("ParameterFlow").latest_run["start"].task.data.alpha)'
-    )
-    done = subprocess.run(
-        [sys.executable, str(script)], cwd=place[0], env=place[1], capture_output=True, text=True, timeout=60
-    )
-    assert done.stdout.strip() == "0.5", done.stderr
+    reading, notebook = blocks("python")
+    reading += 'print(Flow("ParameterFlow").latest_run["start"].task.data.alpha)'
+    assert python(reading, place, tmp_path).strip() == "0.5"
+    python(notebook + "assert run.status == 'Succeeded'", place, tmp_path)
 
 
 def test_the_other_commands_run_as_written(place: tuple[Path, dict[str, str]]) -> None:
@@ -84,6 +91,17 @@ def test_the_other_commands_run_as_written(place: tuple[Path, dict[str, str]]) -
             continue  # needs a cluster
         shell(block, place)
     assert (place[0] / "parameter_flow.yaml").read_text().startswith('"apiVersion"')
+
+
+def test_what_one_knows_from_metaflow_runs_as_written(
+    place: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    life, resumed = blocks("bash", METAFLOW)
+    assert "succeeded" in shell(life, place)
+    shell(resumed, place)
+    deployer, notebook = blocks("python", METAFLOW)
+    assert python(deployer, place, tmp_path).splitlines()[-1] == "Succeeded 0.5"
+    assert python(notebook, place, tmp_path).splitlines()[-1] == "parameterflow Succeeded 0.25"
 
 
 def test_the_second_command_is_the_one_that_ci_runs() -> None:

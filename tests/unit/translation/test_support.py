@@ -21,6 +21,7 @@ FOREACH = """
 """
 REFUSED: dict[str, tuple[str, str, str, list[str]]] = {
     # imports, decorator or attribute of the flow, first steps, words of the sentence
+    "default": ("Parameter", "    p = Parameter('p', type=int, default='x')", PLAIN, ["'p'", "an int"]),
     "tags": ("Parameter", "    p = Parameter('metaflow-run-tags', default='')", PLAIN, ["metaflow-run-tags"]),
     "trigger": ("trigger", "@trigger(event='e')", PLAIN, ["@trigger"]),
     "trigger_on_finish": ("trigger_on_finish", "@trigger_on_finish(flow='F')", PLAIN, ["@trigger_on_finish"]),
