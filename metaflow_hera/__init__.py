@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,18 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = "metaflow_hera.errors" if name == "MetaflowHeraError" else "metaflow_hera.api"
-    return getattr(import_module(module), name)
+    try:
+        return getattr(import_module(module), name)
+    except ImportError as error:
+        if "METAFLOW_HERA_PATH" not in os.environ:
+            raise
+        # In a pod a flow's script may import what only its author uses.
+        reason = str(error)
+
+    def absent(*_: Any, **__: Any) -> Any:
+        raise ImportError(f"metaflow_hera.{name} is not to be had in a pod: {reason}.")
+
+    return absent
 
 
 def __dir__() -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ from metaflow_hera.cells import notebook_shell, script_of
 from metaflow_hera.deployment import CreateOptions, remove
 from metaflow_hera.errors import RunFailed, UsageError
 from metaflow_hera.metaflow_api.client import client_run
+from metaflow_hera.metaflow_api.kubernetes import IN_POD
 from metaflow_hera.translation.template import Translation
 from metaflow_hera.translation.writing import to_yaml
 
@@ -338,7 +340,15 @@ class _Source:
         return cls(flow, top_level, create)
 
     def call(self, function: Any, *arguments: Any) -> Any:
-        """Call a function of `isolated` with the flow's script and Metaflow's options."""
+        """Call a function of `isolated` with the flow's script and Metaflow's options.
+
+        Raises UsageError in a process that loads or runs a flow: there it would go on for ever.
+        """
+        if isolated.LOADING in os.environ or IN_POD in os.environ:
+            raise UsageError(
+                "A flow's script deploys where it is loaded or run: put that under "
+                "`if __name__ == '__main__':`, or into another script."
+            )
         with script_of(self.flow) as script:
             return isolated.call(function, script, self.top_level, *arguments)
 

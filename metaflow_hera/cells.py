@@ -1,4 +1,4 @@
-"""The script of a flow's class: its file, or one put together from the cells of a notebook."""
+"""The script of a flow's class: its file, or one made of its module or of a notebook's cells."""
 
 from __future__ import annotations
 
@@ -20,23 +20,27 @@ from metaflow_hera.errors import FlowError
 def script_of(flow: Any) -> Iterator[str]:
     """The path of the script for a flow, which is given as a path, a class or a module.
 
-    For a class that was defined in a notebook's cell the script is there within the context only, in the
-    current folder, so that what lies beside the notebook is packed as well. It holds the cell's definitions
-    and, of the other cells, what those need. Raises FlowError where there is no script to be had.
+    A class whose file does not run it gets a script of its own, which is there within the context only,
+    beside that file: the file without what it does as a script. One from a notebook's cell gets one in the
+    current folder, with the cell's definitions and, of the other cells, what those need. Raises FlowError
+    where there is no script to be had.
     """
     if isinstance(flow, str | Path):
         yield str(flow)
         return
     module = sys.modules.get(getattr(flow, "__module__", "")) if inspect.isclass(flow) else flow
     file = getattr(module, "__file__", None)
-    if file is not None:
+    if not inspect.isclass(flow) and file is None:
+        raise FlowError(f"{flow!r} is no flow: give the path of a script, or the flow's class.")
+    if not inspect.isclass(flow) or (file is not None and _runs(flow.__name__, file)):
         yield str(file)
         return
-    if not inspect.isclass(flow):
-        raise FlowError(f"{flow!r} is no flow: give the path of a script, or the flow's class.")
-    text = script_text(flow.__name__, _cells())
+    if file is None:
+        text, folder = script_text(flow.__name__, _cells()), Path.cwd()
+    else:
+        text, folder = module_text(flow.__name__, Path(file).read_text(encoding="utf-8")), Path(file).parent
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    path = Path.cwd() / f"{flow.__name__.lower()}_{digest}.py"
+    path = folder / f"{flow.__name__.lower()}_{digest}.py"
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -72,8 +76,27 @@ def script_text(name: str, cells: Sequence[str]) -> str:
             )
         wanted.append(found)
         missing += sorted(_used(found) - set(dir(builtins)))
-    lines = [ast.unparse(statement) for statement in statements if statement in wanted]
-    return "\n\n".join([*lines, f'if __name__ == "__main__":\n    {name}()\n'])
+    return _script(name, [statement for statement in statements if statement in wanted])
+
+
+def module_text(name: str, source: str) -> str:
+    """The script for a flow of a module that does something else when it is run, or nothing."""
+    return _script(name, [statement for statement in _statements(source) if not _is_main_block(statement)])
+
+
+def _script(name: str, statements: Sequence[ast.stmt]) -> str:
+    return "\n\n".join([*map(ast.unparse, statements), f'if __name__ == "__main__":\n    {name}()\n'])
+
+
+def _runs(name: str, file: str) -> bool:
+    """Whether a file calls the flow's class, as a flow's script does."""
+    tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call) and not node.args)
+    return any(isinstance(function, ast.Name) and function.id == name for function in calls)
+
+
+def _is_main_block(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.If) and "__name__" in ast.unparse(statement.test)
 
 
 def _cells() -> list[str]:

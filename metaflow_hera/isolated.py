@@ -7,6 +7,7 @@ is plain data, and an error is raised here as it was there.
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import subprocess
 import sys
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from metaflow_hera.deployment import Created
     from metaflow_hera.translation.template import Translation
 
+LOADING = "METAFLOW_HERA_LOADING"
+"""The environment variable of a process that loads a flow for another one."""
 START = """
 import sys
 sys.path = [folder for folder in sys.path if folder]
@@ -73,6 +76,7 @@ def call(function: Any, *arguments: Any) -> Any:
             input=pickle.dumps((function.__name__, arguments)),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            env={**os.environ, LOADING: "1"},
             check=False,
         )
         said = done.stdout.decode("utf-8", "replace").strip()

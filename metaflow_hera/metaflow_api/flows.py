@@ -260,6 +260,8 @@ def _import_script(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except MetaflowException as error:
         raise FlowError(message_of(error)) from error
+    except UsageError:  # of this package's own interface, which the script uses
+        raise
     except (Exception, SystemExit) as error:
         raise FlowError(
             f"{path.name} cannot be imported: {type(error).__name__}: {error}. "

@@ -185,22 +185,19 @@ def test_from_a_wheel(mfhera: Mfhera, tmp_path: Path) -> None:
     subprocess.run(
         [*uv, "pip", "install", "--quiet", "--python", python, str(wheel)], check=True, timeout=300
     )
-    done = subprocess.run(
-        [python, "linear_flow.py", "hera", "create", "--json"],
-        cwd=mfhera.folder,
-        env=mfhera.env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    done = subprocess.run(
-        [python, "linear_flow.py", "hera", "trigger", "--wait", "--json"],
-        cwd=mfhera.folder,
-        env=mfhera.env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert sorted(mfhera.read(json.loads(done.stdout)["pathspec"])) == ["end", "middle", "start"]
+
+    def call(*arguments: str) -> str:
+        done = subprocess.run(
+            [python, "linear_flow.py", "hera", *arguments],
+            cwd=mfhera.folder,
+            env=mfhera.env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    call("create")
+    run = json.loads(call("trigger", "--wait", "--json"))
+    assert sorted(mfhera.read(run["pathspec"])) == ["end", "middle", "start"]

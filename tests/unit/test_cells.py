@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from metaflow_hera.cells import script_text
+from metaflow_hera.cells import module_text, script_text
 from metaflow_hera.errors import FlowError
 
 FLOW = "class F(FlowSpec):\n    @step\n    def start(self):\n        {}\n"
@@ -70,6 +70,16 @@ def test_names_of_inner_scopes_are_no_names_of_cells() -> None:
 def test_all_that_an_import_of_everything_may_bring() -> None:
     text = script_text("F", ["from metaflow import *", FLOW.format("pass")])
     assert text.startswith("from metaflow import *")
+
+
+def test_a_module_that_does_something_else_when_it_is_run() -> None:
+    source = (
+        f"import os\nROOT = os.getcwd()\n{FLOW.format('pass')}\nif __name__ == '__main__':\n    deploy(F)\n"
+    )
+    text = module_text("F", source)
+    assert "ROOT = os.getcwd()" in text
+    assert "deploy" not in text
+    assert text.endswith("    F()\n")
 
 
 def test_no_cell_has_it() -> None:

@@ -1,0 +1,138 @@
+"""`from metaflow_hera import translate, deploy`: flows in files and modules, options, errors."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from harness import EXAMPLES, Mfhera
+
+import metaflow_hera
+
+SCRIPT = """
+import asyncio, json
+from metaflow_hera import MetaflowHeraError, Deployment, Run, deploy, translate
+from metaflow import FlowSpec, Parameter, step
+
+
+class ScriptFlow(FlowSpec):
+    alpha = Parameter("alpha", default=0.01, help="Learning rate")
+
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        print("printed by the task")
+
+
+async def main():
+    import parameter_flow
+
+    found = {}
+    print("printed by the script")
+    first = deploy(ScriptFlow, tags=["t"], name="from-a-class")
+    second = deploy(parameter_flow, decorators=["retry"])
+    third = deploy(parameter_flow.ParameterFlow, max_workers=3)
+    found["names"] = [each.name for each in (first, second, third)]
+    run = first.trigger({"alpha": 0.75}, tags=["u"])
+    run.wait(timeout=60)
+    found["run"] = [run.status, run.is_running, run.run["end"].task.data.alpha]
+    found["pathspec"] = run.pathspec == run.run.pathspec
+    found["tags"] = sorted(run.run.user_tags)
+    found["steps"] = [step.name for step in Run(run.id).steps]
+    found["found"] = [Deployment.find("from-a-class").flow, len(first.runs), first.owner]
+    found["namespace"] = first.namespace == f"production:{first.production_token}"
+    found["tree"] = str(run).splitlines()[1:]
+    found["about"] = [line.split() for line in str(first).splitlines()]
+    template = translate("schedule_flow.py")
+    found["template"] = [template.to_dict()["kind"], [each.name for each in template.companions],
+                         template.to_yaml().count('"kind"'), template._repr_html_().startswith("<pre")]
+    settings = {"project": "p", "parameters": {}, "odd": ""}
+    configs = {"config": {"file": "config_flow.json"}, "config_value": {"settings": settings}}
+    found["configured"] = translate("config_flow.py", **configs, production=True).name
+    calls = {
+        "no file": lambda: deploy("absent.py"),
+        "no flow": lambda: deploy(3),
+        "option": lambda: deploy("parameter_flow.py", max_worker=3),
+        "value": lambda: first.trigger(alpha="x"),
+        "unknown": lambda: first.trigger(beta=1),
+        "late": lambda: first.trigger().wait(timeout=0),
+        "absent": lambda: Run("argo-absent-1").status,
+        "broken": lambda: deploy("broken_flow.py"),
+        "round in circles": lambda: deploy("deploying_flow.py"),
+        "dying": lambda: deploy("dying_flow.py"),
+        "gone": lambda: (first.delete(), first.trigger()),
+    }
+    for name, call in calls.items():
+        try:
+            call()
+        except (MetaflowHeraError, TimeoutError) as error:
+            found[name] = f"{type(error).__name__}: {error}"
+    print("FOUND" + json.dumps(found))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+def test_a_script_within_an_event_loop(mfhera: Mfhera) -> None:
+    mfhera.take("schedule_flow.py", "config_flow.py", "config_flow.json", "config_flow.txt")
+    mfhera.take(EXAMPLES / "parameter_flow.py")
+    (mfhera.folder / "script.py").write_text(SCRIPT)
+    (mfhera.folder / "broken_flow.py").write_text("1 / 0")
+    (mfhera.folder / "deploying_flow.py").write_text(
+        "from metaflow_hera import deploy\ndeploy('deploying_flow.py')"
+    )
+    (mfhera.folder / "dying_flow.py").write_text("import os\nos._exit(7)")
+    done = mfhera.python("script.py", timeout=240)
+    assert done.returncode == 0, done.stderr
+    printed, found = done.stdout.split("FOUND")
+    assert printed == "printed by the script\n"
+    about = json.loads(found)
+    assert about["names"] == ["from-a-class", "parameterflow", "parameterflow"]
+    assert about["run"] == ["Succeeded", False, 0.75]
+    assert about["pathspec"] is True
+    assert about["tags"] == ["t", "u"]
+    assert about["steps"] == ["start", "end"]
+    assert about["found"] == ["ScriptFlow", 1, "tester"]
+    assert about["namespace"] is True
+    assert [line.split()[2:4] for line in about["tree"]] == [["start", "Succeeded"], ["end", "Succeeded"]]
+    assert ["parameters", "alpha:", "float", "=", "0.01"] in about["about"]
+    assert about["template"] == ["WorkflowTemplate", ["scheduleflow"], 2, True]
+    assert about["configured"] == "p.prod.configflow"
+    assert about["no file"].startswith("FlowError: There is no file absent.py")
+    assert about["no flow"].startswith("FlowError: 3 is no flow")
+    assert about["option"] == "UsageError: There is no option max_worker; did you mean max_workers?"
+    assert about["value"] == "ParameterError: Parameter 'alpha' is to be a float, not 'x'."
+    assert about["unknown"].startswith("ParameterError: There is no Parameter 'beta'")
+    assert about["late"].startswith("TimeoutError: ")
+    assert about["absent"].startswith("ArgoNotFound: ")
+    assert about["broken"].startswith("FlowError: broken_flow.py cannot be imported: ZeroDivisionError")
+    assert about["round in circles"].startswith("UsageError: A flow's script deploys where it is loaded")
+    assert about["dying"] == "FlowError: The flow cannot be loaded: its process ended with 7."
+    assert about["gone"].startswith("UsageError: There is no deployment from-a-class any more")
+
+
+def test_only_what_is_listed_is_public() -> None:
+    assert set(metaflow_hera.__all__) <= set(dir(metaflow_hera))
+    for name in metaflow_hera.__all__:
+        assert getattr(metaflow_hera, name).__doc__
+
+
+def test_importing_it_imports_neither_hera_nor_metaflow() -> None:
+    code = "import sys, metaflow_hera; print({'hera', 'metaflow', 'rich', 'click'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_hera_can_be_imported_after_metaflow_and_typing_extensions() -> None:
+    """As in a notebook's kernel, where typing_extensions comes first."""
+    code = (
+        "import typing_extensions, metaflow; from metaflow_hera import translate; print(translate.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "translate\n"
