@@ -67,9 +67,10 @@ AUTHORIZE: tuple[Option, ...] = (
 TRIGGER: tuple[Option, ...] = (
     (("--tag", "tags"), {"multiple": True, "help": "Tag for all that the run makes; repeatable."}),
     (("--run-id-file",), {"metavar": "FILE", "help": "Write the run's id there."}),
-    (("--watch",), {"is_flag": True, "help": "Show the run until it ends."}),
+    (("--watch", "hera_watch"), {"is_flag": True, "help": "Show the run until it ends."}),
     (
-        ("--wait",),
+        ("--wait", "hera_wait"),
         {"is_flag": True, "help": "Wait for the end of the run; exit with 1 if it fails."},
     ),
 )
+"""How a run is started. Names that Metaflow does not keep a Parameter from having begin with `hera_`."""

@@ -50,20 +50,25 @@ def trigger(
     name: str | None,
     params: tuple[str, ...],
     params_file: Path | None,
-    **how: Any,
+    tags: tuple[str, ...],
+    run_id_file: str | None,
+    hera_watch: bool,
+    hera_wait: bool,
+    as_json: bool,
 ) -> None:
     """Start a run of the deployed version of FLOW.py, by default of the flow last deployed from here."""
     given = {**_from_file(params_file), **_from_options(params)}
+    last: LastDeployment | None = None
     if flow is not None:
         from metaflow_hera.deployment import name_of
         from metaflow_hera.metaflow_api.files import with_files
         from metaflow_hera.metaflow_api.flows import load_flow
 
         loaded = load_flow(flow, top_level)
-        start(name_of(loaded, name), with_files(loaded, given), **how)
+        deployment, given = name_of(loaded, name), with_files(loaded, given)
     else:
         deployment, last = _known_deployment(name)
-        start(deployment, given, last=last, **how)
+    start(deployment, given, tags, run_id_file, hera_watch, hera_wait, as_json, last)
 
 
 def start(

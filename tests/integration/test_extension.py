@@ -71,6 +71,16 @@ def test_mfhera_has_the_same_verbs(mfhera: Mfhera) -> None:
     assert "Failed" in done.stdout
 
 
+def test_parameters_that_are_called_like_options(mfhera: Mfhera) -> None:
+    mfhera.take("words_flow.py")
+    ok(mfhera, "words_flow.py", "create")
+    words = ("--watch", "x", "--wait", "5", "--json", "[]", "--Upper-Case", "Z", "--run-id-file", "id")
+    ok(mfhera, "words_flow.py", "trigger", *words)
+    run_id = (mfhera.folder / "id").read_text()
+    mfhera.ok("status", run_id, "--watch")
+    assert mfhera.read(f"WordsFlow/{run_id}")["end"]["seen"] == "('x', 5, '[]', 'Z')"
+
+
 def test_options_of_metaflow_come_before(mfhera: Mfhera) -> None:
     mfhera.take("flaky_flow.py")
     done = mfhera.python(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -47,13 +46,29 @@ run_id = click.argument("run-id", required=True, type=str)
 
 
 class Trigger(click.Command):
-    """A command that notes which of its options were given, since those of Parameters have defaults too."""
+    """A command whose options are a flow's Parameters as well.
+
+    It notes which were given, since those of Parameters have defaults too; and where a Parameter is called
+    like an option of the command itself, the Parameter has the word.
+    """
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """All options but those whose words a Parameter has, which come before."""
+        taken: set[str] = set()
+        params = []
+        for param in super().get_params(ctx):
+            if taken.isdisjoint(param.opts):
+                params.append(param)
+            taken.update(param.opts)
+        return params
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """Parse the arguments, and note the names of the values that come from the user."""
         given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
         ctx.meta["given"] = {
-            param.name for param in self.params if param.name in given or param.value_from_envvar(ctx)
+            param.name
+            for param in self.get_params(ctx)
+            if param.name in given or param.value_from_envvar(ctx)
         }
         return super().parse_args(ctx, args)
 
@@ -115,17 +130,17 @@ def create(
 @parameters.add_custom_parameters(deploy_mode=False)
 @hera.command(cls=Trigger, help="Start a run of the deployed version of this flow.")
 @shared(options.TRIGGER)
-@as_json
+@click.option("--json", "hera_json", is_flag=True, help="Write JSON, for a program to read.")
 @attribute_file
 @click.pass_context
 def trigger(
     ctx: Any,
     tags: Sequence[str],
-    run_id_file: str | None,
-    watch: bool,
-    wait: bool,
-    as_json: bool,
-    deployer_attribute_file: str | None,
+    run_id_file: str | None = None,
+    hera_watch: bool = False,
+    hera_wait: bool = False,
+    hera_json: bool = False,
+    deployer_attribute_file: str | None = None,
     **values: Any,
 ) -> None:
     """Start a run with the values of the Parameters that were given."""
@@ -144,9 +159,9 @@ def trigger(
             flow.values_of({key: values[key] for key in values if key in ctx.meta["given"]}),
             tags=tags,
             run_id_file=run_id_file,
-            watch=watch,
-            wait=wait,
-            as_json=as_json,
+            watch=hera_watch,
+            wait=hera_wait,
+            as_json=hera_json,
             on_start=started,
         )
 
@@ -243,7 +258,5 @@ def _our_errors() -> Iterator[None]:
         click.echo(f"hera: {error}. To deploy from here: pip install metaflow_hera.", err=True)
         sys.exit(2)
     except MetaflowHeraError as error:
-        if os.environ.get("METAFLOW_DEBUG"):
-            raise
         click.echo(f"hera: {error}", err=True)
         sys.exit(error.exit_code)
