@@ -10,7 +10,6 @@ import difflib
 import json
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -263,14 +262,7 @@ class Run:
             RunFailed: it did not end well; the message tells why.
             TimeoutError: it has not ended within that time, and goes on.
         """
-        deadline = float("inf") if timeout is None else time.monotonic() + timeout
-
-        def sleep(seconds: float) -> None:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError(f"{self.id} has not ended within {timeout} seconds: it goes on.")
-            time.sleep(min(seconds, left))
-
+        sleep = runs.sleep_until(self.id, timeout)
         show = _display()
         for look in runs.follow(self._client, self.id, steps=show is not None, sleep=sleep):
             if show is not None:

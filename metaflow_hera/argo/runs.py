@@ -150,6 +150,19 @@ def follow(
         sleep(max(0.5, 4 * (time.monotonic() - before)))
 
 
+def sleep_until(run: str, timeout: float | None) -> Callable[[float], None]:
+    """A `sleep` for `follow` that raises TimeoutError once that many seconds are over; None is for ever."""
+    deadline = float("inf") if timeout is None else time.monotonic() + timeout
+
+    def sleep(seconds: float) -> None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"{run} has not ended within {timeout} seconds: it goes on.")
+        time.sleep(min(seconds, left))
+
+    return sleep
+
+
 def _run(workflow: JSON) -> Run:
     metadata, status = workflow["metadata"], workflow.get("status") or {}
     # On the workflow once the controller has seen it; the flow's name at once, by `start`.

@@ -76,4 +76,5 @@ class KubernetesDecorator(kubernetes_decorator.KubernetesDecorator):  # type: ig
 def _asked() -> str | None:
     """The command that Metaflow's command line is called for; it is not invoked yet when steps are made."""
     context = click.get_current_context(silent=True)
-    return next(iter(getattr(context, "saved_args", None) or ()), None)
+    root = None if context is None else context.find_root()
+    return next(iter(getattr(root, "saved_args", None) or ()), None)

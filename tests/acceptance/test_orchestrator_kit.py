@@ -20,9 +20,10 @@ LEFT_OUT = "test_conda_packages_available"
 @pytest.mark.slow
 def test_compliance(mfhera: Mfhera) -> None:
     shutil.copytree(TESTS / "kit", mfhera.folder, dirs_exist_ok=True)
+    (mfhera.folder / "kit.ini").write_text("[pytest]\n")  # not the settings of this project
     tests = Path(kit.__file__).with_name("test_compliance.py")
     done = mfhera.python(
-        *("-m", "pytest", "-q", str(tests), f"--rootdir={mfhera.folder}", "-p", "no:cacheprovider"),
+        *("-m", "pytest", "-q", str(tests), f"--rootdir={mfhera.folder}", "-c", "kit.ini"),
         *("-W", "ignore", "--scheduler-type", "hera", "-k", f"not {LEFT_OUT}"),
         timeout=300,
     )

@@ -85,7 +85,7 @@ def test_a_run_is_suspended_and_ended(mfhera: Mfhera) -> None:
     done = mfhera.python("-c", WAITING)
     assert done.returncode == 0, done.stderr
     waited, acted, ended = done.stdout.splitlines()
-    assert "did not end within 0.3 seconds" in waited
+    assert "has not ended within 0.3 seconds" in waited
     assert acted == "True True True True"
     assert ended == "Failed False"
 

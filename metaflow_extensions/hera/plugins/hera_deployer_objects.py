@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import json
 import os
 import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -73,7 +73,7 @@ class HeraTriggeredRun(TriggeredRun):
 
     def wait_for_completion(self, check_interval: float = 5, timeout: float | None = None) -> None:
         """
-        Wait until the run has ended, well or not.
+        Wait until the run has ended, well or not. A server that is away for a while is waited for.
 
         Parameters
         ----------
@@ -87,12 +87,15 @@ class HeraTriggeredRun(TriggeredRun):
         TimeoutError
             The run has not ended within that time.
         """
-        deadline = float("inf") if timeout is None else time.monotonic() + timeout
-        while self.is_running:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError(f"{self.pathspec} did not end within {timeout} seconds: it still runs.")
-            time.sleep(min(check_interval, left))
+        from metaflow_hera.argo import runs
+
+        sleep = runs.sleep_until(self.id, timeout)
+        looks = runs.follow(
+            _client(self.deployer), self.id, steps=False, sleep=lambda _: sleep(check_interval)
+        )
+        with contextlib.suppress(ArgoNotFound):  # ended so long ago that Argo has it no more
+            for _ in looks:
+                pass
 
     async def async_wait_for_completion(
         self, check_interval: float = 5, timeout: float | None = None
