@@ -29,9 +29,8 @@ class KubernetesDecorator(kubernetes_decorator.KubernetesDecorator):  # type: ig
     deploying: ClassVar[bool] = False
     """Whether this process loads flows to deploy them."""
 
-    @property
-    def _is_deployed(self) -> bool:
-        return self.deploying or IN_POD in os.environ or _asked() == "hera"
+    _is_deployed = False
+    """Whether the step runs, or is going to, in a pod of this package's."""
 
     def init(self) -> None:
         """Take over the configuration. Metaflow calls only an `init` of the class itself."""
@@ -44,6 +43,8 @@ class KubernetesDecorator(kubernetes_decorator.KubernetesDecorator):  # type: ig
         self, flow: Any, graph: Any, step: str, decos: Any, environment: Any, flow_datastore: Any, logger: Any
     ) -> None:
         """Check the attributes, and take over what @resources says."""
+        # Now, for the package is made in another thread, which knows nothing of the command.
+        self._is_deployed = self.deploying or IN_POD in os.environ or _asked() == "hera"
         seen = ANY_DATASTORE if self._is_deployed else flow_datastore
         try:
             super().step_init(flow, graph, step, decos, environment, seen, logger)
