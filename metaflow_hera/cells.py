@@ -28,27 +28,21 @@ def script_of(flow: Any) -> Iterator[str]:
     if isinstance(flow, str | Path):
         yield str(flow)
         return
-    module = sys.modules.get(getattr(flow, "__module__", "")) if inspect.isclass(flow) else flow
+    is_class = inspect.isclass(flow)
+    module = sys.modules.get(flow.__module__) if is_class else flow
     file = getattr(module, "__file__", None)
-    if not inspect.isclass(flow) and file is None:
+    if file is None and not is_class:
         raise FlowError(f"{flow!r} is no flow: give the path of a script, or the flow's class.")
-    if not inspect.isclass(flow) or (file is not None and _runs(flow.__name__, file)):
+    if file is None:
+        with _written(flow.__name__, script_text(flow.__name__, _cells()), Path.cwd()) as path:
+            yield path
+        return
+    source = Path(file).read_text(encoding="utf-8")
+    if not is_class or _runs(flow.__name__, source):
         yield str(file)
         return
-    if file is None:
-        text, folder = script_text(flow.__name__, _cells()), Path.cwd()
-    else:
-        text, folder = module_text(flow.__name__, Path(file).read_text(encoding="utf-8")), Path(file).parent
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    path = folder / f"{flow.__name__.lower()}_{digest}.py"
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise FlowError(f"{path} cannot be written ({error.strerror}): choose a folder of yours.") from error
-    try:
-        yield str(path)
-    finally:
-        path.unlink(missing_ok=True)
+    with _written(flow.__name__, module_text(flow.__name__, source), Path(file).parent) as path:
+        yield path
 
 
 def script_text(name: str, cells: Sequence[str]) -> str:
@@ -88,10 +82,23 @@ def _script(name: str, statements: Sequence[ast.stmt]) -> str:
     return "\n\n".join([*map(ast.unparse, statements), f'if __name__ == "__main__":\n    {name}()\n'])
 
 
-def _runs(name: str, file: str) -> bool:
-    """Whether a file calls the flow's class, as a flow's script does."""
-    tree = ast.parse(Path(file).read_text(encoding="utf-8"))
-    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call) and not node.args)
+@contextmanager
+def _written(flow: str, text: str, folder: Path) -> Iterator[str]:
+    """A file with a script, of the same name for the same script, for as long as the context lasts."""
+    path = folder / f"{flow.lower()}_{hashlib.sha256(text.encode()).hexdigest()[:8]}.py"
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise FlowError(f"{path} cannot be written ({error.strerror}): choose a folder of yours.") from error
+    try:
+        yield str(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _runs(name: str, source: str) -> bool:
+    """Whether a module calls the flow's class, as a flow's script does."""
+    calls = (node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
     return any(isinstance(function, ast.Name) and function.id == name for function in calls)
 
 

@@ -98,3 +98,17 @@ def test_a_run_that_fails(folder: Mfhera) -> None:
     with pytest.raises(CellExecutionError, match="ZeroDivisionError") as error:
         execute(folder, notebook)
     assert error.value.ename == "RunFailed"
+
+
+def test_metaflows_own_deployer_of_notebooks(folder: Mfhera) -> None:
+    notebook = cells(
+        "from metaflow import FlowSpec, NBDeployer, step\n"
+        + FLOW.replace("VALUE", "7")
+        + "\ndeployer = NBDeployer(CellFlow, base_dir='.', show_output=False)\n"
+        "run = deployer.hera().create().trigger()\n"
+        "run.wait_for_completion(check_interval=0.2)\n"
+        "value = run.status, run.run['start'].task.data.value\n"
+        "deployer.cleanup()",
+        "value",
+    )
+    assert execute(folder, notebook)[-1][0].data["text/plain"] == "('Succeeded', 7)"
