@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from metaflow_hera.argo.deployments import Deployed
 
 ALIVE = ("Pending", "Running")
+_COMMANDS = threading.Lock()
+"""Held while a command is put together: Metaflow changes the one description of the command line for that."""
 
 
 class HeraTriggeredRun(TriggeredRun):
@@ -171,8 +174,7 @@ class HeraDeployedFlow(DeployedFlow):
         """
         deployer = self.deployer
         with temporary_fifo() as (path, descriptor):
-            command = _group(deployer).trigger(deployer_attribute_file=path, **kwargs)
-            process = _start(deployer, command)
+            process = _start(deployer, "trigger", deployer_attribute_file=path, **kwargs)
             content = handle_timeout(descriptor, process, deployer.file_read_timeout)
             process.sync_wait()
         if process.process.returncode != 0:
@@ -276,14 +278,13 @@ def _client(deployer: DeployerImpl | None) -> ArgoClient:
     return ArgoClient(resolve_target(start=False, env=deployer.env_vars if deployer else os.environ))
 
 
-def _group(deployer: DeployerImpl) -> Any:
-    """The verbs of the flow's command line, as functions that return a command."""
-    return get_lower_level_group(
-        deployer.api, deployer.top_level_kwargs, deployer.TYPE, deployer.deployer_kwargs
-    )
-
-
-def _start(deployer: DeployerImpl, command: list[str]) -> Any:
+def _start(deployer: DeployerImpl, verb: str, **options: Any) -> Any:
+    """Start a verb of the flow's command line, in the Deployer's environment and folder."""
+    with _COMMANDS:
+        group = get_lower_level_group(
+            deployer.api, deployer.top_level_kwargs, deployer.TYPE, deployer.deployer_kwargs
+        )
+        command = getattr(group, verb)(**options)
     pid = deployer.spm.run_command(
         [sys.executable, *command],
         env=deployer.env_vars,
@@ -296,6 +297,6 @@ def _start(deployer: DeployerImpl, command: list[str]) -> Any:
 def _call(deployer: DeployerImpl, verb: str, **options: Any) -> bool:
     """Run a verb to its end and return whether it went well."""
     given = {name: value for name, value in options.items() if value is not None}
-    process = _start(deployer, getattr(_group(deployer), verb)(**given))
+    process = _start(deployer, verb, **given)
     process.sync_wait()
     return bool(process.process.returncode == 0)
