@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hera import workflows
-from hera.workflows import CronWorkflow
 from rich.syntax import Syntax
 
 from metaflow_hera import control, isolated, views
@@ -27,8 +26,8 @@ from metaflow_hera.deployment import CreateOptions, remove
 from metaflow_hera.errors import RunFailed, UsageError
 from metaflow_hera.metaflow_api.client import client_run
 from metaflow_hera.metaflow_api.kubernetes import IN_POD
-from metaflow_hera.translation.template import Translation
-from metaflow_hera.translation.writing import to_yaml
+from metaflow_hera.translation.template import Companion, Translation
+from metaflow_hera.translation.writing import as_json, to_yaml
 
 METAFLOW_OPTIONS = {
     "environment": "--environment",
@@ -45,13 +44,14 @@ CREATE_OPTIONS = tuple(field.name for field in dataclasses.fields(CreateOptions)
 
 
 class WorkflowTemplate(workflows.WorkflowTemplate):
-    """Hera's WorkflowTemplate of a flow. `companions` is what is deployed with it, such as a CronWorkflow."""
+    """Hera's WorkflowTemplate of a flow. `companions` are the CronWorkflows and the Sensor deployed with
+    it."""
 
-    companions: Sequence[CronWorkflow] = ()
+    companions: Sequence[Companion] = ()
 
     def to_yaml(self, *_: Any, **__: Any) -> str:
         """The template and its companions as YAML, every text quoted: Hera's own may unquote some."""
-        return to_yaml([self, *self.companions])
+        return to_yaml([as_json(item) for item in (self, *self.companions)])
 
     def __repr__(self) -> str:
         return f"WorkflowTemplate({self.name!r}, {len(self.templates or ())} templates)"
@@ -82,7 +82,7 @@ def translate(flow: Any, *, decorators: Sequence[str] = (), **options: Any) -> W
         if field.init
     }
     template = WorkflowTemplate(**fields)
-    template.companions = [made.cron] if made.cron else []
+    template.companions = made.companions
     return template
 
 

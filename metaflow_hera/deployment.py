@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from metaflow_hera.argo import deployments, last
-from metaflow_hera.argo.client import ArgoClient
+from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.target import Target
-from metaflow_hera.argo.tokens import Token, resolve_token
+from metaflow_hera.argo.tokens import Token, bare, check_access, first_token, resolve_token
 from metaflow_hera.embedded.local import home_folder, make_home
 from metaflow_hera.errors import ConfigurationError, UsageError
 from metaflow_hera.metaflow_api import config
@@ -21,26 +22,22 @@ from metaflow_hera.metaflow_api.tags import check_tags
 from metaflow_hera.metaflow_api.tokens import known_token, remember_token
 from metaflow_hera.metaflow_api.users import user
 from metaflow_hera.translation import parameters, support
+from metaflow_hera.translation.configured import configured
+from metaflow_hera.translation.events import events
 from metaflow_hera.translation.names import deployment_name, token_prefix
-from metaflow_hera.translation.settings import Settings
+from metaflow_hera.translation.settings import BINDING, Choices, EventsPlace, Settings
 from metaflow_hera.translation.template import Translation, translate
+from metaflow_hera.translation.writing import as_json
 
 
 @dataclass(frozen=True)
-class CreateOptions:
-    """What `create` can be told beside Metaflow's own options; see `options.CREATE`. Times are in seconds.
+class CreateOptions(Choices):
+    """What `create` can be told beside Metaflow's own options; see `options.CREATE`.
 
     Raises UsageError for values that cannot be meant.
     """
 
     name: str | None = None
-    max_workers: int = 100
-    tags: Sequence[str] = ()
-    user_namespace: str | None = None
-    workflow_timeout: int | None = None
-    workflow_priority: int | None = None
-    workflow_title: str | None = None
-    workflow_description: str | None = None
     authorize: str | None = None
     generate_new_token: bool = False
     given_token: str | None = None
@@ -48,12 +45,7 @@ class CreateOptions:
     def __post_init__(self) -> None:
         if self.generate_new_token and self.given_token:
             raise UsageError("--generate-new-token and --new-token do not go together: choose one.")
-        for option, value in (
-            ("--max-workers", self.max_workers),
-            ("--workflow-timeout", self.workflow_timeout),
-        ):
-            if value is not None and value < 1:
-                raise UsageError(f"{option} {value} is not possible: give 1 or more.")
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
@@ -82,6 +74,7 @@ def prepare(flow: LoadedFlow, options: CreateOptions) -> Prepared:
 
     Raises UsageError or one of its kinds; nothing is changed anywhere.
     """
+    options = configured(options, config.own_setting)
     support.check(flow)
     parameters.check(flow.parameters)
     check_tags(options.tags)
@@ -98,27 +91,95 @@ def create(prepared: Prepared, client: ArgoClient) -> Created:
     _check_target(prepared.flow, client.target)
     if client.target.embedded:
         support.check_local(prepared.flow)
+    if prepared.options.events == BINDING and events(prepared.flow) is not None:
+        raise UsageError(
+            "Argo's server has no call that creates a workflow event binding: write the objects with "
+            "--only-yaml "
+            "and hand them to kubectl apply, or deploy a sensor."
+        )
     previous = deployments.find(client, prepared.name)
     token = _token(previous, prepared)
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    objects = _translated(prepared, token.value, client.target, deployed_at=now)
+    objects = _translated(prepared, token.value, client.target, deployed_at=_now())
     # What is kept on this machine goes first: a folder that cannot be written leaves nothing half done.
     remember_token(prepared.token_prefix, token.value)
     make_home(home_folder())
-    deployments.apply(client, objects.template.to_dict(), objects.cron.to_dict() if objects.cron else None)
+    deployments.apply(client, [as_json(item) for item in objects.objects])
     flow = prepared.flow.name
     last.remember(last.noted(prepared.name, flow, client.target))
     return Created(flow, prepared.name, token.value, token.is_new, objects)
 
 
-def export(prepared: Prepared, target: Target | None) -> Created:
-    """What `create` would deploy at a target (None: the embedded Argo), without asking any server."""
+def create_from(objects: Sequence[JSON], client: ArgoClient, authorize: str | None) -> Deployed:
+    """Deploy what an export holds, by whoever may deploy that flow.
+
+    Raises UsageError for objects that are not those of one deployment, or not this user's to deploy.
+    """
+    template = _only_template(objects)
+    about = deployments.described(template)
+    for item in objects:
+        _check_belongs(item, about.name, client.target.namespace)
+    prefix = token_prefix(about.flow, about.name, about.project, about.branch)
+    previous = deployments.find(client, about.name)
+    if previous is not None:
+        check_access(previous, prefix, user(), authorize)
+    notes = template["metadata"]["annotations"]
+    notes.setdefault("metaflow/deployment_timestamp", _now())
+    remember_token(prefix, about.token)
+    make_home(home_folder())
+    deployments.apply(client, objects)
+    last.remember(last.noted(about.name, about.flow, client.target))
+    return about
+
+
+def export(prepared: Prepared, target: Target | None, client: ArgoClient | None = None) -> Created:
+    """What `create` would deploy at a target (None: the embedded Argo), the same each time.
+
+    No server is asked, but for the token where a `client` is given: without one it is the token in the
+    options, or that which this user has, or one that follows from the deployment's name.
+    """
     target = target or Target(host="", namespace=os.environ.get("ARGO_NAMESPACE", "default"), embedded=True)
     _check_target(prepared.flow, target)
-    known = known_token(prepared.token_prefix)
-    token = Token(known, is_new=False) if known else _token(None, prepared)
-    objects = _translated(prepared, token.value, target, deployed_at=None)
-    return Created(prepared.flow.name, prepared.name, token.value, token.is_new, objects)
+    token = _token_to_write(prepared, client)
+    objects = _translated(prepared, token, target, deployed_at=None)
+    return Created(prepared.flow.name, prepared.name, token, False, objects)
+
+
+def _token_to_write(prepared: Prepared, client: ArgoClient | None) -> str:
+    options = prepared.options
+    if client is not None:
+        previous = deployments.find(client, prepared.name)
+        if previous is None:
+            raise UsageError(
+                f"There is no deployment {prepared.name} yet, so it has no token: leave --real-token out."
+            )
+        return _token(previous, prepared).value
+    if options.given_token or options.generate_new_token:
+        return _token(None, prepared).value
+    if options.authorize:
+        return bare(options.authorize)
+    return known_token(prepared.token_prefix) or first_token(prepared.token_prefix)
+
+
+def _only_template(objects: Sequence[JSON]) -> JSON:
+    templates = [item for item in objects if item["kind"] == "WorkflowTemplate"]
+    if len(templates) != 1:
+        raise UsageError(f"There is to be one workflow template, and there are {len(templates)}.")
+    return templates[0]
+
+
+def _check_belongs(item: JSON, name: str, namespace: str) -> None:
+    kind, metadata = item["kind"], item["metadata"]
+    if kind == "WorkflowEventBinding":
+        raise UsageError(
+            "Argo's server has no call that creates a workflow event binding: hand the file to kubectl apply."
+        )
+    if kind == "CronWorkflow" and deployments.template_of(item) != name:
+        raise UsageError(f"The cron workflow {metadata['name']} does not start {name}: deploy it by itself.")
+    if kind != "Sensor" and metadata.setdefault("namespace", namespace) != namespace:
+        raise UsageError(
+            f"{metadata['name']} is for the namespace {metadata['namespace']}: deploy it with "
+            f"ARGO_NAMESPACE={metadata['namespace']}."
+        )
 
 
 def remove(client: ArgoClient, name: str, authorize: str | None) -> Sequence[str]:
@@ -172,13 +233,22 @@ def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str
         environment=config.pod_environment(flow, token, same_machine=target.embedded),
         # The embedded Argo serves all of a user's environments: a pod runs in the one that deployed it.
         python=sys.executable if target.embedded else None,
-        max_workers=options.max_workers,
-        tags=options.tags,
-        namespace=options.user_namespace,
-        workflow_timeout=options.workflow_timeout,
-        workflow_priority=options.workflow_priority,
-        title=options.workflow_title,
-        description=options.workflow_description,
+        choices=options,
+        events=_events_place(target),
         deployed_at=deployed_at,
     )
     return translate(flow, settings)
+
+
+def _events_place(target: Target) -> EventsPlace | None:
+    if target.embedded:  # which takes any event for one of any source
+        return EventsPlace("default", "argo-events-webhook", "metaflow-event", "", target.namespace)
+    found = config.events_config()
+    if not (found.source and found.event and found.service_account):
+        return None
+    namespace = found.sensor_namespace or target.namespace
+    return EventsPlace(found.bus, found.source, found.event, found.service_account, namespace)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -38,6 +38,111 @@ CREATE: tuple[Option, ...] = (
         {"metavar": "TEXT", "help": "Description in Argo's page; by default the flow's docstring."},
     ),
     (
+        ("--concurrency-policy",),
+        {
+            "metavar": "POLICY",
+            "help": "What a schedule does while its last run goes on: Allow another, Forbid it, "
+            "Replace the run.",
+        },
+    ),
+    (
+        ("--starting-deadline",),
+        {
+            "type": int,
+            "metavar": "SECONDS",
+            "help": "How late a schedule that was missed still starts its run; 3540 by default.",
+        },
+    ),
+    (
+        ("--successful-history-limit",),
+        {"type": int, "metavar": "N", "help": "How many scheduled runs that succeeded Argo keeps."},
+    ),
+    (
+        ("--failed-history-limit",),
+        {"type": int, "metavar": "N", "help": "How many scheduled runs that failed Argo keeps."},
+    ),
+    (
+        ("--events",),
+        {
+            "metavar": "KIND",
+            "help": "What starts runs on events: a sensor of Argo Events (by default), or a "
+            "workflow-event-binding, for an export to a cluster without Argo Events.",
+        },
+    ),
+    (
+        ("--auto-emit-argo-events/--no-auto-emit-argo-events",),
+        {"default": True, "help": "Publish an event when a step ends well. On by default."},
+    ),
+    (
+        ("--notify-on-error/--no-notify-on-error",),
+        {"default": False, "help": "Notify when a run fails."},
+    ),
+    (
+        ("--notify-on-success/--no-notify-on-success",),
+        {"default": False, "help": "Notify when a run succeeds."},
+    ),
+    (
+        ("--notify-slack-webhook-url",),
+        {"metavar": "URL", "help": "Incoming webhook of Slack to notify."},
+    ),
+    (
+        ("--notify-pager-duty-integration-key",),
+        {"metavar": "KEY", "help": "Integration key of PagerDuty's Events API v2 to notify."},
+    ),
+    (("--notify-incident-io-api-key",), {"metavar": "KEY", "help": "API key of incident.io to notify."}),
+    (
+        ("--incident-io-alert-source-config-id",),
+        {"metavar": "ID", "help": "The alert source of incident.io."},
+    ),
+    (
+        ("--incident-io-metadata",),
+        {"multiple": True, "metavar": "KEY=VALUE", "help": "Metadata of alerts of incident.io; repeatable."},
+    ),
+    (
+        ("--ttl-after-success",),
+        {"type": int, "metavar": "SECONDS", "help": "How long Argo keeps a run that succeeded."},
+    ),
+    (
+        ("--ttl-after-failure",),
+        {"type": int, "metavar": "SECONDS", "help": "How long Argo keeps a run that failed."},
+    ),
+    (
+        ("--pod-gc",),
+        {
+            "metavar": "STRATEGY",
+            "help": "When pods are deleted, such as OnPodCompletion or OnWorkflowSuccess.",
+        },
+    ),
+    (
+        ("--archive-logs/--no-archive-logs",),
+        {"default": None, "help": "Let Argo archive the pods' logs in its artifact repository."},
+    ),
+    (("--priority-class",), {"metavar": "NAME", "help": "Priority class of the pods."}),
+    (
+        ("--service-account",),
+        {"metavar": "NAME", "help": "Service account of pods for which @kubernetes names none."},
+    ),
+    (
+        ("--node-selector", "node_selectors"),
+        {"multiple": True, "metavar": "KEY=VALUE", "help": "Label of the nodes to run on; repeatable."},
+    ),
+    (
+        ("--toleration", "tolerations"),
+        {"multiple": True, "metavar": "JSON", "help": "Toleration of the pods; repeatable."},
+    ),
+    (
+        ("--image-pull-secret", "image_pull_secrets"),
+        {"multiple": True, "metavar": "NAME", "help": "Secret to pull images with; repeatable."},
+    ),
+    (
+        ("--label", "labels"),
+        {"multiple": True, "metavar": "KEY=VALUE", "help": "Label of the runs and their pods; repeatable."},
+    ),
+    (
+        ("--annotation", "annotations"),
+        {"multiple": True, "metavar": "KEY=VALUE", "help": "Annotation of the same; repeatable."},
+    ),
+    (
         ("--authorize",),
         {"metavar": "TOKEN", "help": "The production token of a flow that somebody else deployed."},
     ),
@@ -56,7 +161,14 @@ EXPORT: tuple[Option, ...] = (
     ),
     (("--only-yaml",), {"is_flag": True, "help": "The same as YAML, for kubectl apply."}),
     (("--only-python",), {"is_flag": True, "help": "The same as a script for Hera."}),
-    (("--output",), {"metavar": "FILE", "help": "Write that to a file."}),
+    (
+        ("--output",),
+        {"metavar": "FILE", "help": "Write that to a file; to a folder, one file for each object."},
+    ),
+    (
+        ("--real-token",),
+        {"is_flag": True, "help": "Write the production token of what is deployed at the server."},
+    ),
 )
 """What makes `create` write its objects and deploy nothing."""
 

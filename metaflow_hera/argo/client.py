@@ -11,16 +11,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import requests
+from hera.events.models import CreateSensorRequest, Item, UpdateSensorRequest
+from hera.events.models import Sensor as SensorModel
+from hera.events.service import EventsService
 from hera.exceptions import HeraException
 from hera.workflows import WorkflowsService
 from hera.workflows.models import (
     CreateCronWorkflowRequest,
+    LintCronWorkflowRequest,
     SubmitOpts,
     UpdateCronWorkflowRequest,
     WorkflowResumeRequest,
     WorkflowSubmitRequest,
     WorkflowSuspendRequest,
     WorkflowTemplateCreateRequest,
+    WorkflowTemplateLintRequest,
     WorkflowTemplateUpdateRequest,
     WorkflowTerminateRequest,
 )
@@ -70,13 +75,15 @@ class ArgoClient:
         if target.embedded:
             # No proxy and no .netrc has a say between two processes of this machine.
             self._session.trust_env = False
-        self._service = WorkflowsService(
-            host=target.host,
-            verify_ssl=target.verify,  # type: ignore[arg-type]  # requests takes a file as well
-            token=target.token,
-            namespace=target.namespace,
-            session=self._session,
-        )
+        place = {
+            "host": target.host,
+            "verify_ssl": target.verify,
+            "token": target.token,
+            "namespace": target.namespace,
+            "session": self._session,
+        }
+        self._service = WorkflowsService(**place)  # type: ignore[arg-type]
+        self._events = EventsService(**place)  # type: ignore[arg-type]
 
     def template(self, name: str) -> JSON:
         """A workflow template."""
@@ -129,6 +136,41 @@ class ArgoClient:
     def delete_cron(self, name: str) -> None:
         """Delete a cron workflow."""
         self._call(lambda: self._service.delete_cron_workflow(name))
+
+    def lint_template(self, template: JSON) -> JSON:
+        """Let Argo check a workflow template."""
+        request = WorkflowTemplateLintRequest(template=TemplateModel.model_validate(template))
+        return self._call(lambda: self._service.lint_workflow_template(request))
+
+    def lint_cron(self, cron: JSON) -> JSON:
+        """Let Argo check a cron workflow; its template must be there."""
+        request = LintCronWorkflowRequest(cron_workflow=CronModel.model_validate(cron))
+        return self._call(lambda: self._service.lint_cron_workflow(request))
+
+    def sensor(self, name: str, namespace: str) -> JSON:
+        """A sensor of Argo Events; those may be in another namespace than workflows."""
+        return self._call(lambda: self._events.get_sensor(name, namespace))
+
+    def create_sensor(self, sensor: JSON) -> JSON:
+        """Create a sensor from its JSON."""
+        namespace = sensor["metadata"]["namespace"]
+        request = CreateSensorRequest(namespace=namespace, sensor=SensorModel.model_validate(sensor))
+        return self._call(lambda: self._events.create_sensor(request, namespace))
+
+    def update_sensor(self, sensor: JSON) -> JSON:
+        """Replace a sensor; ArgoConflict if it is not the version of its resourceVersion."""
+        name, namespace = sensor["metadata"]["name"], sensor["metadata"]["namespace"]
+        model = SensorModel.model_validate(sensor)
+        request = UpdateSensorRequest(name=name, namespace=namespace, sensor=model)
+        return self._call(lambda: self._events.update_sensor(name, request, namespace))
+
+    def delete_sensor(self, name: str, namespace: str) -> None:
+        """Delete a sensor."""
+        self._call(lambda: self._events.delete_sensor(name, namespace))
+
+    def send_event(self, event: JSON, discriminator: str = "") -> None:
+        """Hand an event to Argo's server, for whoever is bound to it."""
+        self._call(lambda: self._events.receive_event(discriminator, Item(root=event)))
 
     def submit(self, template: str, options: SubmitOpts) -> JSON:
         """Start a workflow from a template."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from metaflow_hera.argo.client import JSON, ArgoClient, with_retries
 from metaflow_hera.errors import ArgoError, ArgoNotFound, UsageError
-from metaflow_hera.graph.values import TAGS_PARAMETER
+from metaflow_hera.graph.values import TAGS_PARAMETER, sensor_name
 
 SELECTOR = "app.kubernetes.io/part-of=metaflow"
 OURS = ("metaflow/", "workflows.argoproj.io/title", "workflows.argoproj.io/description")
@@ -47,37 +48,57 @@ def find(client: ArgoClient, name: str) -> Deployed | None:
         template = client.template(name)
     except ArgoNotFound:
         return None
-    return _deployed(template)
+    return described(template)
 
 
 def deployed(client: ArgoClient) -> Iterator[Deployed]:
     """All deployments at a server."""
-    schedules = {
-        cron["metadata"]["name"]: list(cron["spec"].get("schedules") or ()) for cron in client.crons(SELECTOR)
-    }
+    schedules: dict[str, list[str]] = {}
+    for cron in client.crons(SELECTOR):
+        schedules.setdefault(template_of(cron), []).extend(cron["spec"].get("schedules") or ())
     for template in client.templates(SELECTOR):
         if "metaflow/owner" in (template["metadata"].get("annotations") or {}):
-            yield _deployed(template, schedules.get(template["metadata"]["name"], ()))
+            yield described(template, schedules.get(template["metadata"]["name"], ()))
 
 
-def apply(client: ArgoClient, template: JSON, cron: JSON | None) -> None:
-    """Deploy a template and its cron workflow, in place of an older version if there is one.
+def crons_of(client: ArgoClient, name: str) -> list[JSON]:
+    """The cron workflows of a deployment, of this version or an older one."""
+    return [cron for cron in client.crons(SELECTOR) if template_of(cron) == name]
 
-    When the cron workflow is refused and the template was new, the template is taken away again. Raises
-    UsageError if another tool has deployed something of that name.
+
+def apply(client: ArgoClient, objects: Sequence[JSON]) -> None:
+    """Deploy a template and what starts runs of it, in place of an older version if there is one.
+
+    What an older version had and this one has not goes. When something is refused and the template was
+    new, all
+    of it is taken away again. Raises UsageError if another tool has deployed something of that name.
     """
+    template = next(item for item in objects if item["kind"] == "WorkflowTemplate")
     name = template["metadata"]["name"]
-    existed = find(client, name) is not None
+    existed = find(client, name)
+    old_sensor = _sensor_of(client, name)
     with_retries(lambda: _put(template, client.template, client.create_template, client.update_template))
     try:
-        if cron is None:
-            _delete_own_cron(client, name)
-        else:
-            with_retries(lambda: _put(cron, client.cron, client.create_cron, client.update_cron))
+        for item in objects:
+            if item["kind"] == "CronWorkflow":
+                with_retries(partial(_put, item, client.cron, client.create_cron, client.update_cron))
+            elif item["kind"] == "Sensor":
+                with_retries(partial(_put_sensor, client, item))
     except ArgoError:
-        if not existed:
-            _delete(client.delete_template, name)
+        if existed is None:
+            delete(client, name)
         raise
+    wanted = {(item["kind"], item["metadata"]["name"]) for item in objects}
+    for cron in crons_of(client, name):
+        if ("CronWorkflow", cron["metadata"]["name"]) not in wanted:
+            _delete(client.delete_cron, cron["metadata"]["name"])
+    places = [
+        (item["metadata"]["name"], item["metadata"]["namespace"])
+        for item in objects
+        if item["kind"] == "Sensor"
+    ]
+    if old_sensor is not None and old_sensor not in places:
+        _delete_sensor(client, *old_sensor)
 
 
 def delete(client: ArgoClient, name: str) -> Sequence[str]:
@@ -88,16 +109,49 @@ def delete(client: ArgoClient, name: str) -> Sequence[str]:
     if find(client, name) is None:
         return []
     # What starts runs goes first, so that nothing starts from a template that is going.
-    removed = ["cron workflow"] if _delete_own_cron(client, name) else []
-    return [*removed, *(["workflow template"] if _delete(client.delete_template, name) else [])]
+    removed = []
+    for cron in crons_of(client, name):
+        if _delete(client.delete_cron, cron["metadata"]["name"]):
+            removed.append(f"cron workflow {cron['metadata']['name']}")
+    told = _sensor_of(client, name)
+    # One of an older version may be left of which the template does not tell.
+    for place in dict.fromkeys([*([told] if told else []), (sensor_name(name), client.target.namespace)]):
+        try:
+            if _delete_sensor(client, *place):
+                removed.append(f"sensor {place[0]}")
+        except ArgoError:
+            if place == told:
+                raise  # else the cluster may well have no sensors, or not for this user
+    if _delete(client.delete_template, name):
+        removed.append(f"workflow template {name}")
+    return removed
 
 
-def _delete_own_cron(client: ArgoClient, name: str) -> bool:
+def template_of(cron: JSON) -> str:
+    """The name of the template that a cron workflow starts workflows of."""
+    return str((cron["spec"]["workflowSpec"].get("workflowTemplateRef") or {}).get("name"))
+
+
+def _sensor_of(client: ArgoClient, name: str) -> tuple[str, str] | None:
+    """The name and the namespace of the sensor that the deployed version has, as its template says."""
     try:
-        labels = client.cron(name)["metadata"].get("labels") or {}
+        notes = client.template(name)["metadata"].get("annotations") or {}
     except ArgoNotFound:
-        return False
-    return labels.get("app.kubernetes.io/part-of") == "metaflow" and _delete(client.delete_cron, name)
+        return None
+    if "metaflow/sensor_name" not in notes:
+        return None
+    return notes["metaflow/sensor_name"], notes.get("metaflow/sensor_namespace", client.target.namespace)
+
+
+def _delete_sensor(client: ArgoClient, name: str, namespace: str) -> bool:
+    return _delete(lambda each: client.delete_sensor(each, namespace), name)
+
+
+def _put_sensor(client: ArgoClient, sensor: JSON) -> JSON:
+    namespace = sensor["metadata"]["namespace"]
+    return _put(
+        sensor, lambda name: client.sensor(name, namespace), client.create_sensor, client.update_sensor
+    )
 
 
 def _delete(call: Callable[[str], None], name: str) -> bool:
@@ -126,7 +180,8 @@ def _put(
     return update({**wanted, "metadata": metadata})
 
 
-def _deployed(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
+def described(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
+    """What a template tells of its deployment. Raises UsageError if it is not that of a flow."""
     metadata = template["metadata"]
     notes = metadata.get("annotations") or {}
     if "metaflow/owner" not in notes or "metaflow/flow_name" not in notes:

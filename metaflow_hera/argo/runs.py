@@ -16,15 +16,13 @@ from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.parameters import checked
 from metaflow_hera.argo.progress import StepProgress, progress
 from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
-from metaflow_hera.graph.values import TAGS_PARAMETER, encode
+from metaflow_hera.graph.values import TAGS_PARAMETER, TEMPLATE_LABEL, encode
 
 PREFIX = "argo-"
 ENDED = frozenset({"Succeeded", "Failed", "Error"})
 SUMMARY = "metadata.name,metadata.annotations,metadata.labels,metadata.creationTimestamp," + ",".join(
     f"status.{field}" for field in ("phase", "message", "startedAt", "finishedAt", "progress")
 )
-TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
-"""Where Argo notes which template a workflow was started from."""
 PATIENCE = 120.0
 """For how many seconds a run is watched on while its server does not answer."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import dataclass
 
 from metaflow_hera.argo.deployments import Deployed
@@ -35,7 +37,7 @@ def resolve_token(
     if previous is not None:
         check_access(previous, prefix, user, authorize)
     if given is not None:
-        return Token(_bare(given), is_new=True)
+        return Token(bare(given), is_new=True)
     if previous is not None and not generate:
         return Token(previous.token, is_new=False)
     token = fresh_token(prefix, previous.token if previous else None)
@@ -47,6 +49,15 @@ def resolve_token(
     return Token(token, is_new=True)
 
 
+def first_token(prefix: str) -> str:
+    """A token that follows from its prefix alone, for an export that is to be the same each time.
+
+    It has the form of Metaflow's tokens, so that the next one follows from it.
+    """
+    digest = hashlib.sha1(prefix.encode(), usedforsecurity=False).digest()
+    return f"{prefix}-0-{base64.b32encode(digest).decode()[:4].lower()}"
+
+
 def check_access(found: Deployed | Run, prefix: str, user: str, authorize: str | None) -> None:
     """Raise UsageError if a deployment, or a run of it, is not a user's to change.
 
@@ -55,7 +66,7 @@ def check_access(found: Deployed | Run, prefix: str, user: str, authorize: str |
     """
     if found.owner == user:
         return
-    claimed = _bare(authorize) if authorize else known_token(prefix)
+    claimed = bare(authorize) if authorize else known_token(prefix)
     if claimed == found.token:
         return
     what = found.name if isinstance(found, Deployed) else found.run_id
@@ -68,5 +79,6 @@ def check_access(found: Deployed | Run, prefix: str, user: str, authorize: str |
     )
 
 
-def _bare(token: str) -> str:
+def bare(token: str) -> str:
+    """A token, also where it is given as the namespace that it makes."""
     return token.removeprefix("production:")

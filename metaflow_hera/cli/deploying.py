@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,39 +17,90 @@ from metaflow_hera.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from metaflow_hera.deployment import Created, Prepared
+    from metaflow_hera.metaflow_api.flows import LoadedFlow
 
 
 @click.command()
-@click.argument("flow", metavar="FLOW.py")
+@click.argument("flow", metavar="[FLOW.py]", required=False)
 @metaflow_options
 @click.option("--name", metavar="NAME", help="Name of the deployment, in place of the flow's.")
+@click.option("--from", "source", metavar="FILE", help="Deploy what --only-yaml or --only-json wrote there.")
 @shared(options.CREATE)
 @shared(options.EXPORT)
 @as_json
 def create(
-    flow: str,
+    flow: str | None,
     top_level: list[str],
+    source: str | None,
     only_json: bool,
     only_yaml: bool,
     only_python: bool,
     output: str | None,
+    real_token: bool,
     as_json: bool,
     **given: Any,
 ) -> None:
     """Translate FLOW.py and deploy it: the version that is in production from now on."""
-    form = export_form(only_json, only_yaml, only_python, output)
+    form = export_form(only_json, only_yaml, only_python, output, real_token)
+    if (flow is None) == (source is None):
+        raise UsageError("Say what to deploy: FLOW.py, or --from with a file that --only-yaml wrote.")
+    if source is not None:
+        _refuse_beside_from(form, top_level, given)
+        deploy_from(source, given["authorize"], as_json)
+        return
     from metaflow_hera import deployment
     from metaflow_hera.metaflow_api.flows import load_flow
 
     settings = deployment.CreateOptions(**given)
-    prepared = deployment.prepare(load_flow(flow, top_level), settings)
+    prepared = deployment.prepare(load_flow(str(flow), top_level), settings)
     if form is not None:
-        write_export(prepared, form, output)
+        write_export(prepared, form, output, real_token)
     else:
-        deploy(prepared, f"mfhera create {shlex.quote(flow)}", "mfhera trigger", as_json)
+        deploy(prepared, f"mfhera create {shlex.quote(str(flow))}", "mfhera trigger", as_json)
 
 
-def export_form(only_json: bool, only_yaml: bool, only_python: bool, output: str | None) -> str | None:
+def _refuse_beside_from(form: str | None, top_level: list[str], given: Mapping[str, Any]) -> None:
+    context = click.get_current_context()
+    default = click.core.ParameterSource.DEFAULT
+    asked = [name for name in given if name != "authorize" and context.get_parameter_source(name) != default]
+    if form or top_level or asked:
+        raise UsageError(
+            "With --from everything is in the file: no option but --authorize and --json goes with it."
+        )
+
+
+def deploy_from(source: str, authorize: str | None, as_json: bool) -> None:
+    """Deploy an export, from a file or a folder of them, and tell of it."""
+    from metaflow_hera import deployment
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.target import resolve_target
+    from metaflow_hera.translation import writing
+
+    path = Path(source)
+    files = sorted(each for each in path.iterdir() if each.suffix in EXPORTED) if path.is_dir() else [path]
+    objects = []
+    for file in files:
+        try:
+            objects += writing.read(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file} cannot be read: {error}.") from error
+        except UsageError as error:
+            raise UsageError(f"{file}: {error}") from error
+    target = resolve_target(start=True)
+    say_where(target)
+    about = deployment.create_from(objects, ArgoClient(target), authorize)
+    if as_json:
+        click.echo(json_text({"name": about.name, "flow": about.flow, "server": target.host}))
+        return
+    click.echo(f"Deployed {click.style(about.flow, bold=True)} as {about.name}, from {source}.")
+
+
+EXPORTED = (".yaml", ".yml", ".json")
+
+
+def export_form(
+    only_json: bool, only_yaml: bool, only_python: bool, output: str | None, real_token: bool
+) -> str | None:
     """The form in which to write the objects in place of deploying them: json, yaml, python or None.
 
     Raises UsageError for options that do not go together.
@@ -57,8 +109,9 @@ def export_form(only_json: bool, only_yaml: bool, only_python: bool, output: str
     forms = [form for form, is_asked in asked.items() if is_asked]
     if len(forms) > 1:
         raise UsageError(f"--only-{forms[0]} and --only-{forms[1]} do not go together: choose one.")
-    if output is not None and not forms:
-        raise UsageError("--output goes with --only-json, --only-yaml or --only-python.")
+    for option, is_given in (("--output", output is not None), ("--real-token", real_token)):
+        if is_given and not forms:
+            raise UsageError(f"{option} goes with --only-json, --only-yaml or --only-python.")
     return forms[0] if forms else None
 
 
@@ -92,8 +145,8 @@ def deploy(prepared: Prepared, again: str, trigger: str, as_json: bool) -> Creat
         click.echo(f"Others may deploy it with: {again} --authorize {created.token}")
     for schedule in _schedules(created):
         click.echo(f"It is started by the schedule {schedule}.")
-        if target.embedded:
-            click.echo("The embedded Argo does not fire schedules yet: start it by hand.")
+    for sentence in starts(prepared.flow):
+        click.echo(sentence)
     for warning in created.objects.footprint.warnings():
         click.echo(warning)
     if prepared.flow.metadata == "local" and not target.embedded:
@@ -106,21 +159,37 @@ def deploy(prepared: Prepared, again: str, trigger: str, as_json: bool) -> Creat
 
 
 def _schedules(created: Created) -> list[str]:
-    cron = created.objects.cron
-    if cron is None:
-        return []
-    zone = cron.timezone or "UTC"
-    return [f"{expression} ({zone})" for expression in cron.schedules or ()]
+    return [
+        f"{expression} ({cron.timezone})"
+        for cron in created.objects.crons
+        for expression in cron.schedules or ()
+    ]
 
 
-def write_export(prepared: Prepared, form: str, output: str | None) -> Created:
-    """Write what would be deployed to a file, or to stdout."""
+def starts(flow: LoadedFlow) -> Iterator[str]:
+    """Sentences that tell on which events a flow is started."""
+    from metaflow_hera.metaflow_api.triggers import trigger_groups
+
+    groups = trigger_groups(flow)
+    words = []
+    for group in groups:
+        names = [trigger.name for trigger in group.triggers]
+        words.append((" or " if group.any_of else " and ").join(names))
+    if words:
+        several = len(groups) > 1 or len(groups[0].triggers) > 1
+        yield f"It is started by the {'events' if several else 'event'} {', and '.join(words)}."
+
+
+def write_export(prepared: Prepared, form: str, output: str | None, real_token: bool) -> Created:
+    """Write what would be deployed to a file, to a folder with a file for each object, or to stdout."""
     from metaflow_hera import deployment
-    from metaflow_hera.argo.target import configured_target
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.target import configured_target, resolve_target
     from metaflow_hera.translation import writing
 
     target = configured_target()
-    made = deployment.export(prepared, target)
+    client = ArgoClient(resolve_target(start=False)) if real_token else None
+    made = deployment.export(prepared, target, client)
     if target is None:
         click.echo(
             "Written for the embedded Argo, with this machine's Python and folders; set ARGO_SERVER to write "
@@ -129,17 +198,50 @@ def write_export(prepared: Prepared, form: str, output: str | None) -> Created:
         )
     for warning in made.objects.footprint.warnings():
         click.echo(warning, err=True)
-    write = {"json": writing.to_json, "yaml": writing.to_yaml, "python": writing.to_python}[form]
-    text = write(made.objects.objects).rstrip("\n") + "\n"
+    objects = [writing.as_json(item) for item in made.objects.objects]
+    accounts = ", ".join(writing.service_accounts(objects))
+    if accounts and target is not None:
+        click.echo(f"It needs the service accounts {accounts}.", err=True)
+    if output is not None and (output.endswith("/") or Path(output).is_dir()):
+        _write_folder(objects, form, Path(output))
+        return made
+    text = writing.FORMS[form](objects).rstrip("\n") + "\n"
     if output is None:
         click.echo(text, nl=False)
-        return made
-    try:
-        Path(output).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"{output} cannot be written: {error.strerror}.") from error
-    click.echo(f"Wrote {output}.", err=True)
+    else:
+        _write(Path(output), text)
     return made
+
+
+def _write_folder(objects: Sequence[dict[str, Any]], form: str, folder: Path) -> None:
+    from metaflow_hera.translation import writing
+
+    if form == "python":
+        raise UsageError("--only-python writes one script: name a file with --output.")
+    texts = {
+        writing.file_name(item, form): writing.FORMS[form]([item]).rstrip("\n") + "\n" for item in objects
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be made: {error.strerror}.") from error
+    for name, text in texts.items():
+        _write(folder / name, text)
+    deployment = objects[0]["metadata"]["name"]
+    for path in sorted(folder.iterdir()):
+        if path.suffix in EXPORTED and path.name not in texts and writing.belongs_to(path, deployment):
+            click.echo(
+                f"{path} is of an older version of {deployment}, and no part of this one: delete it.",
+                err=True,
+            )
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
+    click.echo(f"Wrote {path}.", err=True)
 
 
 @click.command()
@@ -168,7 +270,7 @@ def remove(name: str, authorize: str | None) -> None:
     target = resolve_target(start=False)
     say_where(target)
     for removed in deployment.remove(ArgoClient(target), name, authorize):
-        click.echo(f"Deleted the {removed} {name}.")
+        click.echo(f"Deleted the {removed}.")
 
 
 @click.command("list")
@@ -193,4 +295,34 @@ def list_deployments(as_json: bool) -> None:
     )
 
 
-COMMANDS = {"create": create, "delete": delete, "list": list_deployments}
+@click.command()
+@click.argument("flow", metavar="FLOW.py")
+@metaflow_options
+@click.option("--name", metavar="NAME", help="Name of the deployment, in place of the flow's.")
+@shared(options.CREATE)
+@as_json
+def lint(flow: str, top_level: list[str], as_json: bool, **given: Any) -> None:
+    """Check FLOW.py as far as that is possible without running it; with ARGO_SERVER set, Argo checks it
+    too."""
+    from metaflow_hera import linting
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.target import configured_target
+    from metaflow_hera.deployment import CreateOptions, prepare
+    from metaflow_hera.metaflow_api.flows import load_flow
+
+    target = configured_target()
+    client = None
+    if target is not None:
+        say_where(target)
+        client = ArgoClient(target)
+    prepared = prepare(load_flow(flow, top_level), CreateOptions(**given))
+    found = linting.lint(prepared, target, client)
+    if as_json:
+        click.echo(json_text({"name": prepared.name, "checked": found.checked, "warnings": found.warnings}))
+        return
+    for warning in found.warnings:
+        click.echo(warning)
+    click.echo(f"{click.style(prepared.flow.name, bold=True)} is fine: {', '.join(found.checked)}.")
+
+
+COMMANDS = {"create": create, "delete": delete, "list": list_deployments, "lint": lint}

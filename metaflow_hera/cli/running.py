@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metaflow_hera import options
+from metaflow_hera.cli.choosing import client_at, known_deployment
 from metaflow_hera.cli.options import as_json, metaflow_options, shared
-from metaflow_hera.cli.words import json_text, say_where
+from metaflow_hera.cli.words import json_text
 from metaflow_hera.errors import ConfigurationError, RunFailed, UsageError
 from metaflow_hera.times import local_time, took
 
@@ -67,7 +68,7 @@ def trigger(
         loaded = load_flow(flow, top_level)
         deployment, given = name_of(loaded, name), with_files(loaded, given)
     else:
-        deployment, last = _known_deployment(name)
+        deployment, last = known_deployment(name)
     start(deployment, given, tags, run_id_file, hera_watch, hera_wait, as_json, last)
 
 
@@ -92,7 +93,7 @@ def start(
         from metaflow_hera.metaflow_api.tags import check_tags
 
         check_tags(tags)
-    client = _client(start=True, last=last)
+    client = client_at(start=True, last=last)
     found = deployments.find(client, deployment)
     if found is None:
         raise UsageError(f"There is no deployment {deployment} (any more): mfhera create deploys the flow.")
@@ -130,8 +131,8 @@ def show_status(run: str | None, watch: bool, as_json: bool) -> None:
     """Show a run, by default the last one of the flow last deployed from here."""
     from metaflow_hera.argo import runs
 
-    deployment, last = _known_deployment(None) if run is None else ("", None)
-    client = _client(start=False, last=last)
+    deployment, last = known_deployment(None) if run is None else ("", None)
+    client = client_at(start=False, last=last)
     if run is None:
         latest = next(runs.runs(client, deployment), None)
         if latest is None:
@@ -166,7 +167,7 @@ def list_runs(flow: str | None, top_level: list[str], name: str | None, as_json:
 
         show_runs(name_of(load_flow(flow, top_level), name), as_json)
     else:
-        deployment, last = _known_deployment(name)
+        deployment, last = known_deployment(name)
         show_runs(deployment, as_json, last)
 
 
@@ -175,7 +176,7 @@ def show_runs(deployment: str, as_json: bool, last: LastDeployment | None = None
     from metaflow_hera.argo import runs
     from metaflow_hera.cli.tables import table
 
-    client = _client(start=False, last=last)
+    client = client_at(start=False, last=last)
     found = list(runs.runs(client, deployment))
     if as_json:
         click.echo(json_text([_as_json(run) for run in found]))
@@ -223,37 +224,8 @@ def act(run: str, action: str, authorize: str | None, flow: LoadedFlow | None = 
     """Do something to a run and tell of it; of `flow`, if it is given, it must be a run."""
     from metaflow_hera import control
 
-    done = control.act(_client(start=False, last=None), run, action, authorize, flow)
+    done = control.act(client_at(start=False, last=None), run, action, authorize, flow)
     click.echo(DONE[action].format(run=done.run_id))
-
-
-def _client(*, start: bool, last: LastDeployment | None) -> ArgoClient:
-    """The client of the server in use; of a last deployment that is meant it must be the server."""
-    from metaflow_hera.argo.client import ArgoClient
-    from metaflow_hera.argo.target import resolve_target
-
-    target = resolve_target(start=start)
-    say_where(target)
-    if last is not None and not last.is_at(target):
-        raise UsageError(
-            f"{last.flow} was last deployed from this folder to another server ({last.server}): set "
-            "ARGO_SERVER as it was then, or name the flow."
-        )
-    return ArgoClient(target)
-
-
-def _known_deployment(name: str | None) -> tuple[str, LastDeployment | None]:
-    """The deployment of that name, or the one last made from this folder with the note of it."""
-    if name is not None:
-        from metaflow_hera.translation.names import LONGEST_NAME, given_name
-
-        return given_name(name, LONGEST_NAME), None
-    from metaflow_hera.argo.last import recall
-
-    last = recall()
-    if last is None:
-        raise UsageError("Nothing was deployed from this folder yet: mfhera create FLOW.py deploys a flow.")
-    return last.name, last
 
 
 def _until_end(client: ArgoClient, run: Run, *, show: bool) -> Run:

@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +22,10 @@ from typing import Any, TypeVar
 
 from metaflow_hera.embedded.containers import pod_of
 from metaflow_hera.embedded.controller import Operation
-from metaflow_hera.embedded.controller.messages import Action, CreatePod, Event
+from metaflow_hera.embedded.controller.messages import Action, CreatePod, Event, Shutdown
 from metaflow_hera.embedded.controller.operation import LABEL_COMPLETED, LABEL_PHASE
+from metaflow_hera.embedded.crons import CRON_LABEL, Crons
+from metaflow_hera.embedded.events.sensors import Sensors
 from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
 from metaflow_hera.embedded.pods import PodEvent, Pods
 from metaflow_hera.embedded.reader import JSON, dump
@@ -62,6 +64,8 @@ class Engine:
         home: where the pods' folders are.
         max_pods: how many pods may run at once, over all workflows.
         publish: called after each transaction, by the loop's thread, with what changed.
+        submit: checks, stores and starts a workflow in a namespace; see `api.submission`.
+        environment: variables for all pods.
         clock: seconds since the epoch.
     """
 
@@ -71,14 +75,19 @@ class Engine:
         home: Path,
         max_pods: int,
         publish: Callable[[list[Published]], None],
+        submit: Callable[[Engine, str, JSON], JSON],
+        environment: Mapping[str, str],
         clock: Clock = time.time,
     ) -> None:
         self.store = store
         self.home = home
         self.clock = clock
         self._host = socket.gethostname()
-        self._pods = Pods(home, store, max_pods)
+        self._pods = Pods(home, store, max_pods, environment)
         self._publish = publish
+        self._submit = submit
+        self.crons = Crons(store, self)
+        self.sensors = Sensors(store, self)
         self._running: dict[str, Running] = {}
         self._due: dict[str, None] = {}
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
@@ -103,6 +112,7 @@ class Engine:
                 head = self.store.head_by_uid(uid)
                 if head is not None:
                     self.load(self.store.workflow(head))
+            self.crons.load(self.clock())
             self._receive(self._pods.take_up())
             self.store.put_pods(self._pods.take_changed(self._due))
         self._thread.start()
@@ -150,6 +160,20 @@ class Engine:
         running = self._running.get(uid)
         return running.operation.workflow if running else None
 
+    def create(self, namespace: str, workflow: JSON) -> JSON:
+        """Check a workflow, store it and start it; returns it as stored. Raises an Exception that says
+        why not."""
+        with self.store.part():
+            return self._submit(self, namespace, workflow)
+
+    def terminate(self, uid: str) -> None:
+        """End a workflow and its pods at once; one that has ended stays as it is."""
+        workflow = self.workflow(uid)
+        if workflow is not None:
+            workflow["spec"]["shutdown"] = "Terminate"
+            self.touch(uid)
+            self.send(uid, Shutdown("Terminate"))
+
     def add(self, workflow: JSON) -> None:
         """A new workflow: store it and start it."""
         uid = workflow["metadata"]["uid"]
@@ -166,6 +190,7 @@ class Engine:
         self.store.put_spec(workflow)
         self.store.put_nodes(uid, nodes.items(), set(old_nodes) - nodes.keys())
         self._save(workflow, seconds(workflow["metadata"]["creationTimestamp"]))
+        self._tell_cron(workflow)
         self.load(workflow)
 
     def send(self, uid: str, event: Event) -> None:
@@ -217,9 +242,7 @@ class Engine:
         now = self.clock()
         times = [self._ready_at(uid) for uid in self._due]
         times += [running.wake_at for running in self._running.values() if running.wake_at is not None]
-        pods = self._pods.wake_at()
-        if pods is not None:
-            times.append(pods)
+        times += [at for at in (self._pods.wake_at(), self.crons.wake_at()) if at is not None]
         return max(0.0, min(times) - now) if times else None
 
     def _ready_at(self, uid: str) -> float:
@@ -241,9 +264,11 @@ class Engine:
         for uid, running in self._running.items():
             if running.wake_at is not None and running.wake_at <= now:
                 self._due[uid] = None
+        cron_at = self.crons.wake_at()
         if (
             not self._calls
             and not self._pods.must_save()
+            and (cron_at is None or cron_at > now)
             and all(self._ready_at(uid) > now for uid in self._due)
         ):
             return
@@ -251,6 +276,7 @@ class Engine:
             with self.store.turn():
                 while self._calls:
                     answers.append(self._answer(*self._calls.popleft()))
+                self.crons.turn(now)
                 ready = [uid for uid in self._due if self._ready_at(uid) <= now]
                 for uid in ready:
                     del self._due[uid]
@@ -315,6 +341,7 @@ class Engine:
             self._save(workflow, running.created)
         if running.operation.finished:
             del self._running[uid]
+            self._tell_cron(workflow)
         running.rest_until = now + min(MOST_REST, 10 * (time.perf_counter() - began))
 
     def _act(self, uid: str, workflow: JSON, actions: list[Action], now: float) -> None:
@@ -353,3 +380,11 @@ class Engine:
                 self._pods.kill(uid, row.node_id, now)
         self._running.pop(uid, None)
         self._save(workflow, created)
+        self._tell_cron(workflow)
+
+    def _tell_cron(self, workflow: JSON) -> None:
+        """A workflow that a cron workflow started has ended, or goes on again."""
+        if CRON_LABEL in (workflow["metadata"].get("labels") or {}):
+            head = self.store.head_by_uid(workflow["metadata"]["uid"])
+            if head is not None:
+                self.crons.changed(head, workflow["status"].get("phase", ""))

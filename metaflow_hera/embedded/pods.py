@@ -24,7 +24,7 @@ import shutil
 import signal
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +69,12 @@ class Pods:
     only then calls `carry_out`: no signal is sent that a restart would not know of.
     """
 
-    def __init__(self, home: Path, store: Store, limit: int) -> None:
+    def __init__(self, home: Path, store: Store, limit: int, environment: Mapping[str, str]) -> None:
         self._home = str(home / "pods")
         self._cache = str(home / "cache")
         self._store = store
         self._limit = limit
-        self._base = base_environment(os.environ)
+        self._base = {**base_environment(os.environ), **environment}
         self._waiting: OrderedDict[str, deque[str]] = OrderedDict()
         self._running: dict[tuple[str, str], PodRow] = {}
         self._processes: dict[tuple[str, str], Process] = {}

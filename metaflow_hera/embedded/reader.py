@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 JSON = dict[str, Any]
-Resource = Literal["workflowtemplates", "cronworkflows"]
+Resource = Literal["workflowtemplates", "cronworkflows", "sensors"]
 
 
 def dump(value: Any) -> str:
@@ -54,6 +54,17 @@ class PodRow:
     deadline: float | None = None
     kill_at: float | None = None
     killed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An event that a trigger of a sensor has for one of its dependencies; `at` is in seconds since the
+    epoch."""
+
+    trigger: str
+    dependency: str
+    at: float
+    event: JSON
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -99,6 +110,27 @@ class Reader:
         )
         return [(name, json.loads(labels), text) for name, labels, text in rows]
 
+    def all_objects(self, resource: Resource, namespace: str = "") -> list[JSON]:
+        """The objects of a kind, of all namespaces or of one."""
+        return [json.loads(text) for _, _, text in self.objects(resource, namespace)]
+
+    def cron_since(self, namespace: str, name: str) -> float | None:
+        """Until when the schedule of a cron workflow has been looked at, in seconds since the epoch."""
+        row = self._db.execute(
+            "SELECT since FROM crons WHERE namespace=? AND name=?", (namespace, name)
+        ).fetchone()
+        return row[0] if row else None
+
+    def arrived(self, namespace: str, sensor: str) -> list[Arrival]:
+        """The events that a sensor keeps, since it waits for others."""
+        rows = self._db.execute(
+            "SELECT trigger, dependency, at, event FROM arrived WHERE namespace=? AND sensor=? ORDER BY at",
+            (namespace, sensor),
+        )
+        return [
+            Arrival(trigger, dependency, at, json.loads(event)) for trigger, dependency, at, event in rows
+        ]
+
     _HEAD = "SELECT uid, namespace, name, labels, created, finished, metadata, status FROM workflows "
 
     def head(self, namespace: str, name: str) -> Head | None:
@@ -119,6 +151,13 @@ class Reader:
             (namespace, namespace),
         )
         return map(_head, rows.fetchall())
+
+    def labelled(self, namespace: str, label: str, value: str) -> list[Head]:
+        """The workflows of a namespace with a label, without their nodes and specs."""
+        rows = self._db.execute(
+            self._HEAD + "WHERE namespace=? AND json_extract(labels, ?)=?", (namespace, f'$."{label}"', value)
+        )
+        return [_head(row) for row in rows]
 
     def unfinished(self) -> list[str]:
         """The uids of the workflows that go on, oldest first."""

@@ -27,8 +27,10 @@ import uvicorn
 
 from metaflow_hera import __version__
 from metaflow_hera.embedded.api.app import application
+from metaflow_hera.embedded.api.events import open_path
 from metaflow_hera.embedded.api.http import Services
 from metaflow_hera.embedded.api.streams import Hub
+from metaflow_hera.embedded.api.submission import submitted
 from metaflow_hera.embedded.engine import Engine
 from metaflow_hera.embedded.reader import Reader
 from metaflow_hera.embedded.store import Store
@@ -49,9 +51,9 @@ def write_private(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def read_token(home: Path) -> str:
-    """The token of this home, made once."""
-    path = home / "token"
+def read_secret(home: Path, name: str) -> str:
+    """A secret of this home, made once: its token, or that of the webhook for events."""
+    path = home / name
     try:
         token = path.read_text(encoding="utf-8").strip()
         path.chmod(0o600)
@@ -137,13 +139,15 @@ class HttpServer(uvicorn.Server):
 async def serve(home: Path, port: int | None) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
     loop = asyncio.get_running_loop()
-    token, limit = read_token(home), max_pods()
+    token, webhook, limit = read_secret(home, "token"), read_secret(home, "webhook"), max_pods()
     sock = listen(home, port)
+    url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+    environment = {"EMBEDDED_ARGO_EVENTS_URL": f"{url}{open_path(webhook)}"}
     hub = Hub(loop)
     database = home / "argo.db"
-    engine = Engine(Store(database), home, limit, hub.publish)
+    engine = Engine(Store(database), home, limit, hub.publish, submitted, environment)
     config = uvicorn.Config(
-        application(Services(Reader(database), engine), hub, token),
+        application(Services(Reader(database), engine), hub, token, webhook),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -153,7 +157,6 @@ async def serve(home: Path, port: int | None) -> int:
     server = HttpServer(config, hub)
     loop.add_signal_handler(signal.SIGCHLD, engine.child_ended)
     engine.start(on_failure=lambda: loop.call_soon_threadsafe(server.end))
-    url = f"http://127.0.0.1:{sock.getsockname()[1]}"
     facts = {
         "url": url,
         "pid": os.getpid(),

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from metaflow_hera.embedded.reader import JSON, PodRow, Reader, Resource, connect, dump
+from metaflow_hera.embedded.reader import JSON, Arrival, PodRow, Reader, Resource, connect, dump
 from metaflow_hera.errors import ConfigurationError
 
 # Each entry brings a database from the version of its index to the next one. Never edit an entry
@@ -49,6 +49,15 @@ MIGRATIONS = [
         PRIMARY KEY (uid, node_id)
     );
     CREATE INDEX pods_to_do ON pods (number) WHERE state != 'ended';
+    """,
+    """
+    CREATE TABLE crons (
+        namespace TEXT NOT NULL, name TEXT NOT NULL, since REAL NOT NULL, PRIMARY KEY (namespace, name)
+    ) WITHOUT ROWID;
+    CREATE TABLE arrived (
+        namespace TEXT NOT NULL, sensor TEXT NOT NULL, trigger TEXT NOT NULL, dependency TEXT NOT NULL,
+        at REAL NOT NULL, event TEXT NOT NULL, PRIMARY KEY (namespace, sensor, trigger, dependency)
+    ) WITHOUT ROWID;
     """,
 ]
 VERSION = len(MIGRATIONS)
@@ -137,7 +146,7 @@ class Store(Reader):
         return self._version
 
     def put_object(self, resource: Resource, obj: JSON) -> None:
-        """Store a workflow template or cron workflow under its namespace and name."""
+        """Store an object of a kind that only the API changes under its namespace and name."""
         meta = obj["metadata"]
         self._connection.execute(
             "INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?,?)",
@@ -148,10 +157,31 @@ class Store(Reader):
         )  # fmt: skip
 
     def delete_object(self, resource: Resource, namespace: str, name: str) -> None:
-        """Forget a workflow template or cron workflow."""
+        """Forget such an object."""
         self.next_version()
         self._connection.execute(
             "DELETE FROM objects WHERE resource=? AND namespace=? AND name=?", (resource, namespace, name)
+        )
+
+    def put_cron_since(self, namespace: str, name: str, since: float | None) -> None:
+        """Note until when a cron workflow's schedule has been looked at; None forgets it."""
+        if since is None:
+            self._connection.execute("DELETE FROM crons WHERE namespace=? AND name=?", (namespace, name))
+        else:
+            self._connection.execute("INSERT OR REPLACE INTO crons VALUES (?,?,?)", (namespace, name, since))
+
+    def put_arrival(self, namespace: str, sensor: str, arrival: Arrival) -> None:
+        """Keep an event for a trigger of a sensor, in place of an older one for the same dependency."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO arrived VALUES (?,?,?,?,?,?)",
+            (namespace, sensor, arrival.trigger, arrival.dependency, arrival.at, dump(arrival.event)),
+        )
+
+    def forget_arrivals(self, namespace: str, sensor: str, trigger: str | None = None) -> None:
+        """Forget the events that a sensor keeps, or one of its triggers."""
+        self._connection.execute(
+            "DELETE FROM arrived WHERE namespace=? AND sensor=? AND (trigger=? OR ? IS NULL)",
+            (namespace, sensor, trigger, trigger),
         )
 
     def put_workflow(self, workflow: JSON, created: float, finished: float | None) -> None:

@@ -21,6 +21,9 @@ _STREAMS = "how a container is attached to; a process writes to its log"
 _TURNS = "which workflow a busy controller takes up first; here they take turns"
 _LOGS = "where to archive logs; they are kept beside the run"
 _DISK = "the medium of a volume; here it is a folder on this machine's disk"
+_BUS = "whence an event comes; here all come from one place"
+_SENSOR_POD = "the pod of a sensor; here the server does its work"
+_ONCE = "how an event is delivered; here it is stored together with what it starts"
 _SCHEDULER = "what a scheduler sets aside; here as many pods run at once as the machine has cores"
 
 # The kinds of nested objects: "[X]" is a list of X.
@@ -203,6 +206,68 @@ SHAPES: dict[str, Shape] = {
     ),
     "backoff": Shape({"cap": "", "duration": "", "factor": "", "maxDuration": ""}, {}, frozenset()),
     "templateRef": Shape({"name": ""}, {}, _words("clusterScope")),
+    "sensorSpec": Shape(
+        {"dependencies": "[dependency]", "triggers": "[trigger]"},
+        {
+            "eventBusName": _BUS,
+            "replicas": _SENSOR_POD,
+            "revisionHistoryLimit": _SENSOR_POD,
+            "template": _SENSOR_POD,
+            "loggingFields": _SENSOR_POD,
+        },
+        _words("errorOnFailedRound"),
+    ),
+    "dependency": Shape(
+        {"filters": "filters", "name": ""},
+        {"eventName": _BUS, "eventSourceName": _BUS},
+        _words("filtersLogicalOperator transform"),
+    ),
+    "filters": Shape(
+        {
+            "data": "[dataFilter]",
+            "dataLogicalOperator": "",
+            "exprLogicalOperator": "",
+            "exprs": "[exprFilter]",
+        },
+        {},
+        _words("context script time"),
+    ),
+    "dataFilter": Shape({"comparator": "", "path": "", "type": "", "value": ""}, {}, _words("template")),
+    "exprFilter": Shape({"expr": "", "fields": "[field]"}, {}, frozenset()),
+    "field": Shape({"name": "", "path": ""}, {}, frozenset()),
+    "trigger": Shape(
+        {"template": "triggerTemplate"},
+        {"atLeastOnce": _ONCE, "retryStrategy": _ONCE},
+        _words("dlqTrigger parameters policy rateLimit"),
+    ),
+    "triggerTemplate": Shape(
+        {
+            "argoWorkflow": "workflowTrigger",
+            "conditions": "",
+            "conditionsReset": "[reset]",
+            "k8s": "workflowTrigger",
+            "name": "",
+        },
+        {},
+        _words(
+            "awsLambda azureEventHubs azureServiceBus custom email http kafka log nats openFaas openWhisk "
+            "pulsar slack"
+        ),
+    ),
+    "reset": Shape({"byTime": "byTime"}, {}, frozenset()),
+    "byTime": Shape({"cron": "", "timezone": ""}, {}, frozenset()),
+    "workflowTrigger": Shape(
+        {"operation": "", "parameters": "[triggerParameter]", "source": "source"},
+        {},
+        _words("args liveObject patchStrategy"),
+    ),
+    "source": Shape({"inline": "", "resource": ""}, {}, _words("configmap file git s3 url")),
+    "triggerParameter": Shape({"dest": "", "operation": "", "src": "parameterSource"}, {}, frozenset()),
+    "parameterSource": Shape(
+        {"dataKey": "", "dataTemplate": "", "dependencyName": "", "value": ""},
+        {},
+        _words("contextKey contextTemplate useRawData"),
+    ),
     "workflowMetadata": Shape({"annotations": "", "labels": ""}, {}, _words("labelsFrom")),
 }
 

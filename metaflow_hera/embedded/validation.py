@@ -56,6 +56,15 @@ def validate_template(obj: JSON, *, lint: bool = False) -> None:
         raise Invalid(str(error), LINT if lint else INVALID) from error
 
 
+def check_workflow_rules(obj: JSON) -> None:
+    """Check a WorkflowTemplate by Argo's own rules, those fields included that no process can have.
+    Raises Invalid."""
+    try:
+        Validator(obj.get("spec") or {}, obj.get("metadata") or {}, lint=True, is_template=True).check()
+    except Broken as error:
+        raise Invalid(str(error), LINT) from error
+
+
 def normalise(obj: JSON) -> JSON:
     """The object as Argo's server gives it back: without unknown fields, with what Go writes always."""
     normal = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind")}

@@ -55,6 +55,12 @@ def parse_path(text: str) -> Path:
     return tuple(int(index) for index in text.split("-")[1:])
 
 
+def task_key(step: str, task_id: str) -> TaskKey:
+    """The task of a step that has this id."""
+    path, _, turn = task_id.removeprefix(step).partition("_")
+    return TaskKey(step, parse_path(path), int(turn) if turn else None)
+
+
 def input_tasks(graph: Graph, task: TaskKey, run: RunSoFar) -> list[TaskKey]:
     """The tasks that precede a task, in the order in which Metaflow gives them.
 

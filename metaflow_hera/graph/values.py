@@ -25,6 +25,12 @@ NOT_GIVEN = "null"
 TAGS_PARAMETER = "metaflow-run-tags"
 """The workflow's parameter with the tags of one run, a JSON list."""
 
+SCHEDULED_TIME_PARAMETER = "metaflow-scheduled-time"
+"""The workflow's parameter with the time that a run was scheduled for, in RFC 3339's form."""
+TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
+"""Where Argo notes which template a workflow was submitted from; here also on those started otherwise."""
+OWN_PARAMETERS = (TAGS_PARAMETER, SCHEDULED_TIME_PARAMETER)
+
 
 def is_plain(value: str) -> bool:
     """Whether Argo and Kubernetes hand the text on as it is."""
@@ -64,3 +70,8 @@ def decode(text: str) -> str | None:
     if text.startswith(ENCODED):
         return base64.b64decode(text[len(ENCODED) :]).decode("utf-8", "surrogateescape")
     return text
+
+
+def sensor_name(deployment: str) -> str:
+    """The name of a deployment's sensor: Argo Events takes no dots. It is that of Metaflow's own plugin."""
+    return deployment.replace(".", "-")

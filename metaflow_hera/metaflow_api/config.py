@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from metaflow import metaflow_config
-from metaflow.metaflow_config_funcs import config_values
+from metaflow.metaflow_config_funcs import config_values, from_conf
 from metaflow.plugins.datastores.local_storage import LocalStorage
 from metaflow.user_configs.config_options import ConfigInput
 
@@ -26,6 +27,9 @@ POD_CONFIG = (
     "AWS_SECRETS_MANAGER_DEFAULT_REGION",
     "GCP_SECRET_MANAGER_PREFIX",
     "AZURE_KEY_VAULT_PREFIX",
+    "ARGO_EVENTS_EVENT",
+    "ARGO_EVENTS_EVENT_SOURCE",
+    "ARGO_EVENTS_SERVICE_ACCOUNT",
 )
 """The settings that Metaflow's own plugin hands to a pod, as far as they are set."""
 
@@ -39,6 +43,56 @@ def local_root() -> str:
     """The folder that holds `.metaflow`, the local datastore and metadata, of this working directory."""
     root: str = LocalStorage.get_datastore_root_from_config(lambda *_, **__: None)
     return os.path.dirname(os.path.abspath(root))
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where people look at runs: Metaflow's page and Argo's, without a slash at the end; None where
+    there is none."""
+
+    metaflow: str | None
+    argo: str | None
+
+
+def links() -> Links:
+    """The pages that Metaflow is configured for."""
+
+    def bare(url: str | None) -> str | None:
+        return url.rstrip("/") if url else None
+
+    return Links(bare(metaflow_config.UI_URL), bare(metaflow_config.ARGO_WORKFLOWS_UI_URL))
+
+
+def own_setting(name: str) -> str | None:
+    """A setting of this package's: METAFLOW_HERA_NAME, in the environment or in Metaflow's configuration."""
+    value = from_conf(f"HERA_{name}")
+    return None if value in (None, "") else str(value)
+
+
+@dataclass(frozen=True)
+class EventsConfig:
+    """What Metaflow is configured with of Argo Events; None where it is not."""
+
+    bus: str
+    source: str | None
+    event: str | None
+    service_account: str | None
+    sensor_namespace: str | None
+    webhook: str | None
+
+
+def events_config() -> EventsConfig:
+    """Metaflow's configuration of Argo Events."""
+    namespace = metaflow_config.ARGO_EVENTS_SENSOR_NAMESPACE
+    return EventsConfig(
+        bus=str(metaflow_config.ARGO_EVENTS_EVENT_BUS),
+        source=metaflow_config.ARGO_EVENTS_EVENT_SOURCE,
+        event=metaflow_config.ARGO_EVENTS_EVENT,
+        service_account=metaflow_config.ARGO_EVENTS_SERVICE_ACCOUNT,
+        # By default Metaflow takes the namespace of its own configuration, and not that of ARGO_NAMESPACE.
+        sensor_namespace=namespace if namespace != metaflow_config.KUBERNETES_NAMESPACE else None,
+        webhook=metaflow_config.ARGO_EVENTS_WEBHOOK_URL,
+    )
 
 
 def pod_environment(flow: LoadedFlow, token: str, *, same_machine: bool) -> Mapping[str, str]:
@@ -65,6 +119,7 @@ def pod_environment(flow: LoadedFlow, token: str, *, same_machine: bool) -> Mapp
         "METAFLOW_SERVICE_HEADERS": json.dumps(metaflow_config.SERVICE_HEADERS)
         if metaflow_config.SERVICE_HEADERS
         else None,
+        "METAFLOW_ARGO_EVENTS_WEBHOOK_URL": metaflow_config.ARGO_EVENTS_INTERNAL_WEBHOOK_URL,
         "METAFLOW_USER": "argo-workflows",
         "METAFLOW_OWNER": user(),
         "METAFLOW_DEFAULT_DATASTORE": flow.datastore,
@@ -73,6 +128,9 @@ def pod_environment(flow: LoadedFlow, token: str, *, same_machine: bool) -> Mapp
         "METAFLOW_PRODUCTION_TOKEN": token,
         "METAFLOW_VERSION": json.dumps(info, sort_keys=True),
     }
+    if metaflow_config.ARGO_EVENTS_WEBHOOK_URL:
+        env["METAFLOW_ARGO_EVENTS_EVENT_BUS"] = metaflow_config.ARGO_EVENTS_EVENT_BUS
+        env["METAFLOW_ARGO_EVENTS_WEBHOOK_AUTH"] = metaflow_config.ARGO_EVENTS_WEBHOOK_AUTH
     if flow.configs:
         # Where in the code package each value is: the tasks see those of the deployment.
         keys = {name: ConfigInput.make_key_name(name) for name in flow.configs}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -17,13 +17,15 @@ from metaflow.plugins import DATASTORES
 from metaflow.util import compress_list
 
 from metaflow_hera.errors import RunFailed
-from metaflow_hera.graph.tasks import TaskKey
+from metaflow_hera.graph.tasks import TaskKey, task_key
 
-__all__ = ["MAX_ATTEMPTS", "RunStore"]
+__all__ = ["MAX_ATTEMPTS", "REASON", "RunStore"]
 
 PARAMETERS_STEP = "_parameters"
 PARAMETERS_TASK = "parameters"
 """The id of the task that holds a run's parameters."""
+REASON = "reason"
+"""The note that a failed attempt leaves about why it failed."""
 FEW = 10
 """Up to so many tasks are asked for one by one: to list them, Metaflow starts a process of its own on S3."""
 
@@ -58,6 +60,27 @@ class RunStore:
             for store in self._store.get_task_datastores(pathspecs=[self.pathspec(task) for task in tasks])
         }
         return [task for task in tasks if (task.step, task.task_id) in found]
+
+    def failed(self, steps: Sequence[str], limit: int) -> list[tuple[str, str]]:
+        """The tasks of steps that were begun and have not ended well: step/task, and why as far as they told.
+
+        Why is asked of the first `limit` of them only.
+        """
+        places = [self._storage.path_join(self._store.flow_name, self._run_id, step) for step in steps]
+        tasks = [entry.path for entry in self._storage.list_content(places) if not entry.is_file]
+        files: dict[str, set[str]] = {}
+        for entry in self._storage.list_content(tasks):
+            folder, _, name = str(entry.path).rpartition("/")
+            files.setdefault(folder, set()).add(name)
+        failed = [
+            task_key(*folder.rsplit("/", 2)[1:])
+            for folder, names in sorted(files.items())
+            if _has_failed(names)
+        ]
+        return [
+            (f"{task.step}/{task.task_id}", (self.latest(task, 0, REASON) or "") if number < limit else "")
+            for number, task in enumerate(failed)
+        ]
 
     def cardinality(self, task: TaskKey) -> int:
         """How many items a foreach task found, or tasks a gang has.
@@ -136,6 +159,17 @@ class RunStore:
     def _ended_well(self, task: TaskKey) -> Any:
         """What a task has stored, None if it has not ended well."""
         try:
-            return self._store.get_task_datastore(self._run_id, task.step, task.task_id)
+            found = self._store.get_task_datastore(self._run_id, task.step, task.task_id)
         except DataException:
             return None
+        # What a failed attempt has is stored as well.
+        return None if self.left([task], found.attempt, REASON) else found
+
+
+def _has_failed(files: Collection[str]) -> bool:
+    """Whether the last attempt of a task was begun and has not ended well, by the names of its files."""
+    attempts = [int(name.partition(".")[0]) for name in files if name.endswith(".attempt.json")]
+    if not attempts:
+        return False
+    last = max(attempts)
+    return f"{last}.DONE.lock" not in files or f"{last}.hera_{REASON}" in files

@@ -21,6 +21,7 @@ from metaflow.unbounded_foreach import UBF_CONTROL
 
 import metaflow_hera
 from metaflow_hera.metaflow_api.cards import share_cards
+from metaflow_hera.metaflow_api.events import publish_end, tell_current
 from metaflow_hera.metaflow_api.settings import FILE_NAME
 
 NAME = "hera_internal"
@@ -77,13 +78,18 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
         ubf_context: Any,
         inputs: Any,
     ) -> None:
-        """Register where the task runs, under the names that Metaflow's own Argo plugin uses."""
+        """Register where the task runs and what started it, under the names that Metaflow's own plugin
+        uses."""
+        self._task = (run_id, task_id)
+        triggers = tell_current(os.environ)
         values = {
             "argo-workflow-template": os.environ.get("ARGO_WORKFLOW_TEMPLATE"),
             "argo-workflow-name": os.environ.get("ARGO_WORKFLOW_NAME"),
             "argo-workflow-namespace": os.environ.get("ARGO_WORKFLOW_NAMESPACE"),
             "argo-workflow-template-owner": os.environ.get("METAFLOW_OWNER"),
         }
+        if triggers and step_name == graph.start_step:
+            values["execution-triggers"] = json.dumps(triggers)
         entries = [
             MetaDatum(field=name, value=value, type=name, tags=[f"attempt_id:{retry_count}"])
             for name, value in values.items()
@@ -149,6 +155,9 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
                 return
             _write_output(json.dumps(list(range(items)), separators=(",", ":")))
         Path(os.environ[FINISHED_ENV]).touch()
+        if is_task_ok:
+            run_id, task_id = self._task
+            publish_end(flow.name, step_name, run_id, task_id, is_last=step_name == graph.end_step)
 
 
 def _items(flow: Any) -> int | None:

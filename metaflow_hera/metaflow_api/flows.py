@@ -122,7 +122,7 @@ class LoadedFlow:
     @cached_property
     def parameters(self) -> Sequence[Parameter]:
         """The Parameters, their defaults evaluated. Raises FlowError when a deploy-time function fails."""
-        with _metaflow_errors():
+        with metaflow_errors():
             return [_parameter(name, param) for name, param in self._own_parameters()]
 
     @property
@@ -150,7 +150,7 @@ class LoadedFlow:
         """How often a step is retried. Raises FlowError where that is no number."""
         user_code = error = 0
         minutes = 2
-        with _metaflow_errors():
+        with metaflow_errors():
             for deco in self.state.graph[step].decorators:
                 deco_user_code, deco_error = deco.step_task_retry_count()
                 user_code, error = max(user_code, deco_user_code), max(error, deco_error)
@@ -195,7 +195,7 @@ class LoadedFlow:
     def lint(self) -> None:
         """Check the flow with Metaflow's lint. Raises FlowError for what it finds."""
         state = self.state
-        with _metaflow_errors():
+        with metaflow_errors():
             state.check(state.graph, state.flow, state.environment, pylint=state.pylint)
 
     def values_of(self, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,7 +204,7 @@ class LoadedFlow:
         Raises FlowError for the file of an IncludeFile that cannot be stored.
         """
         found = {}
-        with _metaflow_errors():
+        with metaflow_errors():
             for _, param in self._own_parameters():
                 key = param.name.replace("-", "_").lower()
                 if key in options:
@@ -234,7 +234,7 @@ def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
     flow_class = _flow_class(_import_script(path), file)
     # Metaflow takes the script's place, name and folder from here, as for `python flow.py`.
     sys.argv = [str(path)]
-    with _metaflow_errors(), flow_context(flow_class):
+    with metaflow_errors(), flow_context(flow_class):
         state = CliState(flow_class(use_cli=False))
         state.entrypoint = [sys.executable, str(path)]
         command_line(flow_class).main(
@@ -335,7 +335,7 @@ def _kind(param_type: Any) -> str:
 
 
 @contextlib.contextmanager
-def _metaflow_errors() -> Iterator[None]:
+def metaflow_errors() -> Iterator[None]:
     """Turns Metaflow's errors into ours."""
     try:
         yield

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from metaflow_hera.errors import MetaflowHeraError, RunFailed
 from metaflow_hera.metaflow_api.commands import run_command
-from metaflow_hera.metaflow_api.datastore import MAX_ATTEMPTS, RunStore
+from metaflow_hera.metaflow_api.datastore import MAX_ATTEMPTS, REASON, RunStore
 from metaflow_hera.metaflow_api.decorator import FINISHED_ENV, REASON_ENV
 from metaflow_hera.metaflow_api.heartbeat import Heartbeats
 from metaflow_hera.metaflow_api.metadata import register_end
@@ -167,6 +167,7 @@ class Attempts:
                 Path(path).write_bytes(reason.encode()[:MESSAGE_LIMIT])
             if gang is not None:
                 gang.give_up()
+            self.store.leave(task.key, attempt, REASON, reason or f"exit code {code}")
             register_end(
                 task.flow,
                 self.settings.metadata,

@@ -1,4 +1,5 @@
-"""The life of a pod: its task, or the turns of its loop, and the exit code that Argo sees."""
+"""The life of a pod: its task, the turns of its loop or the hooks of its run, and the exit code that
+Argo sees."""
 
 from __future__ import annotations
 
@@ -6,9 +7,11 @@ import os
 from collections.abc import Sequence
 
 from metaflow_hera.metaflow_api.datastore import RunStore
+from metaflow_hera.metaflow_api.events import take_from
 from metaflow_hera.metaflow_api.settings import load_pod_settings
 from metaflow_hera.runtime.arguments import take_parameters
 from metaflow_hera.runtime.attempts import Attempts
+from metaflow_hera.runtime.hooks import HOOKS_ENV, run_hooks
 from metaflow_hera.runtime.task import PodTask
 from metaflow_hera.runtime.turns import run_turns
 
@@ -18,7 +21,10 @@ def main(said: Sequence[tuple[float, str]] = ()) -> int:
 
     `said` holds what the bootstrap printed, with the times: the first lines of the task's log.
     """
+    take_from(os.environ)
     settings = load_pod_settings()
+    if HOOKS_ENV in os.environ:
+        return run_hooks(settings)
     task = PodTask.from_environment(os.environ)
     store = RunStore(task.flow, os.environ["METAFLOW_CODE_DS"], settings.datastore_root, task.run_id)
     attempts = Attempts(settings, store, take_parameters(), said)

@@ -60,9 +60,10 @@ def container_fields(compute: Compute) -> dict[str, Any]:
     }
 
 
-def image_pull_secrets(pods: Iterable[Compute]) -> list[str] | None:
-    """The image pull secrets of all pods of a workflow."""
-    return list(dict.fromkeys(name for compute in pods for name in compute.image_pull_secrets)) or None
+def image_pull_secrets(pods: Iterable[Compute], more: Iterable[str]) -> list[str] | None:
+    """The image pull secrets of all pods of a workflow, and more of them."""
+    own = (name for compute in pods for name in compute.image_pull_secrets)
+    return list(dict.fromkeys((*own, *more))) or None
 
 
 def _volumes(compute: Compute) -> list[EmptyDirVolume | ExistingVolume]:

@@ -12,47 +12,74 @@ from hera.workflows.models import Parameter as ParameterModel
 
 from metaflow_hera.errors import FlowError, UnsupportedError
 from metaflow_hera.graph import values
-from metaflow_hera.metaflow_api import flows
+from metaflow_hera.metaflow_api.flows import LoadedFlow
+from metaflow_hera.metaflow_api.flows import Parameter as FlowParameter
+from metaflow_hera.translation.events import Events
 
 ANNOTATION = "metaflow/parameters"
 
 
-def workflow_parameters(parameters: Iterable[flows.Parameter]) -> list[ParameterModel]:
-    """The parameters of the workflow, with the defaults evaluated at deployment, and one for a run's tags.
+def workflow_parameters(flow: LoadedFlow, events: Events | None) -> list[ParameterModel]:
+    """The parameters of the workflow.
 
-    One that must be given has no value: Argo itself refuses to start a run without it.
+    The flow's own, with the defaults evaluated at deployment; one for a run's tags; where the flow is
+    scheduled
+    one for the time, and for each event that may start it one. A Parameter that must be given has no
+    value: Argo itself refuses to start a run without it.
     """
-    tags = Parameter(name=values.TAGS_PARAMETER, description="Tags for this run, a JSON list", value="[]")
     own = [
         Parameter(
             name=parameter.name,
             description=_plain(parameter.help),
             # Hera takes None for a value, JSON's null.
             value=MISSING if parameter.must_be_given else values.encode(parameter.default),
-        ).as_argument()
-        for parameter in parameters
+        )
+        for parameter in flow.parameters
     ]
-    return [*own, tags.as_argument()]
-
-
-def environment(parameters: Iterable[flows.Parameter]) -> list[Env]:
-    """The variables in which pods get the values, as Metaflow's `init` reads them, and a run's tags.
-
-    The first step's pod alone uses the values; having them in all lets all steps share a template.
-    """
-    return [
-        Env(name="METAFLOW_HERA_RUN_TAGS", value="{{workflow.parameters." + values.TAGS_PARAMETER + "}}"),
-        *(
-            Env(
-                name="METAFLOW_INIT_" + parameter.name.upper().replace("-", "_"),
-                value="{{workflow.parameters." + parameter.name + "}}",
+    about_run = [
+        Parameter(name=values.TAGS_PARAMETER, description="Tags for this run, a JSON list", value="[]")
+    ]
+    if flow.schedules:
+        about_run.append(
+            Parameter(
+                name=values.SCHEDULED_TIME_PARAMETER,
+                description="The time that a schedule started this run for",
+                value=values.NOT_GIVEN,
             )
-            for parameter in parameters
-        ),
+        )
+    if events is not None:
+        about_run += [
+            Parameter(
+                name=dependency.name,
+                description=f"The event {dependency.trigger.name} that started this run",
+                value=values.NOT_GIVEN,
+            )
+            for dependency in events.dependencies
+        ]
+    return [parameter.as_argument() for parameter in (*own, *about_run)]
+
+
+def environment(flow: LoadedFlow, events: Events | None) -> list[Env]:
+    """The variables in which pods get the workflow's parameters.
+
+    Those of the flow as Metaflow's `init` reads them: the first step's pod alone uses them, and having
+    them in all lets all steps share a template.
+    """
+    found = {"METAFLOW_HERA_RUN_TAGS": values.TAGS_PARAMETER}
+    if flow.schedules:
+        found["METAFLOW_HERA_SCHEDULED_TIME"] = values.SCHEDULED_TIME_PARAMETER
+    if events is not None:
+        found |= {dependency.variable: dependency.name for dependency in events.dependencies}
+    found |= {
+        "METAFLOW_INIT_" + parameter.name.upper().replace("-", "_"): parameter.name
+        for parameter in flow.parameters
+    }
+    return [
+        Env(name=variable, value="{{workflow.parameters." + name + "}}") for variable, name in found.items()
     ]
 
 
-def annotation(parameters: Iterable[flows.Parameter]) -> str:
+def annotation(parameters: Iterable[FlowParameter]) -> str:
     """What `mfhera trigger` must know of the Parameters to check values; the keys are Metaflow's plugin's."""
     described: Mapping[str, Mapping[str, Any]] = {
         parameter.name: {
@@ -70,13 +97,13 @@ def annotation(parameters: Iterable[flows.Parameter]) -> str:
     return json.dumps(described)
 
 
-def check(parameters: Iterable[flows.Parameter]) -> None:
+def check(parameters: Iterable[FlowParameter]) -> None:
     """Raise FlowError for a Parameter whose default cannot be meant, UnsupportedError for its name."""
     seen: dict[str, str] = {}
     for parameter in parameters:
-        if parameter.name == values.TAGS_PARAMETER:
+        if parameter.name in values.OWN_PARAMETERS:
             raise UnsupportedError(
-                f"A Parameter cannot be called {values.TAGS_PARAMETER!r}, that for a run's tags: rename it."
+                f"A Parameter cannot be called {parameter.name!r}: every run has one of that name. Rename it."
             )
         wanted = None if parameter.default is None else values.misfit(parameter.kind, parameter.default)
         if wanted is not None:

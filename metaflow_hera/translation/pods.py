@@ -23,6 +23,7 @@ from metaflow_hera.metaflow_api.kubernetes import TMPFS_ENV
 from metaflow_hera.metaflow_api.settings import Retries
 from metaflow_hera.translation import parameters
 from metaflow_hera.translation.compute import container_fields
+from metaflow_hera.translation.events import Events
 from metaflow_hera.translation.names import Names
 from metaflow_hera.translation.settings import Settings
 
@@ -84,9 +85,10 @@ class Shape:
 class Pods:
     """The container templates of a flow."""
 
-    def __init__(self, flow: LoadedFlow, settings: Settings, names: Names) -> None:
+    def __init__(self, flow: LoadedFlow, settings: Settings, names: Names, events: Events | None) -> None:
         self._flow = flow
         self._settings = settings
+        self._events = events
         self._names = names
         self._templates: dict[Shape, Container] = {}
 
@@ -118,7 +120,7 @@ class Pods:
             retries=Retries(0, retries.total, retries.minutes_between if retries.total else 0),
             # The turns of a loop have it each for itself, in the pod.
             time_limit=None if step.loops else self._flow.time_limit(step.name),
-            python=self._settings.python or compute.executable or "python",
+            python=self.python(compute),
             # Without what is said elsewhere: pull secrets are the workflow's.
             compute=replace(compute, executable=None, image_pull_secrets=()).to_json(),
             variables=json.dumps(variables, sort_keys=True, default=str),
@@ -148,10 +150,16 @@ class Pods:
             **pod,
         )
 
-    def _environment(self, shape: Shape, compute: Compute) -> list[Env | EnvVar]:
+    def python(self, compute: Compute) -> str:
+        """The interpreter that a pod starts with."""
+        return self._settings.python or compute.executable or "python"
+
+    def common(self, own: Mapping[str, str], user: Mapping[str, Any]) -> list[Env]:
+        """The variables that every pod of the flow has, with its `own`; those of the `user` go after all
+        others."""
         package = self._settings.package
         fixed = {
-            **json.loads(shape.variables),
+            **user,
             **self._settings.environment,
             "METAFLOW_FLOW_NAME": self._flow.name,
             "METAFLOW_FLOW_FILENAME": self._flow.file.name,
@@ -164,11 +172,20 @@ class Pods:
             "ARGO_WORKFLOW_TEMPLATE": self._settings.name,
             "ARGO_WORKFLOW_NAMESPACE": self._settings.kubernetes_namespace,
             "METAFLOW_HERA_MESSAGE": "/dev/termination-log",
+            **own,
         }
-        if self._settings.tags:
-            fixed["METAFLOW_HERA_TAGS"] = json.dumps(list(self._settings.tags))
-        if self._settings.namespace is not None:
-            fixed["METAFLOW_HERA_NAMESPACE"] = self._settings.namespace
+        by_argo = {"METAFLOW_RUN_ID": RUN_ID, "ARGO_WORKFLOW_NAME": "{{workflow.name}}"}
+        return [*_variables(fixed), *(Env(name=name, value=value) for name, value in by_argo.items())]
+
+    def _environment(self, shape: Shape, compute: Compute) -> list[Env | EnvVar]:
+        choices = self._settings.choices
+        fixed = {}
+        if choices.tags:
+            fixed["METAFLOW_HERA_TAGS"] = json.dumps(list(choices.tags))
+        if choices.user_namespace is not None:
+            fixed["METAFLOW_HERA_NAMESPACE"] = choices.user_namespace
+        if not choices.auto_emit_argo_events:
+            fixed["METAFLOW_HERA_NO_EVENTS"] = "1"
         if self._flow.environment != "local":
             # Making an environment changes what was unpacked: it is not to be shared.
             fixed["METAFLOW_HERA_OWN_PACKAGE"] = "1"
@@ -179,15 +196,13 @@ class Pods:
         by_argo = {
             "METAFLOW_STEP_NAME": "{{inputs.parameters.step}}",
             "METAFLOW_HERA_PATH": "{{inputs.parameters.path}}",
-            "METAFLOW_RUN_ID": RUN_ID,
-            "ARGO_WORKFLOW_NAME": "{{workflow.name}}",
         }
         if shape.retries.total:
             by_argo["METAFLOW_HERA_RETRIES"] = "{{retries}}"
         return [
-            *_variables(fixed),
+            *self.common(fixed, json.loads(shape.variables)),
             *(Env(name=name, value=value) for name, value in by_argo.items()),
-            *parameters.environment(self._flow.parameters),
+            *parameters.environment(self._flow, self._events),
             *(
                 EnvVar(name=name, value_from=EnvVarSource(field_ref=ObjectFieldSelector(field_path=path)))
                 for name, path in {**POD_FIELDS, **(GANG_FIELDS if shape.parallel else {})}.items()

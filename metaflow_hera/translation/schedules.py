@@ -1,15 +1,26 @@
-"""@schedule as Argo's cron expressions."""
+"""@schedule as cron workflows: one for each time zone, with all the schedules that are in it."""
 
 from __future__ import annotations
 
-import re
+import hashlib
+from collections.abc import Sequence
 
-from croniter import croniter
+from hera.workflows import CronWorkflow, Parameter
+from hera.workflows.models import Metadata, WorkflowTemplateRef
 
 from metaflow_hera.errors import UnsupportedError
+from metaflow_hera.graph.values import SCHEDULED_TIME_PARAMETER
 from metaflow_hera.metaflow_api.flows import LoadedFlow
+from metaflow_hera.translation.cron import argo_schedule, check_zone
+from metaflow_hera.translation.settings import Settings
 
-DAY_NAMES = re.compile("SUN|MON|TUE|WED|THU|FRI|SAT")
+DEFAULT_ZONE = "UTC"
+"""Metaflow's schedules are in UTC; Argo's, where nothing is said, in the zone of its controller's machine."""
+STARTING_DEADLINE = 3540
+"""Seconds: a firing that was missed is made up for within 59 minutes, before an hourly one comes again.
+That and the next are what Metaflow's own plugin sets."""
+HISTORY_LIMIT = 10_000
+"""Argo by itself keeps the last three runs that succeeded and one that failed."""
 
 
 def check(flow: LoadedFlow) -> None:
@@ -22,32 +33,56 @@ def check(flow: LoadedFlow) -> None:
                 f"Parameter {parameter.name!r} is required and has no default, so no schedule can start the "
                 "flow: give it a default, or take @schedule away."
             )
-    if len(flow.schedules) > 1:
-        raise UnsupportedError("More than one @schedule is not supported yet.")
-    argo_schedule(flow.schedules[0][0])
+    by_zone(flow)
 
 
-def argo_schedule(expression: str) -> str:
-    """Argo's five cron fields for the expression that @schedule holds.
+def by_zone(flow: LoadedFlow) -> dict[str, list[str]]:
+    """The schedules of a flow as Argo's cron expressions, by time zone. Raises UnsupportedError."""
+    found: dict[str, list[str]] = {}
+    for expression, zone in flow.schedules:
+        if zone is not None:
+            check_zone(zone)
+        schedules = found.setdefault(zone or DEFAULT_ZONE, [])
+        schedule = argo_schedule(expression)
+        if schedule not in schedules:
+            schedules.append(schedule)
+    return found
 
-    Metaflow writes AWS's six fields, the last one the year; five fields are Unix's. Raises
-    UnsupportedError for what is not the same in both.
-    """
-    fields = expression.split()
-    if len(fields) == 6 and fields.pop() != "*":
-        raise UnsupportedError(f"@schedule(cron={expression!r}): a year other than * is not supported.")
-    if len(fields) != 5:
-        raise UnsupportedError(f"@schedule(cron={expression!r}) does not have five or six fields.")
-    aws = "?" in fields or len(expression.split()) == 6
-    *others, day, month, weekday = ("*" if part == "?" else part for part in fields)
-    if aws and any(character.isdigit() for character in weekday):
-        raise UnsupportedError(
-            f"@schedule(cron={expression!r}): days of the week as numbers are not supported yet, since AWS "
-            "counts them from 1 and Argo from 0. Write SUN, MON, ..."
-        )
-    if any(mark in DAY_NAMES.sub("", weekday.upper()) + day.upper() for mark in "LW#"):
-        raise UnsupportedError(f"@schedule(cron={expression!r}): L, W and # are not supported.")
-    result = " ".join([*others, day, month, weekday])
-    if not croniter.is_valid(result):
-        raise UnsupportedError(f"@schedule(cron={expression!r}) is not a cron expression.")
-    return result
+
+def cron_workflows(flow: LoadedFlow, settings: Settings, metadata: Metadata) -> Sequence[CronWorkflow]:
+    """The cron workflows of a flow; `metadata` is what they, and what they start, are labelled with."""
+    return [
+        _cron_workflow(settings, metadata, _name(settings.name, number, zone), zone, schedules)
+        for number, (zone, schedules) in enumerate(by_zone(flow).items())
+    ]
+
+
+def _cron_workflow(
+    settings: Settings, metadata: Metadata, name: str, zone: str, schedules: list[str]
+) -> CronWorkflow:
+    choices = settings.choices
+    return CronWorkflow(
+        name=name,
+        namespace=settings.kubernetes_namespace,
+        labels=metadata.labels,
+        annotations=metadata.annotations,
+        schedules=schedules,
+        timezone=zone,
+        concurrency_policy=choices.concurrency_policy or "Allow",
+        starting_deadline_seconds=_or(choices.starting_deadline, STARTING_DEADLINE),
+        successful_jobs_history_limit=_or(choices.successful_history_limit, HISTORY_LIMIT),
+        failed_jobs_history_limit=_or(choices.failed_history_limit, HISTORY_LIMIT),
+        workflow_template_ref=WorkflowTemplateRef(name=settings.name),
+        # Known to the workflows of a cron workflow alone, so it is no default of the template's.
+        arguments=[Parameter(name=SCHEDULED_TIME_PARAMETER, value="{{workflow.scheduledTime}}")],
+    )
+
+
+def _name(deployment: str, number: int, zone: str) -> str:
+    if number == 0:
+        return deployment
+    return f"{deployment}-{hashlib.sha1(zone.encode(), usedforsecurity=False).hexdigest()[:4]}"
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 
 from metaflow_hera.errors import FlowError, UnsupportedError, UsageError
 from metaflow_hera.metaflow_api.compute import asked_namespace, compute_of
+from metaflow_hera.metaflow_api.exit_hooks import exit_hooks
 from metaflow_hera.metaflow_api.flows import LoadedFlow
-from metaflow_hera.translation import schedules
+from metaflow_hera.translation import events, schedules
 from metaflow_hera.translation.compute import container_fields
 
-FLOW_DECORATORS = frozenset({"project", "schedule", "conda_base", "pypi_base"})
+FLOW_DECORATORS = frozenset(
+    {"project", "schedule", "trigger", "trigger_on_finish", "exit_hook", "conda_base", "pypi_base"}
+)
 STEP_DECORATORS = frozenset(
     # These do their work inside the task, by Metaflow's own code, or are translated.
     [
@@ -39,6 +42,8 @@ def check(flow: LoadedFlow) -> None:
         if decorator.name not in FLOW_DECORATORS:
             raise UnsupportedError(f"@{decorator.name} is not supported yet.")
     schedules.check(flow)
+    events.events(flow)
+    exit_hooks(flow)
     for step in flow.graph:
         for decorator in flow.step_decorators(step.name):
             if decorator.name not in STEP_DECORATORS and not decorator.within_task:

@@ -1,14 +1,29 @@
-"""A deployment as text: JSON, YAML that nobody misreads, or the Python that builds it with Hera."""
+"""A deployment as text: JSON, YAML that nobody misreads, or the Python that builds it with Hera; and back."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
-from hera.workflows import CronWorkflow, WorkflowTemplate
-from pydantic import BaseModel
+from hera.events.models import Sensor
+from hera.workflows import CronWorkflow, WorkflowTemplate, models
+from pydantic import BaseModel, ValidationError
+
+from metaflow_hera.errors import UsageError
+from metaflow_hera.translation.template import Companion
+
+JSON = dict[str, Any]
+API_VERSION = "argoproj.io/v1alpha1"
+MODELS: dict[str, type[BaseModel]] = {
+    "WorkflowTemplate": models.WorkflowTemplate,
+    "CronWorkflow": models.CronWorkflow,
+    "Sensor": Sensor,
+    "WorkflowEventBinding": models.WorkflowEventBinding,
+}
+"""The kinds of objects that `create` deploys or writes."""
 
 
 class _Quoted(yaml.SafeDumper):
@@ -23,45 +38,139 @@ _Quoted.add_representer(
 )
 
 
-def to_json(objects: Sequence[WorkflowTemplate | CronWorkflow]) -> str:
+Object = WorkflowTemplate | Companion
+
+
+def as_json(item: Object) -> JSON:
+    """An object of Hera's as Argo and Kubernetes read it."""
+    if isinstance(item, WorkflowTemplate | CronWorkflow):
+        return dict(item.to_dict())
+    body = item.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {"apiVersion": API_VERSION, "kind": type(item).__name__, **body}
+
+
+def to_json(objects: Sequence[JSON]) -> str:
     """The objects as JSON: the one object as it is, several as a Kubernetes List."""
-    items = [item.to_dict() for item in objects]
-    whole = items[0] if len(items) == 1 else {"apiVersion": "v1", "kind": "List", "items": items}
+    whole = objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": [*objects]}
     return json.dumps(whole, indent=2, ensure_ascii=False)
 
 
-def to_yaml(objects: Sequence[WorkflowTemplate | CronWorkflow]) -> str:
+def to_yaml(objects: Sequence[JSON]) -> str:
     """The objects as YAML documents."""
     return "---\n".join(
-        yaml.dump(item.to_dict(), Dumper=_Quoted, sort_keys=False, allow_unicode=True, width=10**9)
-        for item in objects
+        yaml.dump(item, Dumper=_Quoted, sort_keys=False, allow_unicode=True, width=10**9) for item in objects
     )
 
 
-def to_python(objects: Sequence[WorkflowTemplate | CronWorkflow]) -> str:
+def to_python(objects: Sequence[JSON]) -> str:
     """A script that builds the same objects with Hera's models and prints them as JSON."""
+    built = [MODELS[item["kind"]].model_validate(item) for item in objects]
+    kinds = sorted({module for model in built for module in _modules(model)})
     lines = [
-        '"""Built by metaflow_hera. Deploy it with hera.workflows.WorkflowsService, or print it."""',
+        '"""Built by metaflow_hera. Deploy it with Hera\'s services, or print it."""',
         "",
-        "from hera.workflows import models as m",
+        "import json",
         "",
-    ]
-    names = []
-    for item in objects:
-        names.append(_variable(item))
-        lines.append(f"{names[-1]} = {_source(item.build(), 0)}")
-        lines.append("")
-    lines += [
+        *(f"import {module} as {_alias(module)}" for module in kinds),
+        "",
+        "objects = (",
+        *(
+            f"    ({item['kind']!r}, {_source(model, 4)}),"
+            for item, model in zip(objects, built, strict=True)
+        ),
+        ")",
+        "",
         'if __name__ == "__main__":',
-        f"    for item in ({', '.join(names)},):",
-        "        print(item.model_dump_json(by_alias=True, exclude_none=True))",
+        "    for kind, item in objects:",
+        '        body = item.model_dump(mode="json", by_alias=True, exclude_none=True)',
+        f'        print(json.dumps({{"apiVersion": {API_VERSION!r}, "kind": kind, **body}}))',
         "",
     ]
     return "\n".join(lines)
 
 
-def _variable(item: WorkflowTemplate | CronWorkflow) -> str:
-    return "cron_workflow" if isinstance(item, CronWorkflow) else "workflow_template"
+def read(text: str) -> list[JSON]:
+    """The objects in YAML or JSON, those of a Kubernetes List among them.
+
+    Raises UsageError for a text that holds others than `create` deploys.
+    """
+    try:
+        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+    except yaml.YAMLError as error:
+        raise UsageError(f"It is neither YAML nor JSON: {' '.join(str(error).split())}.") from error
+    found: list[JSON] = []
+    for document in documents:
+        is_list = isinstance(document, dict) and document.get("kind") == "List"
+        found += document.get("items") or () if is_list else [document]
+    for item in found:
+        kind = item.get("kind") if isinstance(item, dict) else None
+        if kind not in MODELS:
+            raise UsageError(f"It holds {kind or 'something'}, where there are to be {', '.join(MODELS)}.")
+        try:
+            MODELS[kind].model_validate(item)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise UsageError(f"{kind}: {where}: {first['msg']}.") from error
+    return found
+
+
+FORMS: dict[str, Callable[[Sequence[JSON]], str]] = {"json": to_json, "yaml": to_yaml, "python": to_python}
+"""The forms in which objects are written."""
+
+
+def file_name(item: JSON, form: str) -> str:
+    """The file for an object where each has one of its own."""
+    return f"{item['kind'].lower()}-{item['metadata']['name']}.{form}"
+
+
+def belongs_to(path: Path, deployment: str) -> bool:
+    """Whether a file holds an object of a deployment, as `create` writes them."""
+    try:
+        objects = read(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, UsageError):
+        return False
+    return any(
+        item["metadata"]["name"] == deployment
+        or f"name: {deployment}" in yaml.safe_dump(item).replace('"', "")
+        for item in objects
+    )
+
+
+def service_accounts(objects: Sequence[JSON]) -> list[str]:
+    """The service accounts that the objects name, which must be there."""
+    found: dict[str, None] = {}
+
+    def look(value: Any) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                if key == "serviceAccountName" and item:
+                    found[str(item)] = None
+                look(item)
+        elif isinstance(value, list):
+            for item in value:
+                look(item)
+
+    look([*objects])
+    return list(found)
+
+
+def _modules(value: Any) -> Iterator[str]:
+    if isinstance(value, BaseModel):
+        yield type(value).__module__
+        for name in type(value).model_fields:
+            yield from _modules(getattr(value, name))
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _modules(item)
+
+
+def _alias(module: str) -> str:
+    return module.removeprefix("hera.").replace(".models.", "_").replace(".", "_")
+
+
+def _class(model: BaseModel) -> str:
+    return f"{_alias(type(model).__module__)}.{type(model).__name__}"
 
 
 def _source(value: Any, indent: int) -> str:
@@ -69,10 +178,10 @@ def _source(value: Any, indent: int) -> str:
     pad, end = " " * (indent + 4), " " * indent
     if isinstance(value, BaseModel):
         if set(type(value).model_fields) == {"root"}:
-            return f"m.{type(value).__name__}(root={value.root!r})"  # type: ignore[attr-defined]
+            return f"{_class(value)}(root={value.root!r})"  # type: ignore[attr-defined]
         fields = ((name, getattr(value, name)) for name in type(value).model_fields)
         inner = [f"{pad}{name}={_source(field, indent + 4)}," for name, field in fields if field is not None]
-        return "\n".join([f"m.{type(value).__name__}(", *inner, f"{end})"])
+        return "\n".join([f"{_class(value)}(", *inner, f"{end})"])
     if isinstance(value, list):
         return "\n".join(["[", *(f"{pad}{_source(item, indent + 4)}," for item in value), f"{end}]"])
     if isinstance(value, dict):

@@ -98,6 +98,7 @@ def create(
     only_yaml: bool,
     only_python: bool,
     output: str | None,
+    real_token: bool,
     as_json: bool,
     deployer_attribute_file: str | None,
     **given: Any,
@@ -107,12 +108,12 @@ def create(
         from metaflow_hera import deployment
         from metaflow_hera.cli import deploying
 
-        form = deploying.export_form(only_json, only_yaml, only_python, output)
+        form = deploying.export_form(only_json, only_yaml, only_python, output, real_token)
         flow = _flow(obj)
         flow.lint()
         prepared = deployment.prepare(flow, deployment.CreateOptions(name=obj.deployment_name, **given))
         if form is not None:
-            created = deploying.write_export(prepared, form, output)
+            created = deploying.write_export(prepared, form, output, real_token)
             more = {"workflow_template": created.objects.template.to_dict()}
         else:
             command = f"python {shlex.quote(sys.argv[0])} hera"

@@ -4,5 +4,6 @@ STEP_DECORATORS_DESC = [
     ("hera_internal", "metaflow_hera.metaflow_api.decorator.HeraInternalDecorator"),
     ("kubernetes", "metaflow_hera.metaflow_api.kubernetes.KubernetesDecorator"),
 ]
+FLOW_DECORATORS_DESC = [("schedule", "metaflow_hera.metaflow_api.schedule.ScheduleDecorator")]
 CLIS_DESC = [("hera", ".hera_cli.cli")]
 DEPLOYER_IMPL_PROVIDERS_DESC = [("hera", ".hera_deployer.HeraDeployer")]

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from metaflow_hera.embedded import validation
-from metaflow_hera.embedded.api import crons, streams, templates, workflows
+from metaflow_hera.embedded.api import crons, events, sensors, streams, templates, workflows
 from metaflow_hera.embedded.api.http import (
     INTERNAL,
     UNIMPLEMENTED,
@@ -44,8 +44,8 @@ INFO = {
 }
 
 
-def application(services: Services, hub: Hub, token: str) -> Guard:
-    """The whole API, guarded by the token."""
+def application(services: Services, hub: Hub, token: str, webhook_secret: str) -> Guard:
+    """The whole API, guarded by the token; the webhook also takes a secret in its path."""
 
     def version(call: Call) -> Response:
         return json_response(VERSION)
@@ -65,6 +65,9 @@ def application(services: Services, hub: Hub, token: str) -> Guard:
         *_crud("/cron-workflows", crons),
         ("PUT", f"/cron-workflows{named}/suspend", crons.suspend),
         ("PUT", f"/cron-workflows{named}/resume", crons.resume),
+        *_crud("/sensors", sensors, lint=False),
+        ("POST", "/events/{namespace}/{discriminator}", events.receive),
+        ("POST", "/events/{namespace}/", events.receive),
         ("GET", "/workflows/{namespace}", workflows.list_all),
         ("GET", "/workflows/", workflows.list_all),
         ("POST", "/workflows/{namespace}", workflows.create),
@@ -84,18 +87,21 @@ def application(services: Services, hub: Hub, token: str) -> Guard:
         ("GET", "/workflow-events/", lambda call: streams.watch(call, hub)),
     ]
     routes = [_route(method, f"/api/v1{path}", handler, services) for method, path, handler in table]
+    open_path = events.open_path(webhook_secret)
+    for path in (events.WEBHOOK, f"{events.WEBHOOK}/{{namespace}}", f"{open_path}{{namespace}}"):
+        routes.append(_route("POST", path, events.receive, services))
     routes.append(Route("/{path:path}", _unknown, methods=[*_METHODS]))
-    return Guard(Starlette(routes=routes), token)
+    return Guard(Starlette(routes=routes), token, open_path)
 
 
 _METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 
 
-def _crud(path: str, module: Any) -> list[tuple[str, str, Handler]]:
+def _crud(path: str, module: Any, *, lint: bool = True) -> list[tuple[str, str, Handler]]:
     return [
         ("GET", f"{path}/{{namespace}}", module.list_all),
         ("POST", f"{path}/{{namespace}}", module.create),
-        ("POST", f"{path}/{{namespace}}/lint", module.lint),
+        *([("POST", f"{path}/{{namespace}}/lint", module.lint)] if lint else []),
         ("GET", f"{path}/{{namespace}}/{{name}}", module.get),
         ("PUT", f"{path}/{{namespace}}/{{name}}", module.update),
         ("DELETE", f"{path}/{{namespace}}/{{name}}", module.delete),

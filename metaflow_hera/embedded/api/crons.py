@@ -1,8 +1,7 @@
-"""Cron workflows: stored and served. They do not fire yet; creating one says so in the server's log."""
+"""Cron workflows. When they fire is for `embedded.crons`."""
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -11,6 +10,7 @@ from starlette.responses import Response
 from metaflow_hera.embedded import validation
 from metaflow_hera.embedded.api import objects
 from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, json_response, text_response
+from metaflow_hera.embedded.api.objects import Changed
 from metaflow_hera.embedded.cron_schedule import check_schedule
 from metaflow_hera.embedded.reader import JSON
 from metaflow_hera.embedded.store import Store
@@ -19,8 +19,6 @@ RESOURCE: Final = "cronworkflows"
 NEW_STATUS = {
     "active": None, "lastScheduledTime": None, "conditions": None, "succeeded": 0, "failed": 0, "phase": "",
 }  # fmt: skip
-
-log = logging.getLogger(__name__)
 
 
 def lint(call: Call) -> Response:
@@ -32,13 +30,7 @@ def lint(call: Call) -> Response:
 
 def create(call: Call) -> Response:
     """Check and store a new cron workflow."""
-    created = objects.create(call, RESOURCE, _given(call))
-    log.warning(
-        "cron workflow %s/%s is stored, but this version of the embedded Argo starts no workflow by schedule",
-        created["metadata"]["namespace"],
-        created["metadata"]["name"],
-    )
-    return json_response(created)
+    return json_response(objects.create(call, RESOURCE, _given(call), _tell(call)))
 
 
 def get(call: Call) -> Response:
@@ -53,12 +45,14 @@ def list_all(call: Call) -> Response:
 
 def update(call: Call) -> Response:
     """Replace a cron workflow."""
-    return json_response(objects.update(call, RESOURCE, _given(call)))
+    return json_response(objects.update(call, RESOURCE, _given(call), _tell(call)))
 
 
 def delete(call: Call) -> Response:
     """Forget a cron workflow."""
-    return json_response(objects.delete(call, RESOURCE))
+    return json_response(
+        objects.delete(call, RESOURCE, lambda: call.services.engine.crons.forget(call.namespace, call.name))
+    )
 
 
 def suspend(call: Call) -> Response:
@@ -68,7 +62,7 @@ def suspend(call: Call) -> Response:
         cron["spec"]["suspend"] = True
         return cron
 
-    return json_response(objects.modify(call, RESOURCE, change))
+    return json_response(objects.modify(call, RESOURCE, change, _tell(call)))
 
 
 def resume(call: Call) -> Response:
@@ -78,7 +72,13 @@ def resume(call: Call) -> Response:
         cron["spec"].pop("suspend", None)
         return cron
 
-    return json_response(objects.modify(call, RESOURCE, change))
+    return json_response(objects.modify(call, RESOURCE, change, _tell(call)))
+
+
+def _tell(call: Call) -> Changed:
+    """What tells the engine of a change, in its transaction."""
+    engine = call.services.engine
+    return lambda new, old: engine.crons.put(new, old, engine.clock())
 
 
 def _given(call: Call) -> JSON:
@@ -107,7 +107,10 @@ def _given(call: Call) -> JSON:
     workflow: JSON = {"metadata": {"name": metadata.get("name")}, "spec": spec.get("workflowSpec") or {}}
     validation.validate_workflow(workflow, templates=_templates(call, workflow["spec"]))
     spec["workflowSpec"] = validation.normalise(workflow)["spec"]
-    return {"metadata": metadata, "spec": spec, "status": {**NEW_STATUS, **(cron.get("status") or {})}}
+    # One that is replaced goes on with what it has started.
+    stored = call.services.reader.object(RESOURCE, call.namespace, call.path.get("name") or "")
+    status = cron.get("status") or (stored or {}).get("status") or {}
+    return {"metadata": metadata, "spec": spec, "status": {**NEW_STATUS, **status}}
 
 
 def _templates(call: Call, spec: JSON) -> dict[str, JSON]:

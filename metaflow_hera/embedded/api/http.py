@@ -125,28 +125,34 @@ class Guard:
     """Lets through only who has the token, and no web page that a browser was lured to.
 
     The address is reachable by every program and every web page of this machine: the Host header must name
-    this machine (against DNS rebinding), an Origin must be this server, the token must be right.
+    this machine (against DNS rebinding), an Origin must be this server, the token must be right. Paths that
+    begin with `open_path` need none: it holds a secret itself, for those who can send no header.
     """
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], token: str) -> None:
+    def __init__(
+        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], token: str, open_path: str
+    ) -> None:
         self._app = app
         self._token = token.encode()
+        self._open_path = open_path.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            refused = self._refused(dict(scope["headers"]))
+            refused = self._refused(dict(scope["headers"]), str(scope["path"]).encode())
             if refused is not None:
                 await refused.response()(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def _refused(self, headers: Mapping[bytes, bytes]) -> ApiError | None:
+    def _refused(self, headers: Mapping[bytes, bytes], path: bytes) -> ApiError | None:
         host = headers.get(b"host", b"").decode("latin-1")
         if host.partition(":")[0] not in ("127.0.0.1", "localhost"):
             return ApiError(PERMISSION_DENIED, "this server answers to 127.0.0.1 and localhost only")
         origin = headers.get(b"origin")
         if origin is not None and origin.decode("latin-1") != f"http://{host}":
             return ApiError(PERMISSION_DENIED, "this server answers no other web site")
+        if hmac.compare_digest(path[: len(self._open_path)], self._open_path):
+            return None
         given = headers.get(b"authorization", b"").strip()
         if given[:7].lower() == b"bearer ":
             given = given[7:].strip()

@@ -120,7 +120,15 @@ def already_exists(resource: str, metadata: JSON) -> ApiError:
     return ApiError(ALREADY_EXISTS, text)
 
 
-def create(call: Call, resource: Resource, obj: JSON) -> JSON:
+Changed = Callable[[JSON, JSON | None], None]
+"""Called in the transaction that stores an object, with the object and what it was before."""
+
+
+def _nobody(new: JSON, old: JSON | None) -> None:
+    """Who has to know of a change: nobody."""
+
+
+def create(call: Call, resource: Resource, obj: JSON, changed: Changed = _nobody) -> JSON:
     """Store a new object; its answer is the object as stored."""
     engine = call.services.engine
 
@@ -132,6 +140,7 @@ def create(call: Call, resource: Resource, obj: JSON) -> JSON:
         if store.object(resource, call.namespace, created["metadata"]["name"]) is not None:
             raise already_exists(resource, created["metadata"])
         store.put_object(resource, created)
+        changed(created, None)
         return created
 
     return engine.call(change)
@@ -160,7 +169,7 @@ def list_all(call: Call, resource: Resource) -> str:
     return f'{{"metadata":{dump(metadata)},"items":{items}}}'
 
 
-def update(call: Call, resource: Resource, obj: JSON) -> JSON:
+def update(call: Call, resource: Resource, obj: JSON, changed: Changed = _nobody) -> JSON:
     """Replace an object if the caller has seen its latest version, as a PUT of Kubernetes does."""
     given = obj["metadata"]
     if given.get("name", call.name) != call.name:
@@ -188,10 +197,12 @@ def update(call: Call, resource: Resource, obj: JSON) -> JSON:
         theirs = {key: value for key, value in given.items() if value not in (None, {}, [])}
         return {**obj, "metadata": {**theirs, **own}}
 
-    return modify(call, resource, change)
+    return modify(call, resource, change, changed)
 
 
-def modify(call: Call, resource: Resource, change: Callable[[Store, JSON], JSON]) -> JSON:
+def modify(
+    call: Call, resource: Resource, change: Callable[[Store, JSON], JSON], changed: Changed = _nobody
+) -> JSON:
     """Change a stored object; as in Kubernetes a change of nothing makes no new version."""
     engine = call.services.engine
 
@@ -200,21 +211,22 @@ def modify(call: Call, resource: Resource, change: Callable[[Store, JSON], JSON]
         stored = store.object(resource, call.namespace, call.name)
         if stored is None:
             raise not_found(resource, call.name)
-        changed = change(store, copy.deepcopy(stored))
-        if changed == stored:
+        new = change(store, copy.deepcopy(stored))
+        if new == stored:
             return stored
-        meta = changed["metadata"]
+        meta = new["metadata"]
         meta["resourceVersion"] = str(store.next_version())
-        if {**changed, "metadata": None} != {**stored, "metadata": None}:
+        if {**new, "metadata": None} != {**stored, "metadata": None}:
             meta["generation"] = meta.get("generation", 0) + 1
-        check_size(changed)
-        store.put_object(resource, changed)
-        return changed
+        check_size(new)
+        store.put_object(resource, new)
+        changed(new, stored)
+        return new
 
     return engine.call(apply)
 
 
-def delete(call: Call, resource: Resource) -> JSON:
+def delete(call: Call, resource: Resource, gone: Callable[[], None] = lambda: None) -> JSON:
     """Forget an object."""
     engine = call.services.engine
 
@@ -222,6 +234,7 @@ def delete(call: Call, resource: Resource) -> JSON:
         if engine.store.object(resource, call.namespace, call.name) is None:
             raise not_found(resource, call.name)
         engine.store.delete_object(resource, call.namespace, call.name)
+        gone()
         return {}
 
     return engine.call(change)

@@ -17,7 +17,8 @@ from metaflow_hera.embedded.api.http import (
 )
 from metaflow_hera.embedded.api.objects import already_exists, check_labels, generate_name, new_metadata
 from metaflow_hera.embedded.controller import manual
-from metaflow_hera.embedded.reader import JSON
+from metaflow_hera.embedded.engine import Engine
+from metaflow_hera.embedded.reader import JSON, Reader
 from metaflow_hera.errors import ManifestError
 
 RESOURCE = "workflows"
@@ -93,25 +94,36 @@ def resubmit(call: Call, old: JSON) -> JSON:
 def store(call: Call, workflow: JSON, template: JSON | None) -> JSON:
     """Give a checked workflow its metadata and its status, store and start it."""
     engine = call.services.engine
+    return answer(engine.call(lambda: _stored(engine, call.namespace, workflow, template)))
 
-    def change() -> JSON:
-        version, now = engine.store.next_version(), engine.clock()
-        created = copy.deepcopy(workflow)
-        created["metadata"] = new_metadata(RESOURCE, workflow["metadata"], call.namespace, version, now)
-        if engine.store.head(call.namespace, created["metadata"]["name"]) is not None:
-            raise already_exists(RESOURCE, created["metadata"])
-        created["status"] = new_status(template)
-        check_size(created)
-        shown = copy.deepcopy(created)
-        created["status"].update(copy.deepcopy(CONTROLLERS_STATUS))
-        if template is not None:
-            merged = validation.merge_specs(workflow["spec"], template["spec"])
-            created["status"]["storedWorkflowTemplateSpec"] = copy.deepcopy(merged)
-        apply_workflow_metadata(created)
-        engine.add(created)
-        return shown
 
-    return answer(engine.call(change))
+def submitted(engine: Engine, namespace: str, workflow: JSON) -> JSON:
+    """Check, store and start a workflow that the server makes itself, within a transaction of the engine's.
+
+    Raises ApiError or Invalid, which say what is wrong with it.
+    """
+    template = _template(engine.store, namespace, workflow)
+    workflow = {**workflow, "spec": validation.normalise(workflow)["spec"]}
+    check(workflow, template)
+    return _stored(engine, namespace, workflow, template)
+
+
+def _stored(engine: Engine, namespace: str, workflow: JSON, template: JSON | None) -> JSON:
+    version, now = engine.store.next_version(), engine.clock()
+    created = copy.deepcopy(workflow)
+    created["metadata"] = new_metadata(RESOURCE, workflow["metadata"], namespace, version, now)
+    if engine.store.head(namespace, created["metadata"]["name"]) is not None:
+        raise already_exists(RESOURCE, created["metadata"])
+    created["status"] = new_status(template)
+    check_size(created)
+    shown = copy.deepcopy(created)
+    created["status"].update(copy.deepcopy(CONTROLLERS_STATUS))
+    if template is not None:
+        merged = validation.merge_specs(workflow["spec"], template["spec"])
+        created["status"]["storedWorkflowTemplateSpec"] = copy.deepcopy(merged)
+    apply_workflow_metadata(created)
+    engine.add(created)
+    return shown
 
 
 def apply_workflow_metadata(workflow: JSON) -> None:
@@ -183,10 +195,14 @@ def check(workflow: JSON, template: JSON | None, lint: bool = False) -> None:
 
 def template_of(call: Call, workflow: JSON) -> JSON | None:
     """The template that a workflow refers to."""
+    return _template(call.services.reader, call.namespace, workflow)
+
+
+def _template(reader: Reader, namespace: str, workflow: JSON) -> JSON | None:
     name = (workflow["spec"].get("workflowTemplateRef") or {}).get("name")
     if not name:
         return None
-    found = call.services.reader.object("workflowtemplates", call.namespace, name)
+    found = reader.object("workflowtemplates", namespace, name)
     if found is None:
         raise not_found("workflowtemplates", name)
     return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -68,12 +68,22 @@ def should_execute(when: str) -> bool:
         return True
     tree = _parse(when)
     try:
-        result = _evaluate(tree)
+        result = _evaluate(tree, {})
     except _EvaluationError as error:
         raise WhenError(f"Failed to evaluate 'when' expresion '{when}': {error}") from error
     if not isinstance(result, bool):
         raise WhenError(f"Expected boolean evaluation for '{when}'. Got {format_value(result)}")
     return result
+
+
+def holds(expression: str, values: Mapping[str, Any]) -> bool:
+    """Whether a condition holds with values for its variables, as a Sensor's filters have them. Raises
+    WhenError."""
+    try:
+        result = _evaluate(_parse(expression), values)
+    except _EvaluationError as error:
+        raise WhenError(str(error)) from error
+    return result is True
 
 
 @lru_cache(maxsize=4096)
@@ -213,26 +223,28 @@ class _Parser:
             inner = self.list()
             self.at += 1
             return inner
-        return _Node("value", "", (token.value,))
+        return _Node("variable" if token.kind == "VARIABLE" else "value", "", (token.value,))
 
 
-def _evaluate(node: _Node) -> Any:
+def _evaluate(node: _Node, values: Mapping[str, Any]) -> Any:
     if node.kind == "value":
         return node.parts[0]
+    if node.kind == "variable":
+        return values.get(node.parts[0], node.parts[0])
     if node.kind == "list":
-        return [_evaluate(part) for part in node.parts]
-    left = _evaluate(node.parts[0])
+        return [_evaluate(part, values) for part in node.parts]
+    left = _evaluate(node.parts[0], values)
     if node.kind == "PREFIX":
         return _negate(node.operator, left)
     if node.kind == "LOGICALOP":
         if left is (node.operator == "||"):
             return left
-        right = _evaluate(node.parts[1])
+        right = _evaluate(node.parts[1], values)
         for value in (left, right):
             if not isinstance(value, bool):
                 raise _unusable(value, "logical operator", node.operator, "bool")
         return right
-    right = _evaluate(node.parts[1])
+    right = _evaluate(node.parts[1], values)
     return (
         _compare(node.operator, left, right)
         if node.kind == "COMPARATOR"

@@ -1,0 +1,59 @@
+"""The schedules of a deployment as they are at a server, and when they start it next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from heapq import merge
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
+
+from metaflow_hera.argo.client import ArgoClient
+from metaflow_hera.argo.deployments import crons_of
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A cron expression with its time zone."""
+
+    expression: str
+    zone: str
+    suspended: bool
+
+
+@dataclass(frozen=True)
+class Firing:
+    """When a schedule starts its flow; the time is in UTC."""
+
+    time: datetime
+    schedule: Schedule
+
+    @property
+    def in_zone(self) -> str:
+        """The time as the clocks of the schedule's zone show it."""
+        return f"{self.time.astimezone(ZoneInfo(self.schedule.zone)):%Y-%m-%d %H:%M} {self.schedule.zone}"
+
+
+def schedules_of(client: ArgoClient, deployment: str) -> list[Schedule]:
+    """The schedules of a deployment."""
+    return [
+        Schedule(expression, cron["spec"].get("timezone") or "UTC", bool(cron["spec"].get("suspend")))
+        for cron in crons_of(client, deployment)
+        for expression in cron["spec"].get("schedules") or ()
+    ]
+
+
+def firings(schedules: Sequence[Schedule], count: int, after: datetime | None = None) -> list[Firing]:
+    """The next times of all schedules that are not suspended, the first one first."""
+    begin = after or datetime.now(timezone.utc)
+    each = [_firings(schedule, begin) for schedule in schedules if not schedule.suspended]
+    return list(islice(merge(*each, key=lambda firing: firing.time), count))
+
+
+def _firings(schedule: Schedule, after: datetime) -> Iterator[Firing]:
+    times = croniter(schedule.expression, after.astimezone(ZoneInfo(schedule.zone)))
+    while True:
+        yield Firing(times.get_next(datetime).astimezone(timezone.utc), schedule)

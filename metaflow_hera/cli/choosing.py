@@ -1,0 +1,54 @@
+"""Which deployment a verb means, and the server that it is at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from metaflow_hera.cli.words import say_where
+from metaflow_hera.errors import UsageError
+
+if TYPE_CHECKING:
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.last import LastDeployment
+
+
+def chosen_deployment(
+    flow: str | None, top_level: Sequence[str], name: str | None
+) -> tuple[str, LastDeployment | None]:
+    """The deployment of FLOW.py; without one that of a name, or the one last made from this folder."""
+    if flow is None:
+        return known_deployment(name)
+    from metaflow_hera.deployment import name_of
+    from metaflow_hera.metaflow_api.flows import load_flow
+
+    return name_of(load_flow(flow, top_level), name), None
+
+
+def client_at(*, start: bool, last: LastDeployment | None) -> ArgoClient:
+    """The client of the server in use; of a last deployment that is meant it must be the server."""
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.target import resolve_target
+
+    target = resolve_target(start=start)
+    say_where(target)
+    if last is not None and not last.is_at(target):
+        raise UsageError(
+            f"{last.flow} was last deployed from this folder to another server ({last.server}): set "
+            "ARGO_SERVER as it was then, or name the flow."
+        )
+    return ArgoClient(target)
+
+
+def known_deployment(name: str | None) -> tuple[str, LastDeployment | None]:
+    """The deployment of that name, or the one last made from this folder with the note of it."""
+    if name is not None:
+        from metaflow_hera.translation.names import LONGEST_NAME, given_name
+
+        return given_name(name, LONGEST_NAME), None
+    from metaflow_hera.argo.last import recall
+
+    last = recall()
+    if last is None:
+        raise UsageError("Nothing was deployed from this folder yet: mfhera create FLOW.py deploys a flow.")
+    return last.name, last

@@ -1,0 +1,100 @@
+"""The verbs about what starts a flow by itself: schedule, emit."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from metaflow_hera.cli.choosing import chosen_deployment, client_at
+from metaflow_hera.cli.options import as_json, metaflow_options
+from metaflow_hera.cli.words import json_text, say_where
+from metaflow_hera.errors import UsageError
+
+
+@click.command()
+@click.argument("flow", metavar="[FLOW.py]", required=False)
+@metaflow_options
+@click.option("--name", metavar="NAME", help="The deployment by its own name; FLOW.py is not needed then.")
+@click.option(
+    "-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many times."
+)
+@as_json
+def schedule(flow: str | None, top_level: list[str], name: str | None, count: int, as_json: bool) -> None:
+    """The schedules of a deployment and when they start it next. Without FLOW.py: of what was deployed
+    from here."""
+    from metaflow_hera.argo import deployments
+    from metaflow_hera.argo.schedules import firings, schedules_of
+    from metaflow_hera.cli.tables import table
+
+    deployment, last = chosen_deployment(flow, top_level, name)
+    client = client_at(start=False, last=last)
+    if deployments.find(client, deployment) is None:
+        raise UsageError(f"There is no deployment {deployment}: mfhera create deploys the flow.")
+    found = schedules_of(client, deployment)
+    times = firings(found, count)
+    if as_json:
+        about = {
+            "name": deployment,
+            "schedules": [asdict(each) for each in found],
+            "next": [{"time": firing.time, "schedule": firing.schedule.expression} for firing in times],
+        }
+        click.echo(json_text(about))
+        return
+    if not found:
+        click.echo(f"{deployment} has no schedule: it starts when somebody, or an event, starts it.")
+        return
+    for each in found:
+        notes = ", suspended" if each.suspended else ""
+        click.echo(f"{each.expression} ({each.zone}{notes})")
+    rows = [
+        (f"{firing.time:%Y-%m-%d %H:%M} UTC", f"{firing.time.astimezone():%Y-%m-%d %H:%M %Z}", firing.in_zone)
+        for firing in times
+    ]
+    table(("NEXT", "HERE", "IN ITS ZONE"), rows, empty="It is suspended: nothing is started by it.")
+
+
+@click.command()
+@click.argument("event", metavar="NAME")
+@click.option(
+    "--payload", "payload", multiple=True, metavar="KEY=VALUE", help="Part of the payload; repeatable."
+)
+@click.option("--payload-json", metavar="JSON", help="The payload as a JSON object.")
+@as_json
+def emit(event: str, payload: tuple[str, ...], payload_json: str | None, as_json: bool) -> None:
+    """Publish the event NAME, for all flows that wait for it (@trigger)."""
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.events import publish
+    from metaflow_hera.argo.target import resolve_target
+
+    values = _payload(payload, payload_json)
+    target = resolve_target(start=True)
+    say_where(target)
+    sent = publish(ArgoClient(target), event, values)
+    if as_json:
+        click.echo(json_text({"name": event, "id": sent.id, "place": sent.place}))
+    else:
+        click.echo(f"Published {click.style(event, bold=True)} at {sent.place}.")
+
+
+def _payload(texts: tuple[str, ...], whole: str | None) -> dict[str, Any]:
+    import json
+
+    values: dict[str, Any] = {}
+    if whole is not None:
+        try:
+            values = json.loads(whole)
+        except ValueError as error:
+            raise UsageError(f"--payload-json is not JSON: {error}.") from error
+        if not isinstance(values, dict):
+            raise UsageError("--payload-json is to be a JSON object, such as '{\"size\": 3}'.")
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise UsageError(f"--payload {text} is to be KEY=VALUE.")
+        values[key] = value
+    return values
+
+
+COMMANDS = {"schedule": schedule, "emit": emit}

@@ -1,0 +1,26 @@
+"""Events from outside: at Argo's own endpoint, and at a webhook such as Argo Events has one for Metaflow.
+
+Both hand them to the sensors. An answer means that the event is stored, and what it starts with it.
+"""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from metaflow_hera.embedded.api.http import Call, json_response
+
+WEBHOOK = "/webhook"
+DEFAULT_NAMESPACE = "default"
+
+
+def open_path(secret: str) -> str:
+    """The beginning of the webhook's paths that need no token; a namespace follows."""
+    return f"{WEBHOOK}/{secret}/"
+
+
+def receive(call: Call) -> Response:
+    """An event with any JSON object for its body."""
+    engine = call.services.engine
+    namespace = call.namespace or DEFAULT_NAMESPACE
+    engine.call(lambda: engine.sensors.receive(namespace, call.body, engine.clock()))
+    return json_response({})

@@ -1,0 +1,242 @@
+"""Cron workflows: when each starts a workflow, and what becomes of those it started.
+
+As Argo's cron controller (workflow/cron/operator.go), with one difference: a firing that was missed is
+made up for within `startingDeadlineSeconds` also where the cron workflow had not fired before.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+from datetime import tzinfo
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
+
+from metaflow_hera.embedded.cron_schedule import Schedule, local, parse_schedule
+from metaflow_hera.embedded.reader import JSON, Head
+from metaflow_hera.embedded.store import Store
+
+RESOURCE: Final = "cronworkflows"
+CRON_LABEL = "workflows.argoproj.io/cron-workflow"
+SCHEDULED_TIME = "workflows.argoproj.io/scheduled-time"
+LATE = 30.0
+"""Seconds that a firing may be late without being missed: the server was busy, or a second behind."""
+KEPT_SUCCEEDED, KEPT_FAILED = 3, 1
+"""How many workflows that ended are kept, where the cron workflow does not say."""
+
+log = logging.getLogger(__name__)
+Key = tuple[str, str]
+
+
+class Workflows(Protocol):
+    """What cron workflows do with workflows; see `engine.Engine`."""
+
+    def create(self, namespace: str, workflow: JSON) -> JSON:
+        """Check, store and start a workflow; raises an Exception that says why not."""
+
+    def terminate(self, uid: str) -> None:
+        """End a workflow that may have ended already."""
+
+    def remove(self, uid: str) -> None:
+        """Forget a workflow."""
+
+
+class Clock:
+    """The schedules of one cron workflow, and the time from which on nothing has been looked at."""
+
+    def __init__(self, spec: JSON, since: float) -> None:
+        self._schedules: list[Schedule] = [parse_schedule(text) for text in spec.get("schedules") or ()]
+        self.zone: tzinfo | None = ZoneInfo(spec["timezone"]) if spec.get("timezone") else None
+        self.since = since
+
+    def next(self, after: float) -> float | None:
+        """The next time after `after` that any of the schedules names."""
+        times = [schedule.next(after, self.zone) for schedule in self._schedules]
+        return min((at for at in times if at is not None), default=None)
+
+    def latest(self, now: float, window: float) -> float | None:
+        """The last time until now, in seconds, at which it should have fired and has not; not older than
+        `window`."""
+        found, at = None, self.next(max(self.since, now - window))
+        while at is not None and at <= now:
+            found, at = at, self.next(at)
+        return found
+
+
+class Crons:
+    """All cron workflows of a server. Used by the engine's thread only, within its transactions."""
+
+    def __init__(self, store: Store, workflows: Workflows) -> None:
+        self._store = store
+        self._workflows = workflows
+        self._clocks: dict[Key, Clock] = {}
+        self._wakes: dict[Key, float | None] = {}
+
+    def load(self, now: float) -> None:
+        """Take up those that are stored."""
+        for cron in self._store.all_objects(RESOURCE):
+            self._take(cron, self._store.cron_since(*_key(cron)) or now)
+
+    def put(self, cron: JSON, old: JSON | None, now: float) -> None:
+        """A cron workflow was created, or changed from what it was."""
+        key = _key(cron)
+        known = self._clocks.get(key)
+        same = old is not None and all(
+            old["spec"].get(field) == cron["spec"].get(field) for field in ("schedules", "timezone")
+        )
+        # With a new schedule nothing that it would have fired before is made up for.
+        since = known.since if known is not None and same else now
+        self._store.put_cron_since(*key, since)
+        self._take(cron, since)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """A cron workflow was deleted; what it started goes on."""
+        self._clocks.pop((namespace, name), None)
+        self._wakes.pop((namespace, name), None)
+        self._store.put_cron_since(namespace, name, None)
+
+    def wake_at(self) -> float | None:
+        """When the next of them fires."""
+        return min((at for at in self._wakes.values() if at is not None), default=None)
+
+    def turn(self, now: float) -> None:
+        """Fire what is due."""
+        for key, at in list(self._wakes.items()):
+            if at is not None and at <= now:
+                self._due(key, now)
+
+    def changed(self, head: Head, phase: str) -> None:
+        """A workflow that a cron workflow started has begun, or ended, or begun again; `phase` is how it
+        ended."""
+        key = (head.namespace, head.labels.get(CRON_LABEL, ""))
+        cron = self._store.object(RESOURCE, *key)
+        if cron is None:
+            return
+        status = cron["status"]
+        others = [each for each in status.get("active") or () if each["uid"] != head.uid]
+        if head.finished is None:
+            others.append(_reference(json.loads(head.metadata)))
+        elif len(others) < len(status.get("active") or ()):
+            kind = "succeeded" if phase == "Succeeded" else "failed"
+            status[kind] = status.get(kind, 0) + 1
+        status["active"] = others or None
+        self._save(cron)
+        if head.finished is not None:
+            self._clean(cron)
+
+    def _take(self, cron: JSON, since: float) -> None:
+        key = _key(cron)
+        clock = self._clocks[key] = Clock(cron["spec"], since)
+        self._wakes[key] = None if cron["spec"].get("suspend") else clock.next(since)
+
+    def _due(self, key: Key, now: float) -> None:
+        cron, clock = self._store.object(RESOURCE, *key), self._clocks[key]
+        if cron is not None:
+            at = clock.latest(now, _window(cron["spec"]))
+            if at is not None:
+                self._fire(cron, at)
+        clock.since = now
+        self._store.put_cron_since(*key, now)
+        self._wakes[key] = clock.next(now)
+
+    def _fire(self, cron: JSON, at: float) -> None:
+        status, name = cron["status"], cron["metadata"]["name"]
+        if not self._may_start(cron):
+            return
+        try:
+            started = self._workflows.create(cron["metadata"]["namespace"], self._workflow(cron, at))
+        except Exception as error:
+            log.warning("cron workflow %s could not start a workflow: %s", name, error)
+            _set_condition(status, f"Failed to submit Workflow: {error}")
+            self._save(cron)
+            return
+        meta = started["metadata"]
+        status["active"] = [*(status.get("active") or ()), _reference(meta)]
+        status["phase"] = "Active"
+        status["lastScheduledTime"] = _rfc3339(at, None)
+        _set_condition(status, None)
+        self._save(cron)
+
+    def _may_start(self, cron: JSON) -> bool:
+        """What `concurrencyPolicy` says; Replace ends the workflows that go on."""
+        policy = cron["spec"].get("concurrencyPolicy") or "Allow"
+        active = cron["status"].get("active") or ()
+        if policy == "Replace":
+            for each in active:
+                self._workflows.terminate(each["uid"])
+        return not (policy == "Forbid" and active)
+
+    def _workflow(self, cron: JSON, at: float) -> JSON:
+        meta, spec = cron["metadata"], cron["spec"]
+        more = spec.get("workflowMetadata") or {}
+        return {
+            "metadata": {
+                "name": f"{meta['name']}-{int(at)}",
+                "labels": {CRON_LABEL: meta["name"], **(more.get("labels") or {})},
+                "annotations": {
+                    SCHEDULED_TIME: _rfc3339(at, self._clocks[_key(cron)].zone),
+                    **(more.get("annotations") or {}),
+                },
+                "ownerReferences": [
+                    {
+                        "apiVersion": "argoproj.io/v1alpha1",
+                        "kind": "CronWorkflow",
+                        "name": meta["name"],
+                        "uid": meta["uid"],
+                        "controller": True,
+                        "blockOwnerDeletion": True,
+                    }
+                ],
+            },
+            "spec": copy.deepcopy(spec["workflowSpec"]),
+        }
+
+    def _clean(self, cron: JSON) -> None:
+        """Forget workflows that ended long ago, as the history limits say."""
+        spec, name = cron["spec"], cron["metadata"]["name"]
+        succeeded: list[Head] = []
+        failed: list[Head] = []
+        for head in self._store.labelled(cron["metadata"]["namespace"], CRON_LABEL, name):
+            if head.finished is not None:
+                is_good = head.labels.get("workflows.argoproj.io/phase") == "Succeeded"
+                (succeeded if is_good else failed).append(head)
+        for heads, limit, default in (
+            (succeeded, spec.get("successfulJobsHistoryLimit"), KEPT_SUCCEEDED),
+            (failed, spec.get("failedJobsHistoryLimit"), KEPT_FAILED),
+        ):
+            kept = default if limit is None else limit
+            heads.sort(key=lambda head: head.finished or 0.0, reverse=True)
+            for head in heads[kept:]:
+                self._workflows.remove(head.uid)
+
+    def _save(self, cron: JSON) -> None:
+        cron["metadata"]["resourceVersion"] = str(self._store.next_version())
+        self._store.put_object(RESOURCE, cron)
+
+
+def _key(cron: JSON) -> Key:
+    return cron["metadata"]["namespace"], cron["metadata"]["name"]
+
+
+def _window(spec: JSON) -> float:
+    """How many seconds late a firing may be."""
+    return max(LATE, float(spec.get("startingDeadlineSeconds") or 0.0))
+
+
+def _rfc3339(at: float, zone: tzinfo | None) -> str:
+    text = local(at, zone or ZoneInfo("UTC")).isoformat(timespec="seconds")
+    return text.replace("+00:00", "Z")
+
+
+def _reference(meta: JSON) -> JSON:
+    """A workflow as Kubernetes refers to it."""
+    own = {key: meta[key] for key in ("name", "namespace", "resourceVersion", "uid")}
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", **own}
+
+
+def _set_condition(status: JSON, message: str | None) -> None:
+    others = [each for each in status.get("conditions") or () if each["type"] != "SubmissionError"]
+    if message is not None:
+        others.append({"type": "SubmissionError", "status": "True", "message": message})
+    status["conditions"] = others or None

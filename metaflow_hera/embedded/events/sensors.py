@@ -1,0 +1,116 @@
+"""All sensors of a server: events come in, workflows are started.
+
+There is one source of events here, so an event is offered to every dependency of every sensor of its
+namespace,
+whatever `eventSourceName` and `eventName` say. What has arrived for a trigger that waits for more is stored.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from metaflow_hera.embedded.cron_schedule import parse_schedule
+from metaflow_hera.embedded.crons import Workflows
+from metaflow_hera.embedded.events import triggers
+from metaflow_hera.embedded.events.filters import passes
+from metaflow_hera.embedded.reader import JSON, Arrival
+from metaflow_hera.embedded.store import Store
+
+RESOURCE: Final = "sensors"
+SENSOR_LABEL = "events.argoproj.io/sensor"
+TRIGGER_LABEL = "events.argoproj.io/trigger"
+
+log = logging.getLogger(__name__)
+
+
+class Sensors:
+    """Used by the engine's thread only, within its transactions."""
+
+    def __init__(self, store: Store, workflows: Workflows) -> None:
+        self._store = store
+        self._workflows = workflows
+
+    def receive(self, namespace: str, body: JSON, now: float) -> None:
+        """An event has come, with the JSON of its body."""
+        data = {"body": body}
+        for sensor in self._store.all_objects(RESOURCE, namespace):
+            dependencies = {each["name"]: each for each in sensor["spec"]["dependencies"]}
+            fitting = [name for name, each in dependencies.items() if passes(each.get("filters"), data)]
+            for trigger in sensor["spec"]["triggers"] if fitting else ():
+                text = triggers.condition(trigger, dependencies)
+                names = triggers.names_in(text)
+                for name in fitting:
+                    if name in names:
+                        self._arrive(sensor, trigger, text, Arrival(_name(trigger), name, now, data))
+
+    def put(self, sensor: JSON, old: JSON | None) -> None:
+        """A sensor was created, or changed from what it was: then what has arrived counts for the same
+        only."""
+        if old is not None and _waits(sensor) != _waits(old):
+            self.forget(sensor["metadata"]["namespace"], sensor["metadata"]["name"])
+
+    def forget(self, namespace: str, name: str) -> None:
+        """A sensor was deleted."""
+        self._store.forget_arrivals(namespace, name)
+
+    def _arrive(self, sensor: JSON, trigger: JSON, text: str, arrival: Arrival) -> None:
+        meta = sensor["metadata"]
+        place = meta["namespace"], meta["name"]
+        if not triggers.needs_several(text):
+            self._fire(sensor, trigger, {arrival.dependency: arrival}, arrival.at)
+            return
+        kept = {
+            each.dependency: each
+            for each in self._store.arrived(*place)
+            if each.trigger == arrival.trigger and not _was_reset(trigger, each.at, arrival.at)
+        }
+        kept[arrival.dependency] = arrival
+        self._store.forget_arrivals(*place, arrival.trigger)
+        if triggers.is_met(text, kept):
+            self._fire(sensor, trigger, kept, arrival.at)
+        else:
+            for each in kept.values():
+                self._store.put_arrival(*place, each)
+
+    def _fire(self, sensor: JSON, trigger: JSON, arrived: dict[str, Arrival], now: float) -> None:
+        name = sensor["metadata"]["name"]
+        try:
+            workflow = triggers.workflow_of(trigger, {key: each.event for key, each in arrived.items()})
+            meta = workflow.setdefault("metadata", {})
+            meta["labels"] = {
+                **(meta.get("labels") or {}),
+                SENSOR_LABEL: name,
+                TRIGGER_LABEL: _name(trigger),
+                "events.argoproj.io/action-timestamp": str(int(now * 1000)),
+            }
+            namespace = meta.get("namespace") or sensor["metadata"]["namespace"]
+            self._workflows.create(namespace, {key: workflow[key] for key in ("metadata", "spec")})
+        except Exception as error:
+            log.warning("sensor %s could not start a workflow: %s", name, error)
+
+
+def _name(trigger: JSON) -> str:
+    return str(trigger["template"]["name"])
+
+
+def _waits(sensor: JSON) -> JSON:
+    """What decides for what a sensor waits."""
+    spec = sensor["spec"]
+    return {
+        "dependencies": spec["dependencies"],
+        "conditions": {_name(each): each["template"].get("conditions") for each in spec["triggers"]},
+    }
+
+
+def _was_reset(trigger: JSON, arrived: float, now: float) -> bool:
+    """Whether a reset of the trigger's conditions has come since an event has arrived."""
+    for each in trigger["template"].get("conditionsReset") or ():
+        by_time = each.get("byTime") or {}
+        if by_time.get("cron"):
+            zone = ZoneInfo(by_time["timezone"]) if by_time.get("timezone") else None
+            at = parse_schedule(by_time["cron"]).next(arrived, zone)
+            if at is not None and at <= now:
+                return True
+    return False

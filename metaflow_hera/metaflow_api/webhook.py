@@ -1,0 +1,31 @@
+"""The webhook of Argo Events that Metaflow is configured with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+from metaflow import metaflow_config
+
+from metaflow_hera.errors import ArgoError, ArgoUnreachable
+
+SECONDS = 30.0
+
+
+def webhook() -> str | None:
+    """Its address, or None where there is none."""
+    return metaflow_config.ARGO_EVENTS_WEBHOOK_URL or None
+
+
+def post(url: str, event: Any) -> None:
+    """Post an event, as JSON. Raises ArgoUnreachable or ArgoError."""
+    headers = metaflow_config.SERVICE_HEADERS if metaflow_config.ARGO_EVENTS_WEBHOOK_AUTH == "service" else {}
+    try:
+        answer = requests.post(url, json=event, headers=headers, timeout=SECONDS)
+    except requests.RequestException as error:
+        raise ArgoUnreachable(
+            f"The webhook for events, {url}, cannot be reached ({type(error).__name__}): is "
+            "METAFLOW_ARGO_EVENTS_WEBHOOK_URL right?"
+        ) from error
+    if not answer.ok:
+        raise ArgoError(f"The webhook for events, {url}, refuses that ({answer.status_code}).")
