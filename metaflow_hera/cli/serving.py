@@ -48,7 +48,7 @@ def status(as_json: bool) -> None:
             click.echo(json_text({"running": False, "home": server.home_folder()}))
         raise NotRunning("The embedded Argo does not run: mfhera local start starts it.")
     if as_json:
-        click.echo(json_text({"running": True, **asdict(running)}))
+        click.echo(json_text({"running": True, **asdict(running), "events_url": running.events_url}))
         return
     started = datetime.fromtimestamp(running.started).astimezone()
     for name, value in (
@@ -56,6 +56,7 @@ def status(as_json: bool) -> None:
         ("process", running.pid),
         ("home", running.home),
         ("token", running.token_file),
+        ("events", running.events_url),
         ("version", running.version),
         ("started", local_time(started)),
         ("database", f"{running.database_bytes / 1e6:.1f} MB"),

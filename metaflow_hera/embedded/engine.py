@@ -41,6 +41,8 @@ Answer = tuple[Future[Any], Any, BaseException | None]
 
 log = logging.getLogger(__name__)
 
+MOST_SLEEP = 10.0
+"""Seconds between two looks at the clock while something is due: it may be set, and a machine may sleep."""
 MOST_REST = 0.5
 """Seconds that the state of a busy workflow may lag behind its pods."""
 
@@ -243,7 +245,7 @@ class Engine:
         times = [self._ready_at(uid) for uid in self._due]
         times += [running.wake_at for running in self._running.values() if running.wake_at is not None]
         times += [at for at in (self._pods.wake_at(), self.crons.wake_at()) if at is not None]
-        return max(0.0, min(times) - now) if times else None
+        return min(MOST_SLEEP, max(0.0, min(times) - now)) if times else None
 
     def _ready_at(self, uid: str) -> float:
         """When a workflow to which something happened is to be advanced.

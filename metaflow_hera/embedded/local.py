@@ -54,6 +54,11 @@ class LocalServer:
         """The token to call it with."""
         return self.token_file.read_text(encoding="utf-8").strip()
 
+    @property
+    def events_url(self) -> str:
+        """Where Metaflow's ArgoEvent can publish events; it holds a secret, so that no token is needed."""
+        return f"{self.url}/webhook/{(self.home / 'webhook').read_text(encoding='utf-8').strip()}/default"
+
 
 def home_folder(env: Mapping[str, str] = os.environ) -> Path:
     """Where the state of the embedded Argo is: METAFLOW_HERA_HOME, or the platform's user state folder.

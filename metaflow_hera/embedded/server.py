@@ -31,7 +31,7 @@ from metaflow_hera.embedded.api.events import open_path
 from metaflow_hera.embedded.api.http import Services
 from metaflow_hera.embedded.api.streams import Hub
 from metaflow_hera.embedded.api.submission import submitted
-from metaflow_hera.embedded.engine import Engine
+from metaflow_hera.embedded.engine import Clock, Engine
 from metaflow_hera.embedded.reader import Reader
 from metaflow_hera.embedded.store import Store
 from metaflow_hera.errors import ConfigurationError, MetaflowHeraError
@@ -136,7 +136,7 @@ class HttpServer(uvicorn.Server):
         self._hub.close()
 
 
-async def serve(home: Path, port: int | None) -> int:
+async def serve(home: Path, port: int | None, clock: Clock) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
     loop = asyncio.get_running_loop()
     token, webhook, limit = read_secret(home, "token"), read_secret(home, "webhook"), max_pods()
@@ -145,7 +145,7 @@ async def serve(home: Path, port: int | None) -> int:
     environment = {"EMBEDDED_ARGO_EVENTS_URL": f"{url}{open_path(webhook)}"}
     hub = Hub(loop)
     database = home / "argo.db"
-    engine = Engine(Store(database), home, limit, hub.publish, submitted, environment)
+    engine = Engine(Store(database), home, limit, hub.publish, submitted, environment, clock)
     config = uvicorn.Config(
         application(Services(Reader(database), engine), hub, token, webhook),
         log_config=None,
@@ -173,8 +173,8 @@ async def serve(home: Path, port: int | None) -> int:
     return 1 if engine.failure else 0
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the server of a home; returns the exit code."""
+def main(arguments: list[str] | None = None, clock: Clock = time.time) -> int:
+    """Run the server of a home, with a clock in seconds since the epoch; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m metaflow_hera.embedded.server", description="The embedded Argo."
     )
@@ -196,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
-        return asyncio.run(serve(home, options.port))
+        return asyncio.run(serve(home, options.port, clock))
     except (MetaflowHeraError, OSError) as error:
         log.error("%s", error)
         print(error, file=sys.stderr)

@@ -185,10 +185,11 @@ class LoadedFlow:
 
     @property
     def schedules(self) -> Sequence[tuple[str, str | None]]:
-        """The cron expression of each @schedule, as Metaflow has it, and its time zone."""
+        """The cron expression of each @schedule, as Metaflow has it, and its time zone, in their order."""
         return [
             (deco.schedule, deco.timezone)
-            for deco in self.state.flow._flow_decorators.get("schedule", [])
+            # Python applies the last decorator first.
+            for deco in reversed(self.state.flow._flow_decorators.get("schedule", []))
             if deco.schedule is not None
         ]
 

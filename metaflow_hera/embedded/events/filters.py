@@ -6,8 +6,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from metaflow_hera.embedded.events.paths import MISSING, find
-from metaflow_hera.embedded.expressions.operators import format_value
+from metaflow_hera.embedded.events.paths import MISSING, find, text_of
 from metaflow_hera.embedded.expressions.when import WhenError, holds
 from metaflow_hera.embedded.reader import JSON
 
@@ -54,7 +53,7 @@ def _data(each: JSON, data: JSON) -> bool:
 
 def _compare(kind: Any, found: Any, value: str, comparator: str) -> bool:
     if kind == "string":
-        matches = re.search(value, found if isinstance(found, str) else format_value(found)) is not None
+        matches = re.search(value, text_of(found)) is not None
         return matches if comparator == "=" else comparator == "!=" and not matches
     if kind == "bool":
         return (value.lower() in ("1", "t", "true")) == (found is True or str(found).lower() == "true")

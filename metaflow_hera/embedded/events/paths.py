@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from metaflow_hera.embedded.reader import dump
+
 MISSING = object()
 ITEM = re.compile(r"#\(([\w-]+)==?\"?([^\")]*)\"?\)")
 PART = re.compile(r"(?:#\([^)]*\)|\\.|[^.\\])+")
-OTHERS = re.compile(r"(?<!\\)[*?|@]|#(?!\()|^#$")
+OTHERS = re.compile(r"(?<!\\)[*?|@#]")
 
 
 def check(path: str) -> None:
@@ -30,6 +32,11 @@ def find(value: Any, path: str) -> Any:
             return MISSING
         value = value[key]
     return value
+
+
+def text_of(value: Any) -> str:
+    """A value as gjson makes a text of it: a text as it is, null as nothing, all else as JSON."""
+    return value if isinstance(value, str) else "" if value is None else dump(value)
 
 
 def replaced(value: Any, path: str, new: Any) -> None:

@@ -9,9 +9,8 @@ from typing import Any
 
 import yaml
 
-from metaflow_hera.embedded.events.paths import MISSING, find, replaced
+from metaflow_hera.embedded.events.paths import MISSING, find, replaced, text_of
 from metaflow_hera.embedded.expressions.gotemplate import TemplateError, render
-from metaflow_hera.embedded.expressions.operators import format_value
 from metaflow_hera.embedded.expressions.when import holds
 from metaflow_hera.embedded.reader import JSON
 
@@ -68,7 +67,7 @@ def workflow_of(trigger: JSON, events: Mapping[str, Any]) -> JSON:
             continue
         present = find(workflow, parameter["dest"])
         if parameter.get("operation") in ("append", "prepend") and present is not MISSING:
-            text = format_value(present)
+            text = text_of(present)
             value = text + value if parameter["operation"] == "append" else value + text
         replaced(workflow, parameter["dest"], value)
     return workflow
@@ -90,5 +89,5 @@ def _value(source: JSON, events: Mapping[str, Any]) -> str | None:
     if source.get("dataKey"):
         found = find(data, source["dataKey"])
         if found is not MISSING:
-            return found if isinstance(found, str) else format_value(found)
-    return default if default is not None else format_value(data)
+            return text_of(found)
+    return default if default is not None else text_of(data)

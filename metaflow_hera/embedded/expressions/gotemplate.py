@@ -233,7 +233,7 @@ def _run(nodes: tuple[Any, ...], variables: dict[str, Any], data: Any, out: list
             if node.variable:
                 variables[node.variable] = value
             else:
-                out.append("<no value>" if value is None else format_value(value))
+                out.append("<no value>" if value is None else _printed(value))
         else:
             for condition, inner in node.branches:
                 if _is_true(_evaluate(condition, variables, data)):
@@ -280,6 +280,15 @@ def _call(command: _Call, last: tuple[Any, ...], variables: Mapping[str, Any], d
     return _evaluate(first, variables, data)
 
 
+def _printed(value: Any) -> str:
+    """A value as Go prints it."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{_printed(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(_printed, value))}]"
+    return "<nil>" if value is None else format_value(value)
+
+
 def _is_true(value: Any) -> bool:
     return bool(value)
 
@@ -321,7 +330,7 @@ def _or(*values: Any) -> Any:
 
 
 def _printf(form: str, *values: Any) -> str:
-    return form % tuple(format_value(value) if isinstance(value, list | dict) else value for value in values)
+    return form % tuple(_printed(value) if isinstance(value, list | dict) else value for value in values)
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -340,8 +349,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "fail": _fail,
     "toJson": lambda value: _json(value, raw=False),
     "toRawJson": lambda value: _json(value, raw=True),
-    "toString": format_value,
-    "quote": lambda value: json.dumps(format_value(value), ensure_ascii=False),
+    "toString": _printed,
+    "quote": lambda value: json.dumps(_printed(value), ensure_ascii=False),
     "b64enc": _b64enc,
     "trim": lambda text: text.strip(),
     "upper": lambda text: text.upper(),
