@@ -88,7 +88,7 @@ def prepare(flow: LoadedFlow, options: CreateOptions) -> Prepared:
 
 def create(prepared: Prepared, client: ArgoClient) -> Created:
     """Deploy a flow at a server, and note it as the last one deployed from this folder."""
-    _check_target(prepared.flow, client.target)
+    _check_target(prepared, client.target)
     if client.target.embedded:
         support.check_local(prepared.flow)
     if prepared.options.events == BINDING and events(prepared.flow) is not None:
@@ -138,7 +138,7 @@ def export(prepared: Prepared, target: Target | None, client: ArgoClient | None 
     options, or that which this user has, or one that follows from the deployment's name.
     """
     target = target or Target(host="", namespace=os.environ.get("ARGO_NAMESPACE", "default"), embedded=True)
-    _check_target(prepared.flow, target)
+    _check_target(prepared, target)
     token = _token_to_write(prepared, client)
     objects = _translated(prepared, token, target, deployed_at=None)
     return Created(prepared.flow.name, prepared.name, token, False, objects)
@@ -213,13 +213,22 @@ def _token(previous: deployments.Deployed | None, prepared: Prepared) -> Token:
     )
 
 
-def _check_target(flow: LoadedFlow, target: Target) -> None:
+def _check_target(prepared: Prepared, target: Target) -> None:
+    flow = prepared.flow
     if flow.datastore == "local" and not target.embedded:
         raise ConfigurationError(
             f"The pods of {target} cannot see this machine's files: deploy with --datastore=s3, or unset "
             "ARGO_SERVER to run on the embedded Argo."
         )
     support.check_place(flow, target.namespace)
+    needs_sensor = prepared.options.events != BINDING and events(flow) is not None
+    if needs_sensor and _events_place(target) is None:
+        raise ConfigurationError(
+            "The flow is started by events, and nothing says whence they come: set "
+            "METAFLOW_ARGO_EVENTS_EVENT, METAFLOW_ARGO_EVENTS_EVENT_SOURCE and "
+            "METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT to what Argo Events has in the cluster, or write --events "
+            "workflow-event-binding into an export."
+        )
 
 
 def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str | None) -> Translation:

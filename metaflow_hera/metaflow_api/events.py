@@ -25,7 +25,7 @@ PREFIX = "METAFLOW_ARGO_EVENT_PAYLOAD_"
 SCHEDULED_TIME_ENV = "METAFLOW_HERA_SCHEDULED_TIME"
 """The variable with the time that a run was scheduled for."""
 WEBHOOK_ENV = "METAFLOW_ARGO_EVENTS_WEBHOOK_URL"
-PATIENCE = 20.0
+PATIENCE = 10.0
 """Seconds that publishing an event may take: a webhook that hangs must not hold the run up."""
 PROJECT_FIELDS = ("project_name", "branch_name", "is_user_branch", "is_production", "project_flow_name")
 

@@ -88,10 +88,11 @@ def _pod_options(flow: LoadedFlow) -> list[str]:
         options += ["--with", spec]
     for deco in flow_decorators(state.flow):
         for name, value in deco.get_top_level_options():
-            if value is True:
-                options.append(f"--{name}")
-            elif value is not None and value is not False:
-                options += [f"--{name}", str(value)]
+            for each in value if isinstance(value, list | tuple) else [value]:
+                if each is True:
+                    options.append(f"--{name}")
+                elif each is not None and each is not False:
+                    options += [f"--{name}", str(each)]
     return [
         *options,
         "--with",

@@ -15,7 +15,6 @@ import yaml
 from hera.events.models import Sensor
 from hera.workflows.models import Metadata
 
-from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.graph.values import ENCODED, NOT_GIVEN, encode, sensor_name
 from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.translation.events import Dependency, Events
@@ -26,9 +25,10 @@ RESOURCES = {"cpu": "100m", "memory": "250Mi"}
 TRIES = 5
 
 
-def sensor(flow: LoadedFlow, settings: Settings, made: Events, metadata: Metadata) -> Sensor:
-    """The sensor of a flow. Raises ConfigurationError where nothing says whence its events come."""
-    place = _place(settings)
+def sensor(
+    flow: LoadedFlow, settings: Settings, place: EventsPlace, made: Events, metadata: Metadata
+) -> Sensor:
+    """The sensor of a flow."""
     name = sensor_name(settings.name)
     trigger: dict[str, Any] = {
         "name": name,
@@ -70,19 +70,6 @@ def sensor(flow: LoadedFlow, settings: Settings, made: Events, metadata: Metadat
             "spec": spec,
         }
     )
-
-
-def _place(settings: Settings) -> EventsPlace:
-    place = settings.events
-    if place is None:
-        raise ConfigurationError(
-            "The flow is started by events, and nothing says whence they come: set "
-            "METAFLOW_ARGO_EVENTS_EVENT, "
-            "METAFLOW_ARGO_EVENTS_EVENT_SOURCE and METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT to what Argo "
-            "Events has "
-            "in the cluster, or write --events workflow-event-binding into an export."
-        )
-    return place
 
 
 def _defaults(flow: LoadedFlow) -> Mapping[str, str]:

@@ -111,9 +111,9 @@ def _started_by_events(
 ) -> dict[str, Any]:
     if made is None:
         return {"sensor": None, "bindings": []}
-    if settings.choices.events == BINDING:
+    if settings.choices.events == BINDING or settings.events is None:
         return {"sensor": None, "bindings": bindings.bindings(flow, settings, made, metadata)}
-    return {"sensor": sensors.sensor(flow, settings, made, metadata), "bindings": []}
+    return {"sensor": sensors.sensor(flow, settings, settings.events, made, metadata), "bindings": []}
 
 
 def _about(flow: LoadedFlow, settings: Settings) -> dict[str, str]:

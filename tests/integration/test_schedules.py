@@ -65,7 +65,9 @@ class Moving:
 
     def runs(self) -> dict[str, str]:
         """The runs and their states."""
-        return {run["run_id"]: run["phase"] for run in self.mfhera.json("runs", "--name", "hourlyflow", "--json")}
+        return {
+            run["run_id"]: run["phase"] for run in self.mfhera.json("runs", "--name", "hourlyflow", "--json")
+        }
 
 
 @pytest.fixture

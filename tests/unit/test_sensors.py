@@ -176,7 +176,9 @@ def test_values_of_the_events_go_where_they_are_to_go(world: World) -> None:
         ({"data": [{"path": "b", "type": "bool", "value": ["true"]}]}, {"b": True}, True),
         ({"data": [{"path": "b", "type": "bool", "value": ["true"]}]}, {"b": False}, False),
         ({"data": [{"path": "s", "type": "string", "comparator": "!=", "value": ["^x"]}]}, {"s": "y"}, True),
-        ({"exprs": [{"expr": "n > 2 && s == 'x'", "fields": [{"name": "n", "path": "n"}, {"name": "s", "path": "s"}]}]},
+        ({"exprs": [
+            {"expr": "n > 2 && s == 'x'",
+             "fields": [{"name": "n", "path": "n"}, {"name": "s", "path": "s"}]}]},
          {"n": 3, "s": "x"}, True),
         ({"exprs": [{"expr": "n > 2", "fields": [{"name": "n", "path": "n"}]}]}, {"n": "x"}, False),
         ({"exprs": [{"expr": "true == true", "fields": [{"name": "n", "path": "n"}]}]}, {}, False),
@@ -192,7 +194,8 @@ def test_a_filter(filters: dict[str, Any], data: dict[str, Any], expected: bool)
 
 METAFLOWS = (
     '{{ if (hasKey $.Input.body.payload "a") }}{{- $pv:=(get $.Input.body.payload "a") -}}'
-    '{{ if kindIs "string" $pv }}{{- $pv | toRawJson -}}{{- else -}}{{ $pv | toRawJson | toRawJson }}{{- end -}}'
+    '{{ if kindIs "string" $pv }}{{- $pv | toRawJson -}}{{- else -}}'
+    "{{ $pv | toRawJson | toRawJson }}{{- end -}}"
     '{{- else -}}{{ (fail "use-default-instead") }}{{- end -}}'
 )
 """A template that Metaflow's own plugin writes into its sensors."""

@@ -1,7 +1,8 @@
 """@schedule's expressions: what Argo gets of each, or why it cannot have it, and when it fires.
 
 The firing times are those of libraries that know nothing of this project: pyawscron for AWS's expressions,
-cronsim (Debian's cron) for Unix's. Both croniter, which `mfhera schedule` shows, and the embedded Argo must agree.
+cronsim (Debian's cron) for Unix's. Both croniter, which `mfhera schedule` shows, and the embedded Argo must
+agree.
 """
 
 from __future__ import annotations

@@ -1,0 +1,231 @@
+"""@trigger and @trigger_on_finish: flows that start each other, and that events from outside start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from ast import literal_eval
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from harness import SECONDS, Mfhera, message, refused
+
+from metaflow_hera.embedded import local
+
+CHAIN = ["a", "b", "c", "d"]
+SETTLED = 3.0
+"""Seconds after which what has not started is taken not to start."""
+
+
+def runs(mfhera: Mfhera, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = mfhera.json("runs", "--name", name, "--json")
+    return found
+
+
+def ended_well(mfhera: Mfhera, name: str, count: int = 1) -> list[dict[str, Any]]:
+    """Wait until a deployment has so many runs, all of which have succeeded."""
+
+    def there() -> bool:
+        found = runs(mfhera, name)
+        assert not [run for run in found if run["phase"] in ("Failed", "Error")]
+        return len(found) == count and all(run["phase"] == "Succeeded" for run in found)
+
+    mfhera.wait_until(there)
+    return runs(mfhera, name)
+
+
+def artifacts(mfhera: Mfhera, run: dict[str, Any], step: str = "start") -> dict[str, Any]:
+    task = mfhera.read(run["pathspec"])[step]
+    named = {name: value for name, value in task.items() if isinstance(value, str) and name != "attempt"}
+    return {name: literal_eval(value) for name, value in named.items()}
+
+
+def test_a_chain_of_flows_runs_from_one_trigger(own_mfhera: Mfhera) -> None:
+    """A, then B and C, then D, which waits for both of them and for an event, and starts once."""
+    mfhera = own_mfhera
+    for letter in CHAIN:
+        mfhera.take(f"chain/chain_{letter}_flow.py")
+        mfhera.ok("create", f"chain_{letter}_flow.py")
+    mfhera.ok("emit", "chain.ready", "--payload", "how_big=7")
+    first = mfhera.run("--name", "chainaflow")
+    found = {letter: ended_well(mfhera, f"chain{letter}flow")[0] for letter in CHAIN}
+    assert found["a"]["pathspec"] == first["pathspec"]
+    assert artifacts(mfhera, found["a"])["started_by"] is None
+    for letter in ("b", "c"):
+        made = artifacts(mfhera, found[letter])
+        assert made["started_by"] == [("metaflow.ChainAFlow.end", "run")]
+        assert made["before"] == first["pathspec"]
+    last = artifacts(mfhera, found["d"])
+    assert last["started_by"] == [
+        ("chain.ready", "event"),
+        ("metaflow.ChainBFlow.end", "run"),
+        ("metaflow.ChainCFlow.end", "run"),
+    ]
+    assert last["letters"] == ["B", "C"]
+    assert last["size"] == 7
+    time.sleep(SETTLED)
+    assert [len(runs(mfhera, f"chain{letter}flow")) for letter in CHAIN] == [1, 1, 1, 1]
+    pathspec = found["d"]["pathspec"]
+    code = f"from metaflow import Run, namespace; namespace(None); print(Run('{pathspec}').trigger.events)"
+    assert "metaflow.ChainBFlow.end" in mfhera.python("-c", code).stdout
+
+
+def test_what_has_arrived_is_kept_when_the_server_is_killed(own_mfhera: Mfhera) -> None:
+    mfhera = own_mfhera
+    mfhera.take("chain/chain_d_flow.py")
+    mfhera.ok("create", "chain_d_flow.py")
+    for name in ("chain.ready", "metaflow.ChainBFlow.end"):
+        mfhera.ok("emit", name, "--payload", "auto-generated-by-metaflow=True")
+    server = local.status(Path(mfhera.env["METAFLOW_HERA_HOME"]))
+    assert server is not None
+    os.kill(server.pid, signal.SIGKILL)
+    mfhera.wait_until(lambda: local.status(Path(mfhera.env["METAFLOW_HERA_HOME"])) is None)
+    mfhera.ok("emit", "metaflow.ChainCFlow.end", "--payload", "auto-generated-by-metaflow=True")
+    mfhera.wait_until(lambda: len(runs(mfhera, "chaindflow")) == 1)
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({"alpha": 2.25, "the_words": "a b"}, {"alpha": 2.25, "words": "a b", "odd": {"a": 1}}),
+        ({"alpha": "3"}, {"alpha": 3.0, "words": "none", "odd": {"a": 1}}),
+        (
+            {"the_words": "{{workflow.name}} $(HOME) '\"\n$$ é", "odd": {"b": ["{{x}}", None]}},
+            {"alpha": 0.5, "words": "{{workflow.name}} $(HOME) '\"\n$$ é", "odd": {"b": ["{{x}}", None]}},
+        ),
+        ({"alpha": None, "odd": "[1]", "the_words": ""}, {"alpha": 0.5, "words": "", "odd": [1]}),
+    ],
+    ids=["values", "text", "odd", "null"],
+)
+def test_values_of_an_event_reach_parameters_as_they_are(
+    own_mfhera: Mfhera, payload: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    own_mfhera.take("event_flow.py")
+    assert "data.EventFlow" in own_mfhera.ok("create", "event_flow.py")
+    own_mfhera.ok("emit", "data.EventFlow", "--payload-json", json.dumps(payload))
+    (run,) = ended_well(own_mfhera, "eventflow")
+    made = artifacts(own_mfhera, run)
+    assert {name: made[name] for name in expected} == expected
+    assert made["other"] == "as deployed"
+    assert made["event"] == "data.EventFlow"
+
+
+def test_any_of_the_events_is_enough_where_the_flow_says_so(own_mfhera: Mfhera) -> None:
+    own_mfhera.take("any_flow.py")
+    own_mfhera.ok("create", "any_flow.py")
+    own_mfhera.ok("emit", "any.one", "--payload", "y=the other's key")  # without what is required
+    own_mfhera.ok("emit", "any.two", "--payload", "y=second")
+    own_mfhera.ok("emit", "any.one", "--payload", "x=first")
+    found = [artifacts(own_mfhera, run) for run in ended_well(own_mfhera, "anyflow", 2)]
+    assert sorted((made["event"], made["must"]) for made in found) == [
+        ("any.one", "first"),
+        ("any.two", "second"),
+    ]
+
+
+def test_metaflows_own_way_to_publish_starts_a_flow(own_mfhera: Mfhera) -> None:
+    own_mfhera.take("event_flow.py")
+    own_mfhera.ok("create", "event_flow.py")
+    url = own_mfhera.json("local", "status", "--json")["events_url"]
+    code = (
+        "from metaflow.integrations import ArgoEvent\n"
+        "ArgoEvent('data.EventFlow').publish({'alpha': 9}, ignore_errors=False)"
+    )
+    done = own_mfhera.python("-c", code, env={"METAFLOW_ARGO_EVENTS_WEBHOOK_URL": url})
+    assert done.returncode == 0, done.stderr
+    (run,) = ended_well(own_mfhera, "eventflow")
+    assert artifacts(own_mfhera, run)["alpha"] == 9.0
+    wrong = url.replace("/webhook/", "/webhook/x")
+    assert httpx.post(wrong, json={"name": "e"}, timeout=SECONDS, trust_env=False).status_code == 401
+    assert httpx.post(url, content="[1]", timeout=SECONDS, trust_env=False).status_code == 400
+
+
+def test_a_project_s_flows_hear_their_own_branch_only(own_mfhera: Mfhera) -> None:
+    own_mfhera.take("project_chain/up_flow.py", "project_chain/down_flow.py")
+    for branch in ("one", "two"):
+        for flow in ("up_flow.py", "down_flow.py"):
+            own_mfhera.ok("create", flow, "--branch", branch)
+    own_mfhera.run("--name", "chained.test.one.upflow")
+    (run,) = ended_well(own_mfhera, "chained.test.one.downflow")
+    assert artifacts(own_mfhera, run)["event"] == "metaflow.chained.test.one.UpFlow.end"
+    time.sleep(SETTLED)
+    assert runs(own_mfhera, "chained.test.two.downflow") == []
+
+
+def test_a_version_without_events_takes_the_sensor_away(own_mfhera: Mfhera) -> None:
+    own_mfhera.take("event_flow.py")
+    own_mfhera.ok("create", "event_flow.py")
+    script = own_mfhera.folder / "event_flow.py"
+    whole = script.read_text()
+    script.write_text(whole.replace("@trigger(event=name_of_event)", ""))
+    own_mfhera.ok("create", "event_flow.py")
+    own_mfhera.ok("emit", "data.EventFlow")
+    time.sleep(SETTLED)
+    assert runs(own_mfhera, "eventflow") == []
+    script.write_text(whole)
+    own_mfhera.ok("create", "event_flow.py")
+    assert "sensor eventflow" in own_mfhera.ok("delete", "event_flow.py")
+    assert own_mfhera.stored() == []
+
+
+def test_events_of_a_failed_task_are_not_published_and_nothing_is_when_told_so(own_mfhera: Mfhera) -> None:
+    own_mfhera.take("chain/chain_a_flow.py", "chain/chain_b_flow.py")
+    own_mfhera.ok("create", "chain_b_flow.py")
+    own_mfhera.ok("create", "chain_a_flow.py", "--no-auto-emit-argo-events")
+    own_mfhera.run("--name", "chainaflow")
+    script = own_mfhera.folder / "chain_a_flow.py"
+    script.write_text(script.read_text().replace('self.letter = "A"', "raise ValueError(1)"))
+    own_mfhera.ok("create", "chain_a_flow.py")
+    assert own_mfhera("trigger", "--wait", "--name", "chainaflow").returncode == 1
+    time.sleep(SETTLED)
+    assert runs(own_mfhera, "chainbflow") == []
+
+
+def test_a_webhook_that_hangs_does_not_hold_the_run_up_for_long(own_mfhera: Mfhera) -> None:
+    """Nothing answers at the address; the task ends well all the same, and says so."""
+    own_mfhera.take("single_flow.py")
+    own_mfhera.ok(
+        "create", "single_flow.py", env={"METAFLOW_ARGO_EVENTS_WEBHOOK_URL": "http://127.0.0.1:9/none"}
+    )
+    run = own_mfhera.run()
+    assert run["phase"] == "Succeeded"
+    step = run["steps"][0]["name"]
+    logs = own_mfhera.python("single_flow.py", "logs", "--stderr", f"{run['run_id']}/{step}").stdout
+    assert "could not be published" in logs or "Unable to publish" in logs
+
+
+@pytest.mark.parametrize(
+    ("flow", "options", "words"),
+    [
+        ("any_flow.py", ("required", "must"), None),
+        ("chain/chain_d_flow.py", ("--events", "workflow-event-binding"), ("several events", "at a time")),
+    ],
+    ids=["required", "binding"],
+)
+def test_what_could_never_start(mfhera: Mfhera, flow: str, options: tuple[str, ...], words: Any) -> None:
+    mfhera.take(flow)
+    script = mfhera.folder / Path(flow).name
+    if words is None:
+        script.write_text(script.read_text().replace('"parameters": {"must": "y"}', '"parameters": {}'))
+        refused(mfhera("create", script.name), "'must'", "required", "events")
+        return
+    refused(mfhera("create", script.name, "--only-yaml", *options), *words)
+
+
+def test_emit_refuses_what_is_no_payload(mfhera: Mfhera) -> None:
+    refused(mfhera("emit", "e", "--payload", "novalue"), "KEY=VALUE")
+    refused(mfhera("emit", "e", "--payload-json", "[1]"), "JSON object")
+    refused(mfhera("emit", "e", "--payload-json", "{"), "not JSON")
+    refused(mfhera("emit", ""), "needs a name")
+
+
+def test_a_cluster_without_argo_events_is_told_what_it_needs(mfhera: Mfhera) -> None:
+    mfhera.take("event_flow.py")
+    env = {"ARGO_SERVER": "127.0.0.1:9", "ARGO_SECURE": "false", "METAFLOW_DATASTORE_SYSROOT_S3": "s3://b/m"}
+    done = mfhera("create", "event_flow.py", "--only-yaml", "--datastore=s3", env=env)
+    assert done.returncode == 2
+    assert "METAFLOW_ARGO_EVENTS_EVENT_SOURCE" in message(done)
