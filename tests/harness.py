@@ -110,7 +110,7 @@ class Mfhera:
         if server is None:
             return []
         found = []
-        for kind in ("workflow-templates", "cron-workflows", "workflows"):
+        for kind in ("workflow-templates", "cron-workflows", "sensors", "workflows"):
             answer = httpx.get(
                 f"{server.url}/api/v1/{kind}/default",
                 headers={"Authorization": f"Bearer {server.token}"},

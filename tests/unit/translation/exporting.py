@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import atexit
 import json
-import os
 import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
-from harness import TESTS, Mfhera, clean_environment
-
-SCHEMA = "shared/argo/argo-workflows-4.1.2.schema.json"
-GROUP = "io.argoproj.workflow.v1alpha1"
+from harness import Mfhera, clean_environment
 
 
 def at(folder: Path) -> Mfhera:
@@ -67,17 +62,3 @@ def tasks(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def containers(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The container templates by name."""
     return {each["name"]: each for each in manifest["spec"]["templates"] if "container" in each}
-
-
-def schema() -> dict[str, Any]:
-    """Argo's JSON schema, in which no object may have fields that it does not name."""
-    given = os.environ.get("ARGO_SCHEMA")
-    candidates = [Path(given)] if given else [folder / SCHEMA for folder in TESTS.parents]
-    path = next((path for path in candidates if path.is_file()), None)
-    if path is None:
-        pytest.skip(f"Argo's JSON schema is not here ({SCHEMA} beside the project, or ARGO_SCHEMA)")
-    definitions: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["definitions"]
-    for definition in definitions.values():
-        if "properties" in definition:
-            definition.setdefault("additionalProperties", False)
-    return definitions

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from exporting import GROUP, at, containers, exported, objects, schema, tasks, template
+from argo_schema import GROUP, schema
+from exporting import at, containers, exported, objects, tasks, template
 from harness import linear_flow
 from jsonschema import Draft7Validator
 from test_golden import CASES
