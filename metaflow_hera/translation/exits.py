@@ -104,7 +104,7 @@ def _container(
         command=[pods.python(compute)],
         args=["-c", bootstrap()],
         env=[*pods.common(fixed, {}), *(Env(name=key, value=value) for key, value in by_argo.items())],
-        active_deadline_seconds=TIME_LIMIT,
+        active_deadline_seconds=str(TIME_LIMIT),
         **container_fields(compute if image is None else replace(compute, image=image, executable=None)),
     )
 

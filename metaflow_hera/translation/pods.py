@@ -141,7 +141,7 @@ class Pods:
             args=["-c", bootstrap()],
             env=self._environment(shape, compute),
             retry_strategy=_retry_strategy(shape),
-            active_deadline_seconds=shape.time_limit + START_TIME if shape.time_limit else None,
+            active_deadline_seconds=str(shape.time_limit + START_TIME) if shape.time_limit else None,
             annotations={
                 **pod.pop("annotations"),
                 "metaflow/step_name": "{{inputs.parameters.step}}",

@@ -15,6 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 METAFLOW = ROOT / "docs" / "metaflow.md"
+STARTING = ROOT / "docs" / "starting.md"
 
 
 def blocks(language: str, document: Path = README) -> list[str]:
@@ -102,6 +103,28 @@ def test_what_one_knows_from_metaflow_runs_as_written(
     deployer, notebook = blocks("python", METAFLOW)
     assert python(deployer, place, tmp_path).splitlines()[-1] == "Succeeded 0.5"
     assert python(notebook, place, tmp_path).splitlines()[-1] == "parameterflow Succeeded 0.25"
+
+
+def test_what_starts_by_itself_runs_as_written(place: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    schedules, finishes, events, exports = blocks("bash", STARTING)
+    assert shell(schedules, place).count("Europe/Berlin") >= 4
+    shell(finishes, place)
+    reading = """
+import time
+from metaflow import Flow, namespace
+
+namespace(None)
+for _ in range(600):
+    run = Flow("ReportFlow").latest_run if "ReportFlow" in [flow.id for flow in __import__("metaflow").Metaflow()] else None
+    if run is not None and run.finished:
+        break
+    time.sleep(0.1)
+print(run["end"].task.data.total)
+"""
+    assert python(reading, place, tmp_path).strip() == "600"
+    assert "Published shelf.empty" in shell(events, place)
+    assert "LoadFlow is fine" in shell(exports, place)
+    assert (place[0] / "manifests" / "cronworkflow-loadflow.yaml").exists()
 
 
 def test_the_second_command_is_the_one_that_ci_runs() -> None:

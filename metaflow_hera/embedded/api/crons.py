@@ -104,6 +104,14 @@ def _given(call: Call) -> JSON:
             check_schedule(schedule)
         except ValueError as error:
             raise ApiError(INVALID_ARGUMENT, f"cron schedule {schedule} is malformed: {error}") from error
+    policy, deadline = spec.get("concurrencyPolicy") or "", spec.get("startingDeadlineSeconds")
+    if policy not in ("", "Allow", "Forbid", "Replace"):
+        raise ApiError(INVALID_ARGUMENT, f"'{policy}' is not a valid concurrencyPolicy")
+    if deadline is not None and deadline < 0:
+        raise ApiError(INVALID_ARGUMENT, "startingDeadlineSeconds must be positive")
+    for field in ("stopStrategy", "when"):
+        if spec.get(field):
+            raise ApiError(INVALID_ARGUMENT, f"spec.{field} is not implemented by the embedded Argo")
     workflow: JSON = {"metadata": {"name": metadata.get("name")}, "spec": spec.get("workflowSpec") or {}}
     validation.validate_workflow(workflow, templates=_templates(call, workflow["spec"]))
     spec["workflowSpec"] = validation.normalise(workflow)["spec"]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exporting import GROUP, at, containers, objects, schema, tasks
+from argo_schema import GROUP, schema
+from exporting import at, containers, objects, tasks
 from harness import Mfhera, refused
 from jsonschema import Draft7Validator
 from metaflow.plugins.kubernetes.kubernetes_decorator import KubernetesDecorator
