@@ -111,15 +111,12 @@ def test_what_starts_by_itself_runs_as_written(place: tuple[Path, dict[str, str]
     shell(finishes, place)
     reading = """
 import time
-from metaflow import Flow, namespace
+from metaflow import Flow, Metaflow, namespace
 
 namespace(None)
-for _ in range(600):
-    run = Flow("ReportFlow").latest_run if "ReportFlow" in [flow.id for flow in __import__("metaflow").Metaflow()] else None
-    if run is not None and run.finished:
-        break
+while "ReportFlow" not in [flow.id for flow in Metaflow()] or not Flow("ReportFlow").latest_run.finished:
     time.sleep(0.1)
-print(run["end"].task.data.total)
+print(Flow("ReportFlow").latest_run["end"].task.data.total)
 """
     assert python(reading, place, tmp_path).strip() == "600"
     assert "Published shelf.empty" in shell(events, place)
