@@ -92,11 +92,12 @@ def deploy(flow: Any, *, decorators: Sequence[str] = (), **options: Any) -> Depl
     Args:
         flow: the path of a flow's script, a module, or the flow's class, defined in a file or in a cell.
         decorators: decorators for all steps, as `--with` takes them.
-        options: `name`, `max_workers`, `tags`, `user_namespace`, `workflow_timeout` (seconds),
-            `workflow_priority`, `workflow_title`, `workflow_description`, `authorize`, `generate_new_token`,
-            `given_token`; and Metaflow's own `environment`, `datastore`, `datastore_root`, `metadata`,
-            `package_suffixes`, `branch`, `production`, `config` and `config_value` (mappings of the names
-            of Configs to files, or to values), `event_logger`, `monitor`.
+        options: those of `deployment.CreateOptions`, which are those of `mfhera create` (`name`,
+            `max_workers`, `tags`, `workflow_timeout` in seconds, `concurrency_policy`, `notify_on_error`,
+            `ttl_after_success`, `labels`, `authorize`, `given_token`...); and Metaflow's own `environment`,
+            `datastore`, `datastore_root`, `metadata`, `package_suffixes`, `branch`, `production`, `config`
+            and `config_value` (mappings of the names of Configs to files, or to values), `event_logger`,
+            `monitor`.
 
     Raises:
         UsageError: the flow cannot be loaded or translated, an option is wrong, or it is not this user's.

@@ -15,6 +15,7 @@ from metaflow_hera.argo.target import Target
 from metaflow_hera.argo.tokens import Token, bare, check_access, first_token, resolve_token
 from metaflow_hera.embedded.local import home_folder, make_home
 from metaflow_hera.errors import ConfigurationError, UsageError
+from metaflow_hera.graph.values import sensor_name
 from metaflow_hera.metaflow_api import config
 from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.metaflow_api.packages import save_package
@@ -173,8 +174,13 @@ def _check_belongs(item: JSON, name: str, namespace: str) -> None:
         raise UsageError(
             "Argo's server has no call that creates a workflow event binding: hand the file to kubectl apply."
         )
-    if kind == "CronWorkflow" and deployments.template_of(item) != name:
-        raise UsageError(f"The cron workflow {metadata['name']} does not start {name}: deploy it by itself.")
+    is_own = {
+        "WorkflowTemplate": metadata["name"] == name,
+        "CronWorkflow": metadata["name"].startswith(name) and deployments.template_of(item) == name,
+        "Sensor": metadata["name"] == sensor_name(name),
+    }
+    if not is_own[kind]:
+        raise UsageError(f"The {kind} {metadata['name']} is not one of {name}'s: deploy it by itself.")
     if kind != "Sensor" and metadata.setdefault("namespace", namespace) != namespace:
         raise UsageError(
             f"{metadata['name']} is for the namespace {metadata['namespace']}: deploy it with "

@@ -20,10 +20,11 @@ CRON_NAME_LIMIT = 52
 
 @dataclass(frozen=True)
 class Linted:
-    """What was checked, and what is to be said of it although it is fine."""
+    """What was checked, what is to be said of it although it is fine, and the objects that it makes."""
 
     checked: Sequence[str]
     warnings: Sequence[str]
+    objects: Sequence[str]
 
 
 def lint(prepared: Prepared, target: Target | None, client: ArgoClient | None) -> Linted:
@@ -46,7 +47,7 @@ def lint(prepared: Prepared, target: Target | None, client: ArgoClient | None) -
     warnings = list(made.objects.footprint.warnings())
     if prepared.flow.datastore == "local" and target is None:
         warnings.append("Its data is on this machine: for a cluster deploy it with --datastore=s3.")
-    return Linted(checked, warnings)
+    return Linted(checked, warnings, [f"the {item['kind']} {item['metadata']['name']}" for item in objects])
 
 
 def _check(item: JSON) -> None:

@@ -166,6 +166,10 @@ EXPORT: tuple[Option, ...] = (
         {"metavar": "FILE", "help": "Write that to a file; to a folder, one file for each object."},
     ),
     (
+        ("--dry-run",),
+        {"is_flag": True, "help": "Check what would be deployed, as lint does; deploy nothing."},
+    ),
+    (
         ("--real-token",),
         {"is_flag": True, "help": "Write the production token of what is deployed at the server."},
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,7 +64,11 @@ def deployed(client: ArgoClient) -> Iterator[Deployed]:
 
 def crons_of(client: ArgoClient, name: str) -> list[JSON]:
     """The cron workflows of a deployment, of this version or an older one."""
-    return [cron for cron in client.crons(SELECTOR) if template_of(cron) == name]
+    found = {cron["metadata"]["name"]: cron for cron in client.crons(SELECTOR) if template_of(cron) == name}
+    if name not in found:
+        with contextlib.suppress(ArgoNotFound):  # that of Metaflow's own plugin has no labels
+            found[name] = client.cron(name)
+    return [cron for cron in found.values() if template_of(cron) == name]
 
 
 def apply(client: ArgoClient, objects: Sequence[JSON]) -> None:

@@ -9,10 +9,11 @@ from heapq import merge
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
+from croniter import CroniterError, croniter
 
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import crons_of
+from metaflow_hera.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ def firings(schedules: Sequence[Schedule], count: int, after: datetime | None = 
 
 
 def _firings(schedule: Schedule, after: datetime) -> Iterator[Firing]:
-    times = croniter(schedule.expression, after.astimezone(ZoneInfo(schedule.zone)))
+    try:
+        times = croniter(schedule.expression, after.astimezone(ZoneInfo(schedule.zone)))
+    except (CroniterError, ValueError, KeyError, OSError) as error:
+        raise UsageError(
+            f"The schedule {schedule.expression} ({schedule.zone}) cannot be foretold: {error}."
+        ) from error
     while True:
         yield Firing(times.get_next(datetime).astimezone(timezone.utc), schedule)

@@ -36,6 +36,7 @@ def create(
     only_yaml: bool,
     only_python: bool,
     output: str | None,
+    dry_run: bool,
     real_token: bool,
     as_json: bool,
     **given: Any,
@@ -45,7 +46,7 @@ def create(
     if (flow is None) == (source is None):
         raise UsageError("Say what to deploy: FLOW.py, or --from with a file that --only-yaml wrote.")
     if source is not None:
-        _refuse_beside_from(form, top_level, given)
+        _refuse_beside_from(form is not None or dry_run, top_level, given)
         deploy_from(source, given["authorize"], as_json)
         return
     from metaflow_hera import deployment
@@ -55,11 +56,13 @@ def create(
     prepared = deployment.prepare(load_flow(str(flow), top_level), settings)
     if form is not None:
         write_export(prepared, form, output, real_token)
+    elif dry_run:
+        check(prepared, as_json)
     else:
         deploy(prepared, f"mfhera create {shlex.quote(str(flow))}", "mfhera trigger", as_json)
 
 
-def _refuse_beside_from(form: str | None, top_level: list[str], given: Mapping[str, Any]) -> None:
+def _refuse_beside_from(form: bool, top_level: list[str], given: Mapping[str, Any]) -> None:
     context = click.get_current_context()
     default = click.core.ParameterSource.DEFAULT
     asked = [name for name in given if name != "authorize" and context.get_parameter_source(name) != default]
@@ -178,6 +181,9 @@ def starts(flow: LoadedFlow) -> Iterator[str]:
     if words:
         several = len(groups) > 1 or len(groups[0].triggers) > 1
         yield f"It is started by the {'events' if several else 'event'} {', and '.join(words)}."
+    own = f"metaflow.{flow.project.get('project_flow_name', flow.name)}.end"
+    if any(trigger.name == own for group in groups for trigger in group.triggers):
+        yield "Its own end starts it again: once it has begun it goes on until it fails, or is deleted."
 
 
 def write_export(prepared: Prepared, form: str, output: str | None, real_token: bool) -> Created:
@@ -304,25 +310,29 @@ def list_deployments(as_json: bool) -> None:
 def lint(flow: str, top_level: list[str], as_json: bool, **given: Any) -> None:
     """Check FLOW.py as far as that is possible without running it; with ARGO_SERVER set, Argo checks it
     too."""
-    from metaflow_hera import linting
-    from metaflow_hera.argo.client import ArgoClient
-    from metaflow_hera.argo.target import configured_target
     from metaflow_hera.deployment import CreateOptions, prepare
     from metaflow_hera.metaflow_api.flows import load_flow
 
+    check(prepare(load_flow(flow, top_level), CreateOptions(**given)), as_json)
+
+
+def check(prepared: Prepared, as_json: bool) -> None:
+    """Check what would be deployed, and tell of it."""
+    from metaflow_hera import linting
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.target import configured_target
+
     target = configured_target()
-    client = None
     if target is not None:
         say_where(target)
-        client = ArgoClient(target)
-    prepared = prepare(load_flow(flow, top_level), CreateOptions(**given))
-    found = linting.lint(prepared, target, client)
+    found = linting.lint(prepared, target, ArgoClient(target) if target is not None else None)
     if as_json:
-        click.echo(json_text({"name": prepared.name, "checked": found.checked, "warnings": found.warnings}))
+        click.echo(json_text({"name": prepared.name, **asdict(found)}))
         return
     for warning in found.warnings:
         click.echo(warning)
     click.echo(f"{click.style(prepared.flow.name, bold=True)} is fine: {', '.join(found.checked)}.")
+    click.echo(f"create would deploy {', '.join(found.objects)}.")
 
 
 COMMANDS = {"create": create, "delete": delete, "list": list_deployments, "lint": lint}

@@ -76,7 +76,10 @@ class Crons:
     def load(self, now: float) -> None:
         """Take up those that are stored."""
         for cron in self._store.all_objects(RESOURCE):
-            self._take(cron, self._store.cron_since(*_key(cron)) or now)
+            try:
+                self._take(cron, self._store.cron_since(*_key(cron)) or now)
+            except (ValueError, KeyError, OSError):  # a time zone that this machine has no more, say
+                log.exception("cron workflow %s cannot be taken up", cron["metadata"]["name"])
 
     def put(self, cron: JSON, old: JSON | None, now: float) -> None:
         """A cron workflow was created, or changed from what it was."""
@@ -104,7 +107,11 @@ class Crons:
         """Fire what is due."""
         for key, at in list(self._wakes.items()):
             if at is not None and at <= now:
-                self._due(key, now)
+                try:
+                    self._due(key, now)
+                except Exception:  # a fault with one must not end the server
+                    log.exception("cron workflow %s", key)
+                    self._wakes[key] = now + 60
 
     def changed(self, head: Head, phase: str) -> None:
         """A workflow that a cron workflow started has begun, or ended, or begun again; `phase` is how it

@@ -28,6 +28,17 @@ PLURAL = {"WorkflowTemplate": "workflow-templates", "CronWorkflow": "cron-workfl
 OF_THE_SERVER = ("creationTimestamp", "generation", "resourceVersion", "uid", "namespace")
 
 
+OF_TWO = """
+kind: WorkflowTemplate
+metadata: {name: a, annotations: {metaflow/owner: o, metaflow/flow_name: F}}
+spec: {}
+---
+kind: CronWorkflow
+metadata: {name: b}
+spec: {schedules: ["* * * * *"], workflowSpec: {workflowTemplateRef: {name: a}}}
+"""
+
+
 def example(mfhera: Mfhera, name: str) -> str:
     shutil.copy(EXAMPLES / name, mfhera.folder)
     return Path(name).name
@@ -194,6 +205,7 @@ def test_bindings_are_written_for_kubectl_and_not_deployed(own_mfhera: Mfhera) -
         ("", ["one workflow template", "0"]),
         ("kind: WorkflowTemplate\nmetadata: {name: a}\nspec: {templates: 3}", ["templates"]),
         ("kind: WorkflowTemplate\nmetadata: {name: a}\nspec: {}", ["not deployed from a flow"]),
+        (OF_TWO, ["CronWorkflow b is not one of a's"]),
     ],
 )
 def test_files_that_hold_no_deployment(mfhera: Mfhera, text: str, words: list[str]) -> None:
@@ -214,6 +226,10 @@ def test_lint_says_what_is_fine_and_what_is_not(mfhera: Mfhera) -> None:
     flow = example(mfhera, "nightly/load_flow.py")
     assert "LoadFlow is fine" in mfhera.ok("lint", flow)
     assert "schedules" in mfhera.json("lint", flow, "--json")["checked"]
+    stored = mfhera.stored()
+    assert "the CronWorkflow loadflow" in mfhera.ok("create", flow, "--dry-run")
+    assert "is fine" in mfhera.python(flow, "hera", "create", "--dry-run").stdout
+    assert mfhera.stored() == stored
     script = mfhera.folder / flow
     script.write_text(script.read_text().replace("0 2 * * ? *", "0 2 L * ? *"))
     refused(mfhera("lint", flow), "cannot say L")

@@ -98,6 +98,7 @@ def create(
     only_yaml: bool,
     only_python: bool,
     output: str | None,
+    dry_run: bool,
     real_token: bool,
     as_json: bool,
     deployer_attribute_file: str | None,
@@ -112,6 +113,9 @@ def create(
         flow = _flow(obj)
         flow.lint()
         prepared = deployment.prepare(flow, deployment.CreateOptions(name=obj.deployment_name, **given))
+        if dry_run:
+            deploying.check(prepared, as_json)
+            return
         if form is not None:
             created = deploying.write_export(prepared, form, output, real_token)
             more = {"workflow_template": created.objects.template.to_dict()}

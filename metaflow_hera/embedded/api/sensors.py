@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
@@ -89,6 +90,17 @@ def _check_filters(filters: JSON) -> None:
         *(f for e in filters.get("exprs") or () for f in e.get("fields") or ()),
     ):
         paths.check(each.get("path") or "")
+    for each in filters.get("data") or ():
+        if each.get("type") == "string":
+            for pattern in each.get("value") or ():
+                _check_pattern(pattern)
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"error parsing regexp: {error}: `{pattern}`") from error
 
 
 def _check_trigger(trigger: JSON, names: list[str]) -> None:

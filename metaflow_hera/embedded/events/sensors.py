@@ -34,16 +34,21 @@ class Sensors:
 
     def receive(self, namespace: str, body: JSON, now: float) -> None:
         """An event has come, with the JSON of its body."""
-        data = {"body": body}
         for sensor in self._store.all_objects(RESOURCE, namespace):
-            dependencies = {each["name"]: each for each in sensor["spec"]["dependencies"]}
-            fitting = [name for name, each in dependencies.items() if passes(each.get("filters"), data)]
-            for trigger in sensor["spec"]["triggers"] if fitting else ():
-                text = triggers.condition(trigger, dependencies)
-                names = triggers.names_in(text)
-                for name in fitting:
-                    if name in names:
-                        self._arrive(sensor, trigger, text, Arrival(_name(trigger), name, now, data))
+            try:
+                self._offer(sensor, {"body": body}, now)
+            except Exception:  # a fault with one must not keep the event from the others
+                log.exception("sensor %s", sensor["metadata"]["name"])
+
+    def _offer(self, sensor: JSON, data: JSON, now: float) -> None:
+        dependencies = {each["name"]: each for each in sensor["spec"]["dependencies"]}
+        fitting = [name for name, each in dependencies.items() if passes(each.get("filters"), data)]
+        for trigger in sensor["spec"]["triggers"] if fitting else ():
+            text = triggers.condition(trigger, dependencies)
+            names = triggers.names_in(text)
+            for name in fitting:
+                if name in names:
+                    self._arrive(sensor, trigger, text, Arrival(_name(trigger), name, now, data))
 
     def put(self, sensor: JSON, old: JSON | None) -> None:
         """A sensor was created, or changed from what it was: then what has arrived counts for the same

@@ -81,6 +81,13 @@ class Argo:
             assert time.monotonic() < deadline, json.dumps(workflow["status"], indent=1)[:4000]
             time.sleep(0.05)
 
+    def wait(self, test: Callable[[], Any], seconds: float = 60) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + seconds
+        while not test():
+            assert time.monotonic() < deadline, "it did not come true"
+            time.sleep(0.05)
+
     def end(self, name: str, seconds: float = 60) -> Any:
         """Wait for the end of a workflow; returns it."""
         return self.until(name, lambda workflow: workflow["status"].get("finishedAt"), seconds)
