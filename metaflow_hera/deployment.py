@@ -76,6 +76,7 @@ def prepare(flow: LoadedFlow, options: CreateOptions) -> Prepared:
     Raises UsageError or one of its kinds; nothing is changed anywhere.
     """
     options = configured(options, config.own_setting)
+    options.check_notifications()
     support.check(flow)
     parameters.check(flow.parameters)
     check_tags(options.tags)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from metaflow_hera.cli.choosing import chosen_deployment, client_at
 from metaflow_hera.cli.options import as_json, metaflow_options
 from metaflow_hera.cli.words import json_text, say_where
 from metaflow_hera.errors import UsageError
+
+if TYPE_CHECKING:
+    from metaflow_hera.argo.last import LastDeployment
 
 
 @click.command()
@@ -24,11 +27,16 @@ from metaflow_hera.errors import UsageError
 def schedule(flow: str | None, top_level: list[str], name: str | None, count: int, as_json: bool) -> None:
     """The schedules of a deployment and when they start it next. Without FLOW.py: of what was deployed
     from here."""
+    deployment, last = chosen_deployment(flow, top_level, name)
+    show_schedule(deployment, count, as_json, last)
+
+
+def show_schedule(deployment: str, count: int, as_json: bool, last: LastDeployment | None = None) -> None:
+    """Show the schedules of a deployment, and so many of the times at which they start it next."""
     from metaflow_hera.argo import deployments
     from metaflow_hera.argo.schedules import firings, schedules_of
     from metaflow_hera.cli.tables import table
 
-    deployment, last = chosen_deployment(flow, top_level, name)
     client = client_at(start=False, last=last)
     if deployments.find(client, deployment) is None:
         raise UsageError(f"There is no deployment {deployment}: mfhera create deploys the flow.")

@@ -6,6 +6,7 @@ either has deployed can start each other.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -58,7 +59,7 @@ def tell_current(env: Mapping[str, str]) -> list[dict[str, Any]]:
             found.append({key: payload.get(key) for key in ("timestamp", "id", "name")} | {"type": kind})
     if found:
         current._update_env({"trigger": Trigger([dict(event) for event in found])})
-    if SCHEDULED_TIME_ENV in env:
+    with contextlib.suppress(KeyError, ValueError):
         time = datetime.fromisoformat(env[SCHEDULED_TIME_ENV].replace("Z", "+00:00"))
         current._update_env({"scheduled_time": time})
     return found

@@ -56,6 +56,14 @@ READERS: dict[str, Callable[[str], Any]] = {
 }
 """How each of the choices that can be configured is read from text; lists have commas, tolerations are
 JSON."""
+PLACES: dict[str, Callable[[str], Any]] = {
+    "notify_slack_webhook_url": _text,
+    "notify_pager_duty_integration_key": _text,
+    "notify_incident_io_api_key": _text,
+    "incident_io_alert_source_config_id": _text,
+    "incident_io_metadata": _list,
+}
+"""Whom to notify: of use only where notifications are asked for."""
 
 
 def configured(choices: C, setting: Callable[[str], str | None]) -> C:
@@ -65,7 +73,8 @@ def configured(choices: C, setting: Callable[[str], str | None]) -> C:
     cannot be read, UsageError for a value that cannot be meant.
     """
     found = {}
-    for name, read in READERS.items():
+    notifies = choices.notify_on_error or choices.notify_on_success
+    for name, read in {**READERS, **(PLACES if notifies else {})}.items():
         text = setting(name.upper())
         if text is None or getattr(choices, name) not in (None, ()):
             continue

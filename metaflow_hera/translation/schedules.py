@@ -41,9 +41,9 @@ def by_zone(flow: LoadedFlow) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for expression, zone in flow.schedules:
         if zone is not None:
-            check_zone(zone)
-        schedules = found.setdefault(zone or DEFAULT_ZONE, [])
-        schedule = argo_schedule(expression)
+            check_zone(str(zone))
+        schedules = found.setdefault(str(zone or DEFAULT_ZONE), [])
+        schedule = argo_schedule(str(expression))
         if schedule not in schedules:
             schedules.append(schedule)
     return found

@@ -95,9 +95,9 @@ class Choices:
         for text in self.tolerations:
             toleration(text)
         pairs("--incident-io-metadata", self.incident_io_metadata)
-        self._check_notifications()
 
-    def _check_notifications(self) -> None:
+    def check_notifications(self) -> None:
+        """Raise UsageError where it is not said whom to notify, or when."""
         places = (
             self.notify_slack_webhook_url,
             self.notify_pager_duty_integration_key,

@@ -112,6 +112,7 @@ def test_slack_pagerduty_and_incident_io_are_told(mfhera: Mfhera, receiver: Rece
         "METAFLOW_HERA_PAGER_DUTY_URL": receiver.url,
         "METAFLOW_HERA_INCIDENT_IO_URL": receiver.url,
         "METAFLOW_UI_URL": "https://ui.example/",
+        "METAFLOW_HERA_NOTIFY_SLACK_WEBHOOK_URL": f"{receiver.url}/slack-secret",
     }
     secrets = ["slack-secret", "pager-secret", "incident-secret"]
     mfhera.ok(
@@ -119,7 +120,6 @@ def test_slack_pagerduty_and_incident_io_are_told(mfhera: Mfhera, receiver: Rece
         "hooked_flow.py",
         "--notify-on-error",
         "--notify-on-success",
-        *("--notify-slack-webhook-url", f"{receiver.url}/{secrets[0]}"),
         *("--notify-pager-duty-integration-key", secrets[1]),
         *("--notify-incident-io-api-key", secrets[2]),
         *("--incident-io-alert-source-config-id", "SOURCE"),

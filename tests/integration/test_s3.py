@@ -62,6 +62,16 @@ def test_a_flow_runs_with_all_its_data_in_s3(s3: Mfhera) -> None:
     assert "attempt 1" in logs.stdout, logs.stderr
 
 
+def test_an_exit_hook_knows_the_failed_steps_in_s3(s3: Mfhera) -> None:
+    s3.take("hooked_flow.py")
+    s3.ok("create", "hooked_flow.py", "--datastore=s3")
+    done = s3("trigger", "--wait", "--json", "--param", "fail=true")
+    assert done.returncode == 1, done.stderr
+    workflow = json.loads(done.stdout)["workflow"]
+    lines = [path.read_text() for path in s3.home.rglob(f"{workflow}-exit-hooks-*.logs")]
+    assert "mourn Failed ['work']" in "".join(lines)
+
+
 def test_an_export_for_a_cluster_keeps_its_code_in_s3(s3: Mfhera, tmp_path: Path) -> None:
     s3.take("linear_flow.py")
     env = {"ARGO_SERVER": "argo.example:2746", "ARGO_NAMESPACE": "team"}

@@ -207,3 +207,7 @@ def test_python_flow_py_hera_deploys_schedules_too(mfhera: Mfhera) -> None:
     assert done.returncode == 0, done.stderr
     cron = json.loads(done.stdout)["items"][1]
     assert cron["spec"]["startingDeadlineSeconds"] == 60
+    assert "ScheduleFlow is fine" in mfhera.python("schedule_flow.py", "hera", "lint").stdout
+    assert mfhera.python("schedule_flow.py", "hera", "create").returncode == 0
+    shown = mfhera.python("schedule_flow.py", "hera", "schedule", "-n", "2", "--json").stdout
+    assert len(json.loads(shown)["next"]) == 2

@@ -183,6 +183,37 @@ def list_runs(obj: Any, as_json: bool) -> None:
         running.show_runs(deployment.name_of(_flow(obj), obj.deployment_name), as_json)
 
 
+@hera.command(help="Show the schedules of this flow as deployed, and when they start it next.")
+@click.option(
+    "-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many times."
+)
+@as_json
+@click.pass_obj
+def schedule(obj: Any, count: int, as_json: bool) -> None:
+    """Show the schedules of the deployment."""
+    with _our_errors():
+        from metaflow_hera import deployment
+        from metaflow_hera.cli import starting
+
+        starting.show_schedule(deployment.name_of(_flow(obj), obj.deployment_name), count, as_json)
+
+
+@hera.command(help="Check this flow without running it, with Argo as well where ARGO_SERVER names it.")
+@shared(options.CREATE)
+@as_json
+@click.pass_obj
+def lint(obj: Any, as_json: bool, **given: Any) -> None:
+    """Check the flow."""
+    with _our_errors():
+        from metaflow_hera import deployment
+        from metaflow_hera.cli import deploying
+
+        flow = _flow(obj)
+        flow.lint()
+        options = deployment.CreateOptions(name=obj.deployment_name, **given)
+        deploying.check(deployment.prepare(flow, options), as_json)
+
+
 @hera.command(help="Show the steps of a run with their states.")
 @click.option("--watch", is_flag=True, help="Show it until the run ends.")
 @as_json

@@ -70,6 +70,8 @@ REFUSED: dict[str, tuple[str, str, str, list[str]]] = {
         ["@exit_hook", "'size'"],
     ),
     "zone": ("schedule", "@schedule(daily=True, timezone='Mars/Base')", PLAIN, ["Mars/Base", "time zone"]),
+    "no zone": ("schedule", "@schedule(daily=True, timezone=5)", PLAIN, ["'5'", "time zone"]),
+    "no cron": ("schedule", "@schedule(cron=5)", PLAIN, ["'5'", "five fields"]),
     "never": ("schedule", "@schedule(cron='0 0 30 2 *')", PLAIN, ["@schedule", "never"]),
     "scheduled time": (
         "Parameter",
