@@ -104,22 +104,32 @@ class Mfhera:
         tasks: dict[str, dict[str, Any]] = json.loads(done.stdout)
         return tasks
 
-    def stored(self) -> list[tuple[str, str, str]]:
-        """All that the embedded Argo has, asked of it directly: kind, name and version of each object."""
+    def ask(self, path: str) -> Any:
+        """The answer of the embedded Argo to a GET, asked of it directly."""
         server = local.status(Path(self.env["METAFLOW_HERA_HOME"]))
-        if server is None:
+        assert server is not None
+        headers = {"Authorization": f"Bearer {server.token}"}
+        url = f"{server.url}/api/v1/{path}"
+        return httpx.get(url, headers=headers, timeout=SECONDS, trust_env=False).raise_for_status().json()
+
+    def stored(self) -> list[tuple[str, str, str]]:
+        """All that the embedded Argo has: kind, name and version of each object."""
+        if local.status(Path(self.env["METAFLOW_HERA_HOME"])) is None:
             return []
         found = []
         for kind in ("workflow-templates", "cron-workflows", "sensors", "workflows"):
-            answer = httpx.get(
-                f"{server.url}/api/v1/{kind}/default",
-                headers={"Authorization": f"Bearer {server.token}"},
-                timeout=SECONDS,
-                trust_env=False,
-            )
-            items = answer.raise_for_status().json()["items"] or ()
+            items = self.ask(f"{kind}/default")["items"] or ()
             found += [(kind, i["metadata"]["name"], i["metadata"]["resourceVersion"]) for i in items]
         return sorted(found)
+
+    def phases(self, deployment: str) -> dict[str, str]:
+        """The runs of a deployment, by id, with their states; quicker than `mfhera runs`."""
+        label = f"workflows.argoproj.io/workflow-template={deployment}"
+        fields = "items.metadata.name,items.status.phase"
+        items = (
+            self.ask(f"workflows/default?listOptions.labelSelector={label}&fields={fields}")["items"] or ()
+        )
+        return {f"argo-{each['metadata']['name']}": each["status"].get("phase", "Pending") for each in items}
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait for something to come true; it fails after a while."""

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Mapping, MutableMapping
 from datetime import datetime
 from typing import Any
@@ -60,8 +61,8 @@ def tell_current(env: Mapping[str, str]) -> list[dict[str, Any]]:
     if found:
         current._update_env({"trigger": Trigger([dict(event) for event in found])})
     with contextlib.suppress(KeyError, ValueError):
-        time = datetime.fromisoformat(env[SCHEDULED_TIME_ENV].replace("Z", "+00:00"))
-        current._update_env({"scheduled_time": time})
+        moment = datetime.fromisoformat(env[SCHEDULED_TIME_ENV].replace("Z", "+00:00"))
+        current._update_env({"scheduled_time": moment})
     return found
 
 
@@ -86,12 +87,19 @@ def publish_end(flow: str, step: str, run_id: str, task_id: str, *, is_last: boo
         **{field: current.get(field) for field in PROJECT_FIELDS if current.get(field)},
         "auto-generated-by-metaflow": True,
     }
-    for name in names:
-        event = ArgoEvent(name=name, url=os.environ[WEBHOOK_ENV])
-        for key, value in payload.items():
-            event.add_to_payload(key, value)
-        sender = threading.Thread(target=event.publish, kwargs={"ignore_errors": True}, daemon=True)
-        sender.start()
-        sender.join(PATIENCE)
+    senders = {name: _send(name, payload) for name in names}
+    end = time.monotonic() + PATIENCE
+    for name, sender in senders.items():
+        sender.join(max(0.0, end - time.monotonic()))
         if sender.is_alive():
             print(f"The event {name} could not be published within {PATIENCE:.0f} seconds.", file=sys.stderr)
+
+
+def _send(name: str, payload: Mapping[str, Any]) -> threading.Thread:
+    event = ArgoEvent(name=name, url=os.environ[WEBHOOK_ENV])
+    for key, value in payload.items():
+        event.add_to_payload(key, value)
+    # Metaflow's own way tries again and again, and has no limit to that.
+    sender = threading.Thread(target=event.publish, kwargs={"ignore_errors": True}, daemon=True)
+    sender.start()
+    return sender

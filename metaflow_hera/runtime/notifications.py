@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-SECONDS = 10.0
+SECONDS = 5.0
 TRIES = 3
 """How long one try to reach a receiver may take, and how many there are."""
 MOST_NAMED = 10

@@ -65,9 +65,7 @@ class Moving:
 
     def runs(self) -> dict[str, str]:
         """The runs and their states."""
-        return {
-            run["run_id"]: run["phase"] for run in self.mfhera.json("runs", "--name", "hourlyflow", "--json")
-        }
+        return self.mfhera.phases("hourlyflow")
 
 
 @pytest.fixture
