@@ -32,6 +32,13 @@ CASES: dict[str, tuple[str, ...]] = {
     "required": ("required_flow.py",),
     "deploy_time": ("deploy_time_flow.py",),
     "schedule": ("schedule_flow.py",),
+    "schedules": ("schedules_flow.py",),
+    "event": ("event_flow.py",),
+    "hooked": (
+        "hooked_flow.py",
+        *("--notify-on-error", "--notify-slack-webhook-url", "https://hooks.example/x"),
+        *("--ttl-after-success", "60", "--label", "team=blue"),
+    ),
     "options": (
         "linear_flow.py",
         "--name=by-hand",
