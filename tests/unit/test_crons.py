@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from metaflow_hera.embedded.crons import CRON_LABEL, SCHEDULED_TIME, Crons
-from metaflow_hera.embedded.store import Store
+from metaflow_hera.embedded.store import MIGRATIONS, Store
 
 BEGIN = datetime(2026, 11, 24, 10, 20, tzinfo=timezone.utc)
 
@@ -276,3 +277,14 @@ def test_a_deleted_one_starts_nothing(world: World) -> None:
         world.store.delete_object("cronworkflows", "argo", "c")
         world.crons.forget("argo", "c")
     assert world.crons.wake_at() is None
+
+
+def test_a_database_of_the_first_version_is_brought_to_this_one(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "old.db")
+    connection.executescript(MIGRATIONS[0] + "PRAGMA user_version=1;")
+    connection.close()
+    old = World(tmp_path / "old.db")
+    old.put(schedules=["0 * * * *"], timezone="UTC")
+    old.to(after(hours=1))
+    assert old.hours == ["11:00"]
+    old.store.close()

@@ -104,7 +104,7 @@ def test_the_environment_is_small_and_the_manifests_own(argo: Argo, monkeypatch:
     }
     node = run_pod(argo, "", container=container)
     pairs = dict(entry.split("=", 1) for entry in "\n".join(argo.logs(node["name"])).split("\0") if entry)
-    base = {*INHERITED, "TMPDIR", "EMBEDDED_ARGO_CACHE", "PWD", "OLDPWD"}
+    base = {*INHERITED, "TMPDIR", "EMBEDDED_ARGO_CACHE", "EMBEDDED_ARGO_EVENTS_URL", "PWD", "OLDPWD"}
     handed_on = {name for name in pairs if name.startswith(IDENTITY) or name.upper() in NETWORK}
     own = {entry["name"] for entry in container["env"]}  # type: ignore[index]
     assert set(pairs) - base - handed_on == own
@@ -160,7 +160,7 @@ def test_sigterm_reaches_the_process_and_its_exit_code_is_kept(argo: Argo) -> No
 
 def test_who_ignores_sigterm_is_killed_after_the_grace_period(tmp_path: Path) -> None:
     store = Store(tmp_path / "argo.db")
-    pods_here = Pods(tmp_path, store, 1)
+    pods_here = Pods(tmp_path, store, 1, {})
     container = {"command": ["sh", "-c"], "args": ["trap '' TERM; echo up; while true; do sleep 0.05; done"]}
     pod = {"name": "p", "namespace": "n", "uid": "u", "template": {"container": container}}
     with store.turn():
