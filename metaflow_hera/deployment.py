@@ -124,6 +124,11 @@ def create_from(objects: Sequence[JSON], client: ArgoClient, authorize: str | No
     previous = deployments.find(client, about.name)
     if previous is not None:
         check_access(previous, prefix, user(), authorize)
+        if previous.token != about.token:
+            raise UsageError(
+                f"The export has the token {about.token}, and what is deployed as {about.name} has "
+                "another one: its runs would go to another namespace. Write the export with --real-token."
+            )
     notes = template["metadata"]["annotations"]
     notes.setdefault("metaflow/deployment_timestamp", _now())
     remember_token(prefix, about.token)

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import yaml
+
 from metaflow_hera.argo.client import JSON, ArgoClient, with_retries
 from metaflow_hera.errors import ArgoError, ArgoNotFound, UsageError
-from metaflow_hera.graph.values import TAGS_PARAMETER, sensor_name
+from metaflow_hera.graph.values import TAGS_PARAMETER, USER_KEYS_NOTE, sensor_name
 
 SELECTOR = "app.kubernetes.io/part-of=metaflow"
 OURS = ("metaflow/", "workflows.argoproj.io/title", "workflows.argoproj.io/description")
@@ -81,12 +83,13 @@ def apply(client: ArgoClient, objects: Sequence[JSON]) -> None:
     template = next(item for item in objects if item["kind"] == "WorkflowTemplate")
     name = template["metadata"]["name"]
     existed = find(client, name)
+    _check_owners(client, objects, name)
     old_sensor = _sensor_of(client, name)
     with_retries(lambda: _put(template, client.template, client.create_template, client.update_template))
     try:
         for item in objects:
             if item["kind"] == "CronWorkflow":
-                with_retries(partial(_put, item, client.cron, client.create_cron, client.update_cron))
+                with_retries(partial(_put_cron, client, item))
             elif item["kind"] == "Sensor":
                 with_retries(partial(_put_sensor, client, item))
     except ArgoError:
@@ -122,10 +125,10 @@ def delete(client: ArgoClient, name: str) -> Sequence[str]:
     # One of an older version may be left of which the template does not tell.
     for place in dict.fromkeys([*([told] if told else []), (sensor_name(name), client.target.namespace)]):
         try:
-            if _delete_sensor(client, *place):
+            if name in templates_of(client.sensor(*place)) and _delete_sensor(client, *place):
                 removed.append(f"sensor {place[0]}")
-        except ArgoError:
-            if place == told:
+        except ArgoError as error:
+            if place == told and not isinstance(error, ArgoNotFound):
                 raise  # else the cluster may well have no sensors, or not for this user
     if _delete(client.delete_template, name):
         removed.append(f"workflow template {name}")
@@ -134,7 +137,7 @@ def delete(client: ArgoClient, name: str) -> Sequence[str]:
 
 def template_of(cron: JSON) -> str:
     """The name of the template that a cron workflow starts workflows of."""
-    return str((cron["spec"]["workflowSpec"].get("workflowTemplateRef") or {}).get("name"))
+    return str(((cron["spec"].get("workflowSpec") or {}).get("workflowTemplateRef") or {}).get("name"))
 
 
 def _sensor_of(client: ArgoClient, name: str) -> tuple[str, str] | None:
@@ -152,11 +155,58 @@ def _delete_sensor(client: ArgoClient, name: str, namespace: str) -> bool:
     return _delete(lambda each: client.delete_sensor(each, namespace), name)
 
 
+def _put_cron(client: ArgoClient, cron: JSON) -> JSON:
+    """Create a cron workflow, or replace it; one that somebody has suspended stays so."""
+
+    def present(name: str) -> JSON:
+        found = client.cron(name)
+        cron["spec"].pop("suspend", None)
+        if found["spec"].get("suspend"):
+            cron["spec"]["suspend"] = True
+        return found
+
+    return _put(cron, present, client.create_cron, client.update_cron)
+
+
 def _put_sensor(client: ArgoClient, sensor: JSON) -> JSON:
     namespace = sensor["metadata"]["namespace"]
     return _put(
         sensor, lambda name: client.sensor(name, namespace), client.create_sensor, client.update_sensor
     )
+
+
+def _check_owners(client: ArgoClient, objects: Sequence[JSON], deployment: str) -> None:
+    """Raise UsageError if something that starts another template has the name of one of the objects."""
+    for item in objects:
+        name = item["metadata"]["name"]
+        try:
+            if item["kind"] == "CronWorkflow":
+                started = [template_of(client.cron(name))]
+            elif item["kind"] == "Sensor":
+                started = templates_of(client.sensor(name, item["metadata"]["namespace"]))
+            else:
+                continue
+        except ArgoNotFound:
+            continue
+        if deployment not in started:
+            raise UsageError(
+                f"There is a {item['kind']} {name} already, which starts {', '.join(started) or 'others'}: "
+                "give the flow another name with --name, or delete that first."
+            )
+
+
+def templates_of(sensor: JSON) -> list[str]:
+    """The names of the templates that a sensor starts workflows of."""
+    found = []
+    for trigger in sensor["spec"].get("triggers") or ():
+        template = trigger.get("template") or {}
+        source = (template.get("k8s") or template.get("argoWorkflow") or {}).get("source") or {}
+        try:
+            workflow = source.get("resource") or yaml.safe_load(source.get("inline") or "")
+            found.append(str(workflow["spec"]["workflowTemplateRef"]["name"]))
+        except (yaml.YAMLError, TypeError, KeyError):
+            continue  # somebody else's, who starts something else
+    return found
 
 
 def _delete(call: Callable[[str], None], name: str) -> bool:
@@ -179,8 +229,10 @@ def _put(
         **wanted["metadata"],
         **{key: present[key] for key in ("resourceVersion", "uid") if key in present},
     }
+    own = ((present.get("annotations") or {}).get(USER_KEYS_NOTE) or "").split(",")
     for key in ("labels", "annotations"):
-        others = {k: v for k, v in (present.get(key) or {}).items() if not k.startswith(OURS)}
+        there = (present.get(key) or {}).items()
+        others = {k: v for k, v in there if not k.startswith(OURS) and k not in own}
         metadata[key] = {**others, **metadata.get(key, {})}
     return update({**wanted, "metadata": metadata})
 

@@ -9,10 +9,9 @@ from heapq import merge
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from croniter import CroniterError, croniter
-
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import crons_of
+from metaflow_hera.embedded.cron_schedule import parse_schedule
 from metaflow_hera.errors import UsageError
 
 
@@ -55,11 +54,14 @@ def firings(schedules: Sequence[Schedule], count: int, after: datetime | None = 
 
 
 def _firings(schedule: Schedule, after: datetime) -> Iterator[Firing]:
+    """The times of one schedule, as Argo reads it."""
     try:
-        times = croniter(schedule.expression, after.astimezone(ZoneInfo(schedule.zone)))
-    except (CroniterError, ValueError, KeyError, OSError) as error:
+        zone, times = ZoneInfo(schedule.zone), parse_schedule(schedule.expression)
+    except (ValueError, KeyError, OSError) as error:
         raise UsageError(
             f"The schedule {schedule.expression} ({schedule.zone}) cannot be foretold: {error}."
         ) from error
-    while True:
-        yield Firing(times.get_next(datetime).astimezone(timezone.utc), schedule)
+    at = times.next(after.timestamp(), zone)
+    while at is not None:
+        yield Firing(datetime.fromtimestamp(at, timezone.utc), schedule)
+        at = times.next(at, zone)

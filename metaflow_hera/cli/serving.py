@@ -56,7 +56,7 @@ def status(as_json: bool) -> None:
         ("process", running.pid),
         ("home", running.home),
         ("token", running.token_file),
-        ("events", running.events_url),
+        ("events", running.events_url or "-"),
         ("version", running.version),
         ("started", local_time(started)),
         ("database", f"{running.database_bytes / 1e6:.1f} MB"),

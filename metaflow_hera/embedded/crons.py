@@ -159,7 +159,10 @@ class Crons:
             self._save(cron)
             return
         meta = started["metadata"]
-        status["active"] = [*(status.get("active") or ()), _reference(meta)]
+        # Read again: the start may have failed already, which is noted there.
+        status = (cron := self._store.object(RESOURCE, *_key(cron)) or cron)["status"]
+        active = [*(status.get("active") or ()), _reference(meta)]
+        status["active"] = [each for each in active if self._goes_on(each["uid"])] or None
         status["phase"] = "Active"
         status["lastScheduledTime"] = _rfc3339(at, None)
         _set_condition(status, None)
@@ -168,11 +171,16 @@ class Crons:
     def _may_start(self, cron: JSON) -> bool:
         """What `concurrencyPolicy` says; Replace ends the workflows that go on."""
         policy = cron["spec"].get("concurrencyPolicy") or "Allow"
-        active = cron["status"].get("active") or ()
+        active = [each for each in cron["status"].get("active") or () if self._goes_on(each["uid"])]
+        cron["status"]["active"] = active or None  # one may have been deleted
         if policy == "Replace":
             for each in active:
                 self._workflows.terminate(each["uid"])
         return not (policy == "Forbid" and active)
+
+    def _goes_on(self, uid: str) -> bool:
+        head = self._store.head_by_uid(uid)
+        return head is not None and head.finished is None
 
     def _workflow(self, cron: JSON, at: float) -> JSON:
         meta, spec = cron["metadata"], cron["spec"]

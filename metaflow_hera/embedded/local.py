@@ -55,9 +55,16 @@ class LocalServer:
         return self.token_file.read_text(encoding="utf-8").strip()
 
     @property
-    def events_url(self) -> str:
-        """Where Metaflow's ArgoEvent can publish events; it holds a secret, so that no token is needed."""
-        return f"{self.url}/webhook/{(self.home / 'webhook').read_text(encoding='utf-8').strip()}/default"
+    def events_url(self) -> str | None:
+        """Where Metaflow's ArgoEvent can publish events; it holds a secret, so that no token is needed.
+
+        None where an older version serves.
+        """
+        try:
+            secret = (self.home / "webhook").read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
+        return f"{self.url}/webhook/{secret}/default"
 
 
 def home_folder(env: Mapping[str, str] = os.environ) -> Path:

@@ -27,6 +27,8 @@ TAGS_PARAMETER = "metaflow-run-tags"
 
 SCHEDULED_TIME_PARAMETER = "metaflow-scheduled-time"
 """The workflow's parameter with the time that a run was scheduled for, in RFC 3339's form."""
+USER_KEYS_NOTE = "metaflow/user_keys"
+"""The annotation with the keys of a user's own labels and annotations: they go with the version."""
 TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
 """Where Argo notes which template a workflow was submitted from; here also on those started otherwise."""
 OWN_PARAMETERS = (TAGS_PARAMETER, SCHEDULED_TIME_PARAMETER)

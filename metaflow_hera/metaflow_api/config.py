@@ -66,7 +66,9 @@ def links() -> Links:
 def own_setting(name: str) -> str | None:
     """A setting of this package's: METAFLOW_HERA_NAME, in the environment or in Metaflow's configuration."""
     value = from_conf(f"HERA_{name}")
-    return None if value in (None, "") else str(value)
+    if value in (None, ""):
+        return None
+    return value if isinstance(value, str) else json.dumps(value)  # a file of JSON holds more than text
 
 
 @dataclass(frozen=True)

@@ -33,17 +33,11 @@ PROJECT_FIELDS = ("project_name", "branch_name", "is_user_branch", "is_productio
 
 
 def take_from(env: MutableMapping[str, str]) -> None:
-    """Turn what came through Argo into what people and Metaflow read; what was not given is not there.
-
-    On the embedded Argo the webhook is its own, where none is configured.
-    """
+    """Turn what came through Argo into what people and Metaflow read; what was not given is not there."""
     for name in [name for name in env if name.startswith(PREFIX) or name == SCHEDULED_TIME_ENV]:
         text = decode(env.pop(name))
         if text:
             env[name] = text
-    own = env.get("EMBEDDED_ARGO_EVENTS_URL")
-    if own and not env.get(WEBHOOK_ENV):
-        env[WEBHOOK_ENV] = own + env.get("ARGO_WORKFLOW_NAMESPACE", "default")
 
 
 def tell_current(env: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -95,6 +95,11 @@ gc.disable()  # until the task starts: what is imported until then stays
 said: "list[tuple[float, str]]" = []
 say("Setting up task environment.")
 os.environ.update(json.loads(base64.b64decode(os.environ.pop("METAFLOW_HERA_ENCODED", "e30="))))
+if "EMBEDDED_ARGO_EVENTS_URL" in os.environ:
+    # What runs on this machine starts what is deployed on it, whatever its user has configured for a cluster.
+    webhook = os.environ["EMBEDDED_ARGO_EVENTS_URL"] + os.environ["ARGO_WORKFLOW_NAMESPACE"]
+    os.environ["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"] = webhook
+    os.environ["METAFLOW_ARGO_EVENTS_WEBHOOK_AUTH"] = "none"
 try:
     work = tempfile.mkdtemp(prefix="metaflow-", dir=os.getcwd())
 except OSError:  # a folder that this user may not write to

@@ -6,6 +6,7 @@ https://developer.pagerduty.com/docs/events-api-v2-overview, https://api-docs.in
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import time
@@ -105,10 +106,12 @@ def _post(request: Request) -> str | None:
             why = f"it answered {error.code}"
             if error.code < 500 and error.code != 429:
                 return why  # it will say the same again
+        except (http.client.InvalidURL, ValueError):  # whose words hold the address, and that is a secret
+            return "its address cannot be used"
+        except http.client.HTTPException as error:
+            why = f"it does not answer as HTTP has it ({type(error).__name__})"
         except OSError as error:
             why = str(getattr(error, "reason", error)) or type(error).__name__
-        except ValueError:
-            return "its address cannot be used"
     return why
 
 

@@ -74,7 +74,7 @@ def _selector(dependency: Dependency) -> str:
     """The condition in Argo's language of expressions; `payload` is the body, its own payload is in it."""
     tests = [f"payload.name == {_text(dependency.trigger.name)}"]
     tests += [f"{_key(key)} == {_text(value)}" for key, value in dependency.trigger.filters.items()]
-    tests += [f"{_text(key)} in payload.payload" for key in dependency.required]
+    tests += [f"{_text(key)} in payload.payload && {_key(key)} != nil" for key in dependency.required]
     return " && ".join(tests)
 
 

@@ -27,6 +27,8 @@ def _flag(text: str) -> bool:
 
 
 def _list(text: str) -> list[str]:
+    if text.lstrip().startswith("["):
+        return [str(item) for item in json.loads(text)]
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
@@ -76,7 +78,7 @@ def configured(choices: C, setting: Callable[[str], str | None]) -> C:
     notifies = choices.notify_on_error or choices.notify_on_success
     for name, read in {**READERS, **(PLACES if notifies else {})}.items():
         text = setting(name.upper())
-        if text is None or getattr(choices, name) not in (None, ()):
+        if text is None or getattr(choices, name) not in (None, (), []):
             continue
         try:
             found[name] = read(text)

@@ -75,6 +75,7 @@ def events(flow: LoadedFlow) -> Events | None:
                     known,
                     trigger=replace(known.trigger, filters={**known.trigger.filters, **trigger.filters}),
                     parameters={**known.parameters, **dependency.parameters},
+                    required=tuple(dict.fromkeys((*known.required, *dependency.required))),
                 )
     made = Events(
         tuple(found.values()),

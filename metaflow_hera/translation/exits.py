@@ -90,6 +90,8 @@ def _container(
     flow: LoadedFlow, pods: Pods, name: str, image: str | None, hooks: Hooks, choices: Choices
 ) -> Container:
     compute = _small(compute_of(flow, flow.graph.start))
+    if image is not None:
+        compute = replace(compute, image=image, executable=None)
     about: dict[str, Any] = {"functions": hooks.functions, "notify": hooks.notify}
     if any(hooks.notify.values()):
         about["places"] = _places(flow, choices)
@@ -105,7 +107,7 @@ def _container(
         args=["-c", bootstrap()],
         env=[*pods.common(fixed, {}), *(Env(name=key, value=value) for key, value in by_argo.items())],
         active_deadline_seconds=str(TIME_LIMIT),
-        **container_fields(compute if image is None else replace(compute, image=image, executable=None)),
+        **container_fields(compute),
     )
 
 

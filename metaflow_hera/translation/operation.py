@@ -9,6 +9,7 @@ from hera.workflows.models import PodGC, Toleration, TTLStrategy
 from pydantic import ValidationError
 
 from metaflow_hera.errors import UsageError
+from metaflow_hera.graph.values import USER_KEYS_NOTE
 from metaflow_hera.translation.settings import Choices, pairs, toleration
 
 
@@ -38,6 +39,12 @@ def labels_of(choices: Choices) -> dict[str, str]:
 def annotations_of(choices: Choices) -> dict[str, str]:
     """The user's own annotations of runs and pods."""
     return pairs("--annotation", choices.annotations)
+
+
+def user_keys(choices: Choices) -> dict[str, str]:
+    """The annotation that notes which labels and annotations are the user's own."""
+    keys = ",".join([*labels_of(choices), *annotations_of(choices)])
+    return {USER_KEYS_NOTE: keys} if keys else {}
 
 
 def _toleration(text: str) -> Toleration:

@@ -103,19 +103,16 @@ def _workflow(flow: LoadedFlow, settings: Settings, made: Events) -> str:
 
 def _dependency(dependency: Dependency, place: EventsPlace) -> dict[str, Any]:
     equal = {"name": dependency.trigger.name, **dependency.trigger.filters}
-    filters: dict[str, Any] = {
-        # A filter's value is a regular expression, of which any match is enough.
+    # A filter's value is a regular expression, of which any match is enough.
+    wanted = {key: f"^{re.escape(value)}$" for key, value in equal.items()}
+    # What must be given must hold something: null is nothing.
+    wanted |= {key: "(?s)." for key in dependency.required if key not in wanted}
+    filters = {
         "data": [
-            {"path": f"body.payload.{key}", "type": "string", "value": [f"^{re.escape(value)}$"]}
-            for key, value in equal.items()
+            {"path": f"body.payload.{key}", "type": "string", "value": [pattern]}
+            for key, pattern in wanted.items()
         ]
     }
-    if dependency.required:
-        # A path that is not there fails the filter, whatever the expression says.
-        filters["exprs"] = [
-            {"expr": "true == true", "fields": [{"name": "field", "path": f"body.payload.{key}"}]}
-            for key in dependency.required
-        ]
     return {
         "name": dependency.name,
         "eventSourceName": place.source,

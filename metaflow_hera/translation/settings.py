@@ -114,7 +114,7 @@ class Choices:
         if self.notify_incident_io_api_key and not self.incident_io_alert_source_config_id:
             raise UsageError("incident.io needs --incident-io-alert-source-config-id as well.")
         url = self.notify_slack_webhook_url
-        if url and not re.match(r"https?://[^/\s]+", url):
+        if url and not re.fullmatch(r"https?://[^/\s]\S*", url):
             raise UsageError("--notify-slack-webhook-url is not an address: it begins with https://.")
 
 
@@ -172,7 +172,7 @@ def toleration(text: str) -> dict[str, object]:
         found = json.loads(text)
     except ValueError:
         found = None
-    if not isinstance(found, dict) or not found.keys() <= TOLERATION_KEYS:
+    if not isinstance(found, dict) or not found.keys() <= TOLERATION_KEYS or not _is_tolerated(found):
         raise UsageError(
             f"--toleration {text} is to be JSON with some of {', '.join(sorted(TOLERATION_KEYS))}, such as "
             '\'{"key": "gpu", "operator": "Exists"}\'.'
@@ -181,3 +181,16 @@ def toleration(text: str) -> dict[str, object]:
 
 
 TOLERATION_KEYS = {"key", "operator", "value", "effect", "tolerationSeconds"}
+
+
+def _is_tolerated(found: Mapping[str, object]) -> bool:
+    """Whether Kubernetes would take it: its API server checks what Argo's does not."""
+    operator, effect = found.get("operator", "Equal"), found.get("effect")
+    exists = operator == "Exists"
+    return (
+        operator in ("Exists", "Equal")
+        and effect in (None, "NoSchedule", "PreferNoSchedule", "NoExecute")
+        and (exists or bool(found.get("key")))
+        and not (exists and found.get("value"))
+        and ("tolerationSeconds" not in found or effect == "NoExecute")
+    )

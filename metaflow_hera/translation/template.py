@@ -22,7 +22,7 @@ from metaflow_hera.translation.events import Events, events
 from metaflow_hera.translation.exits import exit_handler
 from metaflow_hera.translation.limits import Footprint, footprint
 from metaflow_hera.translation.names import Names, is_label_value
-from metaflow_hera.translation.operation import annotations_of, labels_of, operation_fields
+from metaflow_hera.translation.operation import annotations_of, labels_of, operation_fields, user_keys
 from metaflow_hera.translation.pods import RUN_ID, Pods
 from metaflow_hera.translation.settings import BINDING, Settings
 
@@ -72,7 +72,12 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
         **LABELS,
         **{name: value for name, value in about.items() if is_label_value(value)},
     }
-    notes = {**annotations_of(settings.choices), **about, "metaflow/production_token": settings.token}
+    notes = {
+        **annotations_of(settings.choices),
+        **user_keys(settings.choices),
+        **about,
+        "metaflow/production_token": settings.token,
+    }
     template = WorkflowTemplate(
         name=settings.name,
         namespace=settings.kubernetes_namespace,

@@ -104,7 +104,7 @@ def read(text: str) -> list[JSON]:
         found += document.get("items") or () if is_list else [document]
     for item in found:
         kind = item.get("kind") if isinstance(item, dict) else None
-        if kind not in MODELS:
+        if not isinstance(kind, str) or kind not in MODELS:
             raise UsageError(f"It holds {kind or 'something'}, where there are to be {', '.join(MODELS)}.")
         try:
             MODELS[kind].model_validate(item)
@@ -112,6 +112,8 @@ def read(text: str) -> list[JSON]:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise UsageError(f"{kind}: {where}: {first['msg']}.") from error
+        if not (item.get("metadata") or {}).get("name"):
+            raise UsageError(f"It holds a {kind} without a name.")
     return found
 
 
@@ -130,11 +132,19 @@ def belongs_to(path: Path, deployment: str) -> bool:
         objects = read(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, UsageError):
         return False
-    return any(
-        item["metadata"]["name"] == deployment
-        or f"name: {deployment}" in yaml.safe_dump(item).replace('"', "")
-        for item in objects
-    )
+    return any(deployment in (item["metadata"]["name"], *_references(item)) for item in objects)
+
+
+def _references(value: Any) -> Iterator[str]:
+    """The templates that an object refers to; a sensor does so in text."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key == "workflowTemplateRef":
+                yield str(item.get("name"))
+            yield from _references(yaml.safe_load(item) if key == "inline" else item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _references(item)
 
 
 def service_accounts(objects: Sequence[JSON]) -> list[str]:

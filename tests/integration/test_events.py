@@ -180,21 +180,50 @@ def test_events_of_a_failed_task_are_not_published_and_nothing_is_when_told_so(o
     assert own_mfhera.phases("chainbflow") == {}
 
 
-def test_a_webhook_that_does_not_answer_holds_no_run_up_for_long(mfhera: Mfhera) -> None:
-    """The task ends well all the same, and says so."""
-    mfhera.take("single_flow.py")
-    script = mfhera.folder / "single_flow.py"
-    script.write_text(
-        script.read_text()
-        .replace("class SingleFlow", "class UnheardFlow")
-        .replace("SingleFlow()", "UnheardFlow()")
+def test_what_is_configured_for_a_cluster_is_left_alone_here(own_mfhera: Mfhera) -> None:
+    """A laptop may be configured for the company's cluster: a run on it must not start production's flows."""
+    env = {"METAFLOW_ARGO_EVENTS_WEBHOOK_URL": "http://127.0.0.1:9/cluster"}
+    own_mfhera.ok("local", "start", env=env)
+    own_mfhera.take("chain/chain_a_flow.py", "chain/chain_b_flow.py")
+    for flow in ("chain_a_flow.py", "chain_b_flow.py"):
+        own_mfhera.ok("create", flow, env=env)
+    own_mfhera.run("--name", "chainaflow", env=env)
+    ended_well(own_mfhera, "chainbflow")
+
+
+def test_a_step_publishes_an_event_of_its_own(own_mfhera: Mfhera) -> None:
+    own_mfhera.take("event_flow.py", "publishing_flow.py")
+    own_mfhera.ok("create", "event_flow.py")
+    own_mfhera.ok("create", "publishing_flow.py")
+    own_mfhera.run("--name", "publishingflow")
+    (run,) = ended_well(own_mfhera, "eventflow")
+    assert artifacts(own_mfhera, "EventFlow", run)["alpha"] == 4.0
+
+
+def test_a_webhook_that_does_not_answer_holds_no_task_up_for_long(own_mfhera: Mfhera) -> None:
+    code = (
+        "import metaflow\n"
+        "from metaflow_hera.metaflow_api.events import publish_end\n"
+        "publish_end('F', 'last', 'r', 't', is_last=True)"
     )
-    mfhera.ok("create", "single_flow.py", env={"METAFLOW_ARGO_EVENTS_WEBHOOK_URL": "http://127.0.0.1:9/none"})
-    run = mfhera.run()
-    assert run["phase"] == "Succeeded"
-    step = run["steps"][0]["name"]
-    logs = mfhera.python("single_flow.py", "logs", "--stderr", f"{run['run_id']}/{step}").stdout
-    assert "could not be published" in logs
+    begin = time.monotonic()
+    done = own_mfhera.python("-c", code, env={"METAFLOW_ARGO_EVENTS_WEBHOOK_URL": "http://127.0.0.1:9/none"})
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - begin < SECONDS / 3
+    for name in ("metaflow.F.last", "metaflow.F.end"):
+        assert f"The event {name} could not be published" in done.stderr
+
+
+def test_a_sensor_of_somebody_else_stays_as_it_is(own_mfhera: Mfhera) -> None:
+    own_mfhera.take("event_flow.py", "any_flow.py")
+    own_mfhera.ok("create", "event_flow.py", "--name", "a.b")
+    before = own_mfhera.stored()
+    refused(own_mfhera("create", "any_flow.py", "--name", "a-b"), "Sensor a-b already", "a.b")
+    assert own_mfhera.stored() == before
+    own_mfhera.take("linear_flow.py")
+    own_mfhera.ok("create", "linear_flow.py", "--name", "a-b")
+    assert "sensor" not in own_mfhera.ok("delete", "--name", "a-b")
+    assert own_mfhera.stored() == before
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,8 @@ def test_only_who_may_deploy_a_flow_may_deploy_its_export(own_mfhera: Mfhera) ->
     refused(own_mfhera("create", "--from", "made.yaml", env=other), "was deployed by tester")
     assert own_mfhera.stored() == stored
     token = own_mfhera.json("create", flow, "--json")["namespace"]
+    own_mfhera.ok("create", flow, "--only-yaml", "--new-token", "another", "--output", "other.yaml")
+    refused(own_mfhera("create", "--from", "other.yaml"), "another", "--real-token")
     own_mfhera.ok("create", "--from", "made.yaml", "--authorize", token, env=other)
 
 
@@ -179,7 +181,9 @@ def test_bindings_are_written_for_kubectl_and_not_deployed(own_mfhera: Mfhera) -
         assert faults(item) == []
         assert item["spec"]["submit"]["workflowTemplateRef"] == {"name": "anyflow"}
     first = items[1]["spec"]
-    assert first["event"]["selector"] == 'payload.name == "any.one" && "x" in payload.payload'
+    assert first["event"]["selector"] == (
+        'payload.name == "any.one" && "x" in payload.payload && payload.payload["x"] != nil'
+    )
     must = next(each for each in first["submit"]["arguments"]["parameters"] if each["name"] == "must")
     assert 'payload.payload["x"]' in must["valueFrom"]["event"]
     refused(own_mfhera("create", *options), "kubectl apply")
@@ -192,6 +196,8 @@ def test_bindings_are_written_for_kubectl_and_not_deployed(own_mfhera: Mfhera) -
         ("a: [", ["neither YAML nor JSON"]),
         ("kind: Pod", ["Pod", "WorkflowTemplate"]),
         ("- 1", ["something"]),
+        ("kind: [x]", ["where there are to be"]),
+        ("kind: WorkflowTemplate\nmetadata: {}\nspec: {}", ["without a name"]),
         ("", ["one workflow template", "0"]),
         ("kind: WorkflowTemplate\nmetadata: {name: a}\nspec: {templates: 3}", ["templates"]),
         ("kind: WorkflowTemplate\nmetadata: {name: a}\nspec: {}", ["not deployed from a flow"]),
@@ -273,6 +279,18 @@ def test_operators_settings_become_argos_fields(mfhera: Mfhera) -> None:
     assert configured["metadata"]["labels"]["team"] == "blue"  # what the command says goes first
 
 
+def test_labels_go_with_the_version_that_has_them(mfhera: Mfhera) -> None:
+    mfhera.take("linear_flow.py")
+    item = {"kind": "WorkflowTemplate", "metadata": {"name": "labelled"}}
+    create = ("create", "linear_flow.py", "--name", "labelled")
+    mfhera.ok(*create, "--label", "team=blue", "--annotation", "note=x")
+    assert at_server(mfhera, item)["metadata"]["labels"]["team"] == "blue"
+    mfhera.ok(*create)
+    metadata = at_server(mfhera, item)["metadata"]
+    assert "team" not in metadata["labels"]
+    assert "note" not in metadata["annotations"]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -285,6 +303,8 @@ def test_operators_settings_become_argos_fields(mfhera: Mfhera) -> None:
         (["--toleration", "gpu"], ["JSON"]),
         (["--toleration", '{"colour": 1}'], ["JSON"]),
         (["--toleration", '{"key": ["a"]}'], ["--toleration"]),
+        (["--toleration", '{"key": "a", "operator": "exists"}'], ["--toleration"]),
+        (["--toleration", '{"key": "a", "effect": "noschedule"}'], ["--toleration"]),
         (["--events", "mail"], ["sensor, workflow-event-binding"]),
     ],
 )

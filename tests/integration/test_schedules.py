@@ -133,6 +133,16 @@ def test_what_is_deployed_and_when_it_fires(mfhera: Mfhera) -> None:
     assert all((time.hour, time.minute) == (10, 0) and time.weekday() < 5 for time in times)
     text = mfhera.ok("schedule", "schedule_flow.py")
     assert text.count("Europe/Helsinki") == 6
+    server = local.status(Path(mfhera.env["METAFLOW_HERA_HOME"]))
+    assert server is not None
+    httpx.put(
+        f"{server.url}/api/v1/cron-workflows/default/scheduleflow/suspend",
+        headers={"Authorization": f"Bearer {server.token}"},
+        timeout=SECONDS,
+        trust_env=False,
+    ).raise_for_status()
+    mfhera.ok("create", "schedule_flow.py")
+    assert "suspended" in mfhera.ok("schedule")  # by somebody who had a reason
     (mfhera.folder / "plain_flow.py").write_text(
         (mfhera.folder / "schedule_flow.py").read_text().replace("@schedule(", "# @schedule(")
     )

@@ -1,8 +1,8 @@
 """@schedule's expressions: what Argo gets of each, or why it cannot have it, and when it fires.
 
 The firing times are those of libraries that know nothing of this project: pyawscron for AWS's expressions,
-cronsim (Debian's cron) for Unix's. Both croniter, which `mfhera schedule` shows, and the embedded Argo must
-agree.
+cronsim (Debian's cron) for Unix's. With them croniter, what `mfhera schedule` shows and what the embedded
+Argo does must agree.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
+from croniter import croniter
 from cronsim import CronSim
 from pyawscron import AWSCron
 
@@ -112,6 +113,12 @@ def test_a_day_that_few_years_have() -> None:
     )
 
 
+def by_croniter(expression: str) -> list[datetime]:
+    """What croniter, with which `create` checks expressions, makes of one."""
+    times = croniter(expression, START)
+    return [times.get_next(datetime) for _ in range(5)]
+
+
 def five(expression: str, zone: str = "UTC", start: datetime = START) -> list[datetime]:
     """What `mfhera schedule` shows."""
     return [firing.time for firing in firings([Schedule(expression, zone, False)], 5, start)]
@@ -131,7 +138,7 @@ def test_an_expression_of_aws(expression: str) -> None:
     argo = argo_schedule(expression)
     assert argo == AWS[expression]
     expected = AWSCron.get_next_n_schedule(5, START, expression.upper().replace("1970-2199", "*"))
-    assert five(argo) == expected
+    assert five(argo) == by_croniter(argo) == expected
     assert fired(argo) == expected
 
 
@@ -144,7 +151,7 @@ def test_an_expression_of_unix(expression: str) -> None:
         START,
     )
     expected = [next(times) for _ in range(5)]
-    assert five(argo) == expected
+    assert five(argo) == by_croniter(argo) == expected
     assert fired(argo) == expected
 
 
