@@ -13,18 +13,9 @@ from zoneinfo import ZoneInfo
 
 from croniter import CroniterBadDateError, CroniterError, croniter
 
-from metaflow_hera.embedded.cron_schedule import check_schedule
+from metaflow_hera.embedded.cron_schedule import DESCRIPTORS, check_schedule
 from metaflow_hera.errors import UnsupportedError
 
-DESCRIPTORS = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
 SUNDAY_BY_7 = 7
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 
