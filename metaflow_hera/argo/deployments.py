@@ -77,8 +77,8 @@ def apply(client: ArgoClient, objects: Sequence[JSON]) -> None:
     """Deploy a template and what starts runs of it, in place of an older version if there is one.
 
     What an older version had and this one has not goes. When something is refused and the template was
-    new, all
-    of it is taken away again. Raises UsageError if another tool has deployed something of that name.
+    new, all of it is taken away again. Raises UsageError if another tool has deployed something of that
+    name.
     """
     template = next(item for item in objects if item["kind"] == "WorkflowTemplate")
     name = template["metadata"]["name"]

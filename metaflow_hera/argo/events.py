@@ -25,8 +25,8 @@ def publish(client: ArgoClient, name: str, payload: Mapping[str, Any]) -> Sent:
     """Publish an event with a payload.
 
     On a cluster it goes to the webhook of Argo Events that Metaflow is configured with, if there is one,
-    else to
-    Argo's own endpoint for events, which workflow event bindings listen to; the embedded Argo has the latter.
+    else to Argo's own endpoint for events, which workflow event bindings listen to; the embedded Argo has
+    the latter.
     """
     if not name.strip():
         raise UsageError("An event needs a name, such as the one in @trigger(event=...).")

@@ -20,8 +20,8 @@ class Trigger:
     """An event that a flow waits for.
 
     `kind` is Metaflow's: "event", or "run" for that of a flow that has finished. `parameters` maps
-    Parameters to
-    keys of the event's payload; `filters` are what the payload must hold beside the event's name.
+    Parameters to keys of the event's payload; `filters` are what the payload must hold beside the event's
+    name.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """What starts a flow on events, for clusters without Argo Events: WorkflowEventBindings of Argo Workflows.
 
 Argo's server evaluates one for each event that is posted to /api/v1/events; it remembers nothing, so a
-flow that
-needs several events cannot be started by it. https://argo-workflows.readthedocs.io/en/latest/events/
+flow that needs several events cannot be started by it.
+https://argo-workflows.readthedocs.io/en/latest/events/
 """
 
 from __future__ import annotations

@@ -23,9 +23,8 @@ def workflow_parameters(flow: LoadedFlow, events: Events | None) -> list[Paramet
     """The parameters of the workflow.
 
     The flow's own, with the defaults evaluated at deployment; one for a run's tags; where the flow is
-    scheduled
-    one for the time, and for each event that may start it one. A Parameter that must be given has no
-    value: Argo itself refuses to start a run without it.
+    scheduled one for the time, and for each event that may start it one. A Parameter that must be given
+    has no value: Argo itself refuses to start a run without it.
     """
     own = [
         Parameter(

@@ -1,8 +1,8 @@
 """All sensors of a server: events come in, workflows are started.
 
 There is one source of events here, so an event is offered to every dependency of every sensor of its
-namespace,
-whatever `eventSourceName` and `eventName` say. What has arrived for a trigger that waits for more is stored.
+namespace, whatever `eventSourceName` and `eventName` say. What has arrived for a trigger that waits for
+more is stored.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Go's text/template, as far as the parameters of a Sensor need it, with functions of sprig's.
 
-There are actions with trim markers, `if`/`else if`/`else`/`end`, variables, pipelines, parentheses,
-fields of the
-data and of variables, texts, numbers, `true`, `false` and `nil`. Another action or function is refused
-by its name. https://pkg.go.dev/text/template, https://masterminds.github.io/sprig/
+There are actions with trim markers, `if`/`else if`/`else`/`end`, variables, pipelines, parentheses, fields
+of the data and of variables, texts, numbers, `true`, `false` and `nil`. Another action or function is
+refused by its name. https://pkg.go.dev/text/template, https://masterminds.github.io/sprig/
 """
 
 from __future__ import annotations
