@@ -44,8 +44,7 @@ CREATE_OPTIONS = tuple(field.name for field in dataclasses.fields(CreateOptions)
 
 
 class WorkflowTemplate(workflows.WorkflowTemplate):
-    """Hera's WorkflowTemplate of a flow. `companions` are the CronWorkflows and the Sensor deployed with
-    it."""
+    """Hera's WorkflowTemplate of a flow; `companions` are the CronWorkflows and the Sensor beside it."""
 
     companions: Sequence[Companion] = ()
 

@@ -1,5 +1,4 @@
-"""Checking a flow as a cluster would, without one: what `create` refuses, and what Argo's own validation
-does."""
+"""Checking a flow without a cluster: what `create` refuses, and what Argo's own validation does."""
 
 from __future__ import annotations
 

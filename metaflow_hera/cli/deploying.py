@@ -308,8 +308,7 @@ def list_deployments(as_json: bool) -> None:
 @shared(options.CREATE)
 @as_json
 def lint(flow: str, top_level: list[str], as_json: bool, **given: Any) -> None:
-    """Check FLOW.py as far as that is possible without running it; with ARGO_SERVER set, Argo checks it
-    too."""
+    """Check FLOW.py without running it; with ARGO_SERVER set, Argo checks it too."""
     from metaflow_hera.deployment import CreateOptions, prepare
     from metaflow_hera.metaflow_api.flows import load_flow
 

@@ -20,19 +20,18 @@ if TYPE_CHECKING:
 @click.argument("flow", metavar="[FLOW.py]", required=False)
 @metaflow_options
 @click.option("--name", metavar="NAME", help="The deployment by its own name; FLOW.py is not needed then.")
-@click.option(
-    "-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many times."
-)
+@click.option("-n", "count", type=int, default=5, show_default=True, help="How many times.")
 @as_json
 def schedule(flow: str | None, top_level: list[str], name: str | None, count: int, as_json: bool) -> None:
-    """The schedules of a deployment and when they start it next. Without FLOW.py: of what was deployed
-    from here."""
+    """The schedules of a deployment, of the last one without FLOW.py, and when they start it next."""
     deployment, last = chosen_deployment(flow, top_level, name)
     show_schedule(deployment, count, as_json, last)
 
 
 def show_schedule(deployment: str, count: int, as_json: bool, last: LastDeployment | None = None) -> None:
     """Show the schedules of a deployment, and so many of the times at which they start it next."""
+    if count < 1:
+        raise UsageError(f"--count {count} is not possible: give 1 or more.")
     from metaflow_hera.argo import deployments
     from metaflow_hera.argo.schedules import firings, schedules_of
     from metaflow_hera.cli.tables import table

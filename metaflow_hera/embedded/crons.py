@@ -56,8 +56,7 @@ class Clock:
         return min((at for at in times if at is not None), default=None)
 
     def latest(self, now: float, window: float) -> float | None:
-        """The last time until now, in seconds, at which it should have fired and has not; not older than
-        `window`."""
+        """The last time until now at which it should have fired and has not, not older than `window`."""
         found, at = None, self.next(max(self.since, now - window))
         while at is not None and at <= now:
             found, at = at, self.next(at)
@@ -114,8 +113,7 @@ class Crons:
                     self._wakes[key] = now + 60
 
     def changed(self, head: Head, phase: str) -> None:
-        """A workflow that a cron workflow started has begun, or ended, or begun again; `phase` is how it
-        ended."""
+        """A workflow of a cron workflow has ended, in a `phase`, or goes on again."""
         key = (head.namespace, head.labels.get(CRON_LABEL, ""))
         cron = self._store.object(RESOURCE, *key)
         if cron is None:

@@ -163,8 +163,7 @@ class Engine:
         return running.operation.workflow if running else None
 
     def create(self, namespace: str, workflow: JSON) -> JSON:
-        """Check a workflow, store it and start it; returns it as stored. Raises an Exception that says
-        why not."""
+        """Check, store and start a workflow; returns it as stored, or raises what says why not."""
         with self.store.part():
             return self._submit(self, namespace, workflow)
 

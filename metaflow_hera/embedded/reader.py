@@ -58,8 +58,7 @@ class PodRow:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An event that a trigger of a sensor has for one of its dependencies; `at` is in seconds since the
-    epoch."""
+    """An event that a sensor's trigger keeps for a dependency; `at` is in seconds since the epoch."""
 
     trigger: str
     dependency: str

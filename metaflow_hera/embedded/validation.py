@@ -57,8 +57,7 @@ def validate_template(obj: JSON, *, lint: bool = False) -> None:
 
 
 def check_workflow_rules(obj: JSON) -> None:
-    """Check a WorkflowTemplate by Argo's own rules, those fields included that no process can have.
-    Raises Invalid."""
+    """Check a WorkflowTemplate by Argo's rules alone, whatever this server can run. Raises Invalid."""
     try:
         Validator(obj.get("spec") or {}, obj.get("metadata") or {}, lint=True, is_template=True).check()
     except Broken as error:

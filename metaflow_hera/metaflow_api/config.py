@@ -47,8 +47,7 @@ def local_root() -> str:
 
 @dataclass(frozen=True)
 class Links:
-    """Where people look at runs: Metaflow's page and Argo's, without a slash at the end; None where
-    there is none."""
+    """Where people look at runs: Metaflow's page and Argo's, without a slash at the end, or None."""
 
     metaflow: str | None
     argo: str | None

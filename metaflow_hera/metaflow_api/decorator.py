@@ -78,8 +78,7 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
         ubf_context: Any,
         inputs: Any,
     ) -> None:
-        """Register where the task runs and what started it, under the names that Metaflow's own plugin
-        uses."""
+        """Register where the task runs and what started it, under the names of Metaflow's own plugin."""
         self._task = (run_id, task_id)
         triggers = tell_current(os.environ)
         values = {

@@ -25,8 +25,7 @@ MOST_NAMED = 10
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run has ended: Argo's status, and the tasks that failed (step and task id, and why) where
-    any did."""
+    """How a run has ended: Argo's status, and the failed tasks (step and task id, and why)."""
 
     flow: str
     run_id: str
@@ -67,8 +66,7 @@ class Request:
 
 
 def notify(places: Mapping[str, Any], ending: Ending) -> list[str]:
-    """Notify all places; returns a sentence for each that could not be reached. None of them names a
-    secret."""
+    """Notify all places; returns a sentence, without secrets, for each that could not be reached."""
     failures = []
     for request in requests(places, ending):
         why = _post(request)

@@ -1,5 +1,4 @@
-"""The life of a pod: its task, the turns of its loop or the hooks of its run, and the exit code that
-Argo sees."""
+"""The life of a pod: its task, the turns of its loop or its run's hooks, and the exit code for Argo."""
 
 from __future__ import annotations
 

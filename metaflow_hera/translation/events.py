@@ -51,8 +51,7 @@ class Events:
 
     @property
     def condition(self) -> str | None:
-        """The condition as Argo Events reads it; None where all dependencies must hold, as it is by
-        default."""
+        """The condition as Argo Events reads it; None where all must hold, as it is by default."""
         if not any(any_of for any_of, _ in self.groups):
             return None
         parts = [(" || " if any_of else " && ").join(names) for any_of, names in self.groups]

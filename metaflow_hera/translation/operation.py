@@ -1,5 +1,4 @@
-"""How a platform's operators want workflows run: their life, their pods' place and names, as Argo's
-fields."""
+"""How operators want workflows run: their life, their pods' place and names, as Argo's fields."""
 
 from __future__ import annotations
 
@@ -14,8 +13,7 @@ from metaflow_hera.translation.settings import Choices, pairs, toleration
 
 
 def operation_fields(choices: Choices) -> dict[str, Any]:
-    """The arguments of Hera's WorkflowTemplate for what holds for all of a workflow's pods, and its own
-    life."""
+    """The arguments of Hera's WorkflowTemplate for the workflow's life, and for all of its pods."""
     success, failure = choices.ttl_after_success, choices.ttl_after_failure
     ttl = TTLStrategy(seconds_after_success=success, seconds_after_failure=failure)
     return {

@@ -155,8 +155,7 @@ class Pods:
         return self._settings.python or compute.executable or "python"
 
     def common(self, own: Mapping[str, str], user: Mapping[str, Any]) -> list[Env]:
-        """The variables that every pod of the flow has, with its `own`; those of the `user` go after all
-        others."""
+        """The variables of every pod of the flow, with its `own`; those of the `user` go after all others."""
         package = self._settings.package
         fixed = {
             **user,

@@ -66,8 +66,7 @@ def _given(call: Call) -> JSON:
 
 
 def _check(spec: JSON) -> None:
-    """Raise ValueError for what Argo Events would not run (controllers/sensor/validate.go), or this
-    server not."""
+    """Raise ValueError for what Argo Events (controllers/sensor/validate.go) or this server refuses."""
     names = [each.get("name") or "" for each in spec.get("dependencies") or ()]
     if not names:
         raise ValueError("no event dependencies found")

@@ -1,5 +1,4 @@
-"""Whether an event is one that a dependency of a sensor waits for (sensors/dependencies/filter.go of
-Argo Events)."""
+"""Whether a dependency of a sensor waits for an event (sensors/dependencies/filter.go of Argo Events)."""
 
 from __future__ import annotations
 

@@ -51,8 +51,7 @@ class Sensors:
                     self._arrive(sensor, trigger, text, Arrival(_name(trigger), name, now, data))
 
     def put(self, sensor: JSON, old: JSON | None) -> None:
-        """A sensor was created, or changed from what it was: then what has arrived counts for the same
-        only."""
+        """A sensor was created, or changed; what has arrived counts as long as it waits for the same."""
         if old is not None and _waits(sensor) != _waits(old):
             self.forget(sensor["metadata"]["namespace"], sensor["metadata"]["name"])
 

@@ -77,8 +77,7 @@ def should_execute(when: str) -> bool:
 
 
 def holds(expression: str, values: Mapping[str, Any]) -> bool:
-    """Whether a condition holds with values for its variables, as a Sensor's filters have them. Raises
-    WhenError."""
+    """Whether a condition of a Sensor holds with values for its variables. Raises WhenError."""
     try:
         result = _evaluate(_parse(expression), values)
     except _EvaluationError as error:
