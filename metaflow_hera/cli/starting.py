@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("flow", metavar="[FLOW.py]", required=False)
 @metaflow_options
 @click.option("--name", metavar="NAME", help="The deployment by its own name; FLOW.py is not needed then.")
-@click.option("-n", "count", type=int, default=5, show_default=True, help="How many times.")
+@click.option("--count", "-n", type=int, default=5, show_default=True, help="How many times.")
 @as_json
 def schedule(flow: str | None, top_level: list[str], name: str | None, count: int, as_json: bool) -> None:
     """The schedules of a deployment, of the last one without FLOW.py, and when they start it next."""

@@ -184,9 +184,7 @@ def list_runs(obj: Any, as_json: bool) -> None:
 
 
 @hera.command(help="Show the schedules of this flow as deployed, and when they start it next.")
-@click.option(
-    "-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many times."
-)
+@click.option("--count", "-n", type=int, default=5, show_default=True, help="How many times.")
 @as_json
 @click.pass_obj
 def schedule(obj: Any, count: int, as_json: bool) -> None:
