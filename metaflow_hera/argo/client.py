@@ -134,8 +134,8 @@ class ArgoClient:
         return self._call(lambda: self._service.update_cron_workflow(name, request))
 
     def delete_cron(self, name: str) -> None:
-        """Delete a cron workflow."""
-        self._call(lambda: self._service.delete_cron_workflow(name))
+        """Delete a cron workflow; its workflows stay, as far as Argo's server hands that on to Kubernetes."""
+        self._call(lambda: self._service.delete_cron_workflow(name, propagation_policy="Orphan"))
 
     def lint_template(self, template: JSON) -> JSON:
         """Let Argo check a workflow template."""
