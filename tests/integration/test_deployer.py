@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from harness import EXAMPLES, Mfhera
+from metaflow.runner.subprocess_manager import SubprocessManager
+from metaflow.runner.utils import handle_timeout, temporary_fifo
+
+from metaflow_extensions.hera.plugins.hera_deployer import whole_message
 
 SCRIPT = Path(__file__).with_name("deploying.py")
 WAITING = """
@@ -108,3 +113,13 @@ def test_values_of_every_type(mfhera: Mfhera) -> None:
     first, second = [line for line in done.stdout.splitlines() if line.startswith("(")]
     assert first == repr(("mine", b"\xff", True, 1, [1], "one\ntwo", "a,b"))
     assert second == repr(("the default\n", b"\xff", True, 1, [1], "one\ntwo", "a,b"))
+
+
+def test_an_error_holds_all_that_the_command_said() -> None:
+    """Also what Metaflow has not written down yet when it sees that the command has ended."""
+    processes = SubprocessManager()
+    late = ["sh", "-c", "(sleep 0.5; echo refused >&2) & exit 1"]
+    with temporary_fifo() as (_, descriptor):
+        process = processes.get(processes.run_command(late, env=dict(os.environ)))
+        with pytest.raises(RuntimeError, match="refused"), whole_message(processes):
+            handle_timeout(descriptor, process, 10)

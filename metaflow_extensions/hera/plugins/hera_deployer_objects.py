@@ -30,6 +30,8 @@ from metaflow.runner.utils import get_lower_level_group, handle_timeout, tempora
 
 from metaflow_hera.errors import ArgoNotFound
 
+from .hera_deployer import whole_message
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -175,7 +177,8 @@ class HeraDeployedFlow(DeployedFlow):
         deployer = self.deployer
         with temporary_fifo() as (path, descriptor):
             process = _start(deployer, "trigger", deployer_attribute_file=path, **kwargs)
-            content = handle_timeout(descriptor, process, deployer.file_read_timeout)
+            with whole_message(deployer.spm):
+                content = handle_timeout(descriptor, process, deployer.file_read_timeout)
             process.sync_wait()
         if process.process.returncode != 0:
             raise RuntimeError(f"Error triggering {self.name} on {self.TYPE} for {deployer.flow_file}")
