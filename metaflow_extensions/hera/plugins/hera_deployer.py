@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 def whole_message(processes: SubprocessManager) -> Iterator[None]:
     """Let the error of a command that failed hold all that it said.
 
-    Metaflow reads what the command said while threads of its own may still be writing it down.
+    Metaflow reads what the command said while threads of its own may still be writing it down, or have
+    yet to make the files for it.
     """
     try:
         yield
-    except RuntimeError as error:
-        cause = error.__cause__
+    except (RuntimeError, FileNotFoundError) as error:
+        cause = error.__context__
         if not isinstance(cause, CalledProcessError):
             raise
         failed = next(one for one in processes.commands.values() if one.command == cause.cmd)
