@@ -104,7 +104,13 @@ def _suspend(run: Execution, call: Call, template: JSON, node: JSON | None) -> J
     duration: Any = template["suspend"].get("duration")
     if duration:
         key = node["id"]
-        run.at(seconds(node["startedAt"]) + parse_duration(str(duration)), lambda: resume_node(run, key))
+        try:
+            wait = parse_duration(str(duration))
+        except ValueError as error:
+            del run.suspended[key]
+            _fail(run, call, node, str(error))
+            raise CallError(str(error)) from error
+        run.at(seconds(node["startedAt"]) + wait, lambda: resume_node(run, key))
     return node
 
 

@@ -156,7 +156,8 @@ class DagFrame:
             return
         try:
             resolved = self._resolve(task)
-            is_fan = any(resolved.get(key) is not None for key in FAN_FIELDS)
+            # As ShouldExpand: an empty list in the template makes no fan, one from a reference does.
+            is_fan = any(self.tasks[task.name].get(key) for key in FAN_FIELDS)
             execute = is_fan or should_execute(resolved.get("when", ""))
             items = self._items(task, resolved) if is_fan else None
         except MissingVariable:
@@ -321,7 +322,8 @@ class DagFrame:
 
     def _assess(self) -> None:
         """See whether the DAG is over, and as what."""
-        stopped = self.run.shutdown and not (self.run.shutdown == "Stop" and self.call.on_exit)
+        # Argo fails every DAG at once then, also one of the exit handler, whose first pods still run.
+        stopped = bool(self.run.shutdown)
         if not stopped and (self.open or self.blocked):
             return
         phase = "Failed" if stopped else dag_phase(self.run, self.node, self.plan, self.template, self.tasks)

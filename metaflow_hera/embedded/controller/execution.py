@@ -161,6 +161,11 @@ class Execution:
             prepared = self._prepared[name] = substitute(merged, self.globals.resolve)
         return prepared
 
+    def refresh_labels(self) -> None:
+        """Take up the labels and annotations that the workflow has by now."""
+        if self.globals.read_labels(self.workflow["metadata"], self.spec):
+            self._prepared.clear()
+
     def plan(self, template: JSON) -> Plan:
         """The plan of a filled DAG template."""
         target = template["dag"].get("target") or ""

@@ -64,13 +64,17 @@ def pod_ended(run: Execution, event: PodEnded) -> None:
     if node["phase"] in FULFILLED:
         _late_results(run, node, event)
         return
-    if entry is None:
-        return
+    declared = _declared(run, node) if entry is None else entry.outputs
+    if _assess(run, node, declared, event) and entry is not None:
+        entry.owner.ended(entry.key, node)
+
+
+def _assess(run: Execution, node: JSON, declared: list[JSON], event: PodEnded) -> bool:
+    """Set what became of a pod; whether its node is over."""
     if event.exit_code is None:
         run.nodes.mark(node, "Error", event.message or "pod deleted")
-        entry.owner.ended(entry.key, node)
-        return
-    reported = _reported(entry.outputs, event)
+        return True
+    reported = _reported(declared, event)
     outputs: dict[str, Any] = {"parameters": reported} if reported else {}
     outputs["exitCode"] = str(event.exit_code)
     node["outputs"] = outputs
@@ -78,21 +82,26 @@ def pod_ended(run: Execution, event: PodEnded) -> None:
         run.nodes.mark(node, "Failed", PAST_DEADLINE)
     elif event.exit_code:
         run.nodes.mark(node, "Failed", event.message or f"main: Error (exit code {event.exit_code})")
-    elif entry.outputs and reported is None:
+    elif declared and reported is None:
         # Argo waits for outputs that were declared, and these never come: the node stays Running.
         run.nodes.touch(node)
-        return
+        return False
     else:
         run.nodes.mark(node, "Succeeded", "")
-    entry.owner.ended(entry.key, node)
+    return True
+
+
+def _declared(run: Execution, node: JSON) -> list[JSON]:
+    """The outputs that the template of a node declares."""
+    template = run.template(node["templateName"]) or {}
+    return (template.get("outputs") or {}).get("parameters") or []
 
 
 def _late_results(run: Execution, node: JSON, event: PodEnded) -> None:
     """What a pod that was failed from outside still reports: its outputs, but no exit code."""
     if fulfilled(node):
         return
-    template = run.template(node["templateName"]) or {}
-    reported = _reported((template.get("outputs") or {}).get("parameters") or [], event)
+    reported = _reported(_declared(run, node), event)
     if reported:
         node["outputs"] = {"parameters": reported}
     run.nodes.mark(node, node["phase"])

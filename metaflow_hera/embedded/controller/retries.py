@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from ..expressions.gojson import any_string
@@ -24,11 +25,11 @@ _TRANSIENT = re.compile(
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of a duration: `90`, `1m30s`, `2h` (ParseStringToDuration). Raises ValueError."""
+    """Seconds of a duration: `90`, `1m30s`, `2h` (ParseStringToDuration). Raises ValueError in Go's words."""
     if re.fullmatch(r"[+-]?\d+", text):
         return float(text)
     if not re.fullmatch(f"(?:{_DURATION.pattern})+", text):
-        raise ValueError(f'time: invalid duration "{text}"')
+        raise ValueError(f'unable to parse {text} as a duration: time: invalid duration "{text}"')
     total = 0.0
     for part in _DURATION.findall(text):
         digits = re.match(r"[\d.]+", part)
@@ -101,7 +102,7 @@ class RetryFrame:
             try:
                 verdict = self._judge(attempts, last)
             except (ValueError, ExpressionError, Missing) as error:
-                verdict = ("Error", str(error))
+                verdict = ("Error", self._complaint(str(error)))
             if verdict is not None:
                 self._finish(last, *verdict)
                 return
@@ -111,6 +112,10 @@ class RetryFrame:
             self.run.wait_for_room(self)
             return
         self._attempt(len(attempts), attempts, None)
+
+    def _complaint(self, reason: str) -> str:
+        """What a caller's task says of an error in here; the entrypoint has no caller."""
+        return reason if self.call.boundary is None else f"task '{self.call.name}' errored: {reason}"
 
     def _finish(self, last: JSON, phase: str, message: str | None) -> None:
         if "outputs" in last:
@@ -128,7 +133,8 @@ class RetryFrame:
         if run.shutdown:
             return phase, f"Stopped with strategy '{run.shutdown}'"
         if run.deadline is not None and run.now > run.deadline:
-            return phase, "retry exceeded workflow deadline"
+            moment = datetime.fromtimestamp(run.deadline, timezone.utc)
+            return phase, f"retry exceeded workflow deadline {moment:%Y-%m-%d %H:%M:%S} +0000 UTC"
         backoff = self.strategy.get("backoff")
         if backoff:
             message = self._back_off(backoff, attempts, last)
