@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from metaflow_hera.embedded.reader import PodRow
 
@@ -19,9 +20,23 @@ MESSAGE_LIMIT = 4096
 """Bytes of a termination message: Kubernetes' limit."""
 
 
-def log_file(home: Path, row: PodRow) -> Path:
-    """Where the log of a pod is."""
-    return home / "pods" / f"{row.folder}.logs"
+def open_log(home: Path, row: PodRow) -> BinaryIO:
+    """The log of a pod, to be read. What the pod put in its place, a link say, is not followed.
+
+    Raises:
+        OSError: there is none, or it is no plain file.
+    """
+    folder, name = row.folder.split("/")
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # not blocking: a FIFO would hold up the server
+    directory = os.open(home / "pods" / folder, flags | os.O_DIRECTORY)
+    try:
+        file = open(os.open(f"{name}.logs", flags, dir_fd=directory), "rb")
+    finally:
+        os.close(directory)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(f"{name}.logs is no plain file")
+    return file
 
 
 def read_state(path: str) -> tuple[int | None, int | None]:
@@ -57,7 +72,9 @@ def read_outputs(folder: str, files: dict[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     if not files:
         return found
-    inside = os.path.realpath(folder)
+    # The pod may have replaced its own folder, and that of its workflow, by links: these are not followed.
+    above, workflow, name_of_pod = folder.rsplit(os.sep, 2)
+    inside = os.path.join(os.path.realpath(above), workflow, name_of_pod)
     for name, path in files.items():
         if not os.path.lexists(path):
             continue

@@ -88,5 +88,5 @@ def _value(run: Execution, dag: JSON, plan: Plan, tag: str) -> str | None:
         return run.globals.resolve(tag)
     name, _, rest = tag[len("tasks.") :].partition(".")
     node = run.nodes.find(f"{dag['name']}.{name}") if name in plan.rank else None
-    value = None if node is None else task_value(run, node, rest, attempts=False)
+    value = None if node is None else task_value(run, node, rest, retried=False)
     return None if value is ABSENT else value

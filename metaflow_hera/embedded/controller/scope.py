@@ -12,15 +12,15 @@ from .nodes import JSON
 ABSENT = object()
 
 
-def task_value(run: Execution, node: JSON, rest: str, *, attempts: bool = True) -> Any:
+def task_value(run: Execution, node: JSON, rest: str, *, retried: bool = True) -> Any:
     """The value of `tasks.NAME.REST`: a string, None for none, or ABSENT.
 
-    ABSENT is an output that a skipped task does not have and has no default for. Without `attempts` the
+    ABSENT is an output that a skipped task does not have and has no default for. Without `retried` the
     items of a fan that have retries count for nothing: Argo's executeDAG looks at the children of the
     group only, and processAggregateNodeOutputs leaves out nodes of type Retry.
     """
     if node["type"] == "TaskGroup":
-        return _aggregate(run, node, rest, attempts)
+        return _aggregate(run, node, rest, retried)
     template_name = node["templateName"]
     if node["type"] == "Retry":
         attempts = [key for key in node.get("children", ()) if key in run.nodes.by_id]
@@ -47,7 +47,7 @@ def _output(run: Execution, node: JSON, template_name: str, name: str) -> Any:
     return None
 
 
-def _aggregate(run: Execution, group: JSON, rest: str, attempts: bool) -> str | None:
+def _aggregate(run: Execution, group: JSON, rest: str, retried: bool) -> str | None:
     """The outputs of a fan as a JSON list, in the order of its items (processAggregateNodeOutputs)."""
     if rest == "outputs.result":
         return "[]"
@@ -58,7 +58,7 @@ def _aggregate(run: Execution, group: JSON, rest: str, attempts: bool) -> str | 
     maps: list[dict[str, str]] = []
     for key in group.get("children", ()):
         node = run.nodes.by_id.get(key)
-        if node is None or node["phase"] != "Succeeded" or (node["type"] == "Retry" and not attempts):
+        if node is None or node["phase"] != "Succeeded" or (node["type"] == "Retry" and not retried):
             continue
         parameters = (node.get("outputs") or {}).get("parameters") or ()
         if not wanted and parameters:
