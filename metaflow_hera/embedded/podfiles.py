@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+from metaflow_hera.embedded.controller.messages import RESULT
 from metaflow_hera.embedded.reader import PodRow
 
 OUTPUT_LIMIT = 262_144
@@ -30,7 +31,7 @@ def open_log(home: Path, row: PodRow) -> BinaryIO:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # not blocking: a FIFO would hold up the server
     directory = os.open(home / "pods" / folder, flags | os.O_DIRECTORY)
     try:
-        file = open(os.open(f"{name}.logs", flags, dir_fd=directory), "rb")
+        file = os.fdopen(os.open(f"{name}.logs", flags, dir_fd=directory), "rb")
     finally:
         os.close(directory)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -85,6 +86,12 @@ def read_outputs(folder: str, files: dict[str, str]) -> dict[str, str]:
             with open(os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     raise ValueError(f"output parameter {name!r}: {path} is no plain file")
+                if name == RESULT:  # its end, as CaptureScriptResult of Argo's executor keeps it
+                    size = file.seek(0, os.SEEK_END)
+                    file.seek(max(0, size - OUTPUT_LIMIT - 1))
+                    content = file.read().removesuffix(b"\n")[-OUTPUT_LIMIT:]
+                    found[name] = content.decode("utf-8", "replace")
+                    continue
                 content = file.read(OUTPUT_LIMIT + 1)
         except OSError as error:
             raise ValueError(f"output parameter {name!r}: {error}") from error

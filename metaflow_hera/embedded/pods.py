@@ -29,7 +29,14 @@ from pathlib import Path
 from typing import Any
 
 from metaflow_hera.embedded import memory
-from metaflow_hera.embedded.containers import NOT_FOUND, CannotStart, Process, base_environment, process
+from metaflow_hera.embedded.containers import (
+    NOT_FOUND,
+    CannotStart,
+    Process,
+    base_environment,
+    process,
+    write_files,
+)
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
 from metaflow_hera.embedded.podfiles import is_alive, read_message, read_outputs, read_state, signal_group
 from metaflow_hera.embedded.reader import PodRow
@@ -251,6 +258,7 @@ class Pods:
             try:
                 pod = json.loads(row.pod or "{}")
                 what = process(pod, folder, self._base, self._cache)
+                write_files(what)
                 for volume in what.volumes:
                     os.makedirs(volume, mode=0o700, exist_ok=True)
                 row.pid = os.posix_spawn(

@@ -22,6 +22,7 @@ from .checks import (
     outputs_of,
     parameter_name_error,
 )
+from .controller.execution import pod_container
 from .controller.items import FAN_FIELDS
 from .expressions.depends import Depends, invalid_result
 from .expressions.gojson import any_string
@@ -135,7 +136,7 @@ class Validator:
         scope |= {"inputs.parameters." + parameter["name"] for parameter in parameters}
         if parameters:
             scope.add("inputs.parameters")
-        if template.get("container") is not None:
+        if pod_container(template) is not None:
             scope.add("pod.name")
         if template.get("retryStrategy") is not None or self.spec.get("retryStrategy") is not None:
             scope |= {"retries"} | {
@@ -160,8 +161,9 @@ class Validator:
         # Without a strategy Argo leaves the tag as it is.
         if missing is not None and missing != "retries":
             raise Broken(f"templates.{name}: failed to resolve {{{{{missing}}}}}")
-        if template.get("container") is not None and not template["container"].get("image"):
-            raise Broken(f"templates.{name}.container.image may not be empty")
+        for kind in ("container", "script"):
+            if template.get(kind) is not None and not template[kind].get("image"):
+                raise Broken(f"templates.{name}.{kind}.image may not be empty")
         deadline = template.get("activeDeadlineSeconds")
         if deadline is not None and not is_count(deadline):
             raise Broken(
@@ -197,8 +199,9 @@ class Validator:
                 if count
                 else f"valueFrom type unspecified. choose one of: {kinds}, expression"
             )
-        if template.get("container") is not None and not source.get("path"):
-            raise Broken(f"{path}.path must be specified for Container templates")
+        for kind in ("container", "script"):
+            if template.get(kind) is not None and not source.get("path"):
+                raise Broken(f"{path}.path must be specified for {kind.capitalize()} templates")
         if template.get("dag") is not None and not (source.get("parameter") or source.get("expression")):
             raise Broken(f"{path}.parameter or expression must be specified for DAG templates")
 

@@ -42,6 +42,34 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_CONTAINER = Shape(
+    {
+        "args": "",
+        "command": "",
+        "env": "[env]",
+        "image": "",
+        "name": "",
+        "resources": "resources",
+        "terminationMessagePath": "",
+        "volumeMounts": "[volumeMount]",
+        "workingDir": "",
+    },
+    {
+        "imagePullPolicy": _IMAGE,
+        "ports": _NETWORK,
+        "resizePolicy": _PLACEMENT,
+        "securityContext": _IDENTITY,
+        "stdin": _STREAMS,
+        "stdinOnce": _STREAMS,
+        "terminationMessagePolicy": _STREAMS,
+        "tty": _STREAMS,
+    },
+    _words(
+        "envFrom lifecycle livenessProbe readinessProbe restartPolicy restartPolicyRules startupProbe "
+        "volumeDevices"
+    ),
+)
+
 SHAPES: dict[str, Shape] = {
     "spec": Shape(
         {
@@ -96,6 +124,7 @@ SHAPES: dict[str, Shape] = {
             "outputs": "outputs",
             "parallelism": "",
             "retryStrategy": "retryStrategy",
+            "script": "script",
             "suspend": "suspend",
             "volumes": "[volume]",
         },
@@ -114,37 +143,12 @@ SHAPES: dict[str, Shape] = {
         },
         _words(
             "archiveLocation containerSet daemon data executor failFast hostAliases http initContainers "
-            "memoize metrics pendingTimeout plugin podSpecPatch resource resourceClaims script sidecars "
+            "memoize metrics pendingTimeout plugin podSpecPatch resource resourceClaims sidecars "
             "steps synchronization timeout"
         ),
     ),
-    "container": Shape(
-        {
-            "args": "",
-            "command": "",
-            "env": "[env]",
-            "image": "",
-            "name": "",
-            "resources": "resources",
-            "terminationMessagePath": "",
-            "volumeMounts": "[volumeMount]",
-            "workingDir": "",
-        },
-        {
-            "imagePullPolicy": _IMAGE,
-            "ports": _NETWORK,
-            "resizePolicy": _PLACEMENT,
-            "securityContext": _IDENTITY,
-            "stdin": _STREAMS,
-            "stdinOnce": _STREAMS,
-            "terminationMessagePolicy": _STREAMS,
-            "tty": _STREAMS,
-        },
-        _words(
-            "envFrom lifecycle livenessProbe readinessProbe restartPolicy restartPolicyRules startupProbe "
-            "volumeDevices"
-        ),
-    ),
+    "container": _CONTAINER,
+    "script": _CONTAINER._replace(works={**_CONTAINER.works, "source": ""}),
     "resources": Shape({"limits": ""}, {"requests": _SCHEDULER}, _words("claims")),
     "volumeMount": Shape(
         {"mountPath": "", "name": ""},

@@ -7,7 +7,7 @@ from typing import Any
 from ..expressions.variables import SubstitutionError
 from ..kubernetes_time import seconds
 from .dag import DagFrame
-from .execution import MAX_DEPTH, TOO_DEEP, Call, CallError, Execution, PodEntry, inputs_of
+from .execution import MAX_DEPTH, TOO_DEEP, Call, CallError, Execution, PodEntry, inputs_of, pod_container
 from .nodes import ACTIVE, JSON, fulfilled
 from .parameters import fill, supply
 from .pods import start_pod, watch_pod
@@ -70,7 +70,7 @@ def _filled(run: Execution, call: Call) -> JSON:
     local = {"node.name": call.name}
     if call.task:
         local["tasks.name"] = call.task
-    if template.get("container") is not None and _retry_strategy(run, template) is None:
+    if pod_container(template) is not None and _retry_strategy(run, template) is None:
         local["pod.name"] = run.pod_name(call.name, call.template)
     values = run.globals.values
     return fill(supply(template, call.arguments), lambda tag: local.get(tag) or values.get(tag))

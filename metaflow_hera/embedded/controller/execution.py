@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..expressions.gojson import any_string
+from ..expressions.gojson import any_string, dumps
 from ..expressions.variables import substitute
 from ..kubernetes_time import seconds
 from .ids import pod_name
@@ -24,6 +25,15 @@ TOO_DEEP = (
 )
 
 Path = tuple[int, ...]
+
+# {{tasks.NAME.outputs.result}}, and the same in an expression, where a name may be in brackets.
+_RESULT_REF = re.compile(r"(?:tasks|steps)(?:\.([-\w]+)|\[(?:'|\\\")([-\w]+)(?:'|\\\")\])\.outputs\.result\b")
+
+
+def pod_container(template: JSON) -> JSON | None:
+    """The container of a template that makes a pod: a container's or a script's (IsPodType)."""
+    container: JSON | None = template.get("container")
+    return container if container is not None else template.get("script")
 
 
 class CallError(Exception):
@@ -108,6 +118,7 @@ class Execution:
         }
         self._prepared: dict[str, JSON] = {}
         self._plans: dict[tuple[str, str], Plan] = {}
+        self._result_refs: dict[str, frozenset[str]] = {}
         self._dirty: list[tuple[int, Path, int]] = []
         self._queued: dict[int, Frame] = {}
         self._full: dict[Path, Frame] = {}
@@ -160,6 +171,14 @@ class Execution:
             merged = _merge(self._templates[name], {k: v for k, v in defaults.items() if k != "name"})
             prepared = self._prepared[name] = substitute(merged, self.globals.resolve)
         return prepared
+
+    def result_refs(self, template: str) -> frozenset[str]:
+        """The tasks or steps whose standard output a template refers to (hasOutputResultRef)."""
+        if template not in self._result_refs:
+            text = dumps(self._templates.get(template))
+            found = (match.group(1) or match.group(2) for match in _RESULT_REF.finditer(text))
+            self._result_refs[template] = frozenset(found)
+        return self._result_refs[template]
 
     def refresh_labels(self) -> None:
         """Take up the labels and annotations that the workflow has by now."""

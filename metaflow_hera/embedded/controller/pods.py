@@ -6,7 +6,7 @@ from typing import Any
 
 from ..expressions.gojson import any_string
 from .execution import Call, Execution, PodEntry, inputs_of
-from .messages import CreatePod, KillPod, PodEnded, PodRunning
+from .messages import RESULT, CreatePod, KillPod, PodEnded, PodRunning
 from .nodes import FULFILLED, JSON, fulfilled
 
 PAST_DEADLINE = "Pod was active on the node longer than the specified deadline"
@@ -25,8 +25,16 @@ def start_pod(run: Execution, call: Call, template: JSON) -> JSON:
         return node
     watch_pod(run, call, template, node)
     name = run.pod_name(call.name, call.template)
-    run.actions.append(CreatePod(node["id"], name, template, limit))
+    run.actions.append(CreatePod(node["id"], name, template, limit, _wants_result(run, call)))
     return node
+
+
+def _wants_result(run: Execution, call: Call) -> bool:
+    """Whether the template around refers to the standard output of this task (includeScriptOutput)."""
+    if call.boundary is None:
+        return False
+    name = call.name.partition("(")[0].rpartition(".")[2]
+    return name in run.result_refs(call.boundary["templateName"])
 
 
 def watch_pod(run: Execution, call: Call, template: JSON, node: JSON) -> None:
@@ -76,6 +84,8 @@ def _assess(run: Execution, node: JSON, declared: list[JSON], event: PodEnded) -
         return True
     reported = _reported(declared, event)
     outputs: dict[str, Any] = {"parameters": reported} if reported else {}
+    if RESULT in event.outputs:
+        outputs["result"] = event.outputs[RESULT]
     outputs["exitCode"] = str(event.exit_code)
     node["outputs"] = outputs
     if event.past_deadline:
@@ -102,8 +112,11 @@ def _late_results(run: Execution, node: JSON, event: PodEnded) -> None:
     if fulfilled(node):
         return
     reported = _reported(_declared(run, node), event)
-    if reported:
-        node["outputs"] = {"parameters": reported}
+    outputs: JSON = {"parameters": reported} if reported else {}
+    if RESULT in event.outputs:
+        outputs["result"] = event.outputs[RESULT]
+    if outputs:
+        node["outputs"] = outputs
     run.nodes.mark(node, node["phase"])
 
 

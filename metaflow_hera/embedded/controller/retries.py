@@ -11,7 +11,7 @@ from ..expressions.gojson import any_string
 from ..expressions.language import ExpressionError, Missing, compile_expression, format_float
 from ..expressions.variables import SubstitutionError
 from ..kubernetes_time import seconds
-from .execution import Call, Execution, inputs_of
+from .execution import Call, Execution, inputs_of, pod_container
 from .nodes import FULFILLED, JSON, UNSUCCESSFUL, fulfilled
 from .parameters import fill
 
@@ -218,7 +218,7 @@ class RetryFrame:
         run, call = self.run, self.call
         name = f"{call.name}({number})"
         local = {"retries": str(number), **_last_retry(before[-1] if before else None, "0")}
-        if self.template.get("container") is not None:
+        if pod_container(self.template) is not None:
             local["pod.name"] = run.pod_name(name, call.template)
         attempt = Call(
             name,

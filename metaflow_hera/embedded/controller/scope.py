@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ..expressions.gojson import GoJSONError, Number, any_string, dumps, loads
@@ -28,6 +29,8 @@ def task_value(run: Execution, node: JSON, rest: str, *, retried: bool = True) -
             node = run.nodes.by_id[attempts[-1]]
     if rest.startswith("outputs.parameters."):
         return _output(run, node, template_name, rest[len("outputs.parameters.") :])
+    if rest == "outputs.result":
+        return (node.get("outputs") or {}).get("result")
     if rest == "exitCode":
         return (node.get("outputs") or {}).get("exitCode")
     fields = {"status": "phase", "id": "id", "startedAt": "startedAt", "finishedAt": "finishedAt"}
@@ -50,16 +53,13 @@ def _output(run: Execution, node: JSON, template_name: str, name: str) -> Any:
 def _aggregate(run: Execution, group: JSON, rest: str, retried: bool) -> str | None:
     """The outputs of a fan as a JSON list, in the order of its items (processAggregateNodeOutputs)."""
     if rest == "outputs.result":
-        return "[]"
+        return _results(run, group, retried)
     if rest != "outputs.parameters" and not rest.startswith("outputs.parameters."):
         return None
     wanted = rest[len("outputs.parameters.") :]
     values: list[str] = []
     maps: list[dict[str, str]] = []
-    for key in group.get("children", ()):
-        node = run.nodes.by_id.get(key)
-        if node is None or node["phase"] != "Succeeded" or (node["type"] == "Retry" and not retried):
-            continue
+    for node in _succeeded(run, group, retried):
         parameters = (node.get("outputs") or {}).get("parameters") or ()
         if not wanted and parameters:
             maps.append({p["name"]: any_string(p.get("value")) or "" for p in parameters})
@@ -69,6 +69,26 @@ def _aggregate(run: Execution, group: JSON, rest: str, retried: bool) -> str | N
     if not values:
         return None
     return dumps(_parsed(values) or values)
+
+
+def _results(run: Execution, group: JSON, retried: bool) -> str:
+    """The standard outputs of a fan; one that is no JSON counts as text."""
+    items: list[Any] = []
+    for node in _succeeded(run, group, retried):
+        result = (node.get("outputs") or {}).get("result")
+        if result is not None:
+            try:
+                items.append(loads(result))
+            except GoJSONError:
+                items.append(result)
+    return dumps(items)
+
+
+def _succeeded(run: Execution, group: JSON, retried: bool) -> Iterator[JSON]:
+    for key in group.get("children", ()):
+        node = run.nodes.by_id.get(key)
+        if node is not None and node["phase"] == "Succeeded" and (retried or node["type"] != "Retry"):
+            yield node
 
 
 def _parsed(values: list[str]) -> list[Any] | None:
