@@ -18,7 +18,8 @@ What a pod's process gets, and where it differs from a container:
   does not reach it: hand the path over in `args` or `env`.
 * **The termination message**, `/dev/termination-log` unless the container names another path, is a file of
   the pod's own in the same way. Argo adds it to the message of a pod that fails.
-* **A script** is a file of the pod's own, the last argument of its `command`. The same paths are rewritten in it.
+* **A script** is a file of the pod's own, the last argument of its `command`. The same paths are rewritten
+  in it.
 * **Volumes**: an `emptyDir` is a folder of the pod's own, gone when the pod has ended. Its `mountPath`, and
   every path below it, is rewritten in the same places. `/dev/shm` is the machine's.
 * **Working directory** is `workingDir` where that exists on this machine, else an empty folder of the

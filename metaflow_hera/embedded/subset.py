@@ -125,6 +125,7 @@ SHAPES: dict[str, Shape] = {
             "parallelism": "",
             "retryStrategy": "retryStrategy",
             "script": "script",
+            "steps": "[[step]]",
             "suspend": "suspend",
             "volumes": "[volume]",
         },
@@ -144,7 +145,7 @@ SHAPES: dict[str, Shape] = {
         _words(
             "archiveLocation containerSet daemon data executor failFast hostAliases http initContainers "
             "memoize metrics pendingTimeout plugin podSpecPatch resource resourceClaims sidecars "
-            "steps synchronization timeout"
+            "synchronization timeout"
         ),
     ),
     "container": _CONTAINER,
@@ -177,6 +178,20 @@ SHAPES: dict[str, Shape] = {
             "continueOn": "continueOn",
             "dependencies": "",
             "depends": "",
+            "name": "",
+            "template": "",
+            "when": "",
+            "withItems": "",
+            "withParam": "",
+            "withSequence": "sequence",
+        },
+        {},
+        _words("hooks inline onExit templateRef"),
+    ),
+    "step": Shape(
+        {
+            "arguments": "arguments",
+            "continueOn": "continueOn",
             "name": "",
             "template": "",
             "when": "",

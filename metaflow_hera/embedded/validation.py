@@ -86,6 +86,8 @@ def _normal_template(template: JSON) -> JSON:
     if "dag" in normal:
         tasks = [{"arguments": {}, **task} for task in normal["dag"].get("tasks") or ()]
         normal["dag"] = {**normal["dag"], "tasks": tasks}
+    if "steps" in normal:
+        normal["steps"] = [[{"arguments": {}, **step} for step in group] for group in normal["steps"]]
     return normal
 
 

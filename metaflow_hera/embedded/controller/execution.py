@@ -13,7 +13,7 @@ from ..expressions.variables import substitute
 from ..kubernetes_time import seconds
 from .ids import pod_name
 from .messages import Action
-from .nodes import JSON, NodeTable
+from .nodes import ACTIVE, JSON, NodeTable
 from .parameters import Globals
 from .plan import Plan, make_plan
 
@@ -79,6 +79,14 @@ class Call:
     flag: JSON | None = None
     # Until when a pod may be active, in seconds since the epoch: a retry's backoff.maxDuration.
     deadline: float | None = None
+    # What the caller's `tasks` are called.
+    kind: str = "tasks"
+
+    def complaint(self, reason: str) -> str:
+        """What the caller puts on the node of a call that could not be executed; a step has no words."""
+        if self.boundary is None or self.kind == "steps":
+            return reason
+        return f"task '{self.name}' errored: {reason}"
 
 
 @dataclass(slots=True)
@@ -219,6 +227,18 @@ class Execution:
     def is_full(self) -> bool:
         """Whether the workflow has as many pods as its parallelism allows."""
         return self.parallelism is not None and self.nodes.active_pods >= self.parallelism
+
+    def is_blocked(self, call: Call, node: JSON | None) -> bool:
+        """Whether a limit holds a call back (checkParallelism)."""
+        if node is not None and node["phase"] in ACTIVE:
+            return False
+        if self.is_full():
+            return True
+        if call.boundary is None:
+            return False
+        template = self.template(call.boundary["templateName"])
+        limit = template.get("parallelism") if template else None
+        return limit is not None and self.nodes.active_children[call.boundary["id"]] >= limit
 
     def wait_for_room(self, frame: Frame) -> None:
         """Stir a frame when the workflow's parallelism lets it go on."""

@@ -15,7 +15,8 @@ JSON = dict[str, Any]
 
 _PREFIX = "workflows.argoproj.io/"
 _OWN_LABELS = frozenset({"completed", "phase", "workflow-archiving-status", "creator", "creator-email"})
-_GROUPS = frozenset({"DAG", "TaskGroup"})
+_FANS = frozenset({"TaskGroup", "StepGroup"})
+_GROUPS = _FANS | {"DAG", "Steps"}
 
 
 class CannotRetry(ManifestError):
@@ -117,7 +118,7 @@ def _plan(nodes: dict[str, JSON], workflow: str, overridden: bool) -> tuple[set[
             reset |= _reset_path(nodes, above, key)
     if overridden:
         for key in reset - gone:
-            if nodes[key]["type"] == "TaskGroup":
+            if nodes[key]["type"] in _FANS:
                 gone |= _reach(nodes, [key]) - {key}
     exit_prefix = workflow + ".onExit"
     gone |= {key for key, node in nodes.items() if node["name"].startswith(exit_prefix)}
@@ -183,7 +184,7 @@ def _reset_boundaries(nodes: dict[str, JSON], above: dict[str, str], key: str, r
         if parent is not None and nodes[parent]["type"] == "Retry":
             reset.add(parent)
             current, parent = parent, above.get(parent)
-        if parent is not None and nodes[parent]["type"] == "TaskGroup":
+        if parent is not None and nodes[parent]["type"] in _FANS:
             reset.add(parent)
         boundary = nodes[current].get("boundaryID")
         if boundary is None:

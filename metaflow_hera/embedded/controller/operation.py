@@ -199,7 +199,7 @@ class Operation:
             self._end("Error", self._error or "")
             return
         phase = _outcome_of(root)
-        if root["type"] == "DAG" and phase == "Error" and root.get("message"):
+        if root["type"] in ("DAG", "Steps") and phase == "Error" and root.get("message"):
             self._end("Error", f"error in entry template execution: {root['message']}")
             return
         exit_node = self._exit_handler(phase)

@@ -71,6 +71,9 @@ def pod_ended(run: Execution, event: PodEnded) -> None:
         return
     if node["phase"] in FULFILLED:
         _late_results(run, node, event)
+        around = run.nodes.by_id.get(node.get("boundaryID", ""))
+        if entry is not None and (around is None or not fulfilled(around)):
+            entry.owner.ended(entry.key, node)
         return
     declared = _declared(run, node) if entry is None else entry.outputs
     if _assess(run, node, declared, event) and entry is not None:

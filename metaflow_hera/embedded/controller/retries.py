@@ -102,7 +102,7 @@ class RetryFrame:
             try:
                 verdict = self._judge(attempts, last)
             except (ValueError, ExpressionError, Missing) as error:
-                verdict = ("Error", self._complaint(str(error)))
+                verdict = ("Error", self.call.complaint(str(error)))
             if verdict is not None:
                 self._finish(last, *verdict)
                 return
@@ -112,10 +112,6 @@ class RetryFrame:
             self.run.wait_for_room(self)
             return
         self._attempt(len(attempts), attempts, None)
-
-    def _complaint(self, reason: str) -> str:
-        """What a caller's task says of an error in here; the entrypoint has no caller."""
-        return reason if self.call.boundary is None else f"task '{self.call.name}' errored: {reason}"
 
     def _finish(self, last: JSON, phase: str, message: str | None) -> None:
         if "outputs" in last:

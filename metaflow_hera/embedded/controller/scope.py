@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..expressions.gojson import GoJSONError, Number, any_string, dumps, loads
-from ..expressions.variables import MissingVariable, SubstitutionError
+from ..expressions.variables import MissingVariable, SubstitutionError, substitute
 from .execution import Execution
 from .nodes import JSON
 
@@ -115,19 +115,20 @@ def _floats(value: Any) -> Any:
 
 
 class TaskScope:
-    """Resolves the tags of one task of a DAG."""
+    """Resolves the tags of one task of a DAG, or of a step."""
 
-    __slots__ = ("_ancestors", "_run")
+    __slots__ = ("_ancestors", "_prefix", "_run")
 
-    def __init__(self, run: Execution, ancestors: Any) -> None:
+    def __init__(self, run: Execution, ancestors: Any, prefix: str = "tasks.") -> None:
         """`ancestors` gives the node of an ancestor by the task's name, or None for another task."""
         self._run = run
         self._ancestors = ancestors
+        self._prefix = prefix
 
     def look_up(self, tag: str) -> Any:
         """The value of a tag, None, or ABSENT."""
-        if tag.startswith("tasks."):
-            name, _, rest = tag[len("tasks.") :].partition(".")
+        if tag.startswith(self._prefix):
+            name, _, rest = tag[len(self._prefix) :].partition(".")
             node = self._ancestors(name)
             return None if node is None else task_value(self._run, node, rest)
         return self._run.globals.resolve(tag)
@@ -138,6 +139,8 @@ class TaskScope:
         Raises MissingVariable for a task's value that is not there, SubstitutionError for one that
         never will be.
         """
+        if tag == f"{self._prefix}name":  # the template that is called knows it
+            return None
         value = self.look_up(tag)
         if value is ABSENT:
             raise SubstitutionError(
@@ -154,3 +157,31 @@ class TaskScope:
         if not (text.startswith("{{") and text.endswith("}}")) or "{{" in text[2:-2]:
             return False
         return self.look_up(text[2:-2].strip()) is ABSENT
+
+
+def resolve_references(run: Execution, body: JSON, scope: TaskScope) -> JSON:
+    """A task or step with its tags replaced (resolveDependencyReferences, resolveReferences).
+
+    Raises SubstitutionError, or MissingVariable for a value that is not there.
+    """
+    parameters = (body.get("arguments") or {}).get("parameters")
+    if parameters:
+        kept = [p for p in parameters if not _dropped(run, body, p, scope)]
+        if len(kept) < len(parameters):
+            body = {**body, "arguments": {**body["arguments"], "parameters": kept}}
+    resolved: JSON = substitute(body, scope.resolve)
+    return resolved
+
+
+def _dropped(run: Execution, body: JSON, parameter: JSON, scope: TaskScope) -> bool:
+    """Whether an argument is an absent output for which the template's input has a default."""
+    value = any_string(parameter.get("value"))
+    if value is None or not value.startswith("{{") or not scope.is_absent(value):
+        return False
+    template = run.template(body.get("template", "")) or {}
+    inputs = (template.get("inputs") or {}).get("parameters") or ()
+    return any(
+        each["name"] == parameter["name"]
+        and (each.get("value") is not None or each.get("default") is not None)
+        for each in inputs
+    )
