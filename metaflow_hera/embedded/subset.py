@@ -207,9 +207,14 @@ SHAPES: dict[str, Shape] = {
     "suspend": Shape({"duration": ""}, {}, frozenset()),
     "arguments": Shape({"parameters": "[parameter]"}, {}, _words("artifacts")),
     "inputs": Shape({"parameters": "[parameter]"}, {}, _words("artifacts")),
-    "outputs": Shape({"parameters": "[parameter]"}, {}, _words("artifacts result exitCode")),
+    "outputs": Shape({"parameters": "[output]"}, {}, _words("artifacts result exitCode")),
     "parameter": Shape(
         {"default": "", "name": "", "value": "", "valueFrom": "valueFrom"},
+        {"description": "words for people", "enum": "choices that a form offers"},
+        _words("globalName"),
+    ),
+    "output": Shape(
+        {"default": "", "name": "", "value": "", "valueFrom": "outputSource"},
         {"description": "words for people", "enum": "choices that a form offers"},
         _words("globalName"),
     ),
@@ -217,6 +222,11 @@ SHAPES: dict[str, Shape] = {
         {"default": "", "parameter": "", "path": ""},
         {},
         _words("configMapKeyRef event expression jqFilter jsonPath supplied"),
+    ),
+    "outputSource": Shape(
+        {"default": "", "expression": "", "parameter": "", "path": ""},
+        {},
+        _words("configMapKeyRef event jqFilter jsonPath supplied"),
     ),
     "retryStrategy": Shape(
         {"backoff": "backoff", "expression": "", "limit": "", "retryPolicy": ""},

@@ -146,8 +146,11 @@ def _refuse(own: JSON, whole: JSON) -> None:
                 raise Broken(f"{place}.{kind}.command is required: the embedded Argo looks into no image")
             _check_limits(merged, f"{place}.{kind}.resources.limits")
         sources = [tag[1:] for tag in tags(template) if tag.startswith("=")]
-        expression = (template.get("retryStrategy") or {}).get("expression")
-        for source in [*sources, *([expression] if expression else [])]:
+        holders = [template.get("retryStrategy") or {}]
+        for parameter in (template.get("outputs") or {}).get("parameters") or ():
+            holders.append(parameter.get("valueFrom") or {})
+        sources += [holder["expression"] for holder in holders if holder.get("expression")]
+        for source in sources:
             try:
                 compile_expression(source)
             except UnsupportedExpression as error:

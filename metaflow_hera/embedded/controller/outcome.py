@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ..expressions.gojson import any_string
+from ..expressions.language import ExpressionError, compile_expression, format_value
 from .execution import Execution
 from .nodes import FULFILLED, JSON, UNSUCCESSFUL
 from .plan import Plan
@@ -76,11 +77,28 @@ def collect_outputs(node: JSON, template: JSON, value_of: Callable[[str], str | 
     for parameter in declared:
         source = parameter.get("valueFrom") or {}
         tag = (source.get("parameter") or "").removeprefix("{{").removesuffix("}}").strip()
-        value = any_string(parameter.get("value")) or value_of(tag)
+        value, missing = any_string(parameter.get("value")), f'Unable to resolve: "{tag}"'
+        if source.get("expression"):
+            try:
+                value = _evaluate(source["expression"], value_of)
+            except ExpressionError as error:
+                missing = str(error)
+        elif not value:
+            value = value_of(tag)
         if value is None:
             value = any_string(source.get("default"))
         if value is None:
-            return f'Unable to resolve: "{tag}"'
+            return missing
         outputs.append({**{k: v for k, v in parameter.items() if k != "valueFrom"}, "value": value})
     node["outputs"] = {"parameters": outputs}
     return None
+
+
+def _evaluate(expression: str, value_of: Callable[[str], str | None]) -> str:
+    """The value of an output's `expression` (resolveParameter in scope.go); what is not there is nil."""
+
+    def lookup(path: Sequence[str]) -> str | None:
+        return value_of(".".join(path))
+
+    value = compile_expression(expression)(lookup)
+    return value if isinstance(value, str) else format_value(value)

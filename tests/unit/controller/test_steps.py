@@ -256,7 +256,10 @@ def test_results_in_dags(start: Any) -> None:
     [
         ([[{"template": "pod"}]], "templates.main.steps[0].name is required"),
         ([[task("a")], [task("a")]], "templates.main.steps[1].name 'a' is not unique"),
-        ([[task("a", "{{steps.b.id}}")], [task("b")]], "templates.main.steps failed to resolve {{steps.b.id}}"),
+        (
+            [[task("a", "{{steps.b.id}}")], [task("b")]],
+            "templates.main.steps failed to resolve {{steps.b.id}}",
+        ),
         ([[{"name": "a", "template": "no"}]], "templates.main.steps[0].a template name 'no' undefined"),
         (
             [[task("a", onExit="pod")]],
@@ -277,3 +280,18 @@ def test_steps_that_are_refused(groups: list[list[JSON]], message: str) -> None:
 def test_steps_that_are_accepted() -> None:
     groups = [say("a", "x")], [say("b", "{{steps.a.outputs.result}} {{steps.a.status}} {{steps.name}}")]
     validate_workflow({"metadata": {"name": "x"}, "spec": spec(*groups)})
+
+
+@pytest.mark.parametrize("side", ["heads", "tails"])
+def test_an_output_by_an_expression(side: str, start: Any) -> None:
+    choice = (
+        "steps['flip-it'].outputs.result == 'heads' ? steps.heads.outputs.result : steps.tails.outputs.result"
+    )
+    outputs = {"parameters": [{"name": "side", "valueFrom": {"expression": choice}}]}
+    both = [
+        say(each, f"it was {each}", when=f"{{{{steps.flip-it.outputs.result}}}} == {each}")
+        for each in ("heads", "tails")
+    ]
+    world = start(spec([say("flip-it", side)], both, main={"outputs": outputs}))
+    world.run()
+    assert output(named(world)["wf"]) == f"it was {side}"
