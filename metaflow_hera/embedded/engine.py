@@ -10,12 +10,14 @@ goes on.
 from __future__ import annotations
 
 import logging
+import select
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -95,7 +97,9 @@ class Engine:
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._news: list[Published] = []
         self._created: list[tuple[str, str]] = []
-        self._wake = threading.Event()
+        self._woken, self._waker = socket.socketpair()
+        self._woken.setblocking(False)
+        self._waker.setblocking(False)
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self.failure: BaseException | None = None
@@ -115,21 +119,17 @@ class Engine:
                 if head is not None:
                     self.load(self.store.workflow(head))
             self.crons.load(self.clock())
-            self._receive(self._pods.take_up())
+            self._receive(self._pods.take_up(self.clock()))
             self.store.put_pods(self._pods.take_changed(self._due))
         self._thread.start()
 
     def stop(self) -> None:
         """Finish the turn and stop; running pods go on, waiting ones start after the next `start`."""
         self._stopping = True
-        self._wake.set()
+        self._wake()
         self._thread.join()
+        self._pods.close()
         self.store.close()
-
-    def child_ended(self) -> None:
-        """To be called on SIGCHLD."""
-        self._pods.child_ended()
-        self._wake.set()
 
     def call(self, change: Callable[[], T], timeout: float = 60.0) -> T:
         """Run `change` in the loop's thread and transaction; returns when that is committed.
@@ -140,7 +140,7 @@ class Engine:
             raise RuntimeError("the server is stopping")
         future: Future[T] = Future()
         self._calls.append((change, future))
-        self._wake.set()
+        self._wake()
         return future.result(timeout)
 
     # For the changes of `call`.
@@ -223,10 +223,7 @@ class Engine:
     def _run(self) -> None:
         try:
             while not self._stopping:
-                timeout = self._timeout()
-                if timeout is None or timeout > 0:
-                    self._wake.wait(timeout)
-                self._wake.clear()
+                self._rest(self._timeout())
                 self._turn()
         except BaseException as error:  # the server ends with it: see server.py
             self.failure = error
@@ -236,6 +233,22 @@ class Engine:
             self._stopping = True
             for _, future in self._calls:
                 future.set_exception(RuntimeError("the server is stopping"))
+
+    def _wake(self) -> None:
+        """Let the loop look around; may be called by any thread."""
+        with suppress(BlockingIOError):  # it has not even seen the last ones
+            self._waker.send(b"!")
+
+    def _rest(self, seconds: float | None) -> None:
+        """Wait for news of pods, for other threads, or for so many seconds."""
+        if seconds == 0:
+            return
+        poll = select.poll()
+        for source in (self._woken, *self._pods.sources()):
+            poll.register(source, select.POLLIN)
+        poll.poll(None if seconds is None else 1000 * seconds)
+        with suppress(BlockingIOError):
+            self._woken.recv(4096)
 
     def _timeout(self) -> float | None:
         if self._calls:
