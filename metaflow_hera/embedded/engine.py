@@ -274,7 +274,7 @@ class Engine:
         answers: list[Answer] = []
         # Pods that were saved as waiting may start at once; their claim tells a restart of those that did.
         self._receive(self._pods.collect(now))
-        self._receive(self._pods.start_ready(now))
+        self._receive(self._pods.start_ready())
         for uid, running in self._running.items():
             if running.wake_at is not None and running.wake_at <= now:
                 self._due[uid] = None
@@ -308,7 +308,7 @@ class Engine:
         for uid, node_id in self._created:
             self._pods.queue(uid, node_id)
         self._created.clear()
-        self._receive(self._pods.start_ready(self.clock()))
+        self._receive(self._pods.start_ready())
         for future, value, error in answers:
             if error is None:
                 future.set_result(value)

@@ -7,9 +7,12 @@ of that, since it stands beside all pods.
 It reads orders from the socket DESCRIPTOR and answers there, a line of JSON each:
 
     {"start": ID, "folder": F, "argv": [...], "env": {...}, "cwd": D, "volumes": [...]}
-    {"signal": ID, "number": N}                  to the process group of a pod; 0 asks nothing of it
+    {"room": N}                                  how many pods may run at once; others wait
+    {"now": ID}                                  start one that waits, room or not
+    {"signal": ID, "number": N}                  to the process group of a pod; one that waits is dropped
 
     {"id": ID, "pid": P, "began": T}             it runs; T is its start, in the system's own words
+    {"id": ID, "dropped": true}                  it will not be started
     {"id": ID, "error": TEXT}                    it could not be started
     {"id": ID, "claimed": true}                  another keeper has it
     {"id": ID, "code": N}                        it is over
@@ -69,6 +72,8 @@ class Keeper:
         self._server: socket.socket | None = server
         self._pids: dict[int, int] = {}
         self._pods: dict[int, tuple[int, int, int]] = {}
+        self._waiting: dict[int, JSON] = {}
+        self._room = 0
         self._buffer = b""
         self._answers: list[str] = []
 
@@ -81,7 +86,7 @@ class Keeper:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in SPARED:
             signal.signal(number, signal.SIG_IGN)
-        while self._server is not None or self._pods:
+        while self._server is not None or self._pods or self._waiting:
             sources = [woken, *([self._server] if self._server is not None else [])]
             ready = select.select(sources, [], [])[0]
             if woken in ready:
@@ -89,6 +94,8 @@ class Keeper:
                 self._reap()
             if self._server in ready:
                 self._receive()
+            while self._waiting and len(self._pods) < self._room:
+                self._start(self._waiting.pop(next(iter(self._waiting))))
             self._send()
 
     def _receive(self) -> None:
@@ -105,7 +112,12 @@ class Keeper:
         for line in lines:
             order = json.loads(line)
             if "start" in order:
-                self._start(order)
+                self._waiting[order["start"]] = order
+            elif "room" in order:
+                self._room = order["room"]
+            elif "now" in order:
+                if order["now"] in self._waiting:
+                    self._start(self._waiting.pop(order["now"]))
             else:
                 self._signal(order["signal"], order["number"])
 
@@ -146,7 +158,9 @@ class Keeper:
         self._answer(number, pid=pid, began=since)
 
     def _signal(self, number: int, which: int) -> None:
-        if number in self._pods:
+        if self._waiting.pop(number, None) is not None:
+            self._answer(number, dropped=True)
+        elif number in self._pods:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._pods[number][0], which)
 

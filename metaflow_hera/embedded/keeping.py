@@ -27,6 +27,7 @@ class Keeping:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._buffer = b""
+        self._room = 0
         self.lost = False
 
     def sources(self) -> Sequence[socket.socket]:
@@ -34,7 +35,7 @@ class Keeping:
         return [self._socket] if self._socket is not None else []
 
     def start(self, number: int, folder: str, what: Process) -> None:
-        """Have a pod started; `number` names it from now on."""
+        """Have a pod started when there is room; `number` names it from now on."""
         self._order(
             {
                 "start": number,
@@ -46,8 +47,19 @@ class Keeping:
             }
         )
 
+    def start_now(self, number: int) -> None:
+        """Have a pod that waits started, room or not."""
+        self._order({"now": number})
+
+    def give_room(self, room: int) -> None:
+        """Say how many pods may run at once."""
+        if room != self._room:
+            self._room = room
+            if self._socket is not None:
+                self._order({"room": room})
+
     def signal(self, number: int, which: int) -> None:
-        """Signal the process group of a pod; one that has ended is left alone."""
+        """Signal the process group of a pod; one that waits is dropped, one that has ended left alone."""
         self._order({"signal": number, "number": which})
 
     def answers(self) -> Iterator[JSON]:
@@ -90,6 +102,7 @@ class Keeping:
                 start_new_session=True,
             )
         self._socket, self._buffer = ours, b""
+        self._order({"room": self._room})
 
     def _end(self) -> None:
         self.close()

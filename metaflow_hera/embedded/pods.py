@@ -219,12 +219,16 @@ class Pods:
             if row.kill_at is not None and now >= row.kill_at:
                 row.kill_at = now + GRACE
                 self._signals.append(self._signalling(row, signal.SIGKILL))
-            elif row.deadline is not None and not row.killed and now >= (row.started or now) + row.deadline:
+            elif _is_late(row, now) and not row.killed:
                 self.kill(uid, node_id, now, reason="deadline")
 
-    def start_ready(self, now: float) -> Iterator[PodEvent]:
-        """Start waiting pods while there is room, one workflow after the other."""
-        while self._waiting and len(self._running) < self._limit:
+    def start_ready(self) -> Iterator[PodEvent]:
+        """Start waiting pods while there is room, one workflow after the other.
+
+        The keeper gets as many again as may run, so that it need not wait for the server between two.
+        """
+        self._keeping.give_room(max(0, self._limit - len(self._adopted)))
+        while self._waiting and len(self._running) < 2 * self._limit:
             uid, queue = self._waiting.popitem(last=False)
             if not queue:
                 continue
@@ -233,23 +237,30 @@ class Pods:
                 self._waiting[uid] = queue
             row = self._store.pod(uid, node_id)
             if row is not None and row.state == "pending":
-                yield from self._start(row, now)
+                yield from self._start(row)
         if self._groups_changed:
             self._groups_changed = False
-            yield from self._complete_groups(now)
+            yield from self._complete_groups()
 
-    def _complete_groups(self, now: float) -> Iterator[PodEvent]:
+    def _complete_groups(self) -> Iterator[PodEvent]:
         """Start those that wait of groups of which a pod runs: they wait for each other."""
-        for uid, group in {(uid, group) for (uid, _), group in self._groups.items()}:
+        for uid, group in {
+            (uid, group)
+            for (uid, node_id), group in self._groups.items()
+            if self._running[uid, node_id].state == "running"
+        }:
             for node_id in list(self._waiting.get(uid, ())):
                 row = self._store.pod(uid, node_id)
                 if row is not None and _group(json.loads(row.pod or "{}")) == group:
                     self._waiting[uid].remove(node_id)
-                    yield from self._start(row, now)
+                    yield from self._start(row)
+            for key, row in self._running.items():
+                if row.state == "pending" and key[0] == uid and self._groups.get(key) == group:
+                    self._keeping.start_now(row.number)
 
     # Starting, and what comes after.
 
-    def _start(self, row: PodRow, now: float) -> Iterator[PodEvent]:
+    def _start(self, row: PodRow) -> Iterator[PodEvent]:
         """Have a pod started; that it runs, or cannot be started, is told by `collect`."""
         folder = f"{self._home}/{row.folder}"
         try:
@@ -259,9 +270,8 @@ class Pods:
         except Exception as fault:  # whatever a manifest holds ends its own pod, never the loop
             yield self._not_started(row, fault if isinstance(fault, CannotStart) else _as_start_error(fault))
             return
-        row.state, row.started = "running", now
         key = (row.uid, row.node_id)
-        self._running[key] = self._changed[key] = row
+        self._running[key] = row
         self._numbers[row.number] = key
         self._note(key, pod, what)
 
@@ -283,6 +293,10 @@ class Pods:
         """What the keeper says of a pod."""
         if "code" in answer:
             yield self._over(key, row, answer["code"])
+        elif "dropped" in answer:
+            self._processes.pop(key, None)
+            self._ended(row)
+            yield row.uid, PodEnded(row.node_id, None, message="pod deleted")
         elif "error" in answer:
             self._remove_volumes(self._processes.pop(key, None))
             yield self._not_started(row, CannotStart(answer["error"], START_ERROR))
@@ -292,7 +306,9 @@ class Pods:
                 self._adopted[key] = now
             else:
                 row.pid = answer["pid"]
-                self._changed[key] = row
+            row.state, row.started = "running", now
+            self._changed[key] = row
+            self._groups_changed = self._groups_changed or key in self._groups
             yield row.uid, PodRunning(row.node_id)
 
     def _note(self, key: tuple[str, str], pod: dict[str, Any], what: Process) -> None:
@@ -300,7 +316,6 @@ class Pods:
         self._processes[key] = what
         if (group := _group(pod)) is not None:
             self._groups[key] = group
-            self._groups_changed = True
         if what.memory_limit is not None and memory.CAN_TELL:
             self._limits[key] = what.memory_limit
 
@@ -345,7 +360,7 @@ class Pods:
             self._processes.pop(key, None)
             row.state = "pending"
             self._changed[key] = row
-            yield from self._start(row, now)
+            yield from self._start(row)
             return
         # Once more: it may have ended between the two looks.
         yield self._over(key, row, read_state(path).code)
@@ -401,6 +416,10 @@ class Pods:
         if row.number in self._numbers:
             return partial(self._keeping.signal, row.number, which)
         return partial(signal_group, self._pid(row), which)
+
+
+def _is_late(row: PodRow, now: float) -> bool:
+    return row.deadline is not None and row.started is not None and now >= row.started + row.deadline
 
 
 def _group(pod: dict[str, Any]) -> str | None:
