@@ -29,8 +29,10 @@ from metaflow_hera.embedded.controller.operation import LABEL_COMPLETED, LABEL_P
 from metaflow_hera.embedded.crons import CRON_LABEL, Crons
 from metaflow_hera.embedded.events.sensors import Sensors
 from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
+from metaflow_hera.embedded.podfiles import remove_soon
 from metaflow_hera.embedded.pods import PodEvent, Pods
 from metaflow_hera.embedded.reader import JSON, dump
+from metaflow_hera.embedded.retention import Retention
 from metaflow_hera.embedded.store import Store
 
 T = TypeVar("T")
@@ -92,11 +94,13 @@ class Engine:
         self._submit = submit
         self.crons = Crons(store, self)
         self.sensors = Sensors(store, self)
+        self._retention = Retention(store)
         self._running: dict[str, Running] = {}
         self._due: dict[str, None] = {}
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._news: list[Published] = []
         self._created: list[tuple[str, str]] = []
+        self._removed: list[str] = []
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
@@ -119,6 +123,7 @@ class Engine:
                 if head is not None:
                     self.load(self.store.workflow(head))
             self.crons.load(self.clock())
+            self._retention.load()
             self._receive(self._pods.take_up(self.clock()))
             self.store.put_pods(self._pods.take_changed(self._due))
         self._thread.start()
@@ -256,7 +261,7 @@ class Engine:
         now = self.clock()
         times = [self._ready_at(uid) for uid in self._due]
         times += [running.wake_at for running in self._running.values() if running.wake_at is not None]
-        times += [at for at in (self._pods.wake_at(), self.crons.wake_at()) if at is not None]
+        times += [at for at in (self._pods.wake_at(), self.crons.wake_at(), self._retention.wake_at()) if at is not None]
         return min(MOST_SLEEP, max(0.0, min(times) - now)) if times else None
 
     def _ready_at(self, uid: str) -> float:
@@ -278,11 +283,11 @@ class Engine:
         for uid, running in self._running.items():
             if running.wake_at is not None and running.wake_at <= now:
                 self._due[uid] = None
-        cron_at = self.crons.wake_at()
+        others = (self.crons.wake_at(), self._retention.wake_at())
         if (
             not self._calls
             and not self._pods.must_save()
-            and (cron_at is None or cron_at > now)
+            and all(at is None or at > now for at in others)
             and all(self._ready_at(uid) > now for uid in self._due)
         ):
             return
@@ -296,6 +301,9 @@ class Engine:
                     del self._due[uid]
                     if uid in self._running:
                         self._advance(uid, self._running[uid], now)
+                for uid in self._retention.due(now):
+                    self.remove(uid)
+                    self._removed.append(uid)
                 self.store.put_pods(self._pods.take_changed(self._due))
         except BaseException as error:  # nothing was committed: callers must not wait for an answer
             for future, _, _ in answers:
@@ -308,6 +316,9 @@ class Engine:
         for uid, node_id in self._created:
             self._pods.queue(uid, node_id)
         self._created.clear()
+        for uid in self._removed:
+            remove_soon(self.home / "pods" / uid)
+        self._removed.clear()
         self._receive(self._pods.start_ready())
         for future, value, error in answers:
             if error is None:
@@ -377,8 +388,10 @@ class Engine:
         meta, status = workflow["metadata"], workflow["status"]
         meta["resourceVersion"] = str(self.store.next_version())
         meta["generation"] = meta.get("generation", 0) + 1
-        finished = status.get("finishedAt")
-        self.store.put_workflow(workflow, created, seconds(finished) if finished else None)
+        finished = seconds(status["finishedAt"]) if status.get("finishedAt") else None
+        self.store.put_workflow(workflow, created, finished)
+        if finished is not None:
+            self._retention.ended(workflow, finished)
         self._news.append(("MODIFIED", meta["uid"], ""))
 
     def _fail(self, uid: str, workflow: JSON, created: float, error: Exception) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import stat
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,3 +98,13 @@ def signal_group(pid: int, number: int) -> None:
     if pid > 1:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, number)
+
+
+def remove_soon(folder: Path) -> None:
+    """Remove a folder with all that is in it; a large one takes a while, and the loop does not wait."""
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        pass
+    except OSError:
+        threading.Thread(target=shutil.rmtree, args=(folder, True), daemon=True).start()

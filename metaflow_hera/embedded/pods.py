@@ -2,7 +2,7 @@
 
 A pod is a process group in a session of its own. In the home it has, in `pods/<workflow uid>/`:
 
-    <pod name>/        its own folder: its working directory and its TMPDIR, empty at first
+    <pod name>/        its own folder: its working directory and its TMPDIR, empty at first, gone at its end
     <pod name>.state   a line with its process and when that was started, when it is over a line with its
                        exit code; made exclusively, so that a pod asked for twice around a crash runs once
     <pod name>.logs    its standard output and standard error, in the order of arrival
@@ -20,9 +20,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
-import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import partial
@@ -41,7 +39,7 @@ from metaflow_hera.embedded.containers import (
 )
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
 from metaflow_hera.embedded.keeping import Keeping
-from metaflow_hera.embedded.podfiles import is_alive, read_message, read_outputs, read_state, signal_group
+from metaflow_hera.embedded.podfiles import is_alive, read_message, read_outputs, read_state, remove_soon, signal_group
 from metaflow_hera.embedded.reader import PodRow
 from metaflow_hera.embedded.store import Store
 
@@ -152,7 +150,7 @@ class Pods:
             self._adopted.pop(key, None)
             self._limits.pop(key, None)
             self._groups.pop(key, None)
-            self._remove_volumes(self._processes.pop(key, None))
+            self._processes.pop(key, None)
         for key in [key for key in self._changed if key[0] == uid]:
             del self._changed[key]
 
@@ -298,7 +296,7 @@ class Pods:
             self._ended(row)
             yield row.uid, PodEnded(row.node_id, None, message="pod deleted")
         elif "error" in answer:
-            self._remove_volumes(self._processes.pop(key, None))
+            self._clear(row, self._processes.pop(key, None))
             yield self._not_started(row, CannotStart(answer["error"], START_ERROR))
         else:
             if "claimed" in answer:  # started twice around a crash: the keeper before has it
@@ -328,10 +326,10 @@ class Pods:
             with contextlib.suppress(ProcessLookupError):  # it has just ended
                 os.kill(largest, signal.SIGKILL)
 
-    def _remove_volumes(self, what: Process | None) -> None:
-        """Remove the volumes of a pod that has ended: they may be large, and the loop does not wait."""
-        for volume in what.volumes if what is not None else ():
-            threading.Thread(target=shutil.rmtree, args=(volume, True), daemon=True).start()
+    def _clear(self, row: PodRow, what: Process | None) -> None:
+        """Remove what a container takes with it: its own folder and its volumes."""
+        for folder in (f"{self._home}/{row.folder}", *(what.volumes if what is not None else ())):
+            remove_soon(Path(folder))
 
     def _adopt(self, row: PodRow, now: float) -> None:
         """Take up a pod that an earlier server had started."""
@@ -385,7 +383,7 @@ class Pods:
             message = f"main: {reason} (exit code {code})"
             if left := read_message(what.message):
                 message += f": {left}"
-        self._remove_volumes(what)
+        self._clear(row, what)
         late = row.killed == "deadline"
         self._ended(row)
         return row.uid, PodEnded(row.node_id, code, outputs=outputs, message=message, past_deadline=late)
