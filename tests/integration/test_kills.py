@@ -82,5 +82,7 @@ def test_nothing_is_lost_and_nothing_done_twice(
         cells = [attempt for attempt in logs if attempt.startswith("cell/")]
         assert len(cells) == 3 * (1 + 2 + 3)
     with capsys.disabled():
-        print(f"\nkills {kills}, runs {runs}, attempts {attempts}; lost {lost}, doubled {doubled}, log lines lost {lines}")
+        print(
+            f"\nkills {kills}, runs {runs}, attempts {attempts}; lost {lost}, doubled {doubled}, log lines lost {lines}"
+        )
     assert (lost, doubled, lines) == (0, 0, 0)

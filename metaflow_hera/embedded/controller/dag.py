@@ -122,9 +122,9 @@ class DagFrame:
 
     def _go_on(self) -> None:
         """Finish fans that are over, and try again what a limit held back, in Argo's order."""
-        for rank in sorted(self.due):
+        due, self.due = self.due, set()
+        for rank in sorted(due):
             self._advance(rank)
-        self.due.clear()
         while self.waiting and self._has_room():
             rank = heapq.heappop(self.waiting)
             if rank in self.blocked:

@@ -43,7 +43,10 @@ class Fan:
             if not self._start(self.next):
                 return False
             self.next += 1
-        if self.left or self.dag.run.held:
+        if self.left:
+            return False
+        if self.dag.run.held:  # to be looked at again when the workflow goes on
+            self.dag.due.add(self.rank)
             return False
         self._finish()
         return True

@@ -54,7 +54,7 @@ def humanize(duration: float) -> str:
 class RetryFrame:
     """The attempts of one node. `template` is filled but for what differs between attempts."""
 
-    __slots__ = ("call", "deadline", "node", "path", "run", "strategy", "template", "waiting")
+    __slots__ = ("call", "deadline", "node", "path", "run", "started", "strategy", "template", "waiting")
 
     def __init__(self, run: Execution, call: Call, template: JSON, strategy: JSON, node: JSON) -> None:
         self.run = run
@@ -65,6 +65,7 @@ class RetryFrame:
         self.path = (*call.path, 0)
         self.deadline: float | None = None
         self.waiting = False
+        self.started = False
 
     @classmethod
     def start(cls, run: Execution, call: Call, template: JSON, strategy: JSON, node: JSON | None) -> JSON:
@@ -76,6 +77,8 @@ class RetryFrame:
                 node["nodeFlag"]["retried"] = True
         frame = run.frames[node["id"]] = cls(run, call, template, strategy, node)
         frame.step()
+        # From here on the owner is told of the end; one that came at once it sees itself.
+        frame.started = True
         return node
 
     def attempts(self) -> list[JSON]:
@@ -118,7 +121,8 @@ class RetryFrame:
             self.node["outputs"] = last["outputs"]
         self.run.nodes.mark(self.node, phase, message)
         self.run.forget(self, self.node)
-        self.call.owner.ended(self.call.key, self.node)
+        if self.started:
+            self.call.owner.ended(self.call.key, self.node)
 
     def _judge(self, attempts: list[JSON], last: JSON) -> tuple[str, str | None] | None:
         """The phase and message to end with, or None to go on; sets `waiting` for a backoff."""

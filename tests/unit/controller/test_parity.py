@@ -11,7 +11,7 @@ import pytest
 
 from metaflow_hera.embedded.controller import Operation
 from metaflow_hera.embedded.controller.manual import retry
-from metaflow_hera.embedded.controller.messages import CreatePod, PodEnded, Shutdown
+from metaflow_hera.embedded.controller.messages import CreatePod, PodEnded, Resume, Shutdown, Suspend
 
 from .test_rules import POD, phases, spec, start, task
 from .world import START, World, workflow_of
@@ -232,3 +232,32 @@ def test_the_outputs_of_a_dag_leave_out_items_with_retries(strategy: JSON | None
     world.run()
     assert output(named(world)["wf.r"]) == '["1","2"]'
     assert output(named(world)["wf"]) == ("none" if strategy else '["1","2"]')
+
+
+# What a suspended workflow, or a restarted server, must not lose.
+
+
+def test_a_fan_that_ended_while_suspended_is_closed_on_resume(start: Any) -> None:
+    world = start(spec(task("f", "sleep 1", withParam="[1,2]"), task("g", depends="f")))
+    world.turn(Suspend())
+    world.run()
+    assert phases(world)["f"] == "Running"
+    world.turn(Resume())
+    world.run()
+    assert phases(world) == {"wf": "Succeeded", "f": "Succeeded", "f(0:1)": "Succeeded", "f(1:2)": "Succeeded",
+                             "g": "Succeeded"}  # fmt: skip
+
+
+def test_retries_that_end_when_they_are_taken_up(start: Any) -> None:
+    flaky = {**POD, "name": "flaky", "retryStrategy": {"limit": 3, "backoff": {"duration": "3"}}}
+    given = {**task("a", "exit 1"), "template": "flaky"}
+    world = start(spec(given, task("b", depends="a"), templates=(flaky,), activeDeadlineSeconds=4))
+    world.run()
+    assert phases(world)["wf"] == "Failed"
+    assert world.operation.finished
+
+
+def test_a_fanned_task_is_called_by_its_item(start: Any) -> None:
+    world = start(spec(task("f", "printf %s '{{tasks.name}}' > /tmp/out", withParam='["x"]')))
+    world.run()
+    assert output(named(world)["wf.f(0:x)"]) == "f(0:x)"
