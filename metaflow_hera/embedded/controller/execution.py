@@ -13,7 +13,7 @@ from ..expressions.variables import substitute
 from ..kubernetes_time import seconds
 from .ids import pod_name
 from .messages import Action
-from .nodes import ACTIVE, JSON, NodeTable
+from .nodes import ACTIVE, JSON, NodeTable, fulfilled
 from .parameters import Globals
 from .plan import Plan, make_plan
 
@@ -54,6 +54,7 @@ class Frame(Protocol):
     """A node at work that starts others: a DAG, or the attempts of a retry."""
 
     path: Path
+    call: Call
 
     def step(self) -> None:
         """Do what can be done now."""
@@ -222,7 +223,17 @@ class Execution:
                 frame = self._full.pop(min(self._full))
                 self.stir(frame)
             _, _, key = heapq.heappop(self._dirty)
-            self._queued.pop(key).step()
+            frame = self._queued.pop(key)
+            if not self.is_left_behind(frame.call.boundary):
+                frame.step()
+
+    def is_left_behind(self, boundary: JSON | None) -> bool:
+        """Whether a template around is over, as after a stop, so that Argo comes here no more."""
+        while boundary is not None:
+            if fulfilled(boundary):
+                return True
+            boundary = self.nodes.by_id.get(boundary.get("boundaryID", ""))
+        return False
 
     def is_full(self) -> bool:
         """Whether the workflow has as many pods as its parallelism allows."""

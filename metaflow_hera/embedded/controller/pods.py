@@ -72,7 +72,7 @@ def pod_ended(run: Execution, event: PodEnded) -> None:
     if node["phase"] in FULFILLED:
         _late_results(run, node, event)
         around = run.nodes.by_id.get(node.get("boundaryID", ""))
-        if entry is not None and (around is None or not fulfilled(around)):
+        if entry is not None and not run.is_left_behind(around):
             entry.owner.ended(entry.key, node)
         return
     declared = _declared(run, node) if entry is None else entry.outputs
