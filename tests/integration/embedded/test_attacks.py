@@ -247,6 +247,45 @@ def test_a_request_that_is_not_http(argo: Argo) -> None:
         REFUSED["body"] += 1
 
 
+POD: Any = pod_spec("true")["templates"][0]
+WRONG: dict[str, Any] = {
+    "metadata": {"metadata": [], "spec": pod_spec("true")},
+    "name": {"metadata": {"name": 1}, "spec": pod_spec("true")},
+    "labels": {"metadata": {"labels": {"a": 1}}, "spec": pod_spec("true")},
+    "spec": {"spec": "x"},
+    "templates": {"spec": {"entrypoint": "main", "templates": {"name": "main"}}},
+    "template": {"spec": {"entrypoint": "main", "templates": ["main"]}},
+    "entrypoint": {"spec": {"entrypoint": ["main"], "templates": [POD]}},
+    "container": {"spec": {"entrypoint": "main", "templates": [{"name": "main", "container": "x"}]}},
+    "args": {"spec": {"entrypoint": "main", "templates": [
+        {**POD, "container": {**POD["container"], "args": [1]}}]}},
+    "parallelism": {"spec": {**pod_spec("true"), "parallelism": "many"}},
+    "suspend": {"spec": {**pod_spec("true"), "suspend": "yes"}},
+    "parameters": {"spec": {**pod_spec("true"), "arguments": {"parameters": {"a": 1}}}},
+    "tasks": {"spec": {"entrypoint": "main", "templates": [POD, {"name": "d", "dag": {"tasks": 1}}]}},
+    "steps": {"spec": {"entrypoint": "main", "templates": [POD, {"name": "d", "steps": [{"name": "a"}]}]}},
+    "items": {"spec": {"entrypoint": "main", "templates": [{"name": "main", "dag": {"tasks": [
+        {"name": "a", "template": "main", "withItems": 3}]}}]}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_an_object_of_wrong_types(argo: Argo, name: str) -> None:
+    for path, key in (
+        ("workflows/argo", "workflow"),
+        ("workflows/argo/lint", "workflow"),
+        ("workflow-templates/argo", "template"),
+        ("workflow-templates/argo/lint", "template"),
+    ):
+        answer = argo.http.post(f"/{path}", json={key: {"metadata": {"name": "wrong"}, **WRONG[name]}})
+        refused("types", answer, 400)
+        assert answer.json()["message"].startswith("json: cannot unmarshal")
+    cron = {"schedules": ["0 0 * * *"], "workflowSpec": WRONG[name]["spec"]}
+    if name not in ("metadata", "name", "labels"):
+        body = {"cronWorkflow": {"metadata": {"name": "wrong"}, "spec": cron}}
+        refused("types", argo.http.post("/cron-workflows/argo", json=body), 400)
+
+
 # Names and paths.
 
 NAMES = [
