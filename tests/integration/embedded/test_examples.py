@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import Any
 
@@ -482,7 +483,7 @@ def test_a_result_leaves_the_environment_as_it_is(argo: Argo) -> None:
         "name": "show",
         "script": {
             "image": "python",
-            "command": ["python3"],
+            "command": [sys.executable],
             "source": f"import json, os\nprint(json.dumps([os.environ.get(name) for name in {names}]))",
             "env": [{"name": name, "value": f"-{name}-"} for name in names],
         },
