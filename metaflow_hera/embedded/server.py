@@ -147,7 +147,7 @@ async def serve(home: Path, port: int | None, clock: Clock) -> int:
     database = home / "argo.db"
     engine = Engine(Store(database), home, limit, hub.publish, submitted, environment, clock)
     config = uvicorn.Config(
-        application(Services(Reader(database), engine), hub, token, webhook),
+        application(Services(Reader(database), engine), hub, token, webhook, read_secret(home, "session")),
         log_config=None,
         access_log=False,
         lifespan="off",
