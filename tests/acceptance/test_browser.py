@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +22,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 SCREENSHOT = os.environ.get("PAGE_SCREENSHOT")
 """Where to keep a picture of the page, if anywhere: see the session `screenshot`."""
+
+SCHEME = os.environ.get("PAGE_SCHEME", "light")
 
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -52,6 +53,8 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(executable_path=DRIVER))
         self.requests: list[str] = []
+        self.driver.get("about:blank")
+        self.driver.get_log("performance")  # what the browser's own first page asked for
 
     def until(self, test: Callable[[], Any]) -> Any:
         """Wait until something holds; returns it."""
@@ -114,7 +117,7 @@ class Browser:
         assert opened.startswith("file://")
         assert "code" not in opened
         self.driver.get(opened)
-        self.one(".deployments")
+        self.one(".overview")
         assert not Path(opened.removeprefix("file://")).exists()
 
     def start_run(self, deployment: str, **parameters: str) -> str:
@@ -204,7 +207,7 @@ def test_a_run_is_suspended_resumed_and_terminated(own_mfhera: Mfhera, browser: 
     own_mfhera.take("gate_flow.py")
     own_mfhera.ok("create", "gate_flow.py")
     browser.log_in(own_mfhera)
-    browser.start_run("GateFlow")
+    browser.start_run("GateFlow", gate=str(own_mfhera.folder / "gate"))
     browser.reads(".run .state", "Running")
     browser.keys("s")
     browser.reads(".run .state", "Suspended")
@@ -225,7 +228,7 @@ def test_errors_are_told_in_words(own_mfhera: Mfhera, browser: Browser) -> None:
     own_mfhera.take("page_flow.py")
     own_mfhera.ok("create", "page_flow.py")
     browser.log_in(own_mfhera)
-    own_mfhera.ok("delete", "page_flow.py", "--yes")
+    own_mfhera.ok("delete", "page_flow.py")
     browser.reads(".empty", "Nothing is deployed yet")
     url = browser.driver.current_url
     browser.driver.execute_script("location.hash = '#/runs/default/nope'")
@@ -257,7 +260,7 @@ def test_light_and_dark(own_mfhera: Mfhera, browser: Browser) -> None:
     browser.keys("t")
     assert brightness() == light
     browser.driver.refresh()
-    browser.one(".deployments")
+    browser.one(".overview")
     assert brightness() == light
 
 
@@ -265,8 +268,8 @@ def test_a_wide_run_is_a_few_lines(own_mfhera: Mfhera, browser: Browser) -> None
     """A fan of 10,000, made by hand of one of five, since it is the page that is tested."""
     own_mfhera.take("page_flow.py")
     own_mfhera.ok("create", "page_flow.py")
-    run = own_mfhera.run("page_flow.py")
-    name = run["id"].removeprefix("argo-")
+    run = own_mfhera.run()
+    name = run["pathspec"].rpartition("argo-")[2]
     home = Path(own_mfhera.env["METAFLOW_HERA_HOME"])
     _widen(home, name)
     browser.log_in(own_mfhera)
@@ -289,13 +292,18 @@ def test_a_wide_run_is_a_few_lines(own_mfhera: Mfhera, browser: Browser) -> None
 def test_screenshot(own_mfhera: Mfhera, browser: Browser) -> None:
     """A picture of a run for the README."""
     assert SCREENSHOT is not None
-    shutil.copy(Path(__file__).parents[2] / "examples" / "page_flow.py", own_mfhera.folder)
-    own_mfhera.ok("create", "page_flow.py", "--max-workers", "6")
+    own_mfhera.take("train_flow.py")
+    own_mfhera.ok("create", "train_flow.py", "--max-workers", "4")
     browser.log_in(own_mfhera)
+    browser.driver.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": SCHEME}]}
+    )
     browser.start_run("TrainFlow", rate="0.25")
-    browser.row("fit, Running").click()
-    browser.row("fit(7:7), Running").click()
-    browser.reads(".logs .lines", "epoch 2")
+    browser.row("fit, ").click()
+    browser.row("fit(4:4), Succeeded")
+    browser.row("fit(5:5), Failed")
+    browser.row("fit(7:7), ").click()
+    browser.reads(".logs .lines", "epoch 3")
     picture = browser.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
     Path(SCREENSHOT).write_bytes(base64.b64decode(picture["data"]))
 
