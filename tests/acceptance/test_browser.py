@@ -28,7 +28,7 @@ SCHEME = os.environ.get("PAGE_SCHEME", "light")
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--window-size=1280,760", "--force-device-scale-factor=1",
+    "--window-size=1280,900", "--force-device-scale-factor=1",
 )  # fmt: skip
 WIDE = 10_000
 

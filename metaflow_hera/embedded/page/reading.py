@@ -128,10 +128,20 @@ class PageReader(Reader):
         if row and row[0]:
             return True
         found = self._db.execute(
-            f"{PARTS} SELECT 1 FROM parts WHERE type='Suspend' AND phase='Running' LIMIT 1",  # noqa: S608
-            (uid,),
+            "SELECT 1 FROM nodes WHERE uid=? AND instr(node, ?) "  # much quicker than to parse each node
+            "AND json_extract(node, '$.phase')='Running' LIMIT 1",
+            (uid, '"type":"Suspend"'),
         )
         return found.fetchone() is not None
+
+    def arguments(self, uid: str) -> list[JSON]:
+        """The parameters of a workflow: those of its template, then those of its own, which count."""
+        row = self._db.execute(
+            "SELECT json_extract(stored, '$.storedWorkflowTemplateSpec.arguments.parameters'), "
+            "json_extract(spec, '$.arguments.parameters') FROM specs WHERE uid=?",
+            (uid,),
+        ).fetchone()
+        return [each for text in row or () for each in json.loads(text or "[]")]
 
     def latest(self, limit: int, namespace: str = "", template: str = "") -> list[Head]:
         """The workflows started last, of all templates or of one."""

@@ -68,8 +68,8 @@ class Group:
         for start, end, _, count in self.spans:
             begin = min(BINS - 1, int((start - first) / width))
             changes[begin] += count
-            stop = min(BINS - 1, int(((now if end is None else end) - first) / width))
-            changes[stop + 1] -= count
+            stop = int(((now if end is None else end) - first) / width)
+            changes[max(begin + 1, min(BINS, stop))] -= count
         return {"bins": list(accumulate(changes[:BINS])), "binned": [first, last]}
 
 
@@ -183,12 +183,7 @@ class Summaries:
 
     def _parameters(self, head: Head) -> list[JSON]:
         """What the run was given, in its own spec or its template's."""
-        workflow = self._reader.workflow(head, nodes=False)
-        stored = workflow.get("status", {}).get("storedWorkflowTemplateSpec") or {}
-        values = {}
-        for spec in (stored, workflow["spec"]):
-            for each in (spec.get("arguments") or {}).get("parameters") or ():
-                values[each["name"]] = str(each.get("value") or "")
+        values = {each["name"]: str(each.get("value") or "") for each in self._reader.arguments(head.uid)}
         return [{"name": name, "value": value[:TEXT]} for name, value in values.items()]
 
 

@@ -110,7 +110,7 @@ export class Tree {
     const going = word === "Running" || word === "Pending";
     tell(row.time, group.started, going ? null : group.finished, now);
     if (group.bars) drawBars(row.track, this.scale, group.bars);
-    else drawBins(row.track, this.scale, group.bins, group.binned, word);
+    else drawBins(row.track, this.scale, group.bins, group.binned, going || counts.Running ? "Running" : most(counts));
   }
 
   showTask(row, task, now) {
@@ -197,7 +197,13 @@ export class Tree {
     if (next) this.focus(next);
   }
 
+  /** Ask for no more tasks. */
   stop() {
     for (const page of this.pages.values()) clearTimeout(page.timer);
   }
+}
+
+/** The state that most are in. */
+function most(counts) {
+  return Object.entries(counts).sort(([, one], [, other]) => other - one)[0][0];
 }
