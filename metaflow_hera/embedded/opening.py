@@ -13,7 +13,7 @@ import webbrowser
 from pathlib import Path
 
 from metaflow_hera.embedded.local import LocalServer
-from metaflow_hera.errors import LocalServerError
+from metaflow_hera.errors import ConfigurationError, LocalServerError
 
 FILE = "open.html"
 
@@ -31,12 +31,21 @@ def one_time_url(server: LocalServer) -> str:
 
 
 def opening_file(server: LocalServer) -> Path:
-    """A file that logs in the browser that opens it, once and within a minute."""
-    path = server.home / FILE
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(FORM.format(url=server.url, code=_code(server)))
+    """A file that logs in the browser that opens it, once and within a minute.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    path, text = server.home / FILE, FORM.format(url=server.url, code=_code(server))
+    try:
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written ({error.strerror}): mfhera local open --print does without."
+        ) from error
     return path
 
 

@@ -105,8 +105,8 @@ class Summaries:
         groups = {place.path: Group(place) for place in self._outline(head)}
         places = Places(head.name, containers)
         for alike in self._reader.alike(head.uid):
-            if alike.boundary is None and alike.name == head.name and head.name in containers:
-                continue  # the root, which the run itself stands for
+            if places.is_root(alike.boundary, alike.name):
+                continue  # the run itself stands for it
             group = _group(groups, places.path(alike.boundary, alike.name))
             group.phases[alike.phase] = group.phases.get(alike.phase, 0) + alike.count
             if alike.started and alike.phase not in ("Skipped", "Omitted"):
@@ -193,6 +193,7 @@ class Places:
     def __init__(self, run: str, containers: Mapping[str, Container]) -> None:
         self._run = run
         self._containers = containers
+        self._rooted = any(each.boundary is None and each.name == run for each in containers.values())
         self._paths: dict[str, str] = {}
 
     def path(self, boundary: str | None, name: str) -> str:
@@ -202,13 +203,19 @@ class Places:
         around = self.inside(boundary)
         return f"{around}/{name}" if around else name
 
+    def is_root(self, boundary: str | None, name: str) -> bool:
+        """Whether it is the outermost DAG, or its attempts; the only pod of a run is not."""
+        return boundary is None and name == self._run and self._rooted
+
     def inside(self, boundary: str) -> str:
         """The path that all inside a container begins with."""
         around = self._paths.get(boundary)
         if around is None:
             container = self._containers.get(boundary)
-            root = container is None or container.id == self._run
-            around = "" if root or container is None else self.path(container.boundary, container.name)
+            if container is None or self.is_root(container.boundary, container.name):
+                around = ""
+            else:
+                around = self.path(container.boundary, container.name)
             self._paths[boundary] = around
         return around
 

@@ -226,6 +226,49 @@ def test_a_retried_task_is_one_task_with_its_attempts(argo: Argo) -> None:
     assert "exit code 1" in task["message"]
 
 
+def test_fans_inside_fans_are_one_line_each(argo: Argo) -> None:
+    item = {"inputs": {"parameters": [{"name": "item"}]}}
+    given = _item("{{item}}")
+    pod = {**pod_spec("true")["templates"][0], "name": "pod", **item}
+    inner = {"name": "inner", "template": "pod", "withItems": [1, 2, 3], **given}
+    outer = {"name": "a", "template": "body", "withItems": ["x/y (z", "."], **given}
+    templates = [
+        pod,
+        {"name": "body", "dag": {"tasks": [inner]}, **item},
+        {"name": "all", "dag": {"tasks": [outer]}},
+        {"name": "tidy", "dag": {"tasks": [{"name": "up", "template": "pod", **_item("1")}]}},
+    ]
+    name = argo.run({"entrypoint": "all", "onExit": "tidy", "templates": templates})
+    argo.end(name)
+    found = groups(argo, name)
+    assert {path: (group["depth"], group["phases"], group["total"]) for path, group in found.items()} == {
+        "a": (0, {"Succeeded": 2}, 2),
+        "a/inner": (1, {"Succeeded": 6}, 6),
+        "onExit": (0, {"Succeeded": 1}, 1),
+        "onExit/up": (1, {"Succeeded": 1}, 1),
+    }
+    tasks = argo.http.get(f"{argo.server.url}/page/runs/argo/{name}/tasks?path=a/inner&limit=4").json()[
+        "tasks"
+    ]
+    assert [task["label"] for task in tasks[2:]] == ["a(0:x/y z) / inner(2:3)", "a(1:.) / inner(0:1)"]
+
+
+def _item(value: str) -> dict[str, Any]:
+    return {"arguments": {"parameters": [{"name": "item", "value": value}]}}
+
+
+def test_a_run_that_is_retried_whole_has_the_same_lines(argo: Argo) -> None:
+    pod = pod_spec("exit 1")["templates"][0]
+    dag = {
+        "name": "all",
+        "dag": {"tasks": [{"name": "one", "template": "main"}]},
+        "retryStrategy": {"limit": 1},
+    }
+    name = argo.run({"entrypoint": "all", "templates": [pod, dag]})
+    argo.end(name)
+    assert {path: group["phases"] for path, group in groups(argo, name).items()} == {"one": {"Failed": 2}}
+
+
 def widen(argo: Argo, name: str) -> None:
     """Make a fan of a run very wide, by hand: its tasks are copies of one."""
     workflow = argo.get(name)

@@ -67,8 +67,10 @@ const KEYS = {
 };
 
 function keydown(event) {
-  const typing = event.target.closest("input, textarea, select, dialog, .lines");
-  if (event.ctrlKey || event.metaKey || event.altKey || (typing && !(event.key === "Escape" && !typing.closest("dialog")))) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("dialog")) return;
+  const typing = event.target.closest("textarea, select, input:not([type=checkbox])");
+  const scrolling = event.key.startsWith("Arrow") && event.target.closest(".lines");
+  if (scrolling || (typing && event.key !== "Escape")) return;
   if (shown?.key(event.key)) event.preventDefault();
   else if (KEYS[event.key]) { event.preventDefault(); KEYS[event.key](); }
 }
