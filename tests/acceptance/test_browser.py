@@ -154,9 +154,9 @@ def test_a_run_from_the_form_to_its_end(own_mfhera: Mfhera, browser: Browser) ->
 
     # It fails, and says why.
     browser.reads(".run .state", "Failed")
-    browser.reads(".failures", "the file is not there")
+    browser.reads(".failures", "the file is not there <img src=x>")
     browser.one(".failures button").click()
-    browser.reads(".logs .lines", "part 3 with alpha 0.75")
+    browser.reads(".logs .lines", "part 3 with alpha 0.75 <b>as it is</b>")
     browser.keys(Keys.ESCAPE)
     browser.until(lambda: not browser.all(".logs")[0].is_displayed())
 
@@ -228,13 +228,29 @@ def test_errors_are_told_in_words(own_mfhera: Mfhera, browser: Browser) -> None:
     own_mfhera.take("page_flow.py")
     own_mfhera.ok("create", "page_flow.py")
     browser.log_in(own_mfhera)
+    url = browser.driver.current_url
+    # A form that was open when its deployment went.
+    browser.one(".deployments li button").click()
+    browser.one("#parameter-alpha")
     own_mfhera.ok("delete", "page_flow.py")
     browser.reads(".empty", "Nothing is deployed yet")
-    url = browser.driver.current_url
+    browser.one("dialog [type=submit]").click()
+    browser.reads("dialog .problem", "not found")
+    browser.keys(Keys.ESCAPE)
+    # A run that is not there.
     browser.driver.execute_script("location.hash = '#/runs/default/nope'")
+    browser.reads("#notices", "not found")
+    # A server that is not there, and is again.
+    browser.keys("g")
+    browser.reads("#live", "Live")
+    own_mfhera.stop()
     browser.reads("#live", "Not connected")
+    own_mfhera.ok("local", "start")
+    browser.reads("#live", "Live")
     # Without the cookie the page says what to do.
     browser.driver.delete_all_cookies()
+    browser.driver.execute_script("location.hash = '#/runs/default/nope'")
+    browser.reads("#notices", "mfhera local open")
     browser.driver.get(url)
     browser.driver.refresh()
     browser.reads("body", "mfhera local open")

@@ -16,9 +16,9 @@ class PageFlow(FlowSpec):
 
     @step
     def work(self):
-        print(f"part {self.input} with alpha {self.alpha}")
+        print(f"part {self.input} with alpha {self.alpha} <b>as it is</b>")
         if self.input == 3 and self.gate and not os.path.exists(self.gate):
-            raise ValueError("the file is not there")
+            raise ValueError("the file is not there <img src=x>")
         self.next(self.join)
 
     @step

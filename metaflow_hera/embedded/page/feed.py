@@ -25,16 +25,25 @@ PAUSE = 0.25
 SHARE = 5
 """A large run changes faster than it is summed up: this much more time is left to others."""
 
-BEAT = 10.0
-"""Seconds after which something is sent in any case, so that a client that went is noticed."""
+POLL, POLLS = 1.0, 10
+"""Seconds between two looks at the version, and how many such looks until something is sent in any case.
+
+So a client that went is noticed.
+"""
 
 
 class Feed:
-    """The events of one client: `look` gives the state of the moment, of all or of one workflow (`uid`)."""
+    """The events of one client: `look` gives the state of the moment, of all or of one workflow (`uid`).
 
-    def __init__(self, look: Callable[[], Any], uid: str = "") -> None:
+    The engine tells of workflows only; `version` is another number when anything else has changed.
+    """
+
+    def __init__(
+        self, look: Callable[[], Any], uid: str = "", version: Callable[[], int] | None = None
+    ) -> None:
         self._look = look
         self._uid = uid
+        self._version = version
         self.woken = asyncio.Event()
 
     def take(self, news: list[Published]) -> None:
@@ -49,7 +58,7 @@ class Feed:
             sent = ""
             while not hub.closing.is_set():
                 self.woken.clear()
-                began = time.monotonic()
+                began, seen = time.monotonic(), await self._seen()
                 state = await run_in_threadpool(self._look)
                 if state is None:
                     yield b"event: gone\ndata: {}\n\n"
@@ -62,11 +71,16 @@ class Feed:
                 else:
                     yield b": still here\n\n"
                 await asyncio.sleep(max(PAUSE, SHARE * (time.monotonic() - began)))
-                if not hub.closing.is_set():
+                for _ in range(POLLS):
+                    if self.woken.is_set() or hub.closing.is_set() or await self._seen() != seen:
+                        break
                     with suppress(asyncio.TimeoutError):
-                        await asyncio.wait_for(self.woken.wait(), BEAT)
+                        await asyncio.wait_for(self.woken.wait(), POLL)
         finally:
             hub.remove(self)
+
+    async def _seen(self) -> int:
+        return await run_in_threadpool(self._version) if self._version is not None else 0
 
     def response(self, hub: Hub) -> StreamingResponse:
         """The answer that streams them."""

@@ -74,7 +74,8 @@ class Page:
 
     def _overview_events(self, call: Call) -> StreamingResponse:
         namespace, template = call.query.get("namespace", ""), call.query.get("template", "")
-        return Feed(lambda: self._overview(namespace, template)).response(self._hub)
+        feed = Feed(lambda: self._overview(namespace, template), version=self._reader.version)
+        return feed.response(self._hub)
 
     def _run(self, call: Call) -> Response:
         return _private(json_response(self._summaries.whole(find(call), self._engine.clock())))

@@ -51,16 +51,20 @@ export async function task(run, id) {
 
 /**
  * The server's events, until `stop` is called. While nobody sees the page none are asked for.
- * `onState(state)`, `onGone()`, and `onLive(yes)` as the connection comes and goes.
+ * `onState(state)`, `onGone()`, `onLive(yes)` as the connection comes and goes, and `onProblem(error)` when
+ * the server refuses: what it says then is asked of `probe`, since a source of events cannot tell.
  */
-export function events(url, { onState, onGone, onLive }) {
+export function events(url, probe, { onState, onGone, onLive, onProblem }) {
   let source = null;
   const close = () => { source?.close(); source = null; };
   const open = () => {
     close();
     source = new EventSource(url);
     source.addEventListener("open", () => onLive(true));
-    source.addEventListener("error", () => onLive(false));
+    source.addEventListener("error", () => {
+      onLive(false);
+      if (source?.readyState === EventSource.CLOSED) call("GET", probe).catch(onProblem);
+    });
     source.addEventListener("state", (event) => onState(JSON.parse(event.data)));
     source.addEventListener("gone", () => { close(); onGone(); });
   };

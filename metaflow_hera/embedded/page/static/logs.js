@@ -5,6 +5,7 @@ import { el, set, text } from "./dom.js";
 import { state } from "./words.js";
 
 const LINES = 2000;
+const LONGEST = 4000; // characters of a line that are shown
 const RELOAD = 2000; // milliseconds between two looks for new attempts
 
 /** The pane at the bottom of a run. */
@@ -83,7 +84,7 @@ export class Logs {
   /** Lines are drawn once a frame, however fast they come. */
   add(lines) {
     if (!this.waiting.length) requestAnimationFrame(() => this.draw());
-    for (const line of lines) this.waiting.push(line);
+    for (const line of lines) this.waiting.push(line.slice(0, LONGEST));
     if (this.waiting.length > LINES) this.waiting.splice(0, this.waiting.length - LINES);
   }
 

@@ -15,11 +15,13 @@ const NOTICE = 8000;
 let shown = null;
 
 const page = {
-  notice(words) {
+  /** Tell something, for a while or until it is closed. */
+  notice(words, stays = false) {
     const row = el("div", { class: "notice" }, words, el("button", { class: "quiet", "aria-label": "Close", onclick: () => row.remove() }, "×"));
     notices.replaceChildren(row);
-    setTimeout(() => row.remove(), NOTICE);
+    if (!stays) setTimeout(() => row.remove(), NOTICE);
   },
+  problem: (error) => page.notice(error.message, true),
   live(yes) {
     set(live, "class", yes ? "live on" : "live off");
     text(live, yes ? "Live" : "Not connected");

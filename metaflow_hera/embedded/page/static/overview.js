@@ -27,8 +27,8 @@ export class Overview {
           this.runs),
         this.empty)));
     const query = chosen ? `?${new URLSearchParams({ namespace: chosen.namespace, template: chosen.name })}` : "";
-    this.source = events(`/page/events${query}`, {
-      onState: (found) => this.take(found), onGone() {}, onLive: page.live,
+    this.source = events(`/page/events${query}`, "/page/overview", {
+      onState: (found) => this.take(found), onGone() {}, onLive: page.live, onProblem: page.problem,
     });
     this.timer = setInterval(() => this.tick(), 1000);
     document.title = "Embedded Argo";

@@ -35,10 +35,11 @@ export class RunView {
     view.replaceChildren(el("div", { class: "run" },
       el("div", { class: "heading" }, this.word, this.title, this.facts, el("span", { class: "grow" }), this.buttons),
       this.message, this.details, this.failures, this.tree.element, this.logs.element));
-    this.source = events(`/page/events/${path(namespace, name)}`, {
+    this.source = events(`/page/events/${path(namespace, name)}`, `/page/runs/${path(namespace, name)}`, {
       onState: (found) => this.take(found),
-      onGone: () => page.notice("This run was deleted."),
+      onGone: () => page.notice("This run was deleted.", true),
       onLive: page.live,
+      onProblem: page.problem,
     });
     this.timer = setInterval(() => { if (this.found && !this.found.run.finished) this.draw(); }, 1000);
   }
