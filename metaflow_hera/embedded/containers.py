@@ -29,7 +29,6 @@ from __future__ import annotations
 import getpass
 import os
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,17 +38,11 @@ from metaflow_hera.embedded.quantities import parse_quantity
 
 JSON = dict[str, Any]
 
-# A shell changes, hides or trips over these, and drops names that it could not assign to: `env` sets them.
-SHELLS_OWN = frozenset((
-    "IFS", "LINENO", "OPTIND", "OPTARG", "OPTERR", "PPID", "PWD", "OLDPWD", "UID", "EUID", "SHLVL", "RANDOM",
-    "SECONDS", "SHELLOPTS", "BASHOPTS", "BASH_ENV", "ENV", "POSIXLY_CORRECT", "PS1", "PS2", "PS4", "_",
-    "MAIL", "MAILPATH", "MAILCHECK", "HISTSIZE",
-))  # fmt: skip
-SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-
-
 NOT_FOUND = 64
-"""What Argo's emissary exits with when it does not find the program; Kubernetes uses 128 for other faults."""
+"""What Argo's emissary exits with when it does not find the program."""
+
+START_ERROR = 128
+"""What Kubernetes has for a container that could not be started."""
 
 
 INHERITED = frozenset(("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE"))
@@ -177,7 +170,7 @@ def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Proc
     command = [expand(part, own) for part in [*container.get("command", ()), *container.get("args", ())]]
     argv = [rewrite(part) for part in command]
     if not argv:
-        raise CannotStart("no command: the embedded Argo has no image to take one from", 128)
+        raise CannotStart("no command: the embedded Argo has no image to take one from", START_ERROR)
     cwd = rewrite(expand(str(container.get("workingDir") or ""), own))
     volumes = list(dict.fromkeys(mounts.values()))
     if cwd not in volumes and not (os.path.isabs(cwd) and os.path.isdir(cwd)):
@@ -186,11 +179,8 @@ def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Proc
     env.setdefault("HOME", folder)
     env.update((name, rewrite(value)) for name, value in own.items())
     if any("\0" in text for text in (*argv, *env, *env.values())):
-        raise CannotStart("a NUL byte in the command, the arguments or the environment", 128)
+        raise CannotStart("a NUL byte in the command, the arguments or the environment", START_ERROR)
     argv[0] = _program(argv[0], env["PATH"], cwd)
-    odd = [name for name in own if name in SHELLS_OWN or not SHELL_NAME.match(name)]
-    if odd:
-        argv = [_program("env", base["PATH"], cwd), *(f"{name}={env.pop(name)}" for name in odd), *argv]
     return Process(argv, env, cwd, outputs, message, volumes, _memory_limit(container))
 
 
@@ -203,7 +193,7 @@ def _mounts(container: JSON, volumes: Sequence[str], folder: str) -> dict[str, s
             # Argo's words (addVolumeReferences in workflowpod.go).
             raise CannotStart(f"volume '{name}' not found in workflow spec", None)
         if not os.path.isabs(path):
-            raise CannotStart(f"invalid mount path {mount.get('mountPath')!r}: not below /", 128)
+            raise CannotStart(f"invalid mount path {mount.get('mountPath')!r}: not below /", START_ERROR)
         if path != "/dev/shm":  # which every process has
             mounts[path] = f"{folder}.vol-{volumes.index(name)}"
     return mounts
@@ -267,20 +257,24 @@ def _from_field(source: JSON, pod: JSON) -> str:
 
 
 def _program(name: str, path: str, cwd: str) -> str:
-    """The program's absolute path; it must be one, or the shell would take its own builtin instead.
+    """The program's absolute path.
 
     The message and the exit code are those of Argo's emissary (`argoexec emissary`), which looks the
     program up in the container before it starts it.
     """
     if "/" in name:
         full = os.path.join(cwd, name)
-        if os.path.isfile(full) and os.access(full, os.X_OK):
+        if _is_program(full):
             return full
         reason = "permission denied" if os.path.exists(full) else "no such file or directory"
         raise CannotStart(f'failed to find name in PATH: exec: "{name}": stat {name}: {reason}', NOT_FOUND)
-    found = shutil.which(name, path=path)
-    if found is None:
-        raise CannotStart(
-            f'failed to find name in PATH: exec: "{name}": executable file not found in $PATH', NOT_FOUND
-        )
-    return os.path.join(cwd, found)
+    for folder in path.split(os.pathsep):
+        if _is_program(full := os.path.join(cwd, folder, name)):
+            return full
+    raise CannotStart(
+        f'failed to find name in PATH: exec: "{name}": executable file not found in $PATH', NOT_FOUND
+    )
+
+
+def _is_program(path: str) -> bool:
+    return os.access(path, os.X_OK) and os.path.isfile(path)

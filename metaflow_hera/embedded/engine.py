@@ -10,12 +10,14 @@ goes on.
 from __future__ import annotations
 
 import logging
+import select
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,8 +29,10 @@ from metaflow_hera.embedded.controller.operation import LABEL_COMPLETED, LABEL_P
 from metaflow_hera.embedded.crons import CRON_LABEL, Crons
 from metaflow_hera.embedded.events.sensors import Sensors
 from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
+from metaflow_hera.embedded.podfiles import remove_soon
 from metaflow_hera.embedded.pods import PodEvent, Pods
 from metaflow_hera.embedded.reader import JSON, dump
+from metaflow_hera.embedded.retention import Retention
 from metaflow_hera.embedded.store import Store
 
 T = TypeVar("T")
@@ -90,12 +94,16 @@ class Engine:
         self._submit = submit
         self.crons = Crons(store, self)
         self.sensors = Sensors(store, self)
+        self._retention = Retention(store)
         self._running: dict[str, Running] = {}
         self._due: dict[str, None] = {}
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._news: list[Published] = []
         self._created: list[tuple[str, str]] = []
-        self._wake = threading.Event()
+        self._removed: list[str] = []
+        self._woken, self._waker = socket.socketpair()
+        self._woken.setblocking(False)
+        self._waker.setblocking(False)
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self.failure: BaseException | None = None
@@ -115,21 +123,18 @@ class Engine:
                 if head is not None:
                     self.load(self.store.workflow(head))
             self.crons.load(self.clock())
-            self._receive(self._pods.take_up())
+            self._retention.load()
+            self._receive(self._pods.take_up(self.clock()))
             self.store.put_pods(self._pods.take_changed(self._due))
         self._thread.start()
 
     def stop(self) -> None:
         """Finish the turn and stop; running pods go on, waiting ones start after the next `start`."""
         self._stopping = True
-        self._wake.set()
+        self._wake()
         self._thread.join()
+        self._pods.close()
         self.store.close()
-
-    def child_ended(self) -> None:
-        """To be called on SIGCHLD."""
-        self._pods.child_ended()
-        self._wake.set()
 
     def call(self, change: Callable[[], T], timeout: float = 60.0) -> T:
         """Run `change` in the loop's thread and transaction; returns when that is committed.
@@ -140,7 +145,7 @@ class Engine:
             raise RuntimeError("the server is stopping")
         future: Future[T] = Future()
         self._calls.append((change, future))
-        self._wake.set()
+        self._wake()
         return future.result(timeout)
 
     # For the changes of `call`.
@@ -223,10 +228,7 @@ class Engine:
     def _run(self) -> None:
         try:
             while not self._stopping:
-                timeout = self._timeout()
-                if timeout is None or timeout > 0:
-                    self._wake.wait(timeout)
-                self._wake.clear()
+                self._rest(self._timeout())
                 self._turn()
         except BaseException as error:  # the server ends with it: see server.py
             self.failure = error
@@ -237,13 +239,29 @@ class Engine:
             for _, future in self._calls:
                 future.set_exception(RuntimeError("the server is stopping"))
 
+    def _wake(self) -> None:
+        """Let the loop look around; may be called by any thread."""
+        with suppress(BlockingIOError):  # it has not even seen the last ones
+            self._waker.send(b"!")
+
+    def _rest(self, seconds: float | None) -> None:
+        """Wait for news of pods, for other threads, or for so many seconds."""
+        if seconds == 0:
+            return
+        poll = select.poll()
+        for source in (self._woken, *self._pods.sources()):
+            poll.register(source, select.POLLIN)
+        poll.poll(None if seconds is None else 1000 * seconds)
+        with suppress(BlockingIOError):
+            self._woken.recv(4096)
+
     def _timeout(self) -> float | None:
         if self._calls:
             return 0.0
         now = self.clock()
         times = [self._ready_at(uid) for uid in self._due]
         times += [running.wake_at for running in self._running.values() if running.wake_at is not None]
-        times += [at for at in (self._pods.wake_at(), self.crons.wake_at()) if at is not None]
+        times += [at for at in (self._pods.wake_at(), self.crons.wake_at(), self._retention.wake_at()) if at is not None]
         return min(MOST_SLEEP, max(0.0, min(times) - now)) if times else None
 
     def _ready_at(self, uid: str) -> float:
@@ -261,15 +279,15 @@ class Engine:
         answers: list[Answer] = []
         # Pods that were saved as waiting may start at once; their claim tells a restart of those that did.
         self._receive(self._pods.collect(now))
-        self._receive(self._pods.start_ready(now))
+        self._receive(self._pods.start_ready())
         for uid, running in self._running.items():
             if running.wake_at is not None and running.wake_at <= now:
                 self._due[uid] = None
-        cron_at = self.crons.wake_at()
+        others = (self.crons.wake_at(), self._retention.wake_at())
         if (
             not self._calls
             and not self._pods.must_save()
-            and (cron_at is None or cron_at > now)
+            and all(at is None or at > now for at in others)
             and all(self._ready_at(uid) > now for uid in self._due)
         ):
             return
@@ -283,6 +301,9 @@ class Engine:
                     del self._due[uid]
                     if uid in self._running:
                         self._advance(uid, self._running[uid], now)
+                for uid in self._retention.due(now):
+                    self.remove(uid)
+                    self._removed.append(uid)
                 self.store.put_pods(self._pods.take_changed(self._due))
         except BaseException as error:  # nothing was committed: callers must not wait for an answer
             for future, _, _ in answers:
@@ -295,7 +316,10 @@ class Engine:
         for uid, node_id in self._created:
             self._pods.queue(uid, node_id)
         self._created.clear()
-        self._receive(self._pods.start_ready(self.clock()))
+        for uid in self._removed:
+            remove_soon(self.home / "pods" / uid)
+        self._removed.clear()
+        self._receive(self._pods.start_ready())
         for future, value, error in answers:
             if error is None:
                 future.set_result(value)
@@ -364,8 +388,10 @@ class Engine:
         meta, status = workflow["metadata"], workflow["status"]
         meta["resourceVersion"] = str(self.store.next_version())
         meta["generation"] = meta.get("generation", 0) + 1
-        finished = status.get("finishedAt")
-        self.store.put_workflow(workflow, created, seconds(finished) if finished else None)
+        finished = seconds(status["finishedAt"]) if status.get("finishedAt") else None
+        self.store.put_workflow(workflow, created, finished)
+        if finished is not None:
+            self._retention.ended(workflow, finished)
         self._news.append(("MODIFIED", meta["uid"], ""))
 
     def _fail(self, uid: str, workflow: JSON, created: float, error: Exception) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import stat
-import subprocess
-import sys
+import threading
+from dataclasses import dataclass
 from pathlib import Path
 
+from metaflow_hera.embedded import keeper
 from metaflow_hera.embedded.reader import PodRow
 
 OUTPUT_LIMIT = 262_144
@@ -24,28 +26,32 @@ def log_file(home: Path, row: PodRow) -> Path:
     return home / "pods" / f"{row.folder}.logs"
 
 
-def read_state(path: str) -> tuple[int | None, int | None]:
-    """Who runs a pod, None while nobody has claimed it; its exit code, None until it is over."""
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the state file of a pod tells: its process and when that was started, and its exit code.
+
+    All are None while nobody has claimed it; `code` is until it is over.
+    """
+
+    pid: int | None = None
+    began: str | None = None
+    code: int | None = None
+
+
+def read_state(path: str) -> State:
+    """The state of a pod."""
     try:
         with open(path, "rb") as file:
             lines = file.read().split(b"\n")[:-1]  # what has no newline is not written to its end
-        return int(lines[0]), int(lines[1]) if len(lines) > 1 else None
+        pid, began = lines[0].split()
+        return State(int(pid), began.decode(), int(lines[1]) if len(lines) > 1 else None)
     except (OSError, ValueError, IndexError):
-        return None, None
+        return State()
 
 
-def is_alive(pid: int | None, folder: str) -> bool:
-    """Whether that process runs the pod of that folder, and is no later one with the same number."""
-    if not pid:
-        return False
-    if sys.platform == "linux":
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            return False
-        return os.fsencode(folder) in command.split(b"\0")
-    shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)
-    return os.fsencode(folder) in shown.stdout
+def is_alive(state: State) -> bool:
+    """Whether the process of a pod runs, and is no later one with the same number."""
+    return bool(state.pid) and keeper.began(state.pid or 0) == state.began
 
 
 def read_outputs(folder: str, files: dict[str, str]) -> dict[str, str]:
@@ -92,3 +98,13 @@ def signal_group(pid: int, number: int) -> None:
     if pid > 1:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, number)
+
+
+def remove_soon(folder: Path) -> None:
+    """Remove a folder with all that is in it; a large one takes a while, and the loop does not wait."""
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        pass
+    except OSError:
+        threading.Thread(target=shutil.rmtree, args=(folder, True), daemon=True).start()

@@ -2,17 +2,17 @@
 
 A pod is a process group in a session of its own. In the home it has, in `pods/<workflow uid>/`:
 
-    <pod name>/        its own folder: its working directory and its TMPDIR, empty at first
-    <pod name>.state   a line with the process that runs it, when it is over a line with its exit code;
-                       made exclusively, so that a pod started twice around a crash runs once
+    <pod name>/        its own folder: its working directory and its TMPDIR, empty at first, gone at its end
+    <pod name>.state   a line with its process and when that was started, when it is over a line with its
+                       exit code; made exclusively, so that a pod asked for twice around a crash runs once
     <pod name>.logs    its standard output and standard error, in the order of arrival
     <pod name>.out-*   its output parameters
     <pod name>.message its termination message
     <pod name>.vol-*   its volumes, while it runs
 
-Each pod is run by a few lines of `/bin/sh` that outlive the server and keep its exit code; what it is
-to run reaches the shell as arguments, never as text of the script. After a restart the server takes up
-the running pods: a process is a pod's if it has the pod's folder among its arguments.
+Their parent is the server's `keeper`, which outlives it and keeps their exit codes. After a restart the
+server takes up those that an earlier keeper has, by their state files: a process is a pod's if it has the
+pod's number and was started when the pod was.
 """
 
 from __future__ import annotations
@@ -20,18 +20,26 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
-import threading
 from collections import OrderedDict, deque
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 from metaflow_hera.embedded import memory
-from metaflow_hera.embedded.containers import NOT_FOUND, CannotStart, Process, base_environment, process
+from metaflow_hera.embedded.containers import (
+    NOT_FOUND,
+    START_ERROR,
+    CannotStart,
+    Process,
+    base_environment,
+    process,
+)
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
-from metaflow_hera.embedded.podfiles import is_alive, read_message, read_outputs, read_state, signal_group
+from metaflow_hera.embedded.keeping import Keeping
+from metaflow_hera.embedded.podfiles import is_alive, read_message, read_outputs, read_state, remove_soon, signal_group
 from metaflow_hera.embedded.reader import PodRow
 from metaflow_hera.embedded.store import Store
 
@@ -43,22 +51,13 @@ POD_GROUP = "scheduling.x-k8s.io/pod-group"
 name is that of the label of Kubernetes' coscheduling plugin."""
 
 POLL = 0.25
-"""Seconds between looks at a pod that is no child of this server, and at the memory of one with a limit."""
+"""Seconds between looks at a pod that this server's keeper does not have, and at the memory of one with a
+limit."""
 
-# It claims the pod; survives the SIGTERM that its group gets (the pod's own process sees the default: a
-# shell resets its traps in a child); keeps the exit code; and ends what the pod left behind, as the end of
-# a container does.
-WRAPPER = """
-trap : TERM INT HUP
-set -C
-cd -- "$2" && { exec 3>"$1.state"; } 2>/dev/null || exit
-echo $$ >&3
-shift 2
-"$@" 3>&-
-echo $? >&3
-kill -KILL 0
-"""
+CLAIM_GRACE = 5.0
+"""Seconds that an earlier keeper may take to start a pod that it was asked for before its server ended."""
 
+JSON = dict[str, Any]
 PodEvent = tuple[str, PodRunning | PodEnded]
 
 
@@ -82,12 +81,11 @@ class Pods:
         self._out_of_memory: set[tuple[str, str]] = set()
         self._groups: dict[tuple[str, str], str] = {}
         self._groups_changed = False
-        self._adopted: set[tuple[str, str]] = set()
-        self._folders: set[str] = set()
-        self._forgotten: list[int] = []
-        self._signals: list[tuple[int, int]] = []
+        self._adopted: dict[tuple[str, str], float] = {}
+        self._keeping = Keeping()
+        self._numbers: dict[int, tuple[str, str]] = {}
+        self._signals: list[Callable[[], None]] = []
         self._changed: dict[tuple[str, str], PodRow] = {}
-        self._child_ended = True
         self._next_poll = 0.0
         self._next_measure = 0.0
         for folder in (self._cache, self._home):
@@ -95,11 +93,19 @@ class Pods:
 
     # What the loop asks for.
 
-    def take_up(self) -> Iterator[PodEvent]:
+    def sources(self) -> Sequence[socket]:
+        """What to wait for beside `wake_at`: it becomes readable when `collect` has something to tell."""
+        return self._keeping.sources()
+
+    def close(self) -> None:
+        """Leave the pods that run to their keeper."""
+        self._keeping.close()
+
+    def take_up(self, now: float) -> Iterator[PodEvent]:
         """After a start of the server: queue the pods that wait, adopt those that run."""
         for row in self._store.pods_to_do():
             if row.state == "running" or os.path.exists(self._state(row)):
-                self._adopt(row)
+                self._adopt(row, now)
                 yield row.uid, PodRunning(row.node_id)  # the last server may not have come to say so
             else:
                 self.queue(row.uid, row.node_id)
@@ -123,7 +129,7 @@ class Pods:
             if row.killed is None:
                 row.killed, row.kill_at = reason, now + GRACE
                 self._changed[uid, node_id] = row
-                self._signals.append((self._pid(row), signal.SIGTERM))
+                self._signals.append(self._signalling(row, signal.SIGTERM))
             return None
         queue = self._waiting.get(uid)
         found = self._store.pod(uid, node_id)
@@ -138,14 +144,13 @@ class Pods:
         self._waiting.pop(uid, None)
         for key in [key for key in self._running if key[0] == uid]:
             row = self._running[key]
-            self._signals.append((self._pid(row), signal.SIGKILL))
-            if key not in self._adopted and row.pid:
-                self._forgotten.append(row.pid)
+            self._signals.append(self._signalling(row, signal.SIGKILL))
             del self._running[key]
-            self._adopted.discard(key)
+            self._numbers.pop(row.number, None)
+            self._adopted.pop(key, None)
             self._limits.pop(key, None)
             self._groups.pop(key, None)
-            self._remove_volumes(self._processes.pop(key, None))
+            self._processes.pop(key, None)
         for key in [key for key in self._changed if key[0] == uid]:
             del self._changed[key]
 
@@ -172,13 +177,9 @@ class Pods:
 
     def carry_out(self) -> None:
         """Send the signals that are decided and saved."""
-        for pid, number in self._signals:
-            signal_group(pid, number)
-        self._signals.clear()
-
-    def child_ended(self) -> None:
-        """SIGCHLD came: look for children that ended. May be called by any thread."""
-        self._child_ended = True
+        signals, self._signals = self._signals, []
+        for send in signals:
+            send()
 
     def wake_at(self) -> float | None:
         """When to call `collect` though nothing happened, or None."""
@@ -195,30 +196,37 @@ class Pods:
         return min(times, default=None)
 
     def collect(self, now: float) -> Iterator[PodEvent]:
-        """Which pods ended since the last call; ends those past their deadline or their grace."""
-        if self._child_ended:
-            self._child_ended = False
-            self._forgotten = [pid for pid in self._forgotten if not os.waitpid(pid, os.WNOHANG)[0]]
-            for key, row in list(self._running.items()):
-                if key not in self._adopted and row.pid and os.waitpid(row.pid, os.WNOHANG)[0]:
-                    yield from self._child_gone(key, row)
+        """What became of pods since the last call; ends those past their deadline or their grace."""
+        for answer in self._keeping.answers():
+            key = self._numbers.get(answer["id"])
+            if key is not None:
+                yield from self._told(key, self._running[key], answer, now)
+        if self._keeping.lost:
+            self._keeping.lost = False
+            for key in self._numbers.values():
+                self._adopted[key] = now
+            self._numbers.clear()
         if self._adopted and now >= self._next_poll:
             self._next_poll = now + POLL
             for key in list(self._adopted):
-                yield from self._look_at(key, self._running[key])
+                yield from self._look_at(key, self._running[key], now)
         if self._limits and now >= self._next_measure:
             self._next_measure = now + POLL
             self._hold_to_their_limits()
         for (uid, node_id), row in self._running.items():
             if row.kill_at is not None and now >= row.kill_at:
                 row.kill_at = now + GRACE
-                self._signals.append((self._pid(row), signal.SIGKILL))
-            elif row.deadline is not None and not row.killed and now >= (row.started or now) + row.deadline:
+                self._signals.append(self._signalling(row, signal.SIGKILL))
+            elif _is_late(row, now) and not row.killed:
                 self.kill(uid, node_id, now, reason="deadline")
 
-    def start_ready(self, now: float) -> Iterator[PodEvent]:
-        """Start waiting pods while there is room, one workflow after the other."""
-        while self._waiting and len(self._running) < self._limit:
+    def start_ready(self) -> Iterator[PodEvent]:
+        """Start waiting pods while there is room, one workflow after the other.
+
+        The keeper gets as many again as may run, so that it need not wait for the server between two.
+        """
+        self._keeping.give_room(max(0, self._limit - len(self._adopted)))
+        while self._waiting and len(self._running) < 2 * self._limit:
             uid, queue = self._waiting.popitem(last=False)
             if not queue:
                 continue
@@ -227,79 +235,85 @@ class Pods:
                 self._waiting[uid] = queue
             row = self._store.pod(uid, node_id)
             if row is not None and row.state == "pending":
-                yield from self._start(row, now)
+                yield from self._start(row)
         if self._groups_changed:
             self._groups_changed = False
-            yield from self._complete_groups(now)
+            yield from self._complete_groups()
 
-    def _complete_groups(self, now: float) -> Iterator[PodEvent]:
+    def _complete_groups(self) -> Iterator[PodEvent]:
         """Start those that wait of groups of which a pod runs: they wait for each other."""
-        for uid, group in {(uid, group) for (uid, _), group in self._groups.items()}:
+        for uid, group in {
+            (uid, group)
+            for (uid, node_id), group in self._groups.items()
+            if self._running[uid, node_id].state == "running"
+        }:
             for node_id in list(self._waiting.get(uid, ())):
                 row = self._store.pod(uid, node_id)
                 if row is not None and _group(json.loads(row.pod or "{}")) == group:
                     self._waiting[uid].remove(node_id)
-                    yield from self._start(row, now)
+                    yield from self._start(row)
+            for key, row in self._running.items():
+                if row.state == "pending" and key[0] == uid and self._groups.get(key) == group:
+                    self._keeping.start_now(row.number)
 
     # Starting, and what comes after.
 
-    def _start(self, row: PodRow, now: float) -> Iterator[PodEvent]:
+    def _start(self, row: PodRow) -> Iterator[PodEvent]:
+        """Have a pod started; that it runs, or cannot be started, is told by `collect`."""
         folder = f"{self._home}/{row.folder}"
         try:
-            self._make_folder(row.uid, folder)
-            logs = os.open(f"{folder}.logs", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            try:
-                pod = json.loads(row.pod or "{}")
-                what = process(pod, folder, self._base, self._cache)
-                for volume in what.volumes:
-                    os.makedirs(volume, mode=0o700, exist_ok=True)
-                row.pid = os.posix_spawn(
-                    "/bin/sh",
-                    ["sh", "-c", WRAPPER, "sh", folder, what.cwd, *what.argv],
-                    what.env,
-                    file_actions=[
-                        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                        (os.POSIX_SPAWN_DUP2, logs, 1),
-                        (os.POSIX_SPAWN_DUP2, logs, 2),
-                    ],
-                    setsid=True,
-                    setsigmask=(),
-                    setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
-                )
-            finally:
-                os.close(logs)
+            pod = json.loads(row.pod or "{}")
+            what = process(pod, folder, self._base, self._cache)
+            self._keeping.start(row.number, folder, what)
         except Exception as fault:  # whatever a manifest holds ends its own pod, never the loop
-            self._ended(row)
-            error = fault if isinstance(fault, CannotStart) else _as_start_error(fault)
-            text = str(error)
-            with contextlib.suppress(OSError), open(f"{folder}.logs", "a", encoding="utf-8") as log:
-                log.write(f"Error: {text}\n")
-            # Argo's words for a container that failed, see inferFailedReason in its operator.go.
-            if error.exit_code is not None:
-                reason = "Error" if error.exit_code == NOT_FOUND else "StartError"
-                text = f"main: {reason} (exit code {error.exit_code}): {text}"
-            yield row.uid, PodEnded(row.node_id, error.exit_code, message=text)
+            yield self._not_started(row, fault if isinstance(fault, CannotStart) else _as_start_error(fault))
             return
-        row.state, row.started = "running", now
         key = (row.uid, row.node_id)
-        self._running[key] = self._changed[key] = row
+        self._running[key] = row
+        self._numbers[row.number] = key
         self._note(key, pod, what)
-        yield row.uid, PodRunning(row.node_id)
 
-    def _make_folder(self, uid: str, folder: str) -> None:
-        """The pod's folder; a start cut short by a crash may have left it."""
-        if uid not in self._folders:
-            os.makedirs(f"{self._home}/{uid}", mode=0o700, exist_ok=True)
-            self._folders.add(uid)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(folder, 0o700)
+    def _not_started(self, row: PodRow, error: CannotStart) -> PodEvent:
+        self._ended(row)
+        log_path = Path(f"{self._home}/{row.folder}.logs")
+        with contextlib.suppress(OSError):
+            log_path.parent.mkdir(mode=0o700, exist_ok=True)
+            with log_path.open("a", encoding="utf-8") as log:
+                log.write(f"Error: {error}\n")
+        text = str(error)
+        # Argo's words for a container that failed, see inferFailedReason in its operator.go.
+        if error.exit_code is not None:
+            reason = "Error" if error.exit_code == NOT_FOUND else "StartError"
+            text = f"main: {reason} (exit code {error.exit_code}): {text}"
+        return row.uid, PodEnded(row.node_id, error.exit_code, message=text)
+
+    def _told(self, key: tuple[str, str], row: PodRow, answer: JSON, now: float) -> Iterator[PodEvent]:
+        """What the keeper says of a pod."""
+        if "code" in answer:
+            yield self._over(key, row, answer["code"])
+        elif "dropped" in answer:
+            self._processes.pop(key, None)
+            self._ended(row)
+            yield row.uid, PodEnded(row.node_id, None, message="pod deleted")
+        elif "error" in answer:
+            self._clear(row, self._processes.pop(key, None))
+            yield self._not_started(row, CannotStart(answer["error"], START_ERROR))
+        else:
+            if "claimed" in answer:  # started twice around a crash: the keeper before has it
+                del self._numbers[row.number]
+                self._adopted[key] = now
+            else:
+                row.pid = answer["pid"]
+            row.state, row.started = "running", now
+            self._changed[key] = row
+            self._groups_changed = self._groups_changed or key in self._groups
+            yield row.uid, PodRunning(row.node_id)
 
     def _note(self, key: tuple[str, str], pod: dict[str, Any], what: Process) -> None:
         """Remember what has to be done with a pod that runs."""
         self._processes[key] = what
         if (group := _group(pod)) is not None:
             self._groups[key] = group
-            self._groups_changed = True
         if what.memory_limit is not None and memory.CAN_TELL:
             self._limits[key] = what.memory_limit
 
@@ -312,44 +326,46 @@ class Pods:
             with contextlib.suppress(ProcessLookupError):  # it has just ended
                 os.kill(largest, signal.SIGKILL)
 
-    def _remove_volumes(self, what: Process | None) -> None:
-        """Remove the volumes of a pod that has ended: they may be large, and the loop does not wait."""
-        for volume in what.volumes if what is not None else ():
-            threading.Thread(target=shutil.rmtree, args=(volume, True), daemon=True).start()
+    def _clear(self, row: PodRow, what: Process | None) -> None:
+        """Remove what a container takes with it: its own folder and its volumes."""
+        for folder in (f"{self._home}/{row.folder}", *(what.volumes if what is not None else ())):
+            remove_soon(Path(folder))
 
-    def _adopt(self, row: PodRow) -> None:
-        """Take up a pod that an earlier server started."""
+    def _adopt(self, row: PodRow, now: float) -> None:
+        """Take up a pod that an earlier server had started."""
         folder = f"{self._home}/{row.folder}"
         key = (row.uid, row.node_id)
         if row.started is None:
             row.started = os.stat(self._state(row)).st_mtime
         row.state = "running"
         self._running[key] = self._changed[key] = row
-        self._adopted.add(key)
+        self._adopted[key] = now
         pod = json.loads(row.pod or "{}")
         with contextlib.suppress(CannotStart):  # its program is gone meanwhile; it has no outputs then
             self._note(key, pod, process(pod, folder, self._base, self._cache))
         if row.killed:
-            self._signals.append((self._pid(row), signal.SIGTERM))
+            self._signals.append(self._signalling(row, signal.SIGTERM))
 
-    def _child_gone(self, key: tuple[str, str], row: PodRow) -> Iterator[PodEvent]:
-        runner, code = read_state(self._state(row))
-        if code is None and runner not in (None, row.pid):
-            row.pid = None  # started twice around a crash: the one before has it
-            self._adopted.add(key)
+    def _look_at(self, key: tuple[str, str], row: PodRow, now: float) -> Iterator[PodEvent]:
+        path = self._state(row)
+        state = read_state(path)
+        if state.code is None and state.pid is None and now < self._adopted[key] + CLAIM_GRACE:
+            return  # its keeper may still be on its way to it
+        if state.code is None and is_alive(state):
             return
-        yield self._over(key, row, code)
-
-    def _look_at(self, key: tuple[str, str], row: PodRow) -> Iterator[PodEvent]:
-        runner, code = read_state(self._state(row))
-        if code is None and is_alive(runner or row.pid, f"{self._home}/{row.folder}"):
+        if state.pid is None and not os.path.exists(path):  # no keeper ever had it
+            del self._adopted[key], self._running[key]
+            self._processes.pop(key, None)
+            row.state = "pending"
+            self._changed[key] = row
+            yield from self._start(row)
             return
         # Once more: it may have ended between the two looks.
-        yield self._over(key, row, read_state(self._state(row))[1])
+        yield self._over(key, row, read_state(path).code)
 
     def _over(self, key: tuple[str, str], row: PodRow, code: int | None) -> PodEvent:
         message = ""
-        if code is None:  # its shell was killed: nothing of it may go on beside a retry
+        if code is None:  # its keeper was killed as well: nothing of it may go on beside a retry
             signal_group(self._pid(row), signal.SIGKILL)
             if row.killed:
                 code = 128 + signal.SIGKILL
@@ -367,7 +383,7 @@ class Pods:
             message = f"main: {reason} (exit code {code})"
             if left := read_message(what.message):
                 message += f": {left}"
-        self._remove_volumes(what)
+        self._clear(row, what)
         late = row.killed == "deadline"
         self._ended(row)
         return row.uid, PodEnded(row.node_id, code, outputs=outputs, message=message, past_deadline=late)
@@ -378,7 +394,8 @@ class Pods:
     def _ended(self, row: PodRow) -> None:
         key = (row.uid, row.node_id)
         self._running.pop(key, None)
-        self._adopted.discard(key)
+        self._numbers.pop(row.number, None)
+        self._adopted.pop(key, None)
         self._limits.pop(key, None)
         self._out_of_memory.discard(key)
         self._groups.pop(key, None)
@@ -386,11 +403,21 @@ class Pods:
         self._changed[key] = row
 
     def _pid(self, row: PodRow) -> int:
-        """The process group to signal, or 0."""
+        """The process group of a pod, or 0."""
         if (row.uid, row.node_id) not in self._adopted:
             return row.pid or 0
-        pid = read_state(self._state(row))[0] or row.pid
-        return pid if pid and is_alive(pid, f"{self._home}/{row.folder}") else 0
+        state = read_state(self._state(row))
+        return state.pid if state.pid and is_alive(state) else 0
+
+    def _signalling(self, row: PodRow, which: int) -> Callable[[], None]:
+        """What sends a signal to a pod. Its keeper, if it has one, knows it before its number is known here."""
+        if row.number in self._numbers:
+            return partial(self._keeping.signal, row.number, which)
+        return partial(signal_group, self._pid(row), which)
+
+
+def _is_late(row: PodRow, now: float) -> bool:
+    return row.deadline is not None and row.started is not None and now >= row.started + row.deadline
 
 
 def _group(pod: dict[str, Any]) -> str | None:
@@ -401,5 +428,5 @@ def _group(pod: dict[str, Any]) -> str | None:
 def _as_start_error(fault: Exception) -> CannotStart:
     """A fault on the way to a process, as Kubernetes reports one."""
     if isinstance(fault, OSError):
-        return CannotStart(fault.strerror or str(fault), 128)
-    return CannotStart(f"{type(fault).__name__}: {fault}", 128)
+        return CannotStart(fault.strerror or str(fault), START_ERROR)
+    return CannotStart(f"{type(fault).__name__}: {fault}", START_ERROR)

@@ -163,6 +163,28 @@ class Reader:
         rows = self._db.execute("SELECT uid FROM workflows WHERE finished IS NULL ORDER BY created")
         return [uid for (uid,) in rows]
 
+    def ended(self) -> list[tuple[str, str, float, str | None]]:
+        """Of each workflow that is over: uid, phase, when it ended, and its ttlStrategy as JSON."""
+        return self._db.execute(
+            "SELECT uid, json_extract(status, '$.phase'), finished, "
+            "COALESCE(json_extract(stored, '$.storedWorkflowTemplateSpec.ttlStrategy'), "
+            "json_extract(spec, '$.ttlStrategy')) "
+            "FROM workflows JOIN specs USING (uid) WHERE finished IS NOT NULL"
+        ).fetchall()
+
+    def beyond(self, workflows: int, nodes: int) -> list[str]:
+        """The uids of the ended workflows beyond so many of the latest, or beyond so many nodes of theirs."""
+        rows = self._db.execute(
+            "SELECT uid, (SELECT COUNT(*) FROM nodes WHERE nodes.uid=workflows.uid) FROM workflows "
+            "WHERE finished IS NOT NULL ORDER BY finished DESC, created DESC"
+        )
+        found, sum_of_nodes = [], 0
+        for place, (uid, count) in enumerate(rows):
+            sum_of_nodes += count
+            if place and (place >= workflows or sum_of_nodes > nodes):
+                found.append(uid)
+        return found
+
     def workflow_text(self, head: Head, nodes: bool = True) -> list[str]:
         """A workflow's JSON in pieces, put together without parsing; `nodes=False` leaves its nodes out."""
         row = self._db.execute("SELECT spec, stored FROM specs WHERE uid=?", (head.uid,)).fetchone()

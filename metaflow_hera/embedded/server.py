@@ -155,7 +155,6 @@ async def serve(home: Path, port: int | None, clock: Clock) -> int:
         timeout_graceful_shutdown=3,
     )
     server = HttpServer(config, hub)
-    loop.add_signal_handler(signal.SIGCHLD, engine.child_ended)
     engine.start(on_failure=lambda: loop.call_soon_threadsafe(server.end))
     facts = {
         "url": url,

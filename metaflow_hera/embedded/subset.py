@@ -15,7 +15,7 @@ _PLACEMENT = "chooses or shapes a machine; a process runs on this one"
 _IDENTITY = "an identity in the cluster; a process runs as the user"
 _NETWORK = "the network of a pod; a process has that of this machine"
 _IMAGE = "an image; a process runs with the interpreter that deployed it"
-_CLEANING = "when to clean up; the embedded Argo keeps its runs"
+_CLEANING = "when pods and volumes go; here a pod's log stays with its run"
 _METADATA = "labels of pods, and there are none"
 _STREAMS = "how a container is attached to; a process writes to its log"
 _TURNS = "which workflow a busy controller takes up first; here they take turns"
@@ -55,6 +55,7 @@ SHAPES: dict[str, Shape] = {
             "suspend": "",
             "templateDefaults": "template",
             "templates": "[template]",
+            "ttlStrategy": "ttlStrategy",
             "workflowMetadata": "workflowMetadata",
             "workflowTemplateRef": "templateRef",
             "volumes": "[volume]",
@@ -78,7 +79,6 @@ SHAPES: dict[str, Shape] = {
             "securityContext": _IDENTITY,
             "serviceAccountName": _IDENTITY,
             "tolerations": _PLACEMENT,
-            "ttlStrategy": _CLEANING,
             "volumeClaimGC": _CLEANING,
         },
         _words(
@@ -205,6 +205,9 @@ SHAPES: dict[str, Shape] = {
         frozenset(),
     ),
     "backoff": Shape({"cap": "", "duration": "", "factor": "", "maxDuration": ""}, {}, frozenset()),
+    "ttlStrategy": Shape(
+        {"secondsAfterCompletion": "", "secondsAfterFailure": "", "secondsAfterSuccess": ""}, {}, frozenset()
+    ),
     "templateRef": Shape({"name": ""}, {}, _words("clusterScope")),
     "sensorSpec": Shape(
         {"dependencies": "[dependency]", "triggers": "[trigger]"},

@@ -62,11 +62,12 @@ def test_a_pod_that_ends_while_no_server_runs_is_not_lost(own_argo: Argo) -> Non
 
 
 def test_a_pod_that_vanished_is_an_error(own_argo: Argo) -> None:
-    name = own_argo.run(pod_spec("echo $$PPID; sleep 60"))
+    name = own_argo.run(pod_spec("echo $$PPID $$$$; sleep 60"))
     own_argo.until(name, lambda workflow: own_argo.logs(name))
-    group = int(own_argo.logs(name)[0])
+    keeper, pod = map(int, own_argo.logs(name)[0].split())
     own_argo.kill()
-    os.killpg(group, signal.SIGKILL)
+    os.kill(keeper, signal.SIGKILL)
+    os.killpg(pod, signal.SIGKILL)
     own_argo.restart()
     node = own_argo.end(name)["status"]["nodes"][name]
     assert (node["phase"], node["message"]) == ("Error", "pod deleted")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import time
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,14 @@ def test_sigterm_reaches_the_process_and_its_exit_code_is_kept(argo: Argo) -> No
     ]  # the shell's, of sleep
 
 
+def until_told(pods_here: Pods, now: float) -> list[Any]:
+    """What the keeper tells next."""
+    while True:
+        if told := list(pods_here.collect(now)):
+            return told
+        select.select(pods_here.sources(), [], [])
+
+
 def test_who_ignores_sigterm_is_killed_after_the_grace_period(tmp_path: Path) -> None:
     store = Store(tmp_path / "argo.db")
     pods_here = Pods(tmp_path, store, 1, {})
@@ -166,22 +175,19 @@ def test_who_ignores_sigterm_is_killed_after_the_grace_period(tmp_path: Path) ->
     with store.turn():
         store.put_pods([pods_here.new_row("wf", "node", "p", json.dumps(pod), None)])
     pods_here.queue("wf", "node")
-    assert list(pods_here.start_ready(0)) == [("wf", PodRunning("node"))]
+    assert list(pods_here.start_ready()) == []
+    assert until_told(pods_here, 0) == [("wf", PodRunning("node"))]
     logs = tmp_path / "pods" / "wf" / "p.logs"
     while logs.read_text() != "up\n":
         time.sleep(0.02)
     pods_here.kill("wf", "node", now=100)
     pods_here.carry_out()
     time.sleep(0.3)
-    pods_here.child_ended()
     assert list(pods_here.collect(100 + GRACE - 1)) == []
     assert list(pods_here.collect(100 + GRACE + 1)) == []
     pods_here.carry_out()
-    ended: list[Any] = []
-    while not ended:
-        pods_here.child_ended()
-        ended = list(pods_here.collect(100 + GRACE + 1))
-    assert ended == [("wf", PodEnded("node", 137, message="main: Error (exit code 137)"))]
+    assert until_told(pods_here, 100 + GRACE + 1) == [("wf", PodEnded("node", 137, message="main: Error (exit code 137)"))]
+    pods_here.close()
     store.close()
 
 

@@ -1,0 +1,230 @@
+"""The process that is the parent of pods: `python -m metaflow_hera.embedded.keeper DESCRIPTOR`.
+
+It outlives a server that is killed, so that the exit code of each pod is kept. One server has one keeper; it
+ends when its server is gone and its last pod has ended. It uses the standard library only, and little
+of that, since it stands beside all pods.
+
+It reads orders from the socket DESCRIPTOR and answers there, a line of JSON each:
+
+    {"start": ID, "folder": F, "argv": [...], "env": {...}, "cwd": D, "volumes": [...]}
+    {"room": N}                                  how many pods may run at once; others wait
+    {"now": ID}                                  start one that waits, room or not
+    {"signal": ID, "number": N}                  to the process group of a pod; one that waits is dropped
+
+    {"id": ID, "pid": P, "began": T}             it runs; T is its start, in the system's own words
+    {"id": ID, "dropped": true}                  it will not be started
+    {"id": ID, "error": TEXT}                    it could not be started
+    {"id": ID, "claimed": true}                  another keeper has it
+    {"id": ID, "code": N}                        it is over
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from typing import Any
+
+JSON = dict[str, Any]
+
+CODE_WIDTH = 8
+"""Bytes kept free for the exit code, so that a disk that is full meanwhile can still take it."""
+
+RECEIVE = 1 << 18
+SPARED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals that do not end the keeper, whoever sends them: it ends with its work."""
+
+
+def began(pid: int) -> str | None:
+    """When a process was started, in the system's own words; with its number that names it for good.
+
+    None where there is no such process, or it has ended and only waits to be noticed.
+    """
+    if sys.platform == "linux":
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                # The name of the program comes before, in brackets, and may hold anything.
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+    shown = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.split()
+    return None if not shown or shown[0].startswith("Z") else "-".join(shown[1:])
+
+
+def exit_code(status: os.waitid_result) -> int:
+    """A shell's code for the end of a process."""
+    return status.si_status if status.si_code == os.CLD_EXITED else 128 + status.si_status
+
+
+class Keeper:
+    """The pods of one server."""
+
+    def __init__(self, server: socket.socket) -> None:
+        self._server: socket.socket | None = server
+        self._pids: dict[int, int] = {}
+        self._pods: dict[int, tuple[int, int, int]] = {}
+        self._waiting: dict[int, JSON] = {}
+        self._room = 0
+        self._buffer = b""
+        self._answers: list[str] = []
+
+    def run(self) -> None:
+        """Work until the server is gone and no pod runs."""
+        woken, wake = socket.socketpair()
+        woken.setblocking(False)
+        wake.setblocking(False)
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in SPARED:
+            signal.signal(number, signal.SIG_IGN)
+        while self._server is not None or self._pods or self._waiting:
+            sources = [woken, *([self._server] if self._server is not None else [])]
+            ready = select.select(sources, [], [])[0]
+            if woken in ready:
+                woken.recv(RECEIVE)
+                self._reap()
+            if self._server in ready:
+                self._receive()
+            while self._waiting and len(self._pods) < self._room:
+                self._start(self._waiting.pop(next(iter(self._waiting))))
+            self._send()
+
+    def _receive(self) -> None:
+        assert self._server is not None
+        try:
+            data = self._server.recv(RECEIVE)
+        except ConnectionError:
+            data = b""
+        if not data:  # an order that was cut short was never given
+            self._server.close()
+            self._server = None
+            return
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            order = json.loads(line)
+            if "start" in order:
+                self._waiting[order["start"]] = order
+            elif "room" in order:
+                self._room = order["room"]
+            elif "now" in order:
+                if order["now"] in self._waiting:
+                    self._start(self._waiting.pop(order["now"]))
+            else:
+                self._signal(order["signal"], order["number"])
+
+    def _send(self) -> None:
+        answers, self._answers = "".join(self._answers), []
+        if self._server is not None and answers:
+            with contextlib.suppress(ConnectionError):  # then there is nothing to read either
+                self._server.sendall(answers.encode())
+
+    def _answer(self, number: int, **what: Any) -> None:
+        self._answers.append(json.dumps({"id": number, **what}) + "\n")
+
+    def _start(self, order: JSON) -> None:
+        number, folder = order["start"], order["folder"]
+        try:
+            os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
+            state = os.open(f"{folder}.state", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            self._answer(number, claimed=True)
+            return
+        except OSError as error:
+            self._answer(number, error=error.strerror or str(error))
+            return
+        try:
+            pid = _spawn(order)
+        except Exception as error:  # whatever a manifest holds ends its own pod, never the keeper
+            text = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            os.write(state, b"0 -\n128\n")
+            os.close(state)
+            self._answer(number, error=text or str(error))
+            return
+        since = began(pid) or "-"
+        head = f"{pid} {since}\n".encode()
+        with contextlib.suppress(OSError):  # a full disk: the pod runs, and its server hears of its end
+            os.write(state, head + b" " * CODE_WIDTH)
+        self._pids[pid] = number
+        self._pods[number] = (pid, state, len(head))
+        self._answer(number, pid=pid, began=since)
+
+    def _signal(self, number: int, which: int) -> None:
+        if self._waiting.pop(number, None) is not None:
+            self._answer(number, dropped=True)
+        elif number in self._pods:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pods[number][0], which)
+
+    def _reap(self) -> None:
+        while self._pids:
+            try:
+                status = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+            except ChildProcessError:
+                return
+            if status is None:
+                return
+            pid = status.si_pid
+            number = self._pids.pop(pid, None)
+            if number is not None:
+                # What the pod has left behind ends with it, as in a container. While its process is not
+                # waited for, no other one can get its number.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(pid, signal.SIGKILL)
+                _, state, place = self._pods.pop(number)
+                code = exit_code(status)
+                with contextlib.suppress(OSError):
+                    os.pwrite(state, f"{code}\n".encode(), place)
+                os.close(state)
+                self._answer(number, code=code)
+            os.waitpid(pid, 0)
+
+
+def _spawn(order: JSON) -> int:
+    """Start the process of a pod in its folder; returns its number, which is that of its group too."""
+    folder = order["folder"]
+    for path in (folder, *order["volumes"]):
+        with contextlib.suppress(FileExistsError):  # a start cut short by a crash may have left it
+            os.mkdir(path, 0o700)
+    os.chdir(order["cwd"])
+    log = os.open(f"{folder}.logs", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return os.posix_spawn(
+            order["argv"][0],
+            order["argv"],
+            order["env"],
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, log, 1),
+                (os.POSIX_SPAWN_DUP2, log, 2),
+            ],
+            setsid=True,
+            setsigmask=(),
+            setsigdef=(*SPARED, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ),
+        )
+    except OSError as error:
+        if error.errno == errno.ENOEXEC:
+            raise OSError(error.errno, "exec format error") from error
+        raise
+    finally:
+        os.close(log)
+
+
+def main() -> None:
+    """Keep pods for the server at the other end of the socket."""
+    with contextlib.suppress(OSError):
+        os.setsid()
+    os.umask(0o077)
+    Keeper(socket.socket(fileno=int(sys.argv[1]))).run()
+
+
+if __name__ == "__main__":
+    main()
