@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import urllib.request
 import webbrowser
 from pathlib import Path
@@ -16,6 +17,7 @@ from metaflow_hera.embedded.local import LocalServer
 from metaflow_hera.errors import ConfigurationError, LocalServerError
 
 FILE = "open.html"
+SCREENS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
 
 FORM = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="referrer" content="no-referrer">
 <title>Opening the embedded Argo</title>
@@ -51,6 +53,9 @@ def opening_file(server: LocalServer) -> Path:
 
 def open_page(server: LocalServer) -> bool:
     """Open the page in the user's browser; returns whether there is one."""
+    # Without a screen Python finds browsers that show text, which cannot show the page.
+    if sys.platform != "darwin" and not any(map(os.environ.get, SCREENS)):
+        return False
     try:
         browser = webbrowser.get()
     except webbrowser.Error:

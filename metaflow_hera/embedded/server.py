@@ -16,7 +16,6 @@ import logging
 import logging.handlers
 import os
 import secrets
-import signal
 import socket
 import sys
 import time
