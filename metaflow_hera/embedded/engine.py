@@ -261,11 +261,7 @@ class Engine:
         now = self.clock()
         times = [self._ready_at(uid) for uid in self._due]
         times += [running.wake_at for running in self._running.values() if running.wake_at is not None]
-        times += [
-            at
-            for at in (self._pods.wake_at(), self.crons.wake_at(), self._retention.wake_at())
-            if at is not None
-        ]
+        times += [at for at in (self._pods.wake_at(), self.crons.wake_at(), self._retention.wake_at()) if at is not None]
         return min(MOST_SLEEP, max(0.0, min(times) - now)) if times else None
 
     def _ready_at(self, uid: str) -> float:

@@ -39,14 +39,7 @@ from metaflow_hera.embedded.containers import (
 )
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
 from metaflow_hera.embedded.keeping import Keeping
-from metaflow_hera.embedded.podfiles import (
-    is_alive,
-    read_message,
-    read_outputs,
-    read_state,
-    remove_soon,
-    signal_group,
-)
+from metaflow_hera.embedded.podfiles import is_alive, read_message, read_outputs, read_state, remove_soon, signal_group
 from metaflow_hera.embedded.reader import PodRow
 from metaflow_hera.embedded.store import Store
 

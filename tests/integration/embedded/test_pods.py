@@ -186,9 +186,7 @@ def test_who_ignores_sigterm_is_killed_after_the_grace_period(tmp_path: Path) ->
     assert list(pods_here.collect(100 + GRACE - 1)) == []
     assert list(pods_here.collect(100 + GRACE + 1)) == []
     pods_here.carry_out()
-    assert until_told(pods_here, 100 + GRACE + 1) == [
-        ("wf", PodEnded("node", 137, message="main: Error (exit code 137)"))
-    ]
+    assert until_told(pods_here, 100 + GRACE + 1) == [("wf", PodEnded("node", 137, message="main: Error (exit code 137)"))]
     pods_here.close()
     store.close()
 
