@@ -1,4 +1,4 @@
-"""The verbs about the embedded Argo: local start, stop, status, clean."""
+"""The verbs about the embedded Argo: local start, stop, status, open, clean."""
 
 from __future__ import annotations
 
@@ -110,6 +110,23 @@ def clean(older_than: float | None, everything: bool, yes: bool, as_json: bool) 
 def megabytes(count: int) -> str:
     """A number of bytes in words."""
     return f"{count / 1e6:.1f} MB"
+
+
+@local.command("open")
+@click.option("--print", "print_url", is_flag=True, help="Print an address that works once, for a minute.")
+def open_command(print_url: bool) -> None:
+    """Open its page in the browser; starts it, if it does not run already."""
+    from metaflow_hera.embedded import local as server
+    from metaflow_hera.embedded import opening
+
+    running = server.ensure_running()
+    if print_url:
+        click.echo(opening.one_time_url(running))
+    elif opening.open_page(running):
+        click.echo(f"Opened {running.url} in the browser. If it shows nothing: mfhera local open --print")
+    else:
+        click.echo("There is no browser here. This address works once, within a minute:", err=True)
+        click.echo(opening.one_time_url(running))
 
 
 class NotRunning(LocalServerError):

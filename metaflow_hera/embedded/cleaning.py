@@ -23,7 +23,7 @@ PARTS = {
     "cache": ("cache",),
     "server log": ("server.log", "server.log.1", "server.log.2", "start.log"),
 }
-OTHERS = ("token", "webhook", "port", "server.json", "deployments.json", "page-session")
+OTHERS = ("token", "webhook", "port", "server.json", "deployments.json", "session", "open.html")
 """Beside `PARTS`, what is in a home; `server.lock` stays, for somebody may wait for it."""
 
 CACHE_DAYS = 30

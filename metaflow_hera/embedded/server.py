@@ -150,7 +150,7 @@ async def serve(home: Path, port: int | None, clock: Clock) -> int:
         clear_cache(home, time.time() - CACHE_DAYS * 86400)
     engine = Engine(store, home, limit, hub.publish, submitted, environment, clock)
     config = uvicorn.Config(
-        application(Services(Reader(database), engine), hub, token, webhook),
+        application(Services(Reader(database), engine), hub, token, webhook, read_secret(home, "session")),
         log_config=None,
         access_log=False,
         lifespan="off",

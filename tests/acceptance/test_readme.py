@@ -37,6 +37,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
     env |= {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}",
         "METAFLOW_USER": "reader",
+        "BROWSER": "true %s",
         "METAFLOW_HERA_HOME": str(tmp_path_factory.mktemp("home")),
         "METAFLOW_HOME": str(tmp_path_factory.mktemp("metaflow")),
     }
