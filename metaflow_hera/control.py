@@ -12,6 +12,7 @@ from metaflow_hera.metaflow_api.datastore import MAX_ATTEMPTS
 from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.metaflow_api.tasklogs import StoredLogs
 from metaflow_hera.metaflow_api.users import user
+from metaflow_hera.new_code import new_code_parameter
 from metaflow_hera.translation.names import token_prefix
 
 FEW = 10
@@ -63,7 +64,8 @@ def retry(
             f"{found.run_id}."
         )
     _check_attempts(found)
-    client.retry(found.workflow)
+    code = () if new_code is None else (new_code_parameter(client.workflow(found.workflow), new_code),)
+    client.retry(found.workflow, code)
     return found
 
 
