@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from metaflow_hera.argo import runs
-from metaflow_hera.argo.client import ArgoClient
+from metaflow_hera.argo.client import JSON, ArgoClient
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.tokens import check_access
 from metaflow_hera.errors import UsageError
 from metaflow_hera.graph.tasks import TaskKey, parse_path
+from metaflow_hera.graph.values import CODE_PARAMETER
 from metaflow_hera.metaflow_api.datastore import MAX_ATTEMPTS
 from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.metaflow_api.tasklogs import StoredLogs
@@ -74,7 +75,19 @@ def resubmit(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFl
 
     Raises UsageError if it is not this user's, or what `act` does.
     """
-    return runs.resubmit(client, _own(client, run, authorize, flow, steps=False))
+    found = _own(client, run, authorize, flow, steps=False)
+    # A retry may have given it other code, which is of no use to what is deployed now.
+    given = _parameters(client.workflow(found.workflow, "spec.arguments"))
+    code: tuple[str, ...] = ()
+    if CODE_PARAMETER in given:
+        code = (f"{CODE_PARAMETER}={_parameters(client.template(found.deployment))[CODE_PARAMETER]}",)
+    return runs.resubmit(client, found, code)
+
+
+def _parameters(found: JSON) -> dict[str, str]:
+    """The arguments in the spec of a workflow or a template."""
+    arguments = (found.get("spec") or {}).get("arguments") or {}
+    return {each["name"]: each.get("value", "") for each in arguments.get("parameters") or ()}
 
 
 def delete(client: ArgoClient, run: str, authorize: str | None) -> Run:

@@ -220,9 +220,10 @@ class ArgoClient:
         request = WorkflowRetryRequest(name=name, parameters=list(parameters) or None)
         return self._call(lambda: self._service.retry_workflow(name, request))
 
-    def resubmit(self, name: str) -> JSON:
-        """Start a new workflow that is like one that was."""
-        return self._call(lambda: self._service.resubmit_workflow(name, WorkflowResubmitRequest(name=name)))
+    def resubmit(self, name: str, parameters: Sequence[str] = ()) -> JSON:
+        """Start a new workflow that is like one that was; `parameters` (NAME=VALUE) replace arguments."""
+        request = WorkflowResubmitRequest(name=name, parameters=list(parameters) or None)
+        return self._call(lambda: self._service.resubmit_workflow(name, request))
 
     def delete_workflow(self, name: str) -> None:
         """Forget a workflow; what still runs of it ends."""

@@ -142,9 +142,9 @@ def get(client: ArgoClient, run: str, *, steps: bool = True) -> Run:
         ) from error
 
 
-def resubmit(client: ArgoClient, run: Run) -> Run:
-    """Start a new run with the parameters of another, of what is deployed now."""
-    return as_run(client.resubmit(run.workflow))
+def resubmit(client: ArgoClient, run: Run, parameters: Sequence[str] = ()) -> Run:
+    """Start a new run with the parameters of another, but for those given, of what is deployed now."""
+    return as_run(client.resubmit(run.workflow, parameters))
 
 
 def runs(client: ArgoClient, deployment: str | None) -> Iterator[Run]:
