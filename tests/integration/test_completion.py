@@ -22,7 +22,7 @@ def completed(mfhera: Mfhera, *words: str, **env: str) -> list[str]:
             "COMP_CWORD": str(len(words)),
         }
     )
-    return [line.partition(",")[2] for line in output.splitlines()]
+    return [line.partition(",")[2] for line in output.splitlines() if line]
 
 
 def test_verbs_and_options(mfhera: Mfhera) -> None:

@@ -21,6 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from harness import SECONDS, Mfhera
+from hera.events import models as events_models
+from hera.events.service import EventsService
 from hera.workflows import WorkflowsService
 from hera.workflows import models as hera_models
 from pydantic import BaseModel
@@ -40,7 +42,12 @@ class Api:
 def apis() -> dict[tuple[str, str], Api]:
     """All calls, by method and path."""
     found = {}
-    for _, function in inspect.getmembers(WorkflowsService, inspect.isfunction):
+    functions = [
+        (function, models)
+        for service, models in ((WorkflowsService, hera_models), (EventsService, events_models))
+        for _, function in inspect.getmembers(service, inspect.isfunction)
+    ]
+    for function, models in functions:
         source = inspect.getsource(function)
         method = re.search(r'method="(\w+)"', source)
         path = re.search(r'urljoin\(\s*self\.host,\s*"(api/v1/[^"]*)"', source)
@@ -49,7 +56,7 @@ def apis() -> dict[tuple[str, str], Api]:
         pattern = re.compile("/" + re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path[1])))
         params = re.search(r"params=\{(.*?)\}", source, re.S)
         queries = frozenset(re.findall(r'"([\w.]+)":', params[1]) if params else ())
-        hints = typing.get_type_hints(function, vars(hera_models))
+        hints = typing.get_type_hints(function, vars(models))
         found[method[1].upper(), path[1]] = Api(pattern, queries, hints.get("req"))
     return found
 
