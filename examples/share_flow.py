@@ -14,14 +14,14 @@ class ShareFlow(FlowSpec):
 
     @step
     def share(self):
-        self.name, sold, made = self.input
-        print(f"{self.name}: {sold} of {made}")
+        self.shop, sold, made = self.input
+        print(f"{self.shop}: {sold} of {made}")
         self.part = sold / made
         self.next(self.table)
 
     @step
     def table(self, inputs):
-        self.shares = {shop.name: shop.part for shop in inputs}
+        self.shares = {each.shop: each.part for each in inputs}
         self.next(self.end)
 
     @step
