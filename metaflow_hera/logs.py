@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from metaflow_hera.argo import runs
 from metaflow_hera.argo.client import JSON, ArgoClient
-from metaflow_hera.argo.pods import PodTask, pod_tasks
+from metaflow_hera.argo.pods import PodTask, pod_tasks, task_of_pods
 from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
 from metaflow_hera.graph.tasks import TaskKey
 from metaflow_hera.metaflow_api.tasklogs import STREAMS, StoredLogs
+
+TRIES = 3
+"""How often a workflow is asked which task a pod has."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ def follow(client: ArgoClient, wanted: Wanted) -> Iterator[Line]:
 
 
 def _coming(client: ArgoClient, name: str, workflow: JSON, wanted: Wanted, shown: set[str]) -> Iterator[Line]:
-    known: dict[str, tuple[TaskKey, int]] = {}
+    pods = _Pods(client, workflow)
     seen: dict[str, int] = {}  # how many lines of each pod came before the stream broke off
     for look in runs.follow(client, name, steps=False):
         again: dict[str, int] = {}
@@ -115,22 +119,43 @@ def _coming(client: ArgoClient, name: str, workflow: JSON, wanted: Wanted, shown
                 if pod in shown or again[pod] <= seen.get(pod, 0):
                     continue
                 seen[pod] = again[pod]
-                if pod not in known:
-                    known.update(_pods(workflow))
-                if pod not in known:
-                    workflow = client.workflow(name)
-                    known.update(_pods(workflow))
-                task, attempt = known.get(pod, (None, 0))
-                if task is not None and wanted.has(task) and wanted.attempt in (None, attempt):
+                found = pods.task(pod)
+                if found is None:
+                    continue
+                task, attempt = found
+                if wanted.has(task) and wanted.attempt in (None, attempt):
                     yield Line(task.step, task.task_id, attempt, text)
         except ArgoUnreachable:
             if look.ended:
                 raise
 
 
-def _pods(workflow: JSON) -> dict[str, tuple[TaskKey, int]]:
-    """Which task each pod has, and which attempt at it."""
-    return {pod: (each.task, number) for each in pod_tasks(workflow) for number, pod in enumerate(each.pods)}
+class _Pods:
+    """Which task each pod of a workflow has; the workflow is asked again for pods that are new.
+
+    The more that costs, the rarer it is: lines wait meanwhile, and pods come together.
+    """
+
+    def __init__(self, client: ArgoClient, workflow: JSON) -> None:
+        self._client = client
+        self._name = workflow["metadata"]["name"]
+        self._known = task_of_pods(workflow)
+        self._not_before = 0.0
+        self._asked: dict[str, int] = {}
+
+    def task(self, pod: str) -> tuple[TaskKey, int] | None:
+        """The task and the attempt of a pod; None for one that runs no step."""
+        while pod not in self._known:
+            # A pod of a node that a retry took away is never known.
+            self._asked[pod] = self._asked.get(pod, 0) + 1
+            if self._asked[pod] > TRIES:
+                self._known[pod] = None
+                break
+            time.sleep(max(0.0, self._not_before - time.monotonic()))
+            before = time.monotonic()
+            self._known.update(task_of_pods(self._client.workflow(self._name)))
+            self._not_before = time.monotonic() + max(0.5, 4 * (time.monotonic() - before))
+        return self._known[pod]
 
 
 def _chosen(workflow: JSON, wanted: Wanted, *, may_come: bool = False) -> Sequence[PodTask]:

@@ -50,6 +50,19 @@ def pod_tasks(workflow: JSON) -> Iterator[PodTask]:
         yield from sorted(tasks, key=lambda each: each.task.path)
 
 
+def task_of_pods(workflow: JSON) -> dict[str, tuple[TaskKey, int] | None]:
+    """Which task each pod has, and which attempt at it, counted from 0; None for pods that run no step."""
+    name, nodes = workflow["metadata"]["name"], (workflow.get("status") or {}).get("nodes") or {}
+    found: dict[str, tuple[TaskKey, int] | None] = {
+        pod_name(name, node["name"], node.get("templateName", "")): None
+        for node in nodes.values()
+        if node["type"] == "Pod"
+    }
+    for each in pod_tasks(workflow):
+        found.update((pod, (each.task, attempt)) for attempt, pod in enumerate(each.pods))
+    return found
+
+
 def pod_name(workflow: str, node: str, template: str) -> str:
     """The name that Argo gives to the pod of a node, since version 3.4."""
     if node == workflow:
