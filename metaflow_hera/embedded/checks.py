@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Set
 from typing import Any
 
+from .controller.execution import pod_container
 from .controller.items import FAN_FIELDS
 from .expressions.depends import Depends, parse_depends
 from .expressions.gojson import any_string
@@ -106,7 +107,7 @@ def ancestry_of(depends: Mapping[str, Depends]) -> Callable[[str, str], bool]:
 def outputs_of(template: JSON, prefix: str) -> set[str]:
     """The tags for what comes of a task with this template."""
     names = {f"{prefix}.{field}" for field in ("id", "startedAt", "finishedAt", "hostNodeName")}
-    if template.get("container") is not None:
+    if pod_container(template) is not None:
         names |= {f"{prefix}.outputs.result", f"{prefix}.exitCode"}
     for parameter in (template.get("outputs") or {}).get("parameters") or ():
         names.add(f"{prefix}.outputs.parameters.{parameter['name']}")

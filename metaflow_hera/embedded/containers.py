@@ -18,6 +18,8 @@ What a pod's process gets, and where it differs from a container:
   does not reach it: hand the path over in `args` or `env`.
 * **The termination message**, `/dev/termination-log` unless the container names another path, is a file of
   the pod's own in the same way. Argo adds it to the message of a pod that fails.
+* **A script** is a file of the pod's own, the last argument of its `command`. The same paths are rewritten
+  in it.
 * **Volumes**: an `emptyDir` is a folder of the pod's own, gone when the pod has ended. Its `mountPath`, and
   every path below it, is rewritten in the same places. `/dev/shm` is the machine's.
 * **Working directory** is `workingDir` where that exists on this machine, else an empty folder of the
@@ -30,10 +32,10 @@ import getpass
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from metaflow_hera.embedded.controller.messages import CreatePod
+from metaflow_hera.embedded.controller.messages import RESULT, CreatePod
 from metaflow_hera.embedded.quantities import parse_quantity
 
 JSON = dict[str, Any]
@@ -43,6 +45,26 @@ NOT_FOUND = 64
 
 START_ERROR = 128
 """What Kubernetes has for a container that could not be started."""
+
+
+# Keeps the standard output in a file beside the log. The shells outlive the signal that ends the program, to
+# tell how it ended.
+CAPTURE = """
+trap : TERM INT HUP
+file=$1
+shift
+{ trap : TERM INT HUP; "$@"; echo $? >"$file.code"; } | { trap '' TERM INT HUP; exec tee -- "$file"; }
+exit "$(cat -- "$file.code")"
+"""
+
+
+# A shell changes, hides or trips over these, and drops names that it could not assign to: `env` sets them.
+SHELLS_OWN = frozenset((
+    "IFS", "LINENO", "OPTIND", "OPTARG", "OPTERR", "PPID", "PWD", "OLDPWD", "UID", "EUID", "SHLVL", "RANDOM",
+    "SECONDS", "SHELLOPTS", "BASHOPTS", "BASH_ENV", "ENV", "POSIXLY_CORRECT", "PS1", "PS2", "PS4", "_",
+    "MAIL", "MAILPATH", "MAILCHECK", "HISTSIZE",
+))  # fmt: skip
+SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 INHERITED = frozenset(("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE"))
@@ -68,7 +90,7 @@ class Process:
 
     `outputs` maps the name of each output parameter to the file that holds it at the end, `message` is the
     file of its termination message, `volumes` are the folders that must be there. `memory_limit` is in
-    bytes, None where there is none.
+    bytes, None where there is none. `files` are to be written first.
     """
 
     argv: list[str]
@@ -78,6 +100,7 @@ class Process:
     message: str
     volumes: list[str]
     memory_limit: int | None
+    files: dict[str, str] = field(default_factory=dict)
 
 
 def base_environment(server: Mapping[str, str]) -> dict[str, str]:
@@ -133,9 +156,20 @@ def pod_of(workflow: JSON, action: CreatePod) -> JSON:
             **(own.get("annotations") or {}),
             "workflows.argoproj.io/node-id": action.node_id,
         },
-        "template": {key: template[key] for key in ("container", "outputs") if template.get(key)},
+        "template": _what_to_run(template, action.result),
         "volumes": [volume["name"] for each in (template, spec) for volume in each.get("volumes") or ()],
     }
+
+
+def _what_to_run(template: JSON, result: bool) -> JSON:
+    """The parts of a template that make its process: for a script its container, and its source."""
+    script = template.get("script")
+    container = template.get("container") if script is None else script
+    parts = {"container": container, "outputs": template.get("outputs"), "result": result}
+    if script is not None:
+        parts["container"] = {key: value for key, value in script.items() if key != "source"}
+        parts["source"] = script.get("source")
+    return {key: value for key, value in parts.items() if value}
 
 
 def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Process:
@@ -166,9 +200,12 @@ def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Proc
     written[container.get("terminationMessagePath") or "/dev/termination-log"] = message
     rewrite = _rewriter(written, mounts)
 
+    files = {}
+    if source := template.get("source"):
+        files[f"{folder}.source"] = rewrite(source)
     own = _declared_environment(container, pod)
     command = [expand(part, own) for part in [*container.get("command", ()), *container.get("args", ())]]
-    argv = [rewrite(part) for part in command]
+    argv = [*(rewrite(part) for part in command), *files]
     if not argv:
         raise CannotStart("no command: the embedded Argo has no image to take one from", START_ERROR)
     cwd = rewrite(expand(str(container.get("workingDir") or ""), own))
@@ -181,7 +218,26 @@ def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Proc
     if any("\0" in text for text in (*argv, *env, *env.values())):
         raise CannotStart("a NUL byte in the command, the arguments or the environment", START_ERROR)
     argv[0] = _program(argv[0], env["PATH"], cwd)
-    return Process(argv, env, cwd, outputs, message, volumes, _memory_limit(container))
+    if template.get("result"):
+        outputs[RESULT] = f"{folder}.out-result"
+        argv = _captured(argv, outputs[RESULT], env, own)
+    return Process(argv, env, cwd, outputs, message, volumes, _memory_limit(container), files)
+
+
+def _captured(argv: list[str], path: str, env: dict[str, str], own: Mapping[str, str]) -> list[str]:
+    """The command that writes its standard output to a file too; what a shell would change leaves `env`."""
+    odd = [name for name in own if name in SHELLS_OWN or not SHELL_NAME.match(name)]
+    if odd:
+        argv = ["/usr/bin/env", *(f"{name}={env.pop(name)}" for name in odd), *argv]
+    return ["/bin/sh", "-c", CAPTURE, "sh", path, *argv]
+
+
+def write_files(what: Process) -> None:
+    """Write the files that a process needs, its source, before it starts."""
+    for path, text in what.files.items():
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
+            file.write(text.encode("utf-8", "replace"))
 
 
 def _mounts(container: JSON, volumes: Sequence[str], folder: str) -> dict[str, str]:

@@ -10,8 +10,10 @@ import stat
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from metaflow_hera.embedded import keeper
+from metaflow_hera.embedded.controller.messages import RESULT
 from metaflow_hera.embedded.reader import PodRow
 
 OUTPUT_LIMIT = 262_144
@@ -26,9 +28,23 @@ MESSAGE_LIMIT = 4096
 """Bytes of a termination message: Kubernetes' limit."""
 
 
-def log_file(home: Path, row: PodRow) -> Path:
-    """Where the log of a pod is."""
-    return home / "pods" / f"{row.folder}.logs"
+def open_log(home: Path, row: PodRow) -> BinaryIO:
+    """The log of a pod, to be read. What the pod put in its place, a link say, is not followed.
+
+    Raises:
+        OSError: there is none, or it is no plain file.
+    """
+    folder, name = row.folder.split("/")
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # not blocking: a FIFO would hold up the server
+    directory = os.open(home / "pods" / folder, flags | os.O_DIRECTORY)
+    try:
+        file = os.fdopen(os.open(f"{name}.logs", flags, dir_fd=directory), "rb")
+    finally:
+        os.close(directory)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(f"{name}.logs is no plain file")
+    return file
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +84,9 @@ def read_outputs(folder: str, files: dict[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     if not files:
         return found
-    inside = os.path.realpath(folder)
+    # The pod may have replaced its own folder, and that of its workflow, by links: these are not followed.
+    above, workflow, name_of_pod = folder.rsplit(os.sep, 2)
+    inside = os.path.join(os.path.realpath(above), workflow, name_of_pod)
     for name, path in files.items():
         if not os.path.lexists(path):
             continue
@@ -79,6 +97,12 @@ def read_outputs(folder: str, files: dict[str, str]) -> dict[str, str]:
             with open(os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     raise ValueError(f"output parameter {name!r}: {path} is no plain file")
+                if name == RESULT:  # its end, as CaptureScriptResult of Argo's executor keeps it
+                    size = file.seek(0, os.SEEK_END)
+                    file.seek(max(0, size - OUTPUT_LIMIT - 1))
+                    content = file.read(OUTPUT_LIMIT + 1).removesuffix(b"\n")[-OUTPUT_LIMIT:]
+                    found[name] = content.decode("utf-8", "replace")
+                    continue
                 content = file.read(OUTPUT_LIMIT + 1)
         except OSError as error:
             raise ValueError(f"output parameter {name!r}: {error}") from error

@@ -36,6 +36,7 @@ from metaflow_hera.embedded.containers import (
     Process,
     base_environment,
     process,
+    write_files,
 )
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
 from metaflow_hera.embedded.keeping import Keeping
@@ -282,6 +283,7 @@ class Pods:
         try:
             pod = json.loads(row.pod or "{}")
             what = process(pod, folder, self._base, self._cache)
+            write_files(what)
             self._keeping.start(row.number, folder, what)
         except Exception as fault:  # whatever a manifest holds ends its own pod, never the loop
             yield self._not_started(row, fault if isinstance(fault, CannotStart) else _as_start_error(fault))

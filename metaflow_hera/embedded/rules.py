@@ -22,6 +22,7 @@ from .checks import (
     outputs_of,
     parameter_name_error,
 )
+from .controller.execution import pod_container
 from .controller.items import FAN_FIELDS
 from .expressions.depends import Depends, invalid_result
 from .expressions.gojson import any_string
@@ -117,6 +118,8 @@ class Validator:
         self.done.add(name)
         if template.get("dag") is not None:
             self._dag(template, scope)
+        elif template.get("steps") is not None:
+            self._steps(template, scope)
         else:
             self._leaf(template, scope)
         self._outputs(template, scope)
@@ -135,7 +138,7 @@ class Validator:
         scope |= {"inputs.parameters." + parameter["name"] for parameter in parameters}
         if parameters:
             scope.add("inputs.parameters")
-        if template.get("container") is not None:
+        if pod_container(template) is not None:
             scope.add("pod.name")
         if template.get("retryStrategy") is not None or self.spec.get("retryStrategy") is not None:
             scope |= {"retries"} | {
@@ -160,8 +163,9 @@ class Validator:
         # Without a strategy Argo leaves the tag as it is.
         if missing is not None and missing != "retries":
             raise Broken(f"templates.{name}: failed to resolve {{{{{missing}}}}}")
-        if template.get("container") is not None and not template["container"].get("image"):
-            raise Broken(f"templates.{name}.container.image may not be empty")
+        for kind in ("container", "script"):
+            if template.get(kind) is not None and not template[kind].get("image"):
+                raise Broken(f"templates.{name}.{kind}.image may not be empty")
         deadline = template.get("activeDeadlineSeconds")
         if deadline is not None and not is_count(deadline):
             raise Broken(
@@ -197,10 +201,13 @@ class Validator:
                 if count
                 else f"valueFrom type unspecified. choose one of: {kinds}, expression"
             )
-        if template.get("container") is not None and not source.get("path"):
-            raise Broken(f"{path}.path must be specified for Container templates")
-        if template.get("dag") is not None and not (source.get("parameter") or source.get("expression")):
-            raise Broken(f"{path}.parameter or expression must be specified for DAG templates")
+        for kind in ("container", "script"):
+            if template.get(kind) is not None and not source.get("path"):
+                raise Broken(f"{path}.path must be specified for {kind.capitalize()} templates")
+        for kind, words in (("dag", "DAG"), ("steps", "Steps")):
+            given = source.get("parameter") or source.get("expression")
+            if template.get(kind) is not None and not given:
+                raise Broken(f"{path}.parameter or expression must be specified for {words} templates")
 
     # DAGs.
 
@@ -309,6 +316,48 @@ class Validator:
         check_values(f"{place}.arguments.", parameters)
         arguments = {parameter["name"]: "" for parameter in parameters}
         self._within(place, lambda: self._template(task["template"], arguments))
+
+    def _steps(self, template: JSON, scope: set[str]) -> None:
+        """validateSteps: what a step may refer to grows from step to step."""
+        name = template["name"]
+        if template.get("activeDeadlineSeconds") is not None:
+            raise Broken(f"templates.{name}.activeDeadlineSeconds is only valid for leaf templates")
+        seen: set[str] = set()
+        for index, group in enumerate(template["steps"]):
+            if not isinstance(group, list):
+                raise Broken(f"templates.{name}.steps[{index}] must be a list of steps")
+            for step in group:
+                self._step(name, f"templates.{name}.steps[{index}]", step, seen, scope)
+
+    def _step(self, template: str, place: str, step: JSON, seen: set[str], scope: set[str]) -> None:
+        name = step.get("name") or ""
+        if not name:
+            raise Broken(f"{place}.name is required")
+        if name in seen:
+            raise Broken(f"{place}.name '{name}' is not unique")
+        error = field_name_error(name)
+        if error:
+            raise Broken(f"{place}.name '{name}' is invalid: {error}")
+        seen.add(name)
+        place = f"{place}.{name}"
+        scope.add(f"steps.{name}.status")
+        items = self._items(step, place)
+        parameters = (step.get("arguments") or {}).get("parameters") or []
+        check_names(f"{place}.arguments.parameters", parameters, parameter_name_error)
+        check_values(f"{place}.arguments.", parameters)
+        called = self._within(place, lambda: self._called(step))
+
+        def known(tag: str) -> bool:
+            return tag == "steps.name" or tag in items or (tag.startswith("item.") and "item.*" in items)
+
+        missing = first_unresolved(step, scope, known)
+        if missing is not None and missing != "retries":
+            raise Broken(f"templates.{template}.steps failed to resolve {{{{{missing}}}}}")
+        scope |= outputs_of(called, f"steps.{name}")
+        if step.get("withItems") or step.get("withParam"):
+            scope.add(f"steps.{name}.outputs.parameters")
+        arguments = {parameter["name"]: "" for parameter in parameters}
+        self._within(place, lambda: self._template(step["template"], arguments))
 
     def _items(self, task: JSON, place: str) -> set[str]:
         if sum(bool(task.get(field)) for field in FAN_FIELDS) > 1:

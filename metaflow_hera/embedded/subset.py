@@ -42,6 +42,34 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_CONTAINER = Shape(
+    {
+        "args": "",
+        "command": "",
+        "env": "[env]",
+        "image": "",
+        "name": "",
+        "resources": "resources",
+        "terminationMessagePath": "",
+        "volumeMounts": "[volumeMount]",
+        "workingDir": "",
+    },
+    {
+        "imagePullPolicy": _IMAGE,
+        "ports": _NETWORK,
+        "resizePolicy": _PLACEMENT,
+        "securityContext": _IDENTITY,
+        "stdin": _STREAMS,
+        "stdinOnce": _STREAMS,
+        "terminationMessagePolicy": _STREAMS,
+        "tty": _STREAMS,
+    },
+    _words(
+        "envFrom lifecycle livenessProbe readinessProbe restartPolicy restartPolicyRules startupProbe "
+        "volumeDevices"
+    ),
+)
+
 SHAPES: dict[str, Shape] = {
     "spec": Shape(
         {
@@ -96,6 +124,8 @@ SHAPES: dict[str, Shape] = {
             "outputs": "outputs",
             "parallelism": "",
             "retryStrategy": "retryStrategy",
+            "script": "script",
+            "steps": "[[step]]",
             "suspend": "suspend",
             "volumes": "[volume]",
         },
@@ -114,37 +144,12 @@ SHAPES: dict[str, Shape] = {
         },
         _words(
             "archiveLocation containerSet daemon data executor failFast hostAliases http initContainers "
-            "memoize metrics pendingTimeout plugin podSpecPatch resource resourceClaims script sidecars "
-            "steps synchronization timeout"
+            "memoize metrics pendingTimeout plugin podSpecPatch resource resourceClaims sidecars "
+            "synchronization timeout"
         ),
     ),
-    "container": Shape(
-        {
-            "args": "",
-            "command": "",
-            "env": "[env]",
-            "image": "",
-            "name": "",
-            "resources": "resources",
-            "terminationMessagePath": "",
-            "volumeMounts": "[volumeMount]",
-            "workingDir": "",
-        },
-        {
-            "imagePullPolicy": _IMAGE,
-            "ports": _NETWORK,
-            "resizePolicy": _PLACEMENT,
-            "securityContext": _IDENTITY,
-            "stdin": _STREAMS,
-            "stdinOnce": _STREAMS,
-            "terminationMessagePolicy": _STREAMS,
-            "tty": _STREAMS,
-        },
-        _words(
-            "envFrom lifecycle livenessProbe readinessProbe restartPolicy restartPolicyRules startupProbe "
-            "volumeDevices"
-        ),
-    ),
+    "container": _CONTAINER,
+    "script": _CONTAINER._replace(works={**_CONTAINER.works, "source": ""}),
     "resources": Shape({"limits": ""}, {"requests": _SCHEDULER}, _words("claims")),
     "volumeMount": Shape(
         {"mountPath": "", "name": ""},
@@ -183,14 +188,33 @@ SHAPES: dict[str, Shape] = {
         {},
         _words("hooks inline onExit templateRef"),
     ),
+    "step": Shape(
+        {
+            "arguments": "arguments",
+            "continueOn": "continueOn",
+            "name": "",
+            "template": "",
+            "when": "",
+            "withItems": "",
+            "withParam": "",
+            "withSequence": "sequence",
+        },
+        {},
+        _words("hooks inline onExit templateRef"),
+    ),
     "continueOn": Shape({"error": "", "failed": ""}, {}, frozenset()),
     "sequence": Shape({"count": "", "end": "", "format": "", "start": ""}, {}, frozenset()),
     "suspend": Shape({"duration": ""}, {}, frozenset()),
     "arguments": Shape({"parameters": "[parameter]"}, {}, _words("artifacts")),
     "inputs": Shape({"parameters": "[parameter]"}, {}, _words("artifacts")),
-    "outputs": Shape({"parameters": "[parameter]"}, {}, _words("artifacts result exitCode")),
+    "outputs": Shape({"parameters": "[output]"}, {}, _words("artifacts result exitCode")),
     "parameter": Shape(
         {"default": "", "name": "", "value": "", "valueFrom": "valueFrom"},
+        {"description": "words for people", "enum": "choices that a form offers"},
+        _words("globalName"),
+    ),
+    "output": Shape(
+        {"default": "", "name": "", "value": "", "valueFrom": "outputSource"},
         {"description": "words for people", "enum": "choices that a form offers"},
         _words("globalName"),
     ),
@@ -198,6 +222,11 @@ SHAPES: dict[str, Shape] = {
         {"default": "", "parameter": "", "path": ""},
         {},
         _words("configMapKeyRef event expression jqFilter jsonPath supplied"),
+    ),
+    "outputSource": Shape(
+        {"default": "", "expression": "", "parameter": "", "path": ""},
+        {},
+        _words("configMapKeyRef event jqFilter jsonPath supplied"),
     ),
     "retryStrategy": Shape(
         {"backoff": "backoff", "expression": "", "limit": "", "retryPolicy": ""},

@@ -80,11 +80,14 @@ def _normal_template(template: JSON) -> JSON:
     normal = dict(template)
     for field in ("inputs", "outputs", "metadata"):
         normal[field] = normal.get(field) or {}
-    if "container" in normal:
-        normal["container"] = {"name": "", "resources": {}, **normal["container"]}
+    for kind in ("container", "script"):
+        if kind in normal:
+            normal[kind] = {"name": "", "resources": {}, **normal[kind]}
     if "dag" in normal:
         tasks = [{"arguments": {}, **task} for task in normal["dag"].get("tasks") or ()]
         normal["dag"] = {**normal["dag"], "tasks": tasks}
+    if "steps" in normal:
+        normal["steps"] = [[{"arguments": {}, **step} for step in group] for group in normal["steps"]]
     return normal
 
 
@@ -134,16 +137,20 @@ def _refuse(own: JSON, whole: JSON) -> None:
     for spec in (own, whole) if whole is not own else (own,):
         for path in not_implemented(spec, "spec", "spec"):
             raise Broken(f"{path} is not implemented by the embedded Argo")
-    defaults = (whole.get("templateDefaults") or {}).get("container") or {}
+    common = whole.get("templateDefaults") or {}
     for template in whole.get("templates") or ():
         place = f"templates.{template['name']}"
-        container = template.get("container")
-        if container is not None and not {**defaults, **container}.get("command"):
-            raise Broken(f"{place}.container.command is required: the embedded Argo looks into no image")
-        _check_limits({**defaults, **(container or {})}, f"{place}.container.resources.limits")
+        for kind in ("container", "script"):
+            merged = {**(common.get(kind) or {}), **(template.get(kind) or {})}
+            if template.get(kind) is not None and not merged.get("command"):
+                raise Broken(f"{place}.{kind}.command is required: the embedded Argo looks into no image")
+            _check_limits(merged, f"{place}.{kind}.resources.limits")
         sources = [tag[1:] for tag in tags(template) if tag.startswith("=")]
-        expression = (template.get("retryStrategy") or {}).get("expression")
-        for source in [*sources, *([expression] if expression else [])]:
+        holders = [template.get("retryStrategy") or {}]
+        for parameter in (template.get("outputs") or {}).get("parameters") or ():
+            holders.append(parameter.get("valueFrom") or {})
+        sources += [holder["expression"] for holder in holders if holder.get("expression")]
+        for source in sources:
             try:
                 compile_expression(source)
             except UnsupportedExpression as error:

@@ -97,8 +97,9 @@ def application(services: Services, hub: Hub, token: str, webhook_secret: str, s
     routes += [_route("GET", path, handler, services) for path, handler in page.calls]
     routes += page.routes
     open_path = events.open_path(webhook_secret)
-    for path in (events.WEBHOOK, f"{events.WEBHOOK}/{{namespace}}", f"{open_path}{{namespace}}"):
-        routes.append(_route("POST", path, events.receive, services))
+    # The guard has compared the secret; as a part of the path it stays out of the log.
+    for path in ("", "/{namespace}", "/{secret}/{namespace}"):
+        routes.append(_route("POST", f"{events.WEBHOOK}{path}", events.receive, services))
     routes.append(Route("/{path:path}", _unknown, methods=[*_METHODS]))
     return Guard(Starlette(routes=routes), token, open_path, session)
 
@@ -128,7 +129,7 @@ def _route(method: str, path: str, handler: Handler, services: Services) -> Rout
         except validation.Invalid as error:
             return json_response({"code": error.code, "message": error.message}, error.status)
         except Exception as error:
-            log.exception("%s %s", request.method, request.url.path)
+            log.exception("%s %s", method, path)
             return ApiError(INTERNAL, f"{type(error).__name__}: {error}").response()
 
     # Starlette adds HEAD to every GET, and answers a wrong method itself: here the last route does.

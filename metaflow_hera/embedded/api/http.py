@@ -25,6 +25,10 @@ OBJECT_LIMIT = 1_572_864
 BODY_LIMIT = 3 * 1024 * 1024
 """Bytes of a request: the limit of Kubernetes' API server."""
 
+DEPTH_LIMIT = 100
+"""How deep the JSON of a body may be nested. An object of Argo's has fewer than thirty levels; what walks
+through one calls itself for each level."""
+
 # gRPC status codes, and the HTTP status that grpc-gateway gives each.
 INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED = 3, 5, 6, 7
 UNIMPLEMENTED, INTERNAL, UNAUTHENTICATED = 12, 13, 16
@@ -107,8 +111,15 @@ async def read_body(request: Request) -> JSON:
             raise ApiError(INVALID_ARGUMENT, f"Request entity too large: limit is {BODY_LIMIT}", status=413)
     if not body.strip():
         return {}
+    return parse_body(body)
+
+
+def parse_body(body: bytes) -> JSON:
+    """The JSON object in these bytes. Raises ApiError, whatever they are."""
     try:
-        value = json.loads(body)
+        value = json.loads(body, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ApiError(INVALID_ARGUMENT, "exceeded max depth") from error
     except UnicodeDecodeError as error:
         raise ApiError(INVALID_ARGUMENT, f"invalid UTF-8: {error.reason}") from error
     except json.JSONDecodeError as error:
@@ -117,9 +128,31 @@ async def read_body(request: Request) -> JSON:
         early = not rest or error.msg.startswith("Unterminated")
         found = f"invalid character {rest[:1]!r} in the body, at {error.pos}"
         raise ApiError(INVALID_ARGUMENT, "unexpected EOF" if early else found) from error
+    except ValueError as error:  # NaN, or a number with more digits than Python reads
+        raise ApiError(INVALID_ARGUMENT, f"invalid number: {error}") from error
     if not isinstance(value, dict):
         raise ApiError(INVALID_ARGUMENT, "the body must be a JSON object")
+    _check_parts(value)
     return value
+
+
+def _refuse(word: str) -> Any:
+    raise ValueError(word)
+
+
+def _check_parts(value: JSON) -> None:
+    """Refuse a nesting that is too deep, and halves of characters, which no text can be made of."""
+    level: list[Any] = [value]
+    for _ in range(DEPTH_LIMIT):
+        texts = [part for part in level if isinstance(part, str)]
+        parts = [part for part in level if isinstance(part, (dict, list))]
+        texts += [key for part in parts if isinstance(part, dict) for key in part]
+        if any(any("\ud800" <= char <= "\udfff" for char in text) for text in texts if not text.isascii()):
+            raise ApiError(INVALID_ARGUMENT, "invalid UTF-8: a surrogate without its other half")
+        if not parts:
+            return
+        level = [item for part in parts for item in (part.values() if isinstance(part, dict) else part)]
+    raise ApiError(INVALID_ARGUMENT, "exceeded max depth")
 
 
 class Guard:

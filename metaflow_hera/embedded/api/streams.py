@@ -21,7 +21,7 @@ from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, un
 from metaflow_hera.embedded.api.selection import Fields, fill, label_selector, name_selector
 from metaflow_hera.embedded.api.workflows import find
 from metaflow_hera.embedded.engine import Published
-from metaflow_hera.embedded.podfiles import log_file
+from metaflow_hera.embedded.podfiles import open_log
 from metaflow_hera.embedded.reader import Head, PodRow, dump
 
 LOG_POLL = 0.2
@@ -219,7 +219,7 @@ class LogStream:
     def _read(self, pod: PodRow) -> bytes:
         """The next part of a pod's log, in whole lines; the last line of an ended pod may lack its end."""
         try:
-            with open(log_file(self._home, pod), "rb") as file:
+            with open_log(self._home, pod) as file:
                 start = self._places.get(pod.folder)
                 if start is None:
                     start = _tail_start(file, self._tail)

@@ -7,11 +7,12 @@ from typing import Any
 from ..expressions.variables import SubstitutionError
 from ..kubernetes_time import seconds
 from .dag import DagFrame
-from .execution import MAX_DEPTH, TOO_DEEP, Call, CallError, Execution, PodEntry, inputs_of
-from .nodes import ACTIVE, JSON, fulfilled
+from .execution import MAX_DEPTH, TOO_DEEP, Call, CallError, Execution, PodEntry, inputs_of, pod_container
+from .nodes import JSON, fulfilled
 from .parameters import fill, supply
 from .pods import start_pod, watch_pod
 from .retries import RetryFrame, parse_duration
+from .steps import StepsFrame
 
 
 def execute(run: Execution, call: Call) -> JSON | None:
@@ -25,7 +26,7 @@ def execute(run: Execution, call: Call) -> JSON | None:
         return node
     if call.depth >= MAX_DEPTH:
         return _fail(run, call, node, TOO_DEEP)
-    if is_blocked(run, call, node):
+    if run.is_blocked(call, node):
         return None
     try:
         template = _filled(run, call)
@@ -41,7 +42,9 @@ def execute(run: Execution, call: Call) -> JSON | None:
 def launch(run: Execution, call: Call, template: JSON, node: JSON | None) -> JSON:
     """Start what a filled template is, whatever its retries."""
     if template.get("dag") is not None:
-        return _launch_dag(run, call, template, node)
+        return _launch_group(run, call, template, node, "DAG", DagFrame)
+    if template.get("steps") is not None:
+        return _launch_group(run, call, template, node, "Steps", StepsFrame)
     if template.get("suspend") is not None:
         return _suspend(run, call, template, node)
     if node is not None:
@@ -50,27 +53,14 @@ def launch(run: Execution, call: Call, template: JSON, node: JSON | None) -> JSO
     return start_pod(run, call, template)
 
 
-def is_blocked(run: Execution, call: Call, node: JSON | None) -> bool:
-    """Whether a limit holds a call back (checkParallelism)."""
-    if node is not None and node["phase"] in ACTIVE:
-        return False
-    if run.is_full():
-        return True
-    if call.boundary is None:
-        return False
-    template = run.template(call.boundary["templateName"])
-    limit = template.get("parallelism") if template else None
-    return limit is not None and run.nodes.active_children[call.boundary["id"]] >= limit
-
-
 def _filled(run: Execution, call: Call) -> JSON:
     template = run.template(call.template)
     if template is None:
         raise SubstitutionError(f"template {call.template} not found in workflow template")
     local = {"node.name": call.name}
     if call.task:
-        local["tasks.name"] = call.task
-    if template.get("container") is not None and _retry_strategy(run, template) is None:
+        local[f"{call.kind}.name"] = call.task
+    if pod_container(template) is not None and _retry_strategy(run, template) is None:
         local["pod.name"] = run.pod_name(call.name, call.template)
     values = run.globals.values
     return fill(supply(template, call.arguments), lambda tag: local.get(tag) or values.get(tag))
@@ -88,10 +78,17 @@ def _fail(run: Execution, call: Call, node: JSON | None, message: str) -> JSON:
     return node
 
 
-def _launch_dag(run: Execution, call: Call, template: JSON, node: JSON | None) -> JSON:
+def _launch_group(
+    run: Execution,
+    call: Call,
+    template: JSON,
+    node: JSON | None,
+    kind: str,
+    make: type[DagFrame] | type[StepsFrame],
+) -> JSON:
     if node is None:
-        node = run.create(call, "DAG", "Running", inputs=inputs_of(template))
-    frame = DagFrame(run, call, template, node)
+        node = run.create(call, kind, "Running", inputs=inputs_of(template))
+    frame = make(run, call, template, node)
     run.frames[node["id"]] = frame
     run.stir(frame)
     return node
@@ -104,7 +101,13 @@ def _suspend(run: Execution, call: Call, template: JSON, node: JSON | None) -> J
     duration: Any = template["suspend"].get("duration")
     if duration:
         key = node["id"]
-        run.at(seconds(node["startedAt"]) + parse_duration(str(duration)), lambda: resume_node(run, key))
+        try:
+            wait = parse_duration(str(duration))
+        except ValueError as error:
+            del run.suspended[key]
+            _fail(run, call, node, str(error))
+            raise CallError(str(error)) from error
+        run.at(seconds(node["startedAt"]) + wait, lambda: resume_node(run, key))
     return node
 
 

@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..expressions.depends import evaluate
-from ..expressions.gojson import any_string
 from ..expressions.language import ExpressionError
-from ..expressions.variables import MissingVariable, SubstitutionError, substitute
+from ..expressions.variables import MissingVariable, SubstitutionError
 from ..expressions.when import WhenError, should_execute
 from .execution import Call, CallError, Execution, Path, arguments_of
-from .groups import Fan, check_items
-from .items import FAN_FIELDS, ItemsError, read_items
+from .groups import Fan, is_fan, items_of
+from .items import ItemsError
 from .nodes import JSON, fulfilled
 from .outcome import collect_outputs, dag_phase
 from .plan import Task
-from .scope import TaskScope
+from .scope import ABSENT, TaskScope, resolve_references, task_value
 
 OMITTED = "omitted: depends condition not met"
 
@@ -123,9 +122,9 @@ class DagFrame:
 
     def _go_on(self) -> None:
         """Finish fans that are over, and try again what a limit held back, in Argo's order."""
-        for rank in sorted(self.due):
+        due, self.due = self.due, set()
+        for rank in sorted(due):
             self._advance(rank)
-        self.due.clear()
         while self.waiting and self._has_room():
             rank = heapq.heappop(self.waiting)
             if rank in self.blocked:
@@ -156,9 +155,9 @@ class DagFrame:
             return
         try:
             resolved = self._resolve(task)
-            is_fan = any(resolved.get(key) is not None for key in FAN_FIELDS)
-            execute = is_fan or should_execute(resolved.get("when", ""))
-            items = self._items(task, resolved) if is_fan else None
+            expands = is_fan(self.tasks[task.name])
+            execute = expands or should_execute(resolved.get("when", ""))
+            items = items_of(resolved, self._scope(task).resolve) if expands else None
         except MissingVariable:
             # Argo tries again for ever: the task never starts, and the DAG stays Running.
             return
@@ -209,29 +208,8 @@ class DagFrame:
         }
 
     def _resolve(self, task: Task) -> JSON:
-        """The task with its tags replaced (resolveDependencyReferences)."""
-        body = self.tasks[task.name]
-        scope = self._scope(task)
-        parameters = (body.get("arguments") or {}).get("parameters")
-        if parameters:
-            kept = [p for p in parameters if not self._dropped(body, p, scope)]
-            if len(kept) < len(parameters):
-                body = {**body, "arguments": {**body["arguments"], "parameters": kept}}
-        resolved: JSON = substitute(body, scope.resolve)
-        return resolved
-
-    def _dropped(self, body: JSON, parameter: JSON, scope: TaskScope) -> bool:
-        """Whether an argument is an absent output for which the template's input has a default."""
-        value = any_string(parameter.get("value"))
-        if value is None or not value.startswith("{{") or not scope.is_absent(value):
-            return False
-        template = self.run.template(body.get("template", "")) or {}
-        inputs = (template.get("inputs") or {}).get("parameters") or ()
-        return any(
-            each["name"] == parameter["name"]
-            and (each.get("value") is not None or each.get("default") is not None)
-            for each in inputs
-        )
+        """The task with its tags replaced."""
+        return resolve_references(self.run, self.tasks[task.name], self._scope(task))
 
     def _scope(self, task: Task) -> TaskScope:
         def ancestor(name: str) -> JSON | None:
@@ -241,16 +219,6 @@ class DagFrame:
             return self._task_node(rank)
 
         return TaskScope(self.run, ancestor)
-
-    def _items(self, task: Task, resolved: JSON) -> list[Any]:
-        try:
-            items = read_items(resolved)
-        except ItemsError:
-            if not should_execute(resolved.get("when", "")):
-                return []
-            raise
-        check_items(resolved, items, self._scope(task).resolve)
-        return items
 
     def _fan_out(self, task: Task, resolved: JSON, items: list[Any], node: JSON | None) -> None:
         if not items:
@@ -271,7 +239,7 @@ class DagFrame:
         except CallError as error:
             node = self.run.nodes.find(call.name)
             assert node is not None
-            self.run.nodes.mark(node, "Error", f"task '{call.name}' errored: {error}")
+            self.run.nodes.mark(node, "Error", call.complaint(str(error)))
         if node is None:
             self.blocked[rank] = call
             heapq.heappush(self.waiting, rank)
@@ -321,18 +289,28 @@ class DagFrame:
 
     def _assess(self) -> None:
         """See whether the DAG is over, and as what."""
-        stopped = self.run.shutdown and not (self.run.shutdown == "Stop" and self.call.on_exit)
+        # Argo fails every DAG at once then, also one of the exit handler, whose first pods still run.
+        stopped = bool(self.run.shutdown)
         if not stopped and (self.open or self.blocked):
             return
         phase = "Failed" if stopped else dag_phase(self.run, self.node, self.plan, self.template, self.tasks)
         if phase == "Running":
             return
         if phase == "Succeeded":
-            missing = collect_outputs(self.run, self.node, self.plan, self.template)
+            missing = collect_outputs(self.node, self.template, self._value)
             if missing is not None:
-                self._close("Error", missing)
+                self._close("Error", self.call.complaint(missing))
                 return
         self._finish(phase)
+
+    def _value(self, tag: str) -> str | None:
+        """The value of a tag for the outputs of the whole."""
+        if not tag.startswith("tasks."):
+            return self.run.globals.resolve(tag)
+        name, _, rest = tag[len("tasks.") :].partition(".")
+        node = self.run.nodes.find(f"{self.node['name']}.{name}") if name in self.plan.rank else None
+        value = None if node is None else task_value(self.run, node, rest, retried=False)
+        return None if value is ABSENT else value
 
     def _finish(self, phase: str) -> None:
         outbound: list[str] = []
@@ -347,8 +325,6 @@ class DagFrame:
         self._close(phase, None)
 
     def _close(self, phase: str, message: str | None) -> None:
-        if message is not None and self.call.boundary is not None:
-            message = f"task '{self.node['name']}' errored: {message}"
         self.run.nodes.mark(self.node, phase, message)
         self.run.forget(self, self.node)
         self.call.owner.ended(self.call.key, self.node)

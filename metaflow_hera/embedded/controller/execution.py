@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..expressions.gojson import any_string
+from ..expressions.gojson import any_string, dumps
 from ..expressions.variables import substitute
 from ..kubernetes_time import seconds
 from .ids import pod_name
 from .messages import Action
-from .nodes import JSON, NodeTable
+from .nodes import ACTIVE, JSON, NodeTable, fulfilled
 from .parameters import Globals
 from .plan import Plan, make_plan
 
@@ -24,6 +25,15 @@ TOO_DEEP = (
 )
 
 Path = tuple[int, ...]
+
+# {{tasks.NAME.outputs.result}}, and the same in an expression, where a name may be in brackets.
+_RESULT_REF = re.compile(r"(?:tasks|steps)(?:\.([-\w]+)|\[(?:'|\\\")([-\w]+)(?:'|\\\")\])\.outputs\.result\b")
+
+
+def pod_container(template: JSON) -> JSON | None:
+    """The container of a template that makes a pod: a container's or a script's (IsPodType)."""
+    container: JSON | None = template.get("container")
+    return container if container is not None else template.get("script")
 
 
 class CallError(Exception):
@@ -44,6 +54,7 @@ class Frame(Protocol):
     """A node at work that starts others: a DAG, or the attempts of a retry."""
 
     path: Path
+    call: Call
 
     def step(self) -> None:
         """Do what can be done now."""
@@ -69,6 +80,14 @@ class Call:
     flag: JSON | None = None
     # Until when a pod may be active, in seconds since the epoch: a retry's backoff.maxDuration.
     deadline: float | None = None
+    # What the caller's `tasks` are called.
+    kind: str = "tasks"
+
+    def complaint(self, reason: str) -> str:
+        """What the caller puts on the node of a call that could not be executed; a step has no words."""
+        if self.boundary is None or self.kind == "steps":
+            return reason
+        return f"task '{self.name}' errored: {reason}"
 
 
 @dataclass(slots=True)
@@ -108,6 +127,7 @@ class Execution:
         }
         self._prepared: dict[str, JSON] = {}
         self._plans: dict[tuple[str, str], Plan] = {}
+        self._result_refs: dict[str, frozenset[str]] = {}
         self._dirty: list[tuple[int, Path, int]] = []
         self._queued: dict[int, Frame] = {}
         self._full: dict[Path, Frame] = {}
@@ -161,6 +181,19 @@ class Execution:
             prepared = self._prepared[name] = substitute(merged, self.globals.resolve)
         return prepared
 
+    def result_refs(self, template: str) -> frozenset[str]:
+        """The tasks or steps whose standard output a template refers to (hasOutputResultRef)."""
+        if template not in self._result_refs:
+            text = dumps(self._templates.get(template))
+            found = (match.group(1) or match.group(2) for match in _RESULT_REF.finditer(text))
+            self._result_refs[template] = frozenset(found)
+        return self._result_refs[template]
+
+    def refresh_labels(self) -> None:
+        """Take up the labels and annotations that the workflow has by now."""
+        if self.globals.read_labels(self.workflow["metadata"], self.spec):
+            self._prepared.clear()
+
     def plan(self, template: JSON) -> Plan:
         """The plan of a filled DAG template."""
         target = template["dag"].get("target") or ""
@@ -190,11 +223,33 @@ class Execution:
                 frame = self._full.pop(min(self._full))
                 self.stir(frame)
             _, _, key = heapq.heappop(self._dirty)
-            self._queued.pop(key).step()
+            frame = self._queued.pop(key)
+            if not self.is_left_behind(frame.call.boundary):
+                frame.step()
+
+    def is_left_behind(self, boundary: JSON | None) -> bool:
+        """Whether a template around is over, as after a stop, so that Argo comes here no more."""
+        while boundary is not None:
+            if fulfilled(boundary):
+                return True
+            boundary = self.nodes.by_id.get(boundary.get("boundaryID", ""))
+        return False
 
     def is_full(self) -> bool:
         """Whether the workflow has as many pods as its parallelism allows."""
         return self.parallelism is not None and self.nodes.active_pods >= self.parallelism
+
+    def is_blocked(self, call: Call, node: JSON | None) -> bool:
+        """Whether a limit holds a call back (checkParallelism)."""
+        if node is not None and node["phase"] in ACTIVE:
+            return False
+        if self.is_full():
+            return True
+        if call.boundary is None:
+            return False
+        template = self.template(call.boundary["templateName"])
+        limit = template.get("parallelism") if template else None
+        return limit is not None and self.nodes.active_children[call.boundary["id"]] >= limit
 
     def wait_for_room(self, frame: Frame) -> None:
         """Stir a frame when the workflow's parallelism lets it go on."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..expressions.variables import MissingVariable, Resolve, substitute, tags
 from ..expressions.when import WhenError, should_execute
 from .execution import Call, CallError
-from .items import item_name, item_values, without_items
+from .items import FAN_FIELDS, ItemsError, item_name, item_values, read_items, without_items
 from .nodes import JSON, UNSUCCESSFUL, fulfilled
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ class Fan:
             if not self._start(self.next):
                 return False
             self.next += 1
-        if self.left or self.dag.run.held:
+        if self.left:
+            return False
+        if self.dag.run.held:  # to be looked at again when the workflow goes on
+            self.dag.due.add(self.rank)
             return False
         self._finish()
         return True
@@ -71,7 +74,8 @@ class Fan:
         if node is not None and fulfilled(node):
             self.left -= 1
             return True
-        task = expand(self.task, item, self.scope, self.lenient)
+        own = item_name(self.task["name"], index, item)
+        task = {**expand(self.task, item, self.scope, self.lenient), "name": own}
         call = self.dag.call_of(task, name, self, index, (self.rank, index))
         if node is None:
             run.nodes.link(self.node, name, at=self._place(index))
@@ -93,7 +97,7 @@ class Fan:
         except CallError as error:
             failed = run.nodes.find(name)
             assert failed is not None
-            run.nodes.mark(failed, "Error", f"task '{name}' errored: {error}")
+            run.nodes.mark(failed, "Error", call.complaint(str(error)))
             self.left -= 1
             return True
         if node is None:
@@ -105,6 +109,26 @@ class Fan:
     def _place(self, index: int) -> int | None:
         """Where among the children the item belongs: a retried workflow has gaps."""
         return index if index < len(self.node.get("children", ())) - 1 else None
+
+
+def is_fan(task: JSON) -> bool:
+    """Whether a task of a template is a fan: an empty list makes none, one from a reference does."""
+    return any(task.get(key) for key in FAN_FIELDS)
+
+
+def items_of(task: JSON, scope: Resolve) -> list[Any]:
+    """The items of a fan whose references are replaced (expandTask, expandStep).
+
+    Raises ItemsError for what is no list, unless the task would not run, and SubstitutionError.
+    """
+    try:
+        items = read_items(task)
+    except ItemsError:
+        if not should_execute(task.get("when", "")):
+            return []
+        raise
+    check_items(task, items, scope)
+    return items
 
 
 def never_runs(task: JSON) -> bool:

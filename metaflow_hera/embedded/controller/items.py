@@ -25,9 +25,9 @@ def read_items(task: JSON) -> list[Any]:
     """The items of a task whose variables are replaced (expandTask in dag.go). Raises ItemsError."""
     if task.get("withItems"):
         return [loads(dumps(item)) for item in task["withItems"]]
-    if task.get("withParam"):
-        return _read_param(task["withParam"])
-    return _sequence(task["withSequence"])
+    if task.get("withSequence"):
+        return _sequence(task["withSequence"])
+    return _read_param(task["withParam"])
 
 
 def _read_param(text: str) -> list[Any]:

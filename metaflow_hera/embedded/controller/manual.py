@@ -15,7 +15,8 @@ JSON = dict[str, Any]
 
 _PREFIX = "workflows.argoproj.io/"
 _OWN_LABELS = frozenset({"completed", "phase", "workflow-archiving-status", "creator", "creator-email"})
-_GROUPS = frozenset({"DAG", "TaskGroup", "Retry"})
+_FANS = frozenset({"TaskGroup", "StepGroup"})
+_GROUPS = _FANS | {"DAG", "Steps"}
 
 
 class CannotRetry(ManifestError):
@@ -41,8 +42,7 @@ def retry(workflow: JSON, parameters: Sequence[str], now: float) -> JSON:
     _reopen(fresh, now)
     override(fresh, parameters)
     nodes: dict[str, JSON] = fresh["status"]["nodes"]
-    gone = _deleted(nodes, workflow["metadata"]["name"])
-    reset = _reset(nodes, gone)
+    gone, reset = _plan(nodes, workflow["metadata"]["name"], bool(parameters))
     for key in gone:
         del nodes[key]
     for key, node in nodes.items():
@@ -102,35 +102,98 @@ def override(workflow: JSON, parameters: Sequence[str]) -> None:
         arguments["parameters"] = kept
 
 
-def _deleted(nodes: dict[str, JSON], workflow: str) -> set[str]:
-    parents = _parents(nodes)
-    roots: list[str] = []
-    for key, node in nodes.items():
-        if node["phase"] in UNSUCCESSFUL and node["type"] == "Pod":
-            start = parents[key][0] if (node.get("nodeFlag") or {}).get("retried") else key
-            if not _has_success_after(nodes, start):
-                roots.append(key)
-    for key in list(roots):
-        roots += _siblings(nodes, parents, key)
-    gone = _reach(nodes, roots)
+def _plan(nodes: dict[str, JSON], workflow: str, overridden: bool) -> tuple[set[str], set[str]]:
+    """The nodes to delete and those to set back to Running (FormulateRetryWorkflow).
+
+    With parameters of the workflow `overridden`, groups on the way make their items anew, those that
+    succeeded too.
+    """
+    above = _parent_of(nodes)
+    failed = _failed(nodes)
+    gone: set[str] = set()
+    reset: set[str] = set()
+    for key in _from_the_root(nodes, workflow):
+        if key in failed and key not in gone:
+            gone |= _reach(nodes, [key])
+            reset |= _reset_path(nodes, above, key)
+    if overridden:
+        for key in reset - gone:
+            if nodes[key]["type"] in _FANS:
+                gone |= _reach(nodes, [key]) - {key}
     exit_prefix = workflow + ".onExit"
     gone |= {key for key, node in nodes.items() if node["name"].startswith(exit_prefix)}
-    return gone
+    return gone, reset - gone
 
 
-def _siblings(nodes: dict[str, JSON], parents: dict[str, list[str]], key: str) -> list[str]:
-    """The other pods of a fan whose pod failed: Argo runs them all again, those that succeeded too."""
-    groups = [nodes[parent] for parent in parents.get(key, ()) if nodes[parent]["type"] == "TaskGroup"]
-    found = [child for group in groups for child in group["children"] if child in nodes]
-    return [child for child in found if nodes[child]["type"] == "Pod"]
-
-
-def _parents(nodes: dict[str, JSON]) -> dict[str, list[str]]:
-    parents: dict[str, list[str]] = {}
+def _failed(nodes: dict[str, JSON]) -> set[str]:
+    """The pods that failed, unless something after them, or a later attempt, succeeded."""
+    retry_of = {
+        child: key
+        for key, node in nodes.items()
+        if node["type"] == "Retry"
+        for child in node.get("children", ())
+    }
+    found: set[str] = set()
     for key, node in nodes.items():
-        for child in node.get("children", ()):
-            parents.setdefault(child, []).append(key)
-    return parents
+        if node["phase"] in UNSUCCESSFUL and node["type"] == "Pod":
+            retried = (node.get("nodeFlag") or {}).get("retried")
+            start = retry_of.get(key, key) if retried else key
+            if not _has_success_after(nodes, start):
+                found.add(key)
+    return found
+
+
+def _parent_of(nodes: dict[str, JSON]) -> dict[str, str]:
+    """One parent a node: of several the last in the order of ids, as newWorkflowsDag has it."""
+    return {child: key for key in sorted(nodes) for child in nodes[key].get("children", ())}
+
+
+def _from_the_root(nodes: dict[str, JSON], workflow: str) -> list[str]:
+    """The nodes below the root, breadth first (dagSortedNodes)."""
+    found = dict.fromkeys([workflow] if workflow in nodes else [])
+    queue = list(found)
+    for key in queue:
+        for child in nodes[key].get("children", ()):
+            if child in nodes and child not in found:
+                found[child] = None
+                queue.append(child)
+    return queue
+
+
+def _reset_path(nodes: dict[str, JSON], above: dict[str, str], start: str) -> set[str]:
+    """What lies on the way from a node to the root: groups, failed retries, boundaries (resetPath)."""
+    reset: set[str] = set()
+    key: str | None = start
+    while key is not None:
+        node = nodes[key]
+        if node["type"] in _GROUPS:
+            reset.add(key)
+            key = _reset_boundaries(nodes, above, key, reset)
+        else:
+            if node["type"] == "Retry" and node["phase"] in UNSUCCESSFUL:
+                reset.add(key)
+            key = above.get(key)
+    return reset
+
+
+def _reset_boundaries(nodes: dict[str, JSON], above: dict[str, str], key: str, reset: set[str]) -> str | None:
+    """Reset the DAGs around a group, and the groups and retries that they hang on (resetBoundaries)."""
+    current = key
+    while True:
+        parent = above.get(current)
+        if parent is not None and nodes[parent]["type"] == "Retry":
+            reset.add(parent)
+            current, parent = parent, above.get(parent)
+        if parent is not None and nodes[parent]["type"] in _FANS:
+            reset.add(parent)
+        boundary = nodes[current].get("boundaryID")
+        if boundary is None:
+            return parent
+        while current != boundary:
+            if current not in above:
+                raise CannotRetry("was seeking node but ran out of nodes to explore")
+            current = above[current]
+        reset.add(current)
 
 
 def _reach(nodes: dict[str, JSON], start: Iterable[str]) -> set[str]:
@@ -146,22 +209,6 @@ def _reach(nodes: dict[str, JSON], start: Iterable[str]) -> set[str]:
 
 def _has_success_after(nodes: dict[str, JSON], key: str) -> bool:
     return any(nodes[each]["phase"] == "Succeeded" for each in _reach(nodes, [key]) - {key})
-
-
-def _reset(nodes: dict[str, JSON], gone: set[str]) -> set[str]:
-    """Everything that lies around what is gone: groups, retries, and the DAGs they are in."""
-    parents = _parents(nodes)
-    reset: set[str] = set()
-    stack = list(gone)
-    while stack:
-        node = nodes[stack.pop()]
-        around = [node["boundaryID"]] if node.get("boundaryID") else []
-        around += [key for key in parents.get(node["id"], ()) if nodes[key]["type"] in ("TaskGroup", "Retry")]
-        for key in around:
-            if key not in reset and key not in gone and nodes[key]["type"] in _GROUPS:
-                reset.add(key)
-                stack.append(key)
-    return reset
 
 
 def _restart(node: JSON, now: float) -> None:

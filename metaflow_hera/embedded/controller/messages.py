@@ -9,6 +9,10 @@ from typing import Any
 JSON = dict[str, Any]
 
 
+RESULT = "outputs.result"
+"""The key of a pod's standard output among its outputs; no parameter can be called so."""
+
+
 # Events: what happened outside since the last call.
 
 
@@ -63,14 +67,16 @@ Event = PodRunning | PodEnded | Shutdown | Suspend | Resume
 class CreatePod:
     """Start the pod of a node.
 
-    `template` is the container template with every variable replaced. `deadline_seconds` is how
-    long the pod may be active, counted from its start, or None.
+    `template` is the container or script template with every variable replaced. `deadline_seconds` is
+    how long the pod may be active, counted from its start, or None. `result` asks for its standard
+    output, which PodEnded then has among the outputs as RESULT.
     """
 
     node_id: str
     pod_name: str
     template: JSON
     deadline_seconds: float | None
+    result: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import Any
 
@@ -13,6 +14,8 @@ JSON = dict[str, Any]
 
 FULFILLED = frozenset({"Succeeded", "Failed", "Error", "Skipped", "Omitted"})
 UNSUCCESSFUL = frozenset({"Failed", "Error"})
+# What a name begins with after that of the template around it (stepsOrDagSeparator in operator.go).
+_SEPARATOR = re.compile(r"^(\[\d+\])?\.")
 ACTIVE = frozenset({"Pending", "Running"})
 
 
@@ -78,7 +81,7 @@ class NodeTable:
         """Make a node (initializeNode in operator.go). Its parents must have been linked before."""
         display = name
         if boundary is not None:
-            display = name[len(boundary["name"]) :].removeprefix(".")
+            display = _SEPARATOR.sub("", name[len(boundary["name"]) :])
         now = timestamp(self.now)
         key = node_id(self.workflow_name, name)
         node: JSON = {
@@ -86,7 +89,7 @@ class NodeTable:
             "name": name,
             "displayName": display,
             "type": kind,
-            "templateName": template,
+            **({"templateName": template} if template else {}),
             "templateScope": scope,
             "phase": phase,
             "startedAt": now,
@@ -141,7 +144,9 @@ class NodeTable:
         key = node_id(self.workflow_name, child)
         children = parent.setdefault("children", [])
         # The items of a group come in turn: only the last can be there already, having had to wait.
-        if key in (children[-1:] if parent["type"] == "TaskGroup" and at is None else children):
+        if key in (
+            children[-1:] if parent["type"] in ("TaskGroup", "StepGroup") and at is None else children
+        ):
             return
         if at is None:
             children.append(key)
@@ -159,7 +164,7 @@ class NodeTable:
                     self.running_pods += sign
             elif node.get("taskResultSynced") is False:
                 self.unsynced += sign
-        if phase in ACTIVE and kind in ("Pod", "DAG"):
+        if phase in ACTIVE and kind in ("Pod", "DAG", "Steps"):
             boundary = node.get("boundaryID")
             if boundary is not None:
                 self.active_children[boundary] += sign
@@ -175,7 +180,7 @@ class NodeTable:
                 stack.extend(self.by_id[child] for child in reversed(children) if child in self.by_id)
             elif kind == "Retry" and children:
                 found.append(children[-1])
-            elif kind in ("DAG", "Retry"):
+            elif kind in ("DAG", "Steps", "Retry"):
                 stack.extend(self.by_id[key] for key in reversed(current.get("outboundNodes", [])))
             else:
                 found.append(current["id"])

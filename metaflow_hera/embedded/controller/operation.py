@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ..expressions.gojson import any_string
+from ..expressions.gojson import any_string, dump_structs
 from ..kubernetes_time import seconds, timestamp
 from .calls import execute, launch, resume_node
 from .execution import Call, CallError, Execution
@@ -30,6 +30,7 @@ class Operation:
         self.workflow = workflow
         self._run = Execution(workflow, execute, launch)
         self._begun = False
+        self._is_new = True
         self._error: str | None = None
         self._watched: set[str] = set()
 
@@ -47,6 +48,10 @@ class Operation:
         run.nodes.now = now
         before = self._summary()
         first = self._mark_running()
+        if not first and self._is_new:
+            # What Argo's controller wrote in its first turn is among the labels in the later ones.
+            self._is_new = False
+            run.refresh_labels()
         if not first and not self._begun:
             self._begin()
         self._take_in(events, first)
@@ -194,7 +199,7 @@ class Operation:
             self._end("Error", self._error or "")
             return
         phase = _outcome_of(root)
-        if root["type"] == "DAG" and phase == "Error" and root.get("message"):
+        if root["type"] in ("DAG", "Steps") and phase == "Error" and root.get("message"):
             self._end("Error", f"error in entry template execution: {root['message']}")
             return
         exit_node = self._exit_handler(phase)
@@ -205,7 +210,8 @@ class Operation:
             return
         if exit_node is None and run.spec.get("onExit") and run.may_start(True):
             return
-        if run.nodes.unsynced:
+        # The pods that a stopped exit handler began, and results that are still to come (markWorkflowPhase).
+        if run.nodes.unsynced or run.nodes.active_pods:
             return
         message = root.get("message", "")
         if phase in UNSUCCESSFUL and run.shutdown:
@@ -250,10 +256,10 @@ class Operation:
             for node in self._run.nodes.by_id.values()
             if node["phase"] in UNSUCCESSFUL
         ]
-        # Quoted once more, so that the quotes survive being put into a template.
-        values["workflow.failures"] = json.dumps(
-            json.dumps(failures, separators=(",", ":"), ensure_ascii=False), ensure_ascii=False
-        )
+        # A nil slice where nothing failed; quoted once more, so that the quotes survive being put into a
+        # template.
+        text = dump_structs(failures) if failures else "null"
+        values["workflow.failures"] = json.dumps(text, ensure_ascii=False)
 
     def _end(self, phase: str, message: str) -> None:
         run, status = self._run, self.workflow["status"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ..expressions.gojson import any_string
+from ..expressions.language import ExpressionError, compile_expression, format_value
 from .execution import Execution
 from .nodes import FULFILLED, JSON, UNSUCCESSFUL
 from .plan import Plan
-from .scope import ABSENT, task_value
 
 
 def dag_phase(run: Execution, dag: JSON, plan: Plan, template: JSON, tasks: Mapping[str, JSON]) -> str:
@@ -22,14 +22,15 @@ def dag_phase(run: Execution, dag: JSON, plan: Plan, template: JSON, tasks: Mapp
             result = "Running"
             if not fail_fast:
                 break
-        elif phase in UNSUCCESSFUL and not _continues(tasks[plan.tasks[rank].name], phase):
+        elif phase in UNSUCCESSFUL and not continues(tasks[plan.tasks[rank].name], phase):
             result = phase
             if fail_fast:
                 break
     return result
 
 
-def _continues(task: JSON, phase: str) -> bool:
+def continues(task: JSON, phase: str) -> bool:
+    """Whether a task's `continueOn` makes nothing of its failure (ContinuesOn)."""
     on = task.get("continueOn") or {}
     return bool(on.get("failed") if phase == "Failed" else on.get("error"))
 
@@ -64,8 +65,11 @@ def _target_phases(run: Execution, dag: JSON, plan: Plan) -> dict[int, str]:
     return phases
 
 
-def collect_outputs(run: Execution, dag: JSON, plan: Plan, template: JSON) -> str | None:
-    """Set the outputs of a DAG that succeeded; the complaint when one cannot be had."""
+def collect_outputs(node: JSON, template: JSON, value_of: Callable[[str], str | None]) -> str | None:
+    """Set the outputs of a DAG or of steps that succeeded; the complaint when one cannot be had.
+
+    `value_of` gives the value of a tag (getTemplateOutputsFromScope in operator.go).
+    """
     declared = (template.get("outputs") or {}).get("parameters")
     if not declared:
         return None
@@ -73,20 +77,28 @@ def collect_outputs(run: Execution, dag: JSON, plan: Plan, template: JSON) -> st
     for parameter in declared:
         source = parameter.get("valueFrom") or {}
         tag = (source.get("parameter") or "").removeprefix("{{").removesuffix("}}").strip()
-        value = any_string(parameter.get("value")) or _value(run, dag, plan, tag)
+        value, missing = any_string(parameter.get("value")), f'Unable to resolve: "{tag}"'
+        if source.get("expression"):
+            try:
+                value = _evaluate(source["expression"], value_of)
+            except ExpressionError as error:
+                missing = str(error)
+        elif not value:
+            value = value_of(tag)
         if value is None:
             value = any_string(source.get("default"))
         if value is None:
-            return f'Unable to resolve: "{tag}"'
+            return missing
         outputs.append({**{k: v for k, v in parameter.items() if k != "valueFrom"}, "value": value})
-    dag["outputs"] = {"parameters": outputs}
+    node["outputs"] = {"parameters": outputs}
     return None
 
 
-def _value(run: Execution, dag: JSON, plan: Plan, tag: str) -> str | None:
-    if not tag.startswith("tasks."):
-        return run.globals.resolve(tag)
-    name, _, rest = tag[len("tasks.") :].partition(".")
-    node = run.nodes.find(f"{dag['name']}.{name}") if name in plan.rank else None
-    value = None if node is None else task_value(run, node, rest)
-    return None if value is ABSENT else value
+def _evaluate(expression: str, value_of: Callable[[str], str | None]) -> str:
+    """The value of an output's `expression` (resolveParameter in scope.go); what is not there is nil."""
+
+    def lookup(path: Sequence[str]) -> str | None:
+        return value_of(".".join(path))
+
+    value = compile_expression(expression)(lookup)
+    return value if isinstance(value, str) else format_value(value)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from ..expressions.gojson import any_string, dumps
+from ..expressions.gojson import any_string, dump_structs, dumps
 from ..expressions.variables import Resolve, SubstitutionError, substitute
 
 JSON = dict[str, Any]
@@ -23,17 +23,23 @@ class Globals:
         self.values: dict[str, str] = {}
         self._set_names(metadata, spec)
         parameters = (spec.get("arguments") or {}).get("parameters") or []
-        self._put_list("parameters", dumps(parameters))
+        self._put_list("parameters", dump_structs([_struct(parameter) for parameter in parameters]))
         for parameter in parameters:
             value = any_string(parameter.get("value"))
             if value is not None:
                 self.values["workflow.parameters." + parameter["name"]] = value
+        self.read_labels(metadata, spec)
+
+    def read_labels(self, metadata: JSON, spec: JSON) -> bool:
+        """Set `workflow.labels.*` and `workflow.annotations.*`; whether any of them is new."""
+        before = dict(self.values)
         extra = spec.get("workflowMetadata") or {}
         for kind in ("labels", "annotations"):
             own = metadata.get(kind) or {}
             self._put_list(kind, dumps(own) if own else "null")
             for key, value in {**own, **(extra.get(kind) or {})}.items():
                 self.values[f"workflow.{kind}.{key}"] = value
+        return self.values != before
 
     def _set_names(self, metadata: JSON, spec: JSON) -> None:
         created = metadata.get("creationTimestamp") or ""
@@ -65,6 +71,16 @@ class Globals:
     def resolve(self, tag: str) -> str | None:
         """The value of a tag, or None."""
         return self.values.get(tag)
+
+
+def _struct(parameter: JSON) -> JSON:
+    """A parameter with its fields in the order of Argo's type, and its values as text."""
+    shown: JSON = {}
+    for field in ("name", "default", "value", "valueFrom", "globalName", "enum", "description"):
+        value = parameter.get(field)
+        if value is not None and (value != "" or field in ("default", "value")):
+            shown[field] = any_string(value) if field in ("default", "value") else value
+    return shown
 
 
 def supply(template: JSON, arguments: Mapping[str, str]) -> JSON:
@@ -102,7 +118,8 @@ def fill(template: JSON, resolve: Resolve) -> JSON:
 
     def lookup(tag: str) -> str | None:
         if tag == "inputs.parameters":
-            return dumps((template.get("inputs") or {}).get("parameters") or [])
+            parameters = (template.get("inputs") or {}).get("parameters") or []
+            return dump_structs([_struct(parameter) for parameter in parameters])
         return inputs.get(tag)
 
     filled: JSON = substitute(template, lookup)

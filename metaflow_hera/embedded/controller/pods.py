@@ -6,7 +6,7 @@ from typing import Any
 
 from ..expressions.gojson import any_string
 from .execution import Call, Execution, PodEntry, inputs_of
-from .messages import CreatePod, KillPod, PodEnded, PodRunning
+from .messages import RESULT, CreatePod, KillPod, PodEnded, PodRunning
 from .nodes import FULFILLED, JSON, fulfilled
 
 PAST_DEADLINE = "Pod was active on the node longer than the specified deadline"
@@ -25,8 +25,16 @@ def start_pod(run: Execution, call: Call, template: JSON) -> JSON:
         return node
     watch_pod(run, call, template, node)
     name = run.pod_name(call.name, call.template)
-    run.actions.append(CreatePod(node["id"], name, template, limit))
+    run.actions.append(CreatePod(node["id"], name, template, limit, _wants_result(run, call)))
     return node
+
+
+def _wants_result(run: Execution, call: Call) -> bool:
+    """Whether the template around refers to the standard output of this task (includeScriptOutput)."""
+    if call.boundary is None:
+        return False
+    name = call.name.partition("(")[0].rpartition(".")[2]
+    return name in run.result_refs(call.boundary["templateName"])
 
 
 def watch_pod(run: Execution, call: Call, template: JSON, node: JSON) -> None:
@@ -63,38 +71,55 @@ def pod_ended(run: Execution, event: PodEnded) -> None:
         return
     if node["phase"] in FULFILLED:
         _late_results(run, node, event)
+        around = run.nodes.by_id.get(node.get("boundaryID", ""))
+        if entry is not None and not run.is_left_behind(around):
+            entry.owner.ended(entry.key, node)
         return
-    if entry is None:
-        return
+    declared = _declared(run, node) if entry is None else entry.outputs
+    if _assess(run, node, declared, event) and entry is not None:
+        entry.owner.ended(entry.key, node)
+
+
+def _assess(run: Execution, node: JSON, declared: list[JSON], event: PodEnded) -> bool:
+    """Set what became of a pod; whether its node is over."""
     if event.exit_code is None:
         run.nodes.mark(node, "Error", event.message or "pod deleted")
-        entry.owner.ended(entry.key, node)
-        return
-    reported = _reported(entry.outputs, event)
+        return True
+    reported = _reported(declared, event)
     outputs: dict[str, Any] = {"parameters": reported} if reported else {}
+    if RESULT in event.outputs:
+        outputs["result"] = event.outputs[RESULT]
     outputs["exitCode"] = str(event.exit_code)
     node["outputs"] = outputs
     if event.past_deadline:
         run.nodes.mark(node, "Failed", PAST_DEADLINE)
     elif event.exit_code:
         run.nodes.mark(node, "Failed", event.message or f"main: Error (exit code {event.exit_code})")
-    elif entry.outputs and reported is None:
+    elif declared and reported is None:
         # Argo waits for outputs that were declared, and these never come: the node stays Running.
         run.nodes.touch(node)
-        return
+        return False
     else:
         run.nodes.mark(node, "Succeeded", "")
-    entry.owner.ended(entry.key, node)
+    return True
+
+
+def _declared(run: Execution, node: JSON) -> list[JSON]:
+    """The outputs that the template of a node declares."""
+    template = run.template(node["templateName"]) or {}
+    return (template.get("outputs") or {}).get("parameters") or []
 
 
 def _late_results(run: Execution, node: JSON, event: PodEnded) -> None:
     """What a pod that was failed from outside still reports: its outputs, but no exit code."""
     if fulfilled(node):
         return
-    template = run.template(node["templateName"]) or {}
-    reported = _reported((template.get("outputs") or {}).get("parameters") or [], event)
-    if reported:
-        node["outputs"] = {"parameters": reported}
+    reported = _reported(_declared(run, node), event)
+    outputs: JSON = {"parameters": reported} if reported else {}
+    if RESULT in event.outputs:
+        outputs["result"] = event.outputs[RESULT]
+    if outputs:
+        node["outputs"] = outputs
     run.nodes.mark(node, node["phase"])
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from ..expressions.gojson import any_string
 from ..expressions.language import ExpressionError, Missing, compile_expression, format_float
 from ..expressions.variables import SubstitutionError
 from ..kubernetes_time import seconds
-from .execution import Call, Execution, inputs_of
+from .execution import Call, Execution, inputs_of, pod_container
 from .nodes import FULFILLED, JSON, UNSUCCESSFUL, fulfilled
 from .parameters import fill
 
@@ -24,11 +25,11 @@ _TRANSIENT = re.compile(
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of a duration: `90`, `1m30s`, `2h` (ParseStringToDuration). Raises ValueError."""
+    """Seconds of a duration: `90`, `1m30s`, `2h` (ParseStringToDuration). Raises ValueError in Go's words."""
     if re.fullmatch(r"[+-]?\d+", text):
         return float(text)
     if not re.fullmatch(f"(?:{_DURATION.pattern})+", text):
-        raise ValueError(f'time: invalid duration "{text}"')
+        raise ValueError(f'unable to parse {text} as a duration: time: invalid duration "{text}"')
     total = 0.0
     for part in _DURATION.findall(text):
         digits = re.match(r"[\d.]+", part)
@@ -53,7 +54,7 @@ def humanize(duration: float) -> str:
 class RetryFrame:
     """The attempts of one node. `template` is filled but for what differs between attempts."""
 
-    __slots__ = ("call", "deadline", "node", "path", "run", "strategy", "template", "waiting")
+    __slots__ = ("call", "deadline", "node", "path", "run", "started", "strategy", "template", "waiting")
 
     def __init__(self, run: Execution, call: Call, template: JSON, strategy: JSON, node: JSON) -> None:
         self.run = run
@@ -64,6 +65,7 @@ class RetryFrame:
         self.path = (*call.path, 0)
         self.deadline: float | None = None
         self.waiting = False
+        self.started = False
 
     @classmethod
     def start(cls, run: Execution, call: Call, template: JSON, strategy: JSON, node: JSON | None) -> JSON:
@@ -75,6 +77,8 @@ class RetryFrame:
                 node["nodeFlag"]["retried"] = True
         frame = run.frames[node["id"]] = cls(run, call, template, strategy, node)
         frame.step()
+        # From here on the owner is told of the end; one that came at once it sees itself.
+        frame.started = True
         return node
 
     def attempts(self) -> list[JSON]:
@@ -101,7 +105,7 @@ class RetryFrame:
             try:
                 verdict = self._judge(attempts, last)
             except (ValueError, ExpressionError, Missing) as error:
-                verdict = ("Error", str(error))
+                verdict = ("Error", self.call.complaint(str(error)))
             if verdict is not None:
                 self._finish(last, *verdict)
                 return
@@ -117,7 +121,8 @@ class RetryFrame:
             self.node["outputs"] = last["outputs"]
         self.run.nodes.mark(self.node, phase, message)
         self.run.forget(self, self.node)
-        self.call.owner.ended(self.call.key, self.node)
+        if self.started:
+            self.call.owner.ended(self.call.key, self.node)
 
     def _judge(self, attempts: list[JSON], last: JSON) -> tuple[str, str | None] | None:
         """The phase and message to end with, or None to go on; sets `waiting` for a backoff."""
@@ -128,7 +133,8 @@ class RetryFrame:
         if run.shutdown:
             return phase, f"Stopped with strategy '{run.shutdown}'"
         if run.deadline is not None and run.now > run.deadline:
-            return phase, "retry exceeded workflow deadline"
+            moment = datetime.fromtimestamp(run.deadline, timezone.utc)
+            return phase, f"retry exceeded workflow deadline {moment:%Y-%m-%d %H:%M:%S} +0000 UTC"
         backoff = self.strategy.get("backoff")
         if backoff:
             message = self._back_off(backoff, attempts, last)
@@ -212,7 +218,7 @@ class RetryFrame:
         run, call = self.run, self.call
         name = f"{call.name}({number})"
         local = {"retries": str(number), **_last_retry(before[-1] if before else None, "0")}
-        if self.template.get("container") is not None:
+        if pod_container(self.template) is not None:
             local["pod.name"] = run.pod_name(name, call.template)
         attempt = Call(
             name,

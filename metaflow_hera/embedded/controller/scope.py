@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ..expressions.gojson import GoJSONError, Number, any_string, dumps, loads
-from ..expressions.variables import MissingVariable, SubstitutionError
+from ..expressions.variables import MissingVariable, SubstitutionError, substitute
 from .execution import Execution
 from .nodes import JSON
 
 ABSENT = object()
 
 
-def task_value(run: Execution, node: JSON, rest: str) -> Any:
+def task_value(run: Execution, node: JSON, rest: str, *, retried: bool = True) -> Any:
     """The value of `tasks.NAME.REST`: a string, None for none, or ABSENT.
 
-    ABSENT is an output that a skipped task does not have and has no default for.
+    ABSENT is an output that a skipped task does not have and has no default for. Without `retried` the
+    items of a fan that have retries count for nothing: Argo's executeDAG looks at the children of the
+    group only, and processAggregateNodeOutputs leaves out nodes of type Retry.
     """
     if node["type"] == "TaskGroup":
-        return _aggregate(run, node, rest)
+        return _aggregate(run, node, rest, retried)
     template_name = node["templateName"]
     if node["type"] == "Retry":
         attempts = [key for key in node.get("children", ()) if key in run.nodes.by_id]
@@ -26,6 +29,8 @@ def task_value(run: Execution, node: JSON, rest: str) -> Any:
             node = run.nodes.by_id[attempts[-1]]
     if rest.startswith("outputs.parameters."):
         return _output(run, node, template_name, rest[len("outputs.parameters.") :])
+    if rest == "outputs.result":
+        return (node.get("outputs") or {}).get("result")
     if rest == "exitCode":
         return (node.get("outputs") or {}).get("exitCode")
     fields = {"status": "phase", "id": "id", "startedAt": "startedAt", "finishedAt": "finishedAt"}
@@ -45,19 +50,16 @@ def _output(run: Execution, node: JSON, template_name: str, name: str) -> Any:
     return None
 
 
-def _aggregate(run: Execution, group: JSON, rest: str) -> str | None:
+def _aggregate(run: Execution, group: JSON, rest: str, retried: bool) -> str | None:
     """The outputs of a fan as a JSON list, in the order of its items (processAggregateNodeOutputs)."""
     if rest == "outputs.result":
-        return "[]"
+        return _results(run, group, retried)
     if rest != "outputs.parameters" and not rest.startswith("outputs.parameters."):
         return None
     wanted = rest[len("outputs.parameters.") :]
     values: list[str] = []
     maps: list[dict[str, str]] = []
-    for key in group.get("children", ()):
-        node = run.nodes.by_id.get(key)
-        if node is None or node["phase"] != "Succeeded":
-            continue
+    for node in _succeeded(run, group, retried):
         parameters = (node.get("outputs") or {}).get("parameters") or ()
         if not wanted and parameters:
             maps.append({p["name"]: any_string(p.get("value")) or "" for p in parameters})
@@ -67,6 +69,26 @@ def _aggregate(run: Execution, group: JSON, rest: str) -> str | None:
     if not values:
         return None
     return dumps(_parsed(values) or values)
+
+
+def _results(run: Execution, group: JSON, retried: bool) -> str:
+    """The standard outputs of a fan; one that is no JSON counts as text."""
+    items: list[Any] = []
+    for node in _succeeded(run, group, retried):
+        result = (node.get("outputs") or {}).get("result")
+        if result is not None:
+            try:
+                items.append(loads(result))
+            except GoJSONError:
+                items.append(result)
+    return dumps(items)
+
+
+def _succeeded(run: Execution, group: JSON, retried: bool) -> Iterator[JSON]:
+    for key in group.get("children", ()):
+        node = run.nodes.by_id.get(key)
+        if node is not None and node["phase"] == "Succeeded" and (retried or node["type"] != "Retry"):
+            yield node
 
 
 def _parsed(values: list[str]) -> list[Any] | None:
@@ -93,19 +115,20 @@ def _floats(value: Any) -> Any:
 
 
 class TaskScope:
-    """Resolves the tags of one task of a DAG."""
+    """Resolves the tags of one task of a DAG, or of a step."""
 
-    __slots__ = ("_ancestors", "_run")
+    __slots__ = ("_ancestors", "_prefix", "_run")
 
-    def __init__(self, run: Execution, ancestors: Any) -> None:
+    def __init__(self, run: Execution, ancestors: Any, prefix: str = "tasks.") -> None:
         """`ancestors` gives the node of an ancestor by the task's name, or None for another task."""
         self._run = run
         self._ancestors = ancestors
+        self._prefix = prefix
 
     def look_up(self, tag: str) -> Any:
         """The value of a tag, None, or ABSENT."""
-        if tag.startswith("tasks."):
-            name, _, rest = tag[len("tasks.") :].partition(".")
+        if tag.startswith(self._prefix):
+            name, _, rest = tag[len(self._prefix) :].partition(".")
             node = self._ancestors(name)
             return None if node is None else task_value(self._run, node, rest)
         return self._run.globals.resolve(tag)
@@ -116,6 +139,8 @@ class TaskScope:
         Raises MissingVariable for a task's value that is not there, SubstitutionError for one that
         never will be.
         """
+        if tag == f"{self._prefix}name":  # the template that is called knows it
+            return None
         value = self.look_up(tag)
         if value is ABSENT:
             raise SubstitutionError(
@@ -132,3 +157,31 @@ class TaskScope:
         if not (text.startswith("{{") and text.endswith("}}")) or "{{" in text[2:-2]:
             return False
         return self.look_up(text[2:-2].strip()) is ABSENT
+
+
+def resolve_references(run: Execution, body: JSON, scope: TaskScope) -> JSON:
+    """A task or step with its tags replaced (resolveDependencyReferences, resolveReferences).
+
+    Raises SubstitutionError, or MissingVariable for a value that is not there.
+    """
+    parameters = (body.get("arguments") or {}).get("parameters")
+    if parameters:
+        kept = [p for p in parameters if not _dropped(run, body, p, scope)]
+        if len(kept) < len(parameters):
+            body = {**body, "arguments": {**body["arguments"], "parameters": kept}}
+    resolved: JSON = substitute(body, scope.resolve)
+    return resolved
+
+
+def _dropped(run: Execution, body: JSON, parameter: JSON, scope: TaskScope) -> bool:
+    """Whether an argument is an absent output for which the template's input has a default."""
+    value = any_string(parameter.get("value"))
+    if value is None or not value.startswith("{{") or not scope.is_absent(value):
+        return False
+    template = run.template(body.get("template", "")) or {}
+    inputs = (template.get("inputs") or {}).get("parameters") or ()
+    return any(
+        each["name"] == parameter["name"]
+        and (each.get("value") is not None or each.get("default") is not None)
+        for each in inputs
+    )

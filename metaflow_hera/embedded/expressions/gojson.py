@@ -46,6 +46,14 @@ def dumps(value: Any) -> str:
     return json.dumps(value)
 
 
+def dump_structs(values: list[dict[str, Any]]) -> str:
+    """Write a list of Go structs, whose fields keep their order."""
+    texts = (
+        "{" + ",".join(f'"{key}":{dumps(item)}' for key, item in value.items()) + "}" for value in values
+    )
+    return "[" + ",".join(texts) + "]"
+
+
 def any_string(value: Any) -> str | None:
     """What Argo's AnyString holds after reading a value of any JSON type; None where there is none."""
     if value is None or isinstance(value, str):

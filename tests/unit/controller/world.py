@@ -18,6 +18,7 @@ from typing import Any
 
 from metaflow_hera.embedded.controller import Operation
 from metaflow_hera.embedded.controller.messages import (
+    RESULT,
     Advance,
     CreatePod,
     Event,
@@ -117,18 +118,18 @@ class World:
     def _create(self, action: CreatePod) -> None:
         self._dead.discard(action.node_id)
         self._tell(self.now, PodRunning(action.node_id))
-        code, outputs, slept = self._execute(action.template)
+        code, outputs, slept = self._execute(action.template, action.result)
         limit = action.deadline_seconds
         if limit is not None and slept > limit:
             self._tell(self.now + limit, PodEnded(action.node_id, 143, {}, "", past_deadline=True))
         else:
             self._tell(self.now + slept, PodEnded(action.node_id, code, outputs))
 
-    def _execute(self, template: JSON) -> tuple[int, dict[str, str], float]:
+    def _execute(self, template: JSON, result: bool) -> tuple[int, dict[str, str], float]:
         self._pods += 1
         folder = self.folder / f"pod{self._pods}"
         folder.mkdir()
-        container = template["container"]
+        container = template.get("container") or template["script"]
         paths = {
             parameter["name"]: parameter["valueFrom"]["path"]
             for parameter in (template.get("outputs") or {}).get("parameters") or ()
@@ -146,12 +147,18 @@ class World:
             moved(expand(text, environment))
             for text in [*container.get("command", []), *(container.get("args") or [])]
         ]
+        if template.get("script"):
+            (folder / "source").write_text(moved(container["source"]))
+            arguments.append(str(folder / "source"))
         slept = folder / "slept"
         environment |= {"PATH": f"{self._sleep}:{os.environ['PATH']}", "SLEPT": str(slept)}
-        code = subprocess.run(arguments, env=environment, cwd=folder, check=False).returncode
+        ran = subprocess.run(arguments, env=environment, cwd=folder, check=False, stdout=subprocess.PIPE)
+        code = ran.returncode
         outputs = {
             name: Path(moved(path)).read_text() for name, path in paths.items() if Path(moved(path)).exists()
         }
+        if result:
+            outputs[RESULT] = ran.stdout.decode().removesuffix("\n")
         time = sum(map(float, slept.read_text().split())) if slept.exists() else 0.0
         return (128 - code if code < 0 else code), outputs, time
 
