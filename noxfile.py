@@ -78,6 +78,15 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def screenshot(session: nox.Session) -> None:
+    """Make docs/page.png anew, of a real run in a real browser. It needs chromium and chromium-driver."""
+    session.install("-e", ".[dev]")
+    env = {name: value for name, value in _environment(session).items() if name == "METAFLOW_USER"}
+    env["PAGE_SCREENSHOT"] = str(Path("docs/page.png").absolute())
+    session.run("pytest", "tests/acceptance/test_browser.py", "-k", "screenshot", env=env)
+
+
+@nox.session
 def differential(session: nox.Session) -> None:
     """Random flows, run by Metaflow and by mfhera, and compared. `-- --seeds 200-299` names others."""
     session.install("-e", ".[dev]")

@@ -10,7 +10,7 @@ import difflib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hera import workflows
@@ -24,6 +24,8 @@ from metaflow_hera.argo.target import resolve_target
 from metaflow_hera.cells import notebook_shell, script_of
 from metaflow_hera.deployment import CreateOptions, remove
 from metaflow_hera.errors import RunFailed, UsageError
+from metaflow_hera.logs import Line, Wanted, lines
+from metaflow_hera.logs import follow as follow_lines
 from metaflow_hera.metaflow_api.client import client_run
 from metaflow_hera.metaflow_api.kubernetes import IN_POD
 from metaflow_hera.translation.template import Companion, Translation
@@ -277,6 +279,26 @@ class Run:
     def resume(self, authorize: str | None = None) -> None:
         """Let it go on. Raises UsageError if it is not this user's."""
         self._act("resume", authorize)
+
+    def retry(self, authorize: str | None = None) -> None:
+        """Let it go on from where it failed. Raises UsageError if it has not failed."""
+        control.retry(self._client, self.id, authorize)
+
+    def resubmit(self, authorize: str | None = None) -> Run:
+        """Start a new run with its parameters. Raises UsageError if it is not this user's."""
+        return Run(control.resubmit(self._client, self.id, authorize).run_id, self._client)
+
+    def logs(self, place: str | None = None, *, follow: bool = False) -> Iterator[Line]:
+        """What its tasks printed, of all or of `STEP` or `STEP/TASK`; with `follow` until it ends.
+
+        Raises UsageError where there is no such place.
+        """
+        wanted = Wanted.parse(self.pathspec, place)
+        return follow_lines(self._client, wanted) if follow else lines(self._client, wanted)
+
+    def stop(self, authorize: str | None = None) -> None:
+        """End it; its exit hooks still run. Raises UsageError if it is not this user's."""
+        self._act("stop", authorize)
 
     def terminate(self, authorize: str | None = None) -> None:
         """End it and its tasks at once. Raises UsageError if it is not this user's."""

@@ -3,34 +3,130 @@
 from __future__ import annotations
 
 from metaflow_hera.argo import runs
-from metaflow_hera.argo.client import ArgoClient
+from metaflow_hera.argo.client import JSON, ArgoClient
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.tokens import check_access
 from metaflow_hera.errors import UsageError
+from metaflow_hera.graph.tasks import TaskKey, parse_path
+from metaflow_hera.graph.values import CODE_PARAMETER
+from metaflow_hera.metaflow_api.datastore import MAX_ATTEMPTS
 from metaflow_hera.metaflow_api.flows import LoadedFlow
+from metaflow_hera.metaflow_api.tasklogs import StoredLogs
 from metaflow_hera.metaflow_api.users import user
+from metaflow_hera.new_code import new_code_parameter
 from metaflow_hera.translation.names import token_prefix
+
+FEW = 10
+"""How many failed tasks are asked about before a retry: each question reads the datastore."""
 
 
 def act(
     client: ArgoClient, run: str, action: str, authorize: str | None, flow: LoadedFlow | None = None
 ) -> Run:
-    """Suspend, resume or terminate a run, as `action` says, and return the run as it was before.
+    """Suspend, resume, stop or terminate a run, as `action` says, and return the run as it was before.
 
     Raises UsageError if it is not this user's, or has ended, or is not a run of the `flow` that is given;
     ArgoNotFound if there is none.
     """
-    found = runs.get(client, run, steps=False)
+    found = _own(client, run, authorize, flow, steps=False)
+    if found.ended:
+        raise UsageError(f"{found.run_id} has ended as {found.phase}: there is nothing to {action}.")
+    calls = {
+        "suspend": client.suspend,
+        "resume": client.resume,
+        "stop": client.stop,
+        "terminate": client.terminate,
+    }
+    calls[action](found.workflow)
+    return found
+
+
+def retry(
+    client: ArgoClient,
+    run: str,
+    authorize: str | None,
+    flow: LoadedFlow | None = None,
+    new_code: LoadedFlow | None = None,
+) -> Run:
+    """Let a failed run go on from where it failed, and return it as it was before.
+
+    With `new_code` what is still to run runs from that. Raises UsageError if it has not failed, or cannot
+    go on, or for what `act` does.
+    """
+    found = _own(client, run, authorize, flow or new_code, steps=True)
+    if found.succeeded:
+        raise UsageError(
+            f"{found.run_id} has succeeded, there is nothing to retry: mfhera resubmit {found.run_id} runs "
+            "it once more."
+        )
+    if not found.ended:
+        raise UsageError(
+            f"{found.run_id} has not ended: retry it when it has, or end it first with mfhera terminate "
+            f"{found.run_id}."
+        )
+    _check_attempts(found)
+    code = () if new_code is None else (new_code_parameter(client.workflow(found.workflow), new_code),)
+    client.retry(found.workflow, code)
+    return found
+
+
+def resubmit(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFlow | None = None) -> Run:
+    """Start a new run with the parameters of another, and return the new one.
+
+    Raises UsageError if it is not this user's, or what `act` does.
+    """
+    found = _own(client, run, authorize, flow, steps=False)
+    # A retry may have given it other code, which is of no use to what is deployed now.
+    given = _parameters(client.workflow(found.workflow, "spec.arguments"))
+    code: tuple[str, ...] = ()
+    if CODE_PARAMETER in given:
+        code = (f"{CODE_PARAMETER}={_parameters(client.template(found.deployment))[CODE_PARAMETER]}",)
+    return runs.resubmit(client, found, code)
+
+
+def _parameters(found: JSON) -> dict[str, str]:
+    """The arguments in the spec of a workflow or a template."""
+    arguments = (found.get("spec") or {}).get("arguments") or {}
+    return {each["name"]: each.get("value", "") for each in arguments.get("parameters") or ()}
+
+
+def delete(client: ArgoClient, run: str, authorize: str | None) -> Run:
+    """Remove a run from Argo, and return it as it was; its results stay in the datastore.
+
+    Raises UsageError if it has not ended, or is not this user's.
+    """
+    found = _own(client, run, authorize, None, steps=False)
+    if not found.ended:
+        raise UsageError(
+            f"{found.run_id} has not ended: end it first with mfhera terminate {found.run_id}, then "
+            "delete it."
+        )
+    client.delete_workflow(found.workflow)
+    return found
+
+
+def _own(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFlow | None, *, steps: bool) -> Run:
+    """A run that this user may act on. Raises UsageError for another's, or one that is not of the flow."""
+    found = runs.get(client, run, steps=steps)
     if flow is not None:
         _check_flow(found, flow)
     project, branch = found.project or (None, None)
     prefix = token_prefix(found.flow, found.deployment, project, branch)
     check_access(found, prefix, user(), authorize)
-    if found.ended:
-        raise UsageError(f"{found.run_id} has ended as {found.phase}: there is nothing to {action}.")
-    calls = {"suspend": client.suspend, "resume": client.resume, "terminate": client.terminate}
-    calls[action](found.workflow)
     return found
+
+
+def _check_attempts(run: Run) -> None:
+    """Raise UsageError for a run with a task that is known to have had all attempts Metaflow allows."""
+    stored = StoredLogs(run.pathspec)
+    failures = [(step.name, failure.path) for step in run.steps for failure in step.failures]
+    for step, path in failures[:FEW]:
+        task = TaskKey(step, parse_path(path))
+        if stored.attempts(task) >= MAX_ATTEMPTS:
+            raise UsageError(
+                f"Task {step}/{task.task_id} has had {MAX_ATTEMPTS} attempts, which is all that Metaflow "
+                f"allows: start a new run with mfhera resubmit {run.run_id}."
+            )
 
 
 def _check_flow(run: Run, flow: LoadedFlow) -> None:

@@ -190,3 +190,22 @@ TRIGGER: tuple[Option, ...] = (
     ),
 )
 """How a run is started. Names that Metaflow does not keep a Parameter from having begin with `hera_`."""
+
+LOGS: tuple[Option, ...] = (
+    (("--follow", "-f"), {"is_flag": True, "help": "Go on with the lines that come, until the run ends."}),
+    (("--stdout",), {"is_flag": True, "help": "Only what was printed to stdout; of tasks that have ended."}),
+    (("--stderr",), {"is_flag": True, "help": "Only what was printed to stderr; of tasks that have ended."}),
+    (("--attempt",), {"type": int, "metavar": "N", "help": "Only this attempt, counted from 0."}),
+    (("--timestamps",), {"is_flag": True, "help": "The time before each line, as far as it is known."}),
+    (("--tail",), {"type": int, "metavar": "N", "help": "Only the last N lines."}),
+)
+"""Which lines `logs` shows, and how."""
+
+WATCH: tuple[Option, ...] = (
+    (("--watch",), {"is_flag": True, "help": "Show the run until it ends."}),
+    (("--wait",), {"is_flag": True, "help": "Wait for the end of the run; exit with 1 if it fails."}),
+)
+"""What to do once a run goes on, or another one has started."""
+RUN_ID_FILE: tuple[Option, ...] = (
+    (("--run-id-file",), {"metavar": "FILE", "help": "Write the new run's id there."}),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 
@@ -20,3 +21,20 @@ def took(duration: timedelta | None) -> str:
 def local_time(moment: datetime | None) -> str:
     """A time in the user's zone."""
     return "-" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def time_since(text: str, now: datetime) -> datetime | None:
+    """The time that a text means: so long before `now` (`30m`, `2h`, `3d`, `1w`), or a date (and time).
+
+    A date without a zone is one of `now`'s zone. None for other texts.
+    """
+    try:
+        if ago := re.fullmatch(r"([0-9]+)([smhdw])", text.strip()):
+            return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)

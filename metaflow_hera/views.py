@@ -35,6 +35,8 @@ MARKS = {
 }
 PLAIN_WIDTH = 200
 """How wide lines may be where there is no terminal, whose width would be guessed."""
+BAR = 20
+"""How wide the bar of a foreach is."""
 MAX_FAILURES = 10
 """How many failed tasks of a step are shown one by one."""
 
@@ -43,9 +45,11 @@ def run_tree(run: Run) -> Group:
     """The tree of a run's steps with their states, as it is now."""
     head = Text(f"{run.pathspec} ", style="bold")
     head.append(run.phase, style=STYLES.get(run.phase, ""))
-    head.append(
-        f"  {took(run.duration(datetime.now(timezone.utc)))}  started {local_time(run.started_at)}", "dim"
-    )
+    if run.suspended and not run.ended:
+        head.append(", suspended", style="yellow")
+    of_about = f" of about {took(run.estimate)}" if run.estimate and not run.ended else ""
+    duration = took(run.duration(datetime.now(timezone.utc)))
+    head.append(f"  {duration}{of_about}  started {local_time(run.started_at)}", "dim")
     root = Tree(head)
     branches = {0: root}
     for step in run.steps:
@@ -61,12 +65,25 @@ def run_tree(run: Run) -> Group:
 def _line(step: StepProgress) -> Text:
     style = STYLES.get(step.phase, "")
     text = Text(f"{MARKS.get(step.phase, '?')} {step.name} ", style=style)
+    whole = max(step.tasks, step.expected or 0)
+    if step.depth and whole > 1 and step.done < whole:
+        text.append(_bar(step, whole))
     text.append(state_of(step), style="default" if step.phases else "dim")
     start, end = parse_time(step.started_at), parse_time(step.finished_at)
     if start is not None:
         ended = end if step.phase in ("Succeeded", "Failed", "Error") else None
         text.append(f"  {took((ended or datetime.now(timezone.utc)) - start)}", style="dim")
     return text
+
+
+def _bar(step: StepProgress, whole: int) -> Text:
+    """How far the tasks of a step inside a foreach are: those that ended well, that failed, all others."""
+    failed = min(BAR, -(-len(step.failures) * BAR // whole))
+    good = min(BAR - failed, (step.done - len(step.failures)) * BAR // whole)
+    bar = Text("━" * good, style="green")
+    bar.append("━" * failed, style="red")
+    bar.append("╌" * (BAR - good - failed) + " ", style="dim")
+    return bar
 
 
 def state_of(step: StepProgress) -> str:

@@ -6,8 +6,10 @@ confirmed is done. So the raw JSON counts here, and Hera's objects are what is s
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
@@ -21,7 +23,10 @@ from hera.workflows.models import (
     LintCronWorkflowRequest,
     SubmitOpts,
     UpdateCronWorkflowRequest,
+    WorkflowResubmitRequest,
     WorkflowResumeRequest,
+    WorkflowRetryRequest,
+    WorkflowStopRequest,
     WorkflowSubmitRequest,
     WorkflowSuspendRequest,
     WorkflowTemplateCreateRequest,
@@ -206,6 +211,48 @@ class ArgoClient:
         """End a workflow and its pods at once."""
         return self._call(lambda: self._service.terminate_workflow(name, WorkflowTerminateRequest(name=name)))
 
+    def stop(self, name: str) -> JSON:
+        """End a workflow and its pods; what it does at its end is still done."""
+        return self._call(lambda: self._service.stop_workflow(name, WorkflowStopRequest(name=name)))
+
+    def retry(self, name: str, parameters: Sequence[str] = ()) -> JSON:
+        """Let a failed workflow go on from where it failed; `parameters` (NAME=VALUE) replace arguments."""
+        request = WorkflowRetryRequest(name=name, parameters=list(parameters) or None)
+        return self._call(lambda: self._service.retry_workflow(name, request))
+
+    def resubmit(self, name: str, parameters: Sequence[str] = ()) -> JSON:
+        """Start a new workflow that is like one that was; `parameters` (NAME=VALUE) replace arguments."""
+        request = WorkflowResubmitRequest(name=name, parameters=list(parameters) or None)
+        return self._call(lambda: self._service.resubmit_workflow(name, request))
+
+    def delete_workflow(self, name: str) -> None:
+        """Forget a workflow; what still runs of it ends."""
+        self._call(lambda: self._service.delete_workflow(name))
+
+    def logs(self, name: str, pod: str | None = None, *, follow: bool = False) -> Iterator[tuple[str, str]]:
+        """The lines that the pods of a workflow wrote, or one of them: the name of the pod, and the line.
+
+        With `follow` it waits for those to come, until the workflow has ended. Raises ArgoUnreachable where
+        nothing came for a while: the same call then begins with the first line again.
+        """
+        # Hera's own call reads a single line: this one is for as many as there are.
+        params = {"logOptions.container": "main", "logOptions.follow": str(follow).lower()}
+        with self._told():
+            answer = self._session.get(
+                f"{self.target.host}api/v1/workflows/{self.target.namespace}/{name}/log",
+                params={**params, "podName": pod} if pod else params,
+                headers={"Authorization": self._service.token},
+                timeout=(CONNECT_SECONDS, LONG_SECONDS),
+                verify=self.target.verify,
+                stream=True,
+            )
+            with answer:
+                if not answer.ok:
+                    raise self._refused(HeraException(answer.reason))
+                for text in answer.iter_lines():
+                    if text:
+                        yield _log_line(text)
+
     def _pages(self, page: Callable[[str | None], object]) -> Iterator[JSON]:
         token: str | None = None
         while True:
@@ -217,8 +264,22 @@ class ArgoClient:
 
     def _call(self, call: Callable[[], object], *, patient: bool = False) -> JSON:
         self._session.patient = patient
-        try:
+        # What Hera could not parse is an answer all the same: the raw one decides.
+        with self._told(), suppress(ValidationError, ValueError, TypeError):
             call()
+        answer = self._session.answer
+        try:
+            if answer is not None and answer.ok and isinstance(found := answer.json(), dict):
+                return found
+        except ValueError:
+            pass
+        raise ArgoError(f"{self.target} does not answer as Argo does: is ARGO_SERVER right?")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tells what goes wrong within as this package's errors."""
+        try:
+            yield
         except HeraException as error:
             raise self._refused(error) from error
         except requests.exceptions.SSLError as error:
@@ -235,18 +296,9 @@ class ArgoClient:
             raise ArgoUnreachable(
                 f"{self.target} cannot be reached ({_root_cause(error)}): {hint}"
             ) from error
-        except (ValidationError, ValueError, TypeError):
-            pass  # Hera could not parse the answer; the raw one below decides
         except requests.exceptions.RequestException as error:
             # The answer broke off, or led round in circles.
             raise ArgoUnreachable(f"{self.target} did not answer to the end: {_root_cause(error)}") from error
-        answer = self._session.answer
-        try:
-            if answer is not None and answer.ok and isinstance(found := answer.json(), dict):
-                return found
-        except ValueError:
-            pass
-        raise ArgoError(f"{self.target} does not answer as Argo does: is ARGO_SERVER right?")
 
     def _refused(self, error: HeraException) -> ArgoError:
         answer = self._session.answer
@@ -262,6 +314,17 @@ class ArgoClient:
             return ArgoUnreachable(f"{self.target} is not there just now ({status}: {message}): try again")
         kind = {404: ArgoNotFound, 409: ArgoConflict}.get(status, ArgoError)
         return kind(f"{self.target} refuses that: {message}")
+
+
+def _log_line(text: bytes) -> tuple[str, str]:
+    """A line of a log as grpc-gateway streams it. Raises ArgoError for the error that may come as one."""
+    try:
+        entry = json.loads(text)
+        if "error" in entry:
+            raise ArgoError(f"Argo cannot show the log to its end: {entry['error'].get('message')}")
+        return str(entry["result"].get("podName", "")), str(entry["result"].get("content", ""))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArgoError("The server does not send logs as Argo does: is ARGO_SERVER right?") from error
 
 
 def with_retries(change: Callable[[], JSON], attempts: int = 5) -> JSON:

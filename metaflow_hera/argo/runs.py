@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from hera.workflows.models import SubmitOpts
 
 from metaflow_hera.argo.client import JSON, ArgoClient
-from metaflow_hera.argo.deployments import Deployed
+from metaflow_hera.argo.deployments import SELECTOR, Deployed
 from metaflow_hera.argo.parameters import checked
 from metaflow_hera.argo.progress import StepProgress, progress
 from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
@@ -20,8 +20,12 @@ from metaflow_hera.graph.values import TAGS_PARAMETER, TEMPLATE_LABEL, encode
 
 PREFIX = "argo-"
 ENDED = frozenset({"Succeeded", "Failed", "Error"})
-SUMMARY = "metadata.name,metadata.annotations,metadata.labels,metadata.creationTimestamp," + ",".join(
-    f"status.{field}" for field in ("phase", "message", "startedAt", "finishedAt", "progress")
+SUMMARY = (
+    "metadata.name,metadata.annotations,metadata.labels,metadata.creationTimestamp,spec.suspend,"
+    + ",".join(
+        f"status.{field}"
+        for field in ("phase", "message", "startedAt", "finishedAt", "progress", "estimatedDuration")
+    )
 )
 PATIENCE = 120.0
 """For how many seconds a run is watched on while its server does not answer."""
@@ -33,6 +37,7 @@ class Run:
 
     `phase` is Argo's (Pending, Running, Succeeded, Failed, Error); `deployment` is the template that it was
     started from, `owner` and `token` are those of the deployment, as is `project`, with the branch.
+    `estimate` is how long it may take, where Argo knows that from runs before.
     """
 
     workflow: str
@@ -45,6 +50,8 @@ class Run:
     message: str
     started_at: datetime | None
     finished_at: datetime | None
+    suspended: bool = False
+    estimate: timedelta | None = None
     steps: Sequence[StepProgress] = ()
 
     @property
@@ -73,6 +80,27 @@ class Run:
         why = next((_reason(self, step) for step in self.steps if step.failures), self.message)
         return f"{self.pathspec} ended as {self.phase}. {why}".strip()
 
+    def as_json(self) -> JSON:
+        """All that is known of it, for a program to read."""
+        return {
+            "run_id": self.run_id,
+            "pathspec": self.pathspec,
+            "workflow": self.workflow,
+            "flow": self.flow,
+            "deployment": self.deployment,
+            "owner": self.owner,
+            "phase": self.phase,
+            "message": self.message,
+            "suspended": self.suspended,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "estimated_seconds": None if self.estimate is None else self.estimate.total_seconds(),
+            "steps": [
+                {**asdict(step), "phase": step.phase, "tasks": step.tasks, "done": step.done}
+                for step in self.steps
+            ],
+        }
+
     def duration(self, now: datetime) -> timedelta | None:
         """How long it took, or has taken until now; None if it has not begun."""
         return None if self.started_at is None else (self.finished_at or now) - self.started_at
@@ -100,26 +128,31 @@ def start(client: ArgoClient, deployed: Deployed, given: Mapping[str, Any], tags
             raise UsageError(f"{deployed.name} takes no tags: deploy it again with mfhera create first.")
         parameters.append(f"{TAGS_PARAMETER}={encode(json.dumps(list(tags)))}")
     options = SubmitOpts(parameters=parameters or None, annotations=f"metaflow/flow_name={deployed.flow}")
-    return _run(client.submit(deployed.name, options))
+    return as_run(client.submit(deployed.name, options))
 
 
 def get(client: ArgoClient, run: str, *, steps: bool = True) -> Run:
     """A run, with its steps or (cheaper) without. Raises ArgoNotFound if Argo has it no more."""
     name = workflow_name(run)
     try:
-        return _run(client.workflow(name, None if steps else SUMMARY))
+        return as_run(client.workflow(name, None if steps else SUMMARY))
     except ArgoNotFound as error:
         raise ArgoNotFound(
             f"{client.target} has no run {PREFIX}{name}: mfhera runs lists those it has."
         ) from error
 
 
-def runs(client: ArgoClient, deployment: str) -> Iterator[Run]:
-    """The runs of a deployment that Argo still has, the newest first."""
+def resubmit(client: ArgoClient, run: Run, parameters: Sequence[str] = ()) -> Run:
+    """Start a new run with the parameters of another, but for those given, of what is deployed now."""
+    return as_run(client.resubmit(run.workflow, parameters))
+
+
+def runs(client: ArgoClient, deployment: str | None) -> Iterator[Run]:
+    """The runs of a deployment, or (None) of all, that Argo still has, the newest first."""
     fields = ",".join(f"items.{field}" for field in SUMMARY.split(","))
-    found = client.workflows(f"{TEMPLATE_LABEL}={deployment}", fields)
+    found = client.workflows(f"{TEMPLATE_LABEL}={deployment}" if deployment else SELECTOR, fields)
     items = sorted(found, key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
-    return map(_run, items)
+    return map(as_run, items)
 
 
 def follow(
@@ -161,7 +194,8 @@ def sleep_until(run: str, timeout: float | None) -> Callable[[float], None]:
     return sleep
 
 
-def _run(workflow: JSON) -> Run:
+def as_run(workflow: JSON) -> Run:
+    """A run from its workflow."""
     metadata, status = workflow["metadata"], workflow.get("status") or {}
     # On the workflow once the controller has seen it; the flow's name at once, by `start`.
     notes = metadata.get("annotations") or {}
@@ -177,6 +211,8 @@ def _run(workflow: JSON) -> Run:
         message=status.get("message") or "",
         started_at=parse_time(status.get("startedAt")),
         finished_at=parse_time(status.get("finishedAt")),
+        suspended=bool((workflow.get("spec") or {}).get("suspend")),
+        estimate=timedelta(seconds=estimate) if (estimate := status.get("estimatedDuration")) else None,
         steps=progress(status),
     )
 
@@ -187,7 +223,7 @@ def _reason(run: Run, step: StepProgress) -> str:
     task = f"{step.name}{failure.path}"
     return (
         f"Step {step.name} (task {task}) failed{again}: {failure.message.rstrip('.')}. Its log tells why: "
-        f"python FLOW.py logs {run.run_id}/{step.name}/{task}"
+        f"mfhera logs {run.run_id} {step.name}/{task}"
     )
 
 

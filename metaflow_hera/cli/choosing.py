@@ -40,6 +40,20 @@ def client_at(*, start: bool, last: LastDeployment | None) -> ArgoClient:
     return ArgoClient(target)
 
 
+def chosen_run(run: str | None) -> tuple[ArgoClient, str]:
+    """The run that is meant, by default the last one of the flow last deployed from here, and its server."""
+    if run is not None:
+        return client_at(start=False, last=None), run
+    from metaflow_hera.argo import runs
+
+    deployment, last = known_deployment(None)
+    client = client_at(start=False, last=last)
+    latest = next(runs.runs(client, deployment), None)
+    if latest is None:
+        raise UsageError(f"{deployment} has no runs: mfhera trigger starts one.")
+    return client, latest.run_id
+
+
 def known_deployment(name: str | None) -> tuple[str, LastDeployment | None]:
     """The deployment of that name, or the one last made from this folder with the note of it."""
     if name is not None:

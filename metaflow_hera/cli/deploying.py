@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metaflow_hera import options
+from metaflow_hera.cli.completing import complete_deployment, complete_flow, complete_run
 from metaflow_hera.cli.options import as_json, metaflow_options, shared
 from metaflow_hera.cli.words import json_text, say_where
 from metaflow_hera.errors import ConfigurationError, UsageError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("flow", metavar="[FLOW.py]", required=False)
+@click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
 @metaflow_options
 @click.option("--name", metavar="NAME", help="Name of the deployment, in place of the flow's.")
 @click.option("--from", "source", metavar="FILE", help="Deploy what --only-yaml or --only-json wrote there.")
@@ -251,12 +252,36 @@ def _write(path: Path, text: str) -> None:
 
 
 @click.command()
-@click.argument("flow", metavar="[FLOW.py]", required=False)
+@click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
 @metaflow_options
-@click.option("--name", metavar="NAME", help="The deployment by its own name; FLOW.py is not needed then.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="The deployment by its own name; FLOW.py is not needed then.",
+    shell_complete=complete_deployment,
+)
+@click.option(
+    "--run",
+    metavar="RUN",
+    help="Remove this run from Argo, and no deployment; its results stay.",
+    shell_complete=complete_run,
+)
 @shared(options.AUTHORIZE)
-def delete(flow: str | None, top_level: list[str], name: str | None, authorize: str | None) -> None:
+@as_json
+def delete(
+    flow: str | None,
+    top_level: list[str],
+    name: str | None,
+    run: str | None,
+    authorize: str | None,
+    as_json: bool,
+) -> None:
     """Remove the deployment of FLOW.py and all that create made. Runs and results stay."""
+    if run is not None:
+        if flow is not None or name is not None:
+            raise UsageError("--run is for a run alone: leave FLOW.py and --name out.")
+        remove_run(run, authorize, as_json)
+        return
     from metaflow_hera.deployment import name_of
     from metaflow_hera.metaflow_api.flows import load_flow
 
@@ -264,10 +289,10 @@ def delete(flow: str | None, top_level: list[str], name: str | None, authorize: 
         name = name_of(load_flow(flow, top_level), name)
     elif name is None:
         raise UsageError("Say what to delete: FLOW.py, or --name with the name of a deployment.")
-    remove(name, authorize)
+    remove(name, authorize, as_json)
 
 
-def remove(name: str, authorize: str | None) -> None:
+def remove(name: str, authorize: str | None, as_json: bool = False) -> None:
     """Remove a deployment and tell of it."""
     from metaflow_hera import deployment
     from metaflow_hera.argo.client import ArgoClient
@@ -275,8 +300,24 @@ def remove(name: str, authorize: str | None) -> None:
 
     target = resolve_target(start=False)
     say_where(target)
-    for removed in deployment.remove(ArgoClient(target), name, authorize):
-        click.echo(f"Deleted the {removed}.")
+    removed = deployment.remove(ArgoClient(target), name, authorize)
+    if as_json:
+        click.echo(json_text({"name": name, "deleted": list(removed)}))
+        return
+    for each in removed:
+        click.echo(f"Deleted the {each}.")
+
+
+def remove_run(run: str, authorize: str | None, as_json: bool) -> None:
+    """Remove a run from Argo and tell of it."""
+    from metaflow_hera import control
+    from metaflow_hera.cli.choosing import client_at
+
+    removed = control.delete(client_at(start=False, last=None), run, authorize)
+    if as_json:
+        click.echo(json_text(removed.as_json()))
+    else:
+        click.echo(f"Deleted {removed.run_id} from Argo; its results stay in the datastore.")
 
 
 @click.command("list")
@@ -302,7 +343,7 @@ def list_deployments(as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("flow", metavar="FLOW.py")
+@click.argument("flow", metavar="FLOW.py", shell_complete=complete_flow)
 @metaflow_options
 @click.option("--name", metavar="NAME", help="Name of the deployment, in place of the flow's.")
 @shared(options.CREATE)

@@ -28,10 +28,15 @@ VERBS = {
     "emit": "starting",
     "runs": "running",
     "status": "running",
-    "suspend": "running",
-    "resume": "running",
-    "terminate": "running",
+    "logs": "logs",
+    "retry": "acting",
+    "resubmit": "acting",
+    "suspend": "acting",
+    "resume": "acting",
+    "stop": "acting",
+    "terminate": "acting",
     "local": "serving",
+    "completion": "completing",
 }
 """Each verb and the module of this package that has it."""
 

@@ -1,35 +1,42 @@
-"""The verbs about runs: trigger, runs, status, and what is done to a run."""
+"""The verbs about runs: trigger, runs, status."""
 
 from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from metaflow_hera import options
-from metaflow_hera.cli.choosing import client_at, known_deployment
+from metaflow_hera.cli.choosing import chosen_run, client_at, known_deployment
+from metaflow_hera.cli.completing import complete_deployment, complete_flow, complete_run
+from metaflow_hera.cli.following import started, tell, write_run_id
 from metaflow_hera.cli.options import as_json, metaflow_options, shared
 from metaflow_hera.cli.words import json_text
-from metaflow_hera.errors import ConfigurationError, RunFailed, UsageError
-from metaflow_hera.times import local_time, took
+from metaflow_hera.errors import UsageError
+from metaflow_hera.times import local_time, time_since, took
 
 if TYPE_CHECKING:
-    from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.last import LastDeployment
     from metaflow_hera.argo.runs import Run
-    from metaflow_hera.metaflow_api.flows import LoadedFlow
+
+
+PHASES = ("Pending", "Running", "Succeeded", "Failed", "Error")
+"""Argo's words for the state of a run."""
 
 
 @click.command()
-@click.argument("flow", metavar="[FLOW.py]", required=False)
+@click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
 @metaflow_options
-@click.option("--name", metavar="NAME", help="The deployment by its own name.")
+@click.option(
+    "--name", metavar="NAME", help="The deployment by its own name.", shell_complete=complete_deployment
+)
 @click.option(
     "--param",
     "params",
@@ -98,28 +105,21 @@ def start(
     if found is None:
         raise UsageError(f"There is no deployment {deployment} (any more): mfhera create deploys the flow.")
     if run_id_file is not None:
-        _write(run_id_file, "")  # a file that cannot be written is better found out before the run starts
+        write_run_id(
+            run_id_file, ""
+        )  # a file that cannot be written is better found out before the run starts
     run = runs.start(client, found, given, tags)
     if run_id_file is not None:
-        _write(run_id_file, run.run_id)
+        write_run_id(run_id_file, run.run_id)
     if on_start is not None:
         on_start(run)
     if not as_json:
-        click.echo(f"Started {click.style(run.pathspec, bold=True)}.")
-    if watch or wait:
-        run = _until_end(client, run, show=watch and not as_json)
-    elif not as_json:
-        click.echo(f"Follow it with: mfhera status {run.run_id} --watch")
-    if as_json:
-        click.echo(json_text(_as_json(run)))
-    elif run.succeeded:
-        click.echo(f"{run.pathspec} succeeded after {took(run.duration(datetime.now(timezone.utc)))}.")
-    if run.ended and not run.succeeded:
-        raise RunFailed(run.verdict)
+        started(run)
+    tell(client, run.run_id, watch, wait, as_json)
 
 
 @click.command()
-@click.argument("run", metavar="[RUN]", required=False)
+@click.argument("run", metavar="[RUN]", required=False, shell_complete=complete_run)
 @click.option("--watch", is_flag=True, help="Show it until the run ends.")
 @as_json
 def status(run: str | None, watch: bool, as_json: bool) -> None:
@@ -131,13 +131,7 @@ def show_status(run: str | None, watch: bool, as_json: bool) -> None:
     """Show a run, by default the last one of the flow last deployed from here."""
     from metaflow_hera.argo import runs
 
-    deployment, last = known_deployment(None) if run is None else ("", None)
-    client = client_at(start=False, last=last)
-    if run is None:
-        latest = next(runs.runs(client, deployment), None)
-        if latest is None:
-            raise UsageError(f"{deployment} has no runs: mfhera trigger starts one.")
-        run = latest.run_id
+    client, run = chosen_run(run)
     if watch and not as_json:
         from metaflow_hera.cli import tables
 
@@ -147,7 +141,7 @@ def show_status(run: str | None, watch: bool, as_json: bool) -> None:
         deque(runs.follow(client, run, steps=False), maxlen=0)
     current = runs.get(client, run)
     if as_json:
-        click.echo(json_text(_as_json(current)))
+        click.echo(json_text(current.as_json()))
         return
     from metaflow_hera.cli.tables import write_run
 
@@ -155,92 +149,115 @@ def show_status(run: str | None, watch: bool, as_json: bool) -> None:
 
 
 @click.command("runs")
-@click.argument("flow", metavar="[FLOW.py]", required=False)
+@click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
 @metaflow_options
-@click.option("--name", metavar="NAME", help="The deployment by its own name.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="The deployment by its own name.",
+    shell_complete=complete_deployment,
+)
+@click.option("--all", "everything", is_flag=True, help="The runs of all deployments.")
+@click.option("--since", metavar="TIME", help="Only those since then: 30m, 2h, 3d, 1w ago, or 2026-11-01.")
+@click.option("--state", metavar="STATES", help="Only those in a state, such as failed,error or running.")
+@click.option("--limit", type=int, metavar="N", help="Only the N newest.")
 @as_json
-def list_runs(flow: str | None, top_level: list[str], name: str | None, as_json: bool) -> None:
+def list_runs(
+    flow: str | None,
+    top_level: list[str],
+    name: str | None,
+    everything: bool,
+    since: str | None,
+    state: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
     """The runs of FLOW.py, the newest first; by default of the flow last deployed from here."""
+    if everything and (flow is not None or name is not None):
+        raise UsageError("--all is for the runs of all deployments: leave FLOW.py and --name out.")
+    choice = RunChoice.parse(since, state, limit)
+    deployment: str | None = None
+    last: LastDeployment | None = None
     if flow is not None:
         from metaflow_hera.deployment import name_of
         from metaflow_hera.metaflow_api.flows import load_flow
 
-        show_runs(name_of(load_flow(flow, top_level), name), as_json)
-    else:
+        deployment = name_of(load_flow(flow, top_level), name)
+    elif not everything:
         deployment, last = known_deployment(name)
-        show_runs(deployment, as_json, last)
+    show_runs(deployment, as_json, last, choice)
 
 
-def show_runs(deployment: str, as_json: bool, last: LastDeployment | None = None) -> None:
-    """Show the runs of a deployment, the newest first."""
+@dataclass(frozen=True)
+class RunChoice:
+    """Which runs to show: those since a time, in some states (none: in any), so many at most."""
+
+    since: datetime | None = None
+    states: frozenset[str] = frozenset()
+    limit: int | None = None
+
+    @classmethod
+    def parse(cls, since: str | None, state: str | None, limit: int | None) -> RunChoice:
+        """From what is typed. Raises UsageError for what cannot be meant."""
+        if limit is not None and limit < 1:
+            raise UsageError(f"--limit {limit} is not possible: give 1 or more.")
+        states = frozenset(word.strip().capitalize() for word in (state or "").split(",") if word.strip())
+        unknown = sorted(states - set(PHASES)) or ([repr(state)] if state is not None and not states else [])
+        if unknown:
+            known = ", ".join(phase.lower() for phase in PHASES)
+            raise UsageError(f"--state {unknown[0].lower()} is not possible: choose of {known}.")
+        moment = None if since is None else time_since(since, datetime.now().astimezone())
+        if since is not None and moment is None:
+            raise UsageError(
+                f"--since {since} is no time: give how long ago (30m, 2h, 3d, 1w) or a date (2026-11-01, "
+                "2026-11-01T08:00)."
+            )
+        return cls(moment, states, limit)
+
+    def of(self, runs: Iterable[Run]) -> list[Run]:
+        """The chosen ones. What has not started yet is as new as can be."""
+        found = (
+            run
+            for run in runs
+            if (not self.states or run.phase in self.states)
+            and (self.since is None or run.started_at is None or run.started_at >= self.since)
+        )
+        return list(islice(found, self.limit))
+
+
+def show_runs(
+    deployment: str | None,
+    as_json: bool,
+    last: LastDeployment | None = None,
+    choice: RunChoice | None = None,
+) -> None:
+    """Show runs of a deployment, or (None) of all, the newest first."""
     from metaflow_hera.argo import runs
     from metaflow_hera.cli.tables import table
 
     client = client_at(start=False, last=last)
-    found = list(runs.runs(client, deployment))
+    found = (choice or RunChoice()).of(runs.runs(client, deployment))
     if as_json:
-        click.echo(json_text([_as_json(run) for run in found]))
+        click.echo(json_text([run.as_json() for run in found]))
         return
     now = datetime.now(timezone.utc)
+    whose = () if deployment else ("DEPLOYMENT",)
+    is_chosen = choice is not None and (choice.since or choice.states)
     table(
-        ("RUN", "STATE", "STARTED", "TOOK"),
-        [(run.run_id, run.phase, local_time(run.started_at), took(run.duration(now))) for run in found],
-        empty=f"{deployment} has no runs: mfhera trigger starts one.",
+        ("RUN", *whose, "STATE", "STARTED", "TOOK"),
+        [
+            (
+                run.run_id,
+                *(() if deployment else (run.deployment,)),
+                f"{run.phase}, suspended" if run.suspended and not run.ended else run.phase,
+                local_time(run.started_at),
+                took(run.duration(now)),
+            )
+            for run in found
+        ],
+        empty=f"{deployment or client.target} has no {'such ' if is_chosen else ''}runs: mfhera trigger "
+        "starts one.",
     )
-
-
-@click.command()
-@click.argument("run", metavar="RUN")
-@shared(options.AUTHORIZE)
-def suspend(run: str, authorize: str | None) -> None:
-    """Start no more tasks of RUN until mfhera resume; those that run go on to their end."""
-    act(run, "suspend", authorize)
-
-
-@click.command()
-@click.argument("run", metavar="RUN")
-@shared(options.AUTHORIZE)
-def resume(run: str, authorize: str | None) -> None:
-    """Let a suspended RUN go on."""
-    act(run, "resume", authorize)
-
-
-@click.command()
-@click.argument("run", metavar="RUN")
-@shared(options.AUTHORIZE)
-def terminate(run: str, authorize: str | None) -> None:
-    """End RUN and its tasks at once."""
-    act(run, "terminate", authorize)
-
-
-DONE = {
-    "suspend": "Suspended {run}: tasks that run go on to their end, no others start.",
-    "resume": "Resumed {run}.",
-    "terminate": "Terminated {run}.",
-}
-
-
-def act(run: str, action: str, authorize: str | None, flow: LoadedFlow | None = None) -> None:
-    """Do something to a run and tell of it; of `flow`, if it is given, it must be a run."""
-    from metaflow_hera import control
-
-    done = control.act(client_at(start=False, last=None), run, action, authorize, flow)
-    click.echo(DONE[action].format(run=done.run_id))
-
-
-def _until_end(client: ArgoClient, run: Run, *, show: bool) -> Run:
-    from metaflow_hera.argo import runs
-
-    try:
-        if show:
-            from metaflow_hera.cli import tables
-
-            return tables.watch(runs.follow(client, run.run_id, steps=True))
-        deque(runs.follow(client, run.run_id, steps=False), maxlen=0)
-    except KeyboardInterrupt:
-        click.echo(f"\nThe run goes on: mfhera status {run.run_id} --watch shows it.", err=True)
-        raise
-    return runs.get(client, run.run_id)
 
 
 def _from_options(params: tuple[str, ...]) -> dict[str, Any]:
@@ -267,35 +284,4 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     return given
 
 
-def _write(path: str, text: str) -> None:
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
-
-
-def _as_json(run: Run) -> dict[str, Any]:
-    return {
-        "run_id": run.run_id,
-        "pathspec": run.pathspec,
-        "workflow": run.workflow,
-        "flow": run.flow,
-        "phase": run.phase,
-        "message": run.message,
-        "started_at": run.started_at,
-        "finished_at": run.finished_at,
-        "steps": [
-            {**asdict(step), "phase": step.phase, "tasks": step.tasks, "done": step.done}
-            for step in run.steps
-        ],
-    }
-
-
-COMMANDS = {
-    "trigger": trigger,
-    "status": status,
-    "runs": list_runs,
-    "suspend": suspend,
-    "resume": resume,
-    "terminate": terminate,
-}
+COMMANDS = {"trigger": trigger, "status": status, "runs": list_runs}

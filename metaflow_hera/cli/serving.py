@@ -1,4 +1,4 @@
-"""The verbs about the embedded Argo: local start, stop, status."""
+"""The verbs about the embedded Argo: local start, stop, status, open, clean."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from metaflow_hera.cli.options import as_json
 from metaflow_hera.cli.words import json_text
-from metaflow_hera.errors import LocalServerError
+from metaflow_hera.errors import LocalServerError, UsageError
 from metaflow_hera.times import local_time
 
 
@@ -39,7 +39,8 @@ def stop() -> None:
 @local.command()
 @as_json
 def status(as_json: bool) -> None:
-    """Where it is and where its state lies. Exits with 1 if it does not run."""
+    """Where it is, where its state lies and how large it is. Exits with 1 if it does not run."""
+    from metaflow_hera.embedded import cleaning
     from metaflow_hera.embedded import local as server
 
     running = server.status()
@@ -48,7 +49,13 @@ def status(as_json: bool) -> None:
             click.echo(json_text({"running": False, "home": server.home_folder()}))
         raise NotRunning("The embedded Argo does not run: mfhera local start starts it.")
     if as_json:
-        click.echo(json_text({"running": True, **asdict(running), "events_url": running.events_url}))
+        about = {
+            "running": True,
+            **asdict(running),
+            "events_url": running.events_url,
+            "parts": {name: asdict(part) for name, part in cleaning.parts(running.home).items()},
+        }
+        click.echo(json_text(about))
         return
     started = datetime.fromtimestamp(running.started).astimezone()
     for name, value in (
@@ -59,10 +66,67 @@ def status(as_json: bool) -> None:
         ("events", running.events_url or "-"),
         ("version", running.version),
         ("started", local_time(started)),
-        ("database", f"{running.database_bytes / 1e6:.1f} MB"),
+        *(
+            (name, f"{megabytes(part.bytes):>10}  {part.path}")
+            for name, part in cleaning.parts(running.home).items()
+        ),
         ("free disk", f"{running.free_bytes / 1e9:.1f} GB"),
     ):
-        click.echo(f"{name:10}{value}")
+        click.echo(f"{name:11}{value}")
+
+
+@local.command()
+@click.option(
+    "--older-than",
+    type=click.FloatRange(min=0),
+    metavar="DAYS",
+    help="Only runs that ended longer ago than that.",
+)
+@click.option("--all", "everything", is_flag=True, help="Deployments and schedules too: all of its state.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+def clean(older_than: float | None, everything: bool, yes: bool, as_json: bool) -> None:
+    """Forget the runs that have ended, with their logs. What they have made stays in the datastore."""
+    from metaflow_hera.embedded import cleaning
+    from metaflow_hera.embedded import local as server
+
+    if everything and older_than is not None:
+        raise UsageError("--all takes away everything, so --older-than does not go with it.")
+    running = server.ensure_running()
+    if not yes:
+        what = "everything that it has, deployments too" if everything else "runs that have ended"
+        click.confirm(f"Forget {what}, in {running.home}?", abort=True, err=True)
+    done = (
+        cleaning.remove_everything(running)
+        if everything
+        else cleaning.clean(running, (older_than or 0.0) * 86400)
+    )
+    if as_json:
+        click.echo(json_text(asdict(done)))
+        return
+    click.echo(f"Forgot {done.runs} runs; {megabytes(done.bytes)} less on the disk.")
+
+
+def megabytes(count: int) -> str:
+    """A number of bytes in words."""
+    return f"{count / 1e6:.1f} MB"
+
+
+@local.command("open")
+@click.option("--print", "print_url", is_flag=True, help="Print an address that works once, for a minute.")
+def open_command(print_url: bool) -> None:
+    """Open its page in the browser; starts it, if it does not run already."""
+    from metaflow_hera.embedded import local as server
+    from metaflow_hera.embedded import opening
+
+    running = server.ensure_running()
+    if print_url:
+        click.echo(opening.one_time_url(running))
+    elif opening.open_page(running):
+        click.echo(f"Opened {running.url} in the browser. If it shows nothing: mfhera local open --print")
+    else:
+        click.echo("There is no browser here. This address works once, within a minute:", err=True)
+        click.echo(opening.one_time_url(running))
 
 
 class NotRunning(LocalServerError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metaflow_hera.cli.choosing import chosen_deployment, client_at
+from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.options import as_json, metaflow_options
 from metaflow_hera.cli.words import json_text, say_where
 from metaflow_hera.errors import UsageError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("flow", metavar="[FLOW.py]", required=False)
+@click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
 @metaflow_options
 @click.option("--name", metavar="NAME", help="The deployment by its own name; FLOW.py is not needed then.")
 @click.option("--count", "-n", type=int, default=5, show_default=True, help="How many times.")

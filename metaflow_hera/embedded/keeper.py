@@ -33,8 +33,11 @@ from typing import Any
 
 JSON = dict[str, Any]
 
-CODE_WIDTH = 8
-"""Bytes kept free for the exit code, so that a disk that is full meanwhile can still take it."""
+STATE_BYTES = 64
+"""The size of a state file, written with the claim: a disk that is full later still takes the rest."""
+
+FULL_SECONDS = 1.0
+"""Seconds between two tries to start pods on a disk that is full."""
 
 RECEIVE = 1 << 18
 SPARED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -74,6 +77,7 @@ class Keeper:
         self._pods: dict[int, tuple[int, int, int]] = {}
         self._waiting: dict[int, JSON] = {}
         self._room = 0
+        self._disk_is_full = False
         self._buffer = b""
         self._answers: list[str] = []
 
@@ -88,13 +92,14 @@ class Keeper:
             signal.signal(number, signal.SIG_IGN)
         while self._server is not None or self._pods or self._waiting:
             sources = [woken, *([self._server] if self._server is not None else [])]
-            ready = select.select(sources, [], [])[0]
+            ready = select.select(sources, [], [], FULL_SECONDS if self._disk_is_full else None)[0]
+            self._disk_is_full = False
             if woken in ready:
                 woken.recv(RECEIVE)
                 self._reap()
             if self._server in ready:
                 self._receive()
-            while self._waiting and len(self._pods) < self._room:
+            while self._waiting and len(self._pods) < self._room and not self._disk_is_full:
                 self._start(self._waiting.pop(next(iter(self._waiting))))
             self._send()
 
@@ -133,26 +138,28 @@ class Keeper:
     def _start(self, order: JSON) -> None:
         number, folder = order["start"], order["folder"]
         try:
-            os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
-            state = os.open(f"{folder}.state", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            state = _claim(folder)
         except FileExistsError:
             self._answer(number, claimed=True)
             return
         except OSError as error:
-            self._answer(number, error=error.strerror or str(error))
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                self._disk_is_full = True
+                self._waiting = {number: order, **self._waiting}
+            else:
+                self._answer(number, error=error.strerror or str(error))
             return
         try:
             pid = _spawn(order)
         except Exception as error:  # whatever a manifest holds ends its own pod, never the keeper
             text = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-            os.write(state, b"0 -\n128\n")
+            os.pwrite(state, b"0 -\n128\n", 0)
             os.close(state)
             self._answer(number, error=text or str(error))
             return
         since = began(pid) or "-"
         head = f"{pid} {since}\n".encode()
-        with contextlib.suppress(OSError):  # a full disk: the pod runs, and its server hears of its end
-            os.write(state, head + b" " * CODE_WIDTH)
+        os.pwrite(state, head, 0)
         self._pids[pid] = number
         self._pods[number] = (pid, state, len(head))
         self._answer(number, pid=pid, began=since)
@@ -181,11 +188,24 @@ class Keeper:
                     os.killpg(pid, signal.SIGKILL)
                 _, state, place = self._pods.pop(number)
                 code = exit_code(status)
-                with contextlib.suppress(OSError):
-                    os.pwrite(state, f"{code}\n".encode(), place)
+                os.pwrite(state, f"{code}\n".encode(), place)
                 os.close(state)
                 self._answer(number, code=code)
             os.waitpid(pid, 0)
+
+
+def _claim(folder: str) -> int:
+    """Make the state file of a pod, which nobody else can then; returns its descriptor."""
+    os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
+    path = f"{folder}.state"
+    state = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(state, b" " * STATE_BYTES)
+    except OSError:
+        os.close(state)
+        os.unlink(path)
+        raise
+    return state
 
 
 def _spawn(order: JSON) -> int:

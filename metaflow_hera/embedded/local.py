@@ -157,7 +157,8 @@ def start(home: Path | None = None, port: int | None = None) -> LocalServer:
             return _at_port(running, port)  # ours, or that of another starter who was faster
         if code is not None and not _is_locked(home):
             said = (home / "start.log").read_text(encoding="utf-8", errors="replace").strip()
-            reason = said.splitlines()[-1] if said else f"it ended with code {code}"
+            silent = "its disk is full" if not os.statvfs(home).f_bavail else f"it ended with code {code}"
+            reason = said.splitlines()[-1] if said else f"{silent}."
             kind = ConfigurationError if code == 2 else LocalServerError
             raise kind(f"The embedded Argo does not start: {reason} Its log is {home / 'server.log'}.")
         time.sleep(0.02)
@@ -244,13 +245,16 @@ def _answers(server: LocalServer) -> bool:
     request = urllib.request.Request(
         f"{server.url}/api/v1/version", headers={"Authorization": f"Bearer {token}"}
     )
-    # A proxy knows nothing of this machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=5) as answer:
+        with direct().open(request, timeout=5) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def direct() -> urllib.request.OpenerDirector:
+    """What calls a server of this machine: a proxy knows nothing of it."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def _at_port(server: LocalServer, port: int | None) -> LocalServer:

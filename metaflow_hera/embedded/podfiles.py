@@ -19,6 +19,11 @@ from metaflow_hera.embedded.reader import PodRow
 OUTPUT_LIMIT = 262_144
 """Bytes of one output parameter: Argo's documented limit of 256 kB."""
 
+LOG_LIMIT = 50 * 1024 * 1024
+LOG_KEPT = 10 * 1024 * 1024
+"""Bytes of a pod's log, and what stays of a longer one: the defaults of Kubernetes' kubelet, which keeps five
+files of 10 MiB."""
+
 MESSAGE_LIMIT = 4096
 """Bytes of a termination message: Kubernetes' limit."""
 
@@ -105,6 +110,23 @@ def read_outputs(folder: str, files: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"output parameter {name!r}: Too long: must have at most {OUTPUT_LIMIT} bytes")
         found[name] = re.sub(r"\n\Z", "", content.decode("utf-8", "replace"))
     return found
+
+
+def shorten(path: str) -> None:
+    """Keep a log below `LOG_LIMIT`, as a kubelet does: of a longer one the end stays.
+
+    Its writer appends, so that it goes on where the file then ends.
+    """
+    try:
+        if os.stat(path, follow_symlinks=False).st_size <= LOG_LIMIT:
+            return
+        with open(os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW), "rb+") as file:
+            file.seek(-LOG_KEPT, os.SEEK_END)
+            kept = file.read(LOG_KEPT).partition(b"\n")[2]
+            file.truncate(0)
+            file.write(b"[earlier lines were dropped: the log was too long]\n" + kept)
+    except OSError:
+        return
 
 
 def read_message(path: str) -> str:

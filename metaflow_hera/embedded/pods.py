@@ -46,6 +46,7 @@ from metaflow_hera.embedded.podfiles import (
     read_outputs,
     read_state,
     remove_soon,
+    shorten,
     signal_group,
 )
 from metaflow_hera.embedded.reader import PodRow
@@ -61,6 +62,9 @@ name is that of the label of Kubernetes' coscheduling plugin."""
 POLL = 0.25
 """Seconds between looks at a pod that this server's keeper does not have, and at the memory of one with a
 limit."""
+
+LOG_LOOK = 5.0
+"""Seconds between looks at how long the logs of running pods have become."""
 
 CLAIM_GRACE = 5.0
 """Seconds that an earlier keeper may take to start a pod that it was asked for before its server ended."""
@@ -96,6 +100,7 @@ class Pods:
         self._changed: dict[tuple[str, str], PodRow] = {}
         self._next_poll = 0.0
         self._next_measure = 0.0
+        self._next_look = 0.0
         for folder in (self._cache, self._home):
             os.makedirs(folder, mode=0o700, exist_ok=True)
 
@@ -199,6 +204,8 @@ class Pods:
         ]
         if self._adopted:
             times.append(self._next_poll)
+        if self._running:
+            times.append(self._next_look)
         if self._limits:
             times.append(self._next_measure)
         return min(times, default=None)
@@ -218,6 +225,10 @@ class Pods:
             self._next_poll = now + POLL
             for key in list(self._adopted):
                 yield from self._look_at(key, self._running[key], now)
+        if self._running and now >= self._next_look:
+            self._next_look = now + LOG_LOOK
+            for row in self._running.values():
+                shorten(f"{self._home}/{row.folder}.logs")
         if self._limits and now >= self._next_measure:
             self._next_measure = now + POLL
             self._hold_to_their_limits()
@@ -392,6 +403,7 @@ class Pods:
             message = f"main: {reason} (exit code {code})"
             if left := read_message(what.message):
                 message += f": {left}"
+        shorten(f"{self._home}/{row.folder}.logs")
         self._clear(row, what)
         late = row.killed == "deadline"
         self._ended(row)
@@ -419,7 +431,7 @@ class Pods:
         return state.pid if state.pid and is_alive(state) else 0
 
     def _signalling(self, row: PodRow, which: int) -> Callable[[], None]:
-        """What sends a signal to a pod. Its keeper, if it has one, knows it before its number is known here."""
+        """What sends a signal to a pod; its keeper may know its process before it is known here."""
         if row.number in self._numbers:
             return partial(self._keeping.signal, row.number, which)
         return partial(signal_group, self._pid(row), which)

@@ -16,7 +16,6 @@ import logging
 import logging.handlers
 import os
 import secrets
-import signal
 import socket
 import sys
 import time
@@ -31,6 +30,7 @@ from metaflow_hera.embedded.api.events import open_path
 from metaflow_hera.embedded.api.http import Services
 from metaflow_hera.embedded.api.streams import Hub
 from metaflow_hera.embedded.api.submission import submitted
+from metaflow_hera.embedded.cleaning import CACHE_DAYS, clear_cache
 from metaflow_hera.embedded.engine import Clock, Engine
 from metaflow_hera.embedded.reader import Reader
 from metaflow_hera.embedded.store import Store
@@ -145,9 +145,12 @@ async def serve(home: Path, port: int | None, clock: Clock) -> int:
     environment = {"EMBEDDED_ARGO_EVENTS_URL": f"{url}{open_path(webhook)}"}
     hub = Hub(loop)
     database = home / "argo.db"
-    engine = Engine(Store(database), home, limit, hub.publish, submitted, environment, clock)
+    store = Store(database)
+    if not store.unfinished():
+        clear_cache(home, time.time() - CACHE_DAYS * 86400)
+    engine = Engine(store, home, limit, hub.publish, submitted, environment, clock)
     config = uvicorn.Config(
-        application(Services(Reader(database), engine), hub, token, webhook),
+        application(Services(Reader(database), engine), hub, token, webhook, read_secret(home, "session")),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -169,7 +172,14 @@ async def serve(home: Path, port: int | None, clock: Clock) -> int:
     (home / "server.json").unlink(missing_ok=True)
     await asyncio.to_thread(engine.stop)
     log.info("stopped")
-    return 1 if engine.failure else 0
+    if engine.failure is None:
+        return 0
+    print(
+        f"{engine.failure} (in {home}). Nothing is lost: mfhera local start goes on from there, once that is "
+        "mended.",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def main(arguments: list[str] | None = None, clock: Clock = time.time) -> int:

@@ -62,6 +62,9 @@ MIGRATIONS = [
 ]
 VERSION = len(MIGRATIONS)
 
+MOST_FREE = 64 * 1024 * 1024
+"""Bytes of a database that may lie idle, after runs have gone, before a start makes the file smaller."""
+
 # What `specs.stored` holds: the parts of the status that are as large as the manifest.
 STORED = ("storedTemplates", "storedWorkflowTemplateSpec")
 
@@ -86,6 +89,16 @@ def open_database(path: Path) -> None:
             connection.executescript(
                 f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version={number + 1}; COMMIT;"
             )
+        pages, free, size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        if free * size > MOST_FREE and 2 * free > pages:
+            connection.execute("VACUUM")
+    except sqlite3.OperationalError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written ({error}): make room on its disk, or make its folder writable."
+        ) from error
     except sqlite3.DatabaseError as error:
         raise ConfigurationError(
             f"{path} cannot be used as a database ({error}): move it away, or point METAFLOW_HERA_HOME to "
@@ -125,7 +138,8 @@ class Store(Reader):
             self._connection.execute("COMMIT")
         except BaseException:
             self._version, self._pods = version, pods
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # SQLite itself takes it back when the disk is full
+                self._connection.execute("ROLLBACK")
             raise
 
     @contextmanager

@@ -25,13 +25,16 @@ NOT_GIVEN = "null"
 TAGS_PARAMETER = "metaflow-run-tags"
 """The workflow's parameter with the tags of one run, a JSON list."""
 
+CODE_PARAMETER = "metaflow-code-package"
+"""The workflow's parameter with the place of the code package: a retried run can be given another one."""
+
 SCHEDULED_TIME_PARAMETER = "metaflow-scheduled-time"
 """The workflow's parameter with the time that a run was scheduled for, in RFC 3339's form."""
 USER_KEYS_NOTE = "metaflow/user_keys"
 """The annotation with the keys of a user's own labels and annotations: they go with the version."""
 TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
 """Where Argo notes which template a workflow was submitted from; here also on those started otherwise."""
-OWN_PARAMETERS = (TAGS_PARAMETER, SCHEDULED_TIME_PARAMETER)
+OWN_PARAMETERS = (TAGS_PARAMETER, CODE_PARAMETER, SCHEDULED_TIME_PARAMETER)
 
 
 def is_plain(value: str) -> bool:

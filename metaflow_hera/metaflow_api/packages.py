@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from metaflow import decorators
@@ -16,7 +18,7 @@ from metaflow.package import MetaflowPackage
 from metaflow_hera.errors import FlowError
 from metaflow_hera.metaflow_api import decorator
 from metaflow_hera.metaflow_api.flows import LoadedFlow, message_of
-from metaflow_hera.metaflow_api.settings import PodSettings
+from metaflow_hera.metaflow_api.settings import FILE_NAME, PodSettings
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,20 @@ def save_package(flow: LoadedFlow) -> CodePackage:
         except Exception as error:  # whatever a datastore comes up with
             raise FlowError(f"The code package could not be stored in {flow.datastore}: {error}") from error
     return CodePackage(url, sha, package.package_metadata)
+
+
+def stored_settings(flow: LoadedFlow, url: str) -> PodSettings | None:
+    """The settings in a code package that lies in the flow's datastore; None if it does not lie there."""
+    store = flow.state.flow_datastore
+    try:
+        blob = next(iter(store.load_data([url.rsplit("/", 1)[-1]], force_raw=True)))[1]
+        with tarfile.open(fileobj=BytesIO(blob)) as tar:
+            names = [name for name in tar.getnames() if Path(name).name == FILE_NAME]
+            # Metaflow puts what an extension adds below a folder of its own.
+            file = tar.extractfile(next(name for name in names if Path(name).parts[0].startswith(".mf_")))
+            return PodSettings.from_json(file.read().decode()) if file is not None else None
+    except Exception:  # whatever a datastore comes up with, or another version has packed
+        return None
 
 
 def _attach(flow: LoadedFlow, names: Sequence[str]) -> None:

@@ -95,6 +95,10 @@ gc.disable()  # until the task starts: what is imported until then stays
 said: "list[tuple[float, str]]" = []
 say("Setting up task environment.")
 os.environ.update(json.loads(base64.b64decode(os.environ.pop("METAFLOW_HERA_ENCODED", "e30="))))
+place = os.environ["METAFLOW_CODE_URL"]
+if place.startswith("base64:"):
+    place = base64.b64decode(place[len("base64:") :]).decode("utf-8", "surrogateescape")
+os.environ.update(METAFLOW_CODE_URL=place, METAFLOW_CODE_SHA=place.rsplit("/", 1)[-1])
 if "EMBEDDED_ARGO_EVENTS_URL" in os.environ:
     # What runs on this machine starts what is deployed on it, whatever its user has configured for a cluster.
     webhook = os.environ["EMBEDDED_ARGO_EVENTS_URL"] + os.environ["ARGO_WORKFLOW_NAMESPACE"]

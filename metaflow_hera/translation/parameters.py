@@ -14,17 +14,20 @@ from metaflow_hera.errors import FlowError, UnsupportedError
 from metaflow_hera.graph import values
 from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.metaflow_api.flows import Parameter as FlowParameter
+from metaflow_hera.metaflow_api.packages import CodePackage
 from metaflow_hera.translation.events import Events
 
 ANNOTATION = "metaflow/parameters"
 
 
-def workflow_parameters(flow: LoadedFlow, events: Events | None) -> list[ParameterModel]:
+def workflow_parameters(
+    flow: LoadedFlow, events: Events | None, package: CodePackage
+) -> list[ParameterModel]:
     """The parameters of the workflow.
 
-    The flow's own, with the defaults evaluated at deployment; one for a run's tags; where the flow is
-    scheduled one for the time, and for each event that may start it one. A Parameter that must be given
-    has no value: Argo itself refuses to start a run without it.
+    The flow's own, with the defaults evaluated at deployment; one for a run's tags, one for the place of the
+    code package; where the flow is scheduled one for the time, and for each event that may start it one. A
+    Parameter that must be given has no value: Argo itself refuses to start a run without it.
     """
     own = [
         Parameter(
@@ -36,7 +39,12 @@ def workflow_parameters(flow: LoadedFlow, events: Events | None) -> list[Paramet
         for parameter in flow.parameters
     ]
     about_run = [
-        Parameter(name=values.TAGS_PARAMETER, description="Tags for this run, a JSON list", value="[]")
+        Parameter(name=values.TAGS_PARAMETER, description="Tags for this run, a JSON list", value="[]"),
+        Parameter(
+            name=values.CODE_PARAMETER,
+            description="Where the code package is; mfhera retry --with-new-code gives another one",
+            value=values.encode(package.url),
+        ),
     ]
     if flow.schedules:
         about_run.append(

@@ -162,8 +162,6 @@ class Pods:
             **self._settings.environment,
             "METAFLOW_FLOW_NAME": self._flow.name,
             "METAFLOW_FLOW_FILENAME": self._flow.file.name,
-            "METAFLOW_CODE_URL": package.url,
-            "METAFLOW_CODE_SHA": package.sha,
             "METAFLOW_CODE_METADATA": package.metadata,
             "METAFLOW_CODE_DS": self._flow.datastore,
             "METAFLOW_KUBERNETES_WORKLOAD": "1",
@@ -173,7 +171,12 @@ class Pods:
             "METAFLOW_HERA_MESSAGE": "/dev/termination-log",
             **own,
         }
-        by_argo = {"METAFLOW_RUN_ID": RUN_ID, "ARGO_WORKFLOW_NAME": "{{workflow.name}}"}
+        by_argo = {
+            "METAFLOW_RUN_ID": RUN_ID,
+            "ARGO_WORKFLOW_NAME": "{{workflow.name}}",
+            # The hash of its content, METAFLOW_CODE_SHA, is the end of it: the bootstrap sets that.
+            "METAFLOW_CODE_URL": "{{workflow.parameters." + values.CODE_PARAMETER + "}}",
+        }
         return [*_variables(fixed), *(Env(name=name, value=value) for name, value in by_argo.items())]
 
     def _environment(self, shape: Shape, compute: Compute) -> list[Env | EnvVar]:

@@ -85,7 +85,7 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
         annotations={**notes, "metaflow/user": "argo-workflows", **_optional(flow, settings, made)},
         entrypoint=entrypoint,
         on_exit=at_exit[-1].name if at_exit else None,
-        arguments=parameters.workflow_parameters(flow, made),
+        arguments=parameters.workflow_parameters(flow, made, settings.package),
         templates=[*dags.templates, *pods.templates, *at_exit],
         image_pull_secrets=image_pull_secrets(
             (compute_of(flow, step.name) for step in flow.graph), settings.choices.image_pull_secrets

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 METAFLOW = ROOT / "docs" / "metaflow.md"
 STARTING = ROOT / "docs" / "starting.md"
+OPERATING = ROOT / "docs" / "operating.md"
 
 
 def blocks(language: str, document: Path = README) -> list[str]:
@@ -37,6 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
     env |= {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}",
         "METAFLOW_USER": "reader",
+        "BROWSER": "true %s",
         "METAFLOW_HERA_HOME": str(tmp_path_factory.mktemp("home")),
         "METAFLOW_HOME": str(tmp_path_factory.mktemp("metaflow")),
     }
@@ -122,6 +124,17 @@ print(Flow("ReportFlow").latest_run["end"].task.data.total)
     assert "Published shelf.empty" in shell(events, place)
     assert "LoadFlow is fine" in shell(exports, place)
     assert (place[0] / "manifests" / "cronworkflow-loadflow.yaml").exists()
+
+
+def test_what_is_done_to_runs_runs_as_written(place: tuple[Path, dict[str, str]]) -> None:
+    begun, listed, logs, mended, again, held, tidied = blocks("bash", OPERATING)
+    assert "share-1 failed" in shell(begun, place)
+    assert "shareflow" in shell(listed, place)
+    assert "share/share-1: ZeroDivisionError: division by zero" in shell(logs, place)
+    assert "'Lyon': 0.0" in shell(mended, place)
+    assert "succeeded" in shell(again, place)
+    assert "Resumed" in shell(held, place)
+    assert "its results stay in the datastore" in shell(tidied, place)
 
 
 def test_the_second_command_is_the_one_that_ci_runs() -> None:

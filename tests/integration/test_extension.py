@@ -143,15 +143,10 @@ def test_a_run_of_another_flow_is_not_touched(mfhera: Mfhera) -> None:
 
 def test_in_a_code_package_where_hera_is_not(mfhera: Mfhera, tmp_path: Path) -> None:
     mfhera.take("linear_flow.py")
-    pods = json.loads(mfhera.ok("create", "linear_flow.py", "--only-json"))["spec"]["templates"]
-    env = {
-        each["name"]: each.get("value")
-        for pod in pods
-        if "container" in pod
-        for each in pod["container"]["env"]
-    }
+    spec = json.loads(mfhera.ok("create", "linear_flow.py", "--only-json"))["spec"]
+    arguments = {each["name"]: each.get("value") for each in spec["arguments"]["parameters"]}
     package, others = tmp_path / "package", tmp_path / "others"
-    with tarfile.open(env["METAFLOW_CODE_URL"]) as tar:
+    with tarfile.open(arguments["metaflow-code-package"]) as tar:
         tar.extractall(package)  # made by this test
     others.mkdir()
     for name in IN_A_POD:

@@ -79,7 +79,9 @@ def test_an_export_for_a_cluster_keeps_its_code_in_s3(s3: Mfhera, tmp_path: Path
     container = next(each for each in made["spec"]["templates"] if "container" in each)["container"]
     variables = {entry["name"]: entry.get("value") for entry in container["env"]}
     assert variables["METAFLOW_CODE_DS"] == "s3"
-    assert variables["METAFLOW_CODE_URL"].startswith(f"s3://{BUCKET}/metaflow/LinearFlow/data/")
+    arguments = {each["name"]: each["value"] for each in made["spec"]["arguments"]["parameters"]}
+    package = arguments["metaflow-code-package"]
+    assert package.startswith(f"s3://{BUCKET}/metaflow/LinearFlow/data/")
     text = json.dumps(made)
     assert container["command"] == ["python"]
     assert made["metadata"]["namespace"] == variables["METAFLOW_KUBERNETES_NAMESPACE"] == "team"
@@ -88,7 +90,7 @@ def test_an_export_for_a_cluster_keeps_its_code_in_s3(s3: Mfhera, tmp_path: Path
     assert sys.executable not in text
     assert "AWS_SECRET_ACCESS_KEY" not in variables
     # A pod of a cluster has nothing but the package: it can be fetched with what the manifest says.
-    key = variables["METAFLOW_CODE_URL"].removeprefix(f"s3://{BUCKET}/")
+    key = package.removeprefix(f"s3://{BUCKET}/")
     script = (
         "import boto3, os, sys; boto3.client('s3', endpoint_url=os.environ['METAFLOW_S3_ENDPOINT_URL'])"
         f".download_file({BUCKET!r}, {key!r}, {str(tmp_path / 'code.tgz')!r})"

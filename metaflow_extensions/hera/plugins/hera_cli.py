@@ -226,48 +226,127 @@ def status(run_id: str, watch: bool, as_json: bool) -> None:
 
 @hera.command(help="Start no more tasks of a run until it is unsuspended.")
 @shared(options.AUTHORIZE)
+@as_json
 @run_id
 @click.pass_obj
-def suspend(obj: Any, run_id: str, authorize: str | None) -> None:
+def suspend(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> None:
     """Suspend a run."""
-    _act(obj, run_id, "suspend", authorize)
+    _act(obj, run_id, "suspend", authorize, as_json)
 
 
 @hera.command(help="Let a suspended run go on.")
 @shared(options.AUTHORIZE)
+@as_json
 @run_id
 @click.pass_obj
-def unsuspend(obj: Any, run_id: str, authorize: str | None) -> None:
+def unsuspend(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> None:
     """Let a run go on."""
-    _act(obj, run_id, "resume", authorize)
+    _act(obj, run_id, "resume", authorize, as_json)
+
+
+@hera.command(help="End a run and its tasks; its exit hooks still run.")
+@shared(options.AUTHORIZE)
+@as_json
+@run_id
+@click.pass_obj
+def stop(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> None:
+    """Stop a run."""
+    _act(obj, run_id, "stop", authorize, as_json)
 
 
 @hera.command(help="End a run and its tasks at once.")
 @shared(options.AUTHORIZE)
+@as_json
 @run_id
 @click.pass_obj
-def terminate(obj: Any, run_id: str, authorize: str | None) -> None:
+def terminate(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> None:
     """Terminate a run."""
-    _act(obj, run_id, "terminate", authorize)
+    _act(obj, run_id, "terminate", authorize, as_json)
+
+
+@hera.command(help="Let a failed run go on from where it failed.")
+@click.option(
+    "--with-new-code", is_flag=True, help="Go on with this flow as it is now; its graph is the same."
+)
+@shared(options.AUTHORIZE)
+@shared(options.WATCH)
+@as_json
+@run_id
+@click.pass_obj
+def retry(
+    obj: Any,
+    run_id: str,
+    with_new_code: bool,
+    authorize: str | None,
+    watch: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Retry a run."""
+    with _our_errors():
+        from metaflow_hera.cli import acting
+
+        flow = _flow(obj)
+        if with_new_code:
+            flow.lint()
+        new_code = flow if with_new_code else None
+        acting.go_on(run_id, authorize, watch, wait, as_json, flow=flow, new_code=new_code)
+
+
+@hera.command(help="Start a new run with the parameters of another.")
+@shared(options.AUTHORIZE)
+@shared(options.RUN_ID_FILE)
+@shared(options.WATCH)
+@as_json
+@run_id
+@click.pass_obj
+def resubmit(
+    obj: Any,
+    run_id: str,
+    authorize: str | None,
+    run_id_file: str | None,
+    watch: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Resubmit a run."""
+    with _our_errors():
+        from metaflow_hera.cli import acting
+
+        acting.start_again(run_id, authorize, run_id_file, watch, wait, as_json, _flow(obj))
+
+
+@hera.command(help="Show what the tasks of a run printed.")
+@shared(options.LOGS)
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON object for each line.")
+@run_id
+@click.argument("place", required=False)
+def logs(run_id: str, place: str | None, **how: Any) -> None:
+    """Show logs."""
+    with _our_errors():
+        from metaflow_hera.cli import logs as verb
+
+        verb.show_logs(run_id, place, **how)
 
 
 @hera.command(help="Remove the deployment of this flow. Runs and results stay.")
 @shared(options.AUTHORIZE)
+@as_json
 @click.pass_obj
-def delete(obj: Any, authorize: str | None) -> None:
+def delete(obj: Any, authorize: str | None, as_json: bool) -> None:
     """Remove the deployment."""
     with _our_errors():
         from metaflow_hera import deployment
         from metaflow_hera.cli import deploying
 
-        deploying.remove(deployment.name_of(_flow(obj), obj.deployment_name), authorize)
+        deploying.remove(deployment.name_of(_flow(obj), obj.deployment_name), authorize, as_json)
 
 
-def _act(obj: Any, run_id: str, action: str, authorize: str | None) -> None:
+def _act(obj: Any, run_id: str, action: str, authorize: str | None, as_json: bool) -> None:
     with _our_errors():
-        from metaflow_hera.cli import running
+        from metaflow_hera.cli import acting
 
-        running.act(run_id, action, authorize, _flow(obj))
+        acting.act(run_id, action, authorize, as_json, _flow(obj))
 
 
 def _flow(obj: Any) -> LoadedFlow:

@@ -28,7 +28,9 @@ from metaflow_hera.embedded.api.http import (
     json_response,
     read_body,
 )
+from metaflow_hera.embedded.api.session import Session
 from metaflow_hera.embedded.api.streams import Hub
+from metaflow_hera.embedded.page.routes import Page
 
 Handler = Callable[[Call], Response]
 
@@ -44,8 +46,11 @@ INFO = {
 }
 
 
-def application(services: Services, hub: Hub, token: str, webhook_secret: str) -> Guard:
-    """The whole API, guarded by the token; the webhook also takes a secret in its path."""
+def application(services: Services, hub: Hub, token: str, webhook_secret: str, session_secret: str) -> Guard:
+    """The API and its page, guarded by the token or by the page's cookie.
+
+    The webhook also takes a secret in its path.
+    """
 
     def version(call: Call) -> Response:
         return json_response(VERSION)
@@ -87,12 +92,16 @@ def application(services: Services, hub: Hub, token: str, webhook_secret: str) -
         ("GET", "/workflow-events/", lambda call: streams.watch(call, hub)),
     ]
     routes = [_route(method, f"/api/v1{path}", handler, services) for method, path, handler in table]
+    session = Session(session_secret)
+    page = Page(services, hub, session)
+    routes += [_route("GET", path, handler, services) for path, handler in page.calls]
+    routes += page.routes
     open_path = events.open_path(webhook_secret)
     # The guard has compared the secret; as a part of the path it stays out of the log.
     for path in ("", "/{namespace}", "/{secret}/{namespace}"):
         routes.append(_route("POST", f"{events.WEBHOOK}{path}", events.receive, services))
     routes.append(Route("/{path:path}", _unknown, methods=[*_METHODS]))
-    return Guard(Starlette(routes=routes), token, open_path)
+    return Guard(Starlette(routes=routes), token, open_path, session)
 
 
 _METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")

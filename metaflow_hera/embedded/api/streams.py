@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
@@ -31,6 +31,15 @@ CHUNK = 262_144
 """Bytes of a log that are read and sent at a time."""
 
 
+class Listener(Protocol):
+    """Who wants to be told what changed. Lives in the event loop."""
+
+    woken: asyncio.Event
+
+    def take(self, news: list[Published]) -> None:
+        """Note what changed, and wake."""
+
+
 class Hub:
     """Tells watchers which workflows changed.
 
@@ -39,7 +48,7 @@ class Hub:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._watchers: set[Watcher] = set()
+        self._watchers: set[Listener] = set()
         self._loop = loop
         self.closing = asyncio.Event()
 
@@ -59,11 +68,11 @@ class Hub:
         for watcher in self._watchers:
             watcher.woken.set()
 
-    def add(self, watcher: Watcher) -> None:
+    def add(self, watcher: Listener) -> None:
         """Tell this watcher from now on."""
         self._watchers.add(watcher)
 
-    def remove(self, watcher: Watcher) -> None:
+    def remove(self, watcher: Listener) -> None:
         """Tell it no more."""
         self._watchers.discard(watcher)
 

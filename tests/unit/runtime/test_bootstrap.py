@@ -51,7 +51,6 @@ def start(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
             "PATH": os.environ["PATH"],
             "METAFLOW_CODE_URL": str(package),
             "METAFLOW_CODE_DS": "local",
-            "METAFLOW_CODE_SHA": "abc",
             **env,
         },
         capture_output=True,
@@ -96,7 +95,7 @@ def test_pods_of_one_machine_share_the_unpacked_package_but_not_the_folder(tmp_p
     assert "Code package downloaded." not in second.stdout
     assert told(first)["folder"] != told(second)["folder"]
     assert "flow.py" in told(second)["files"]  # type: ignore[operator]
-    assert os.listdir(cache) == ["code-abc"]
+    assert os.listdir(cache) == ["code-package.tar"]
 
 
 def test_a_second_start_in_the_same_folder_works(tmp_path: Path) -> None:

@@ -52,8 +52,7 @@ CASES: dict[str, tuple[str, ...]] = {
     ),
 }
 UNSTABLE = {
-    "METAFLOW_CODE_URL",
-    "METAFLOW_CODE_SHA",
+    "metaflow-code-package",
     "METAFLOW_CODE_METADATA",
     "METAFLOW_VERSION",
 }

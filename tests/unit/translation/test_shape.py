@@ -169,7 +169,7 @@ def test_a_schedule_is_a_cron_workflow_in_its_time_zone() -> None:
 
 
 def test_a_deploy_time_function_is_evaluated_at_create() -> None:
-    parameter, _ = template("deploy_time_flow.py")["spec"]["arguments"]["parameters"]
+    parameter, *_ = template("deploy_time_flow.py")["spec"]["arguments"]["parameters"]
     assert parameter["value"] == "DeployTimeFlow by tester"
 
 

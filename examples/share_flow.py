@@ -1,0 +1,33 @@
+from metaflow import FlowSpec, step
+
+
+class ShareFlow(FlowSpec):
+    """
+    What each shop has sold of what it made. One of them made nothing, which the flow does not expect:
+    an example for `mfhera retry --with-new-code`.
+    """
+
+    @step
+    def start(self):
+        self.shops = [("Berlin", 40, 50), ("Lyon", 0, 0), ("Porto", 9, 30)]
+        self.next(self.share, foreach="shops")
+
+    @step
+    def share(self):
+        self.shop, sold, made = self.input
+        print(f"{self.shop}: {sold} of {made}")
+        self.part = sold / made
+        self.next(self.table)
+
+    @step
+    def table(self, inputs):
+        self.shares = {each.shop: each.part for each in inputs}
+        self.next(self.end)
+
+    @step
+    def end(self):
+        print(self.shares)
+
+
+if __name__ == "__main__":
+    ShareFlow()

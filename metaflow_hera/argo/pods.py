@@ -1,0 +1,78 @@
+"""The tasks of a run and their pods, as the nodes of its workflow tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from metaflow_hera.argo.progress import STEP, progress
+from metaflow_hera.graph.tasks import TaskKey, parse_path
+
+JSON = dict[str, Any]
+
+NAME_LENGTH = 253 - 10 - 1
+"""What Argo leaves of the names of workflow and template, so that a hash goes behind them."""
+UNENDED = ("", "Pending", "Running")
+
+
+@dataclass(frozen=True)
+class PodTask:
+    """What one pod of a run after the other does: a task, or of a loop all turns, which are tasks each.
+
+    `pods` are the names of its pods, one for each attempt that Argo made.
+    """
+
+    task: TaskKey
+    pods: Sequence[str]
+    ended: bool
+
+
+def pod_tasks(workflow: JSON) -> Iterator[PodTask]:
+    """The tasks that a workflow has begun, step by step, within a step in the order of their paths."""
+    name, status = workflow["metadata"]["name"], workflow.get("status") or {}
+    nodes: Mapping[str, JSON] = status.get("nodes") or {}
+    found: dict[str, list[PodTask]] = {step.name: [] for step in progress(status)}
+    for node in nodes.values():
+        inputs = {
+            each["name"]: each.get("value", "") for each in (node.get("inputs") or {}).get("parameters") or ()
+        }
+        step = inputs.get(STEP, "")
+        is_attempt = (node.get("nodeFlag") or {}).get("retried", False)
+        if step not in found or is_attempt or node["type"] not in ("Pod", "Retry"):
+            continue
+        children = (nodes.get(child) for child in node.get("children") or ())
+        attempts = [node] if node["type"] == "Pod" else [c for c in children if c and c["type"] == "Pod"]
+        pods = [pod_name(name, each["name"], each.get("templateName", "")) for each in attempts]
+        task = TaskKey(step, parse_path(inputs.get("path", "")))
+        found[step].append(PodTask(task, pods, (node.get("phase") or "") not in UNENDED))
+    for tasks in found.values():
+        yield from sorted(tasks, key=lambda each: each.task.path)
+
+
+def task_of_pods(workflow: JSON) -> dict[str, tuple[TaskKey, int] | None]:
+    """Which task each pod has, and which attempt at it, counted from 0; None for pods that run no step."""
+    name, nodes = workflow["metadata"]["name"], (workflow.get("status") or {}).get("nodes") or {}
+    found: dict[str, tuple[TaskKey, int] | None] = {
+        pod_name(name, node["name"], node.get("templateName", "")): None
+        for node in nodes.values()
+        if node["type"] == "Pod"
+    }
+    for each in pod_tasks(workflow):
+        found.update((pod, (each.task, attempt)) for attempt, pod in enumerate(each.pods))
+    return found
+
+
+def pod_name(workflow: str, node: str, template: str) -> str:
+    """The name that Argo gives to the pod of a node, since version 3.4."""
+    if node == workflow:
+        return workflow
+    return f"{workflow}-{template}"[:NAME_LENGTH] + f"-{_fnv1a(node)}"
+
+
+def _fnv1a(text: str) -> int:
+    """The 32-bit FNV-1a hash of a text."""
+    value = 0x811C9DC5
+    for byte in text.encode():
+        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return value

@@ -1,0 +1,133 @@
+"""Completion of what is typed into a shell: flows, runs, deployments; and the verb that sets it up.
+
+A shell waits for it with each key, so nothing is imported here but what is light, and whatever goes wrong
+completes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+SECONDS = 1.0
+"""How long a server has to answer."""
+MOST = 50
+"""How many runs are offered, the newest."""
+FLOW_LIMIT = 1 << 20
+"""Files longer than that are no flows."""
+SHELLS = ("bash", "zsh", "fish")
+
+
+def complete_flow(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The scripts with a flow in them that a path may become, and the folders on the way to more."""
+    try:
+        return list(_flows(incomplete))
+    except OSError:
+        return []
+
+
+def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The newest runs at the server, with their states."""
+    fields = ("metadata.name", "metadata.creationTimestamp", "status.phase")
+    found = _listed("workflows", fields, limit=500)
+    found.sort(key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
+    runs = [(f"argo-{item['metadata']['name']}", (item.get("status") or {}).get("phase")) for item in found]
+    fitting = [(run, phase) for run, phase in runs if run.startswith(incomplete)]
+    return [CompletionItem(run, help=phase) for run, phase in fitting[:MOST]]
+
+
+def complete_deployment(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The names of the deployments at the server."""
+    names = sorted(item["metadata"]["name"] for item in _listed("workflow-templates", ("metadata.name",)))
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _flows(incomplete: str) -> Iterator[CompletionItem]:
+    folder, _, begun = incomplete.rpartition("/")
+    around = Path(f"{folder}/" if "/" in incomplete else ".")
+    for path in sorted(around.iterdir()):
+        is_hidden = path.name.startswith(".") and not begun
+        if is_hidden or not path.name.startswith(begun):
+            continue
+        text = f"{folder}/{path.name}" if "/" in incomplete else path.name
+        if path.is_dir():
+            # The shell goes on behind a folder instead of ending the word with a space.
+            yield CompletionItem(text, type="dir")
+        elif path.suffix == ".py" and _is_flow(path):
+            yield CompletionItem(text, type="plain")
+
+
+def _is_flow(path: Path) -> bool:
+    try:
+        return path.stat().st_size < FLOW_LIMIT and b"FlowSpec" in path.read_bytes()
+    except OSError:
+        return False
+
+
+def _listed(kind: str, fields: tuple[str, ...], limit: int | None = None) -> list[dict[str, Any]]:
+    """Some fields of the objects of a kind that this package has made; none if the server does not say."""
+    import http.client
+    import urllib.error
+    import urllib.parse
+    import urllib.request
+
+    from metaflow_hera.argo.target import resolve_target
+    from metaflow_hera.errors import MetaflowHeraError
+
+    # Metaflow's configuration is not asked for the namespace: importing it takes too long.
+    namespace = os.environ.get("METAFLOW_KUBERNETES_NAMESPACE") or "default"
+    try:
+        target = resolve_target(start=False, env={"ARGO_NAMESPACE": namespace, **os.environ})
+        query = {
+            "listOptions.labelSelector": "app.kubernetes.io/part-of=metaflow",
+            "fields": ",".join(f"items.{field}" for field in fields),
+            **({"listOptions.limit": str(limit)} if limit else {}),
+        }
+        request = urllib.request.Request(
+            f"{target.host}api/v1/{kind}/{target.namespace}?{urllib.parse.urlencode(query)}"
+        )
+        if target.token:
+            bearer = target.token if target.token.startswith("Bearer") else f"Bearer {target.token}"
+            request.add_header("Authorization", bearer)
+        handlers: list[Any] = [urllib.request.HTTPSHandler(context=_trust(target.verify))]
+        if target.embedded:
+            handlers.append(urllib.request.ProxyHandler({}))
+        with urllib.request.build_opener(*handlers).open(request, timeout=SECONDS) as answer:
+            return list(json.load(answer).get("items") or ())
+    except (MetaflowHeraError, OSError, ValueError, AttributeError, http.client.HTTPException):
+        return []
+
+
+def _trust(verify: bool | str) -> Any:
+    import ssl
+
+    if isinstance(verify, str):
+        return ssl.create_default_context(cafile=verify)
+    return ssl.create_default_context() if verify else ssl._create_unverified_context()
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS), required=False)
+def completion(shell: str | None) -> None:
+    """Write the script that completes verbs, flows and runs, for a SHELL to read; by default for yours.
+
+    For bash: eval "$(mfhera completion bash)" in ~/.bashrc. For zsh the same in ~/.zshrc. For fish: mfhera
+    completion fish > ~/.config/fish/completions/mfhera.fish
+    """
+    from metaflow_hera.cli.main import mfhera
+
+    if shell is None:
+        name = Path(os.environ.get("SHELL", "")).name
+        shell = name if name in SHELLS else "bash"
+    made = get_completion_class(shell)
+    assert made is not None
+    click.echo(made(mfhera, {}, "mfhera", "_MFHERA_COMPLETE").source())
+
+
+COMMANDS = {"completion": completion}

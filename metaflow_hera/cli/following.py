@@ -1,0 +1,67 @@
+"""What is said of a run that has just started or goes on again, until its end if that is asked."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from metaflow_hera.cli.words import json_text
+from metaflow_hera.errors import ConfigurationError, RunFailed
+from metaflow_hera.times import took
+
+if TYPE_CHECKING:
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.runs import Run
+
+
+def started(run: Run) -> None:
+    """Say that a run has started."""
+    click.echo(f"Started {click.style(run.pathspec, bold=True)}.")
+
+
+def tell(client: ArgoClient, run_id: str, watch: bool, wait: bool, as_json: bool) -> None:
+    """Follow a run to its end if `watch` or `wait` say so, and tell how it is.
+
+    Raises RunFailed if it has failed.
+    """
+    from metaflow_hera.argo import runs
+
+    if watch or wait:
+        run = _until_end(client, run_id, show=watch and not as_json)
+    else:
+        run = runs.get(client, run_id, steps=as_json)
+        if not as_json:
+            click.echo(f"Follow it with: mfhera status {run_id} --watch")
+    if as_json:
+        click.echo(json_text(run.as_json()))
+    elif run.succeeded:
+        click.echo(f"{run.pathspec} succeeded after {took(run.duration(datetime.now(timezone.utc)))}.")
+    if run.ended and not run.succeeded:
+        raise RunFailed(run.verdict)
+
+
+def _until_end(client: ArgoClient, run_id: str, *, show: bool) -> Run:
+    from metaflow_hera.argo import runs
+
+    try:
+        if show:
+            from metaflow_hera.cli import tables
+
+            return tables.watch(runs.follow(client, run_id, steps=True))
+        deque(runs.follow(client, run_id, steps=False), maxlen=0)
+    except KeyboardInterrupt:
+        click.echo(f"\nThe run goes on: mfhera status {run_id} --watch shows it.", err=True)
+        raise
+    return runs.get(client, run_id)
+
+
+def write_run_id(path: str, text: str) -> None:
+    """Write a run's id to a file. Raises ConfigurationError where that cannot be."""
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,94 @@
+"""The verb about what tasks printed: logs."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from metaflow_hera import options
+from metaflow_hera.cli.choosing import chosen_run
+from metaflow_hera.cli.completing import complete_run
+from metaflow_hera.cli.options import shared
+from metaflow_hera.errors import UsageError
+
+if TYPE_CHECKING:
+    from metaflow_hera.logs import Line
+
+COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
+
+
+@click.command()
+@click.argument("run", metavar="[RUN", required=False, shell_complete=complete_run)
+@click.argument("place", metavar="[STEP[/TASK]]]", required=False)
+@shared(options.LOGS)
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON object for each line.")
+def logs(
+    run: str | None,
+    place: str | None,
+    follow: bool,
+    stdout: bool,
+    stderr: bool,
+    attempt: int | None,
+    timestamps: bool,
+    tail: int | None,
+    as_json: bool,
+) -> None:
+    """What the tasks of RUN printed; by default of the last run of the flow last deployed from here.
+
+    TASK is a task's id (train-0-3), or just its place among the items of the foreachs (0-3).
+    """
+    show_logs(run, place, follow, stdout, stderr, attempt, timestamps, tail, as_json)
+
+
+def show_logs(
+    run: str | None,
+    place: str | None,
+    follow: bool,
+    stdout: bool,
+    stderr: bool,
+    attempt: int | None,
+    timestamps: bool,
+    tail: int | None,
+    as_json: bool,
+) -> None:
+    """Write the lines of a run's tasks, one by one as they are read."""
+    only = [name for name, is_asked in (("stdout", stdout), ("stderr", stderr)) if is_asked]
+    if follow and (only or timestamps or tail is not None):
+        raise UsageError(
+            "--stdout, --stderr, --timestamps and --tail do not go with --follow: a pod's log has both "
+            "streams in one, and no times."
+        )
+    for option, number in (("--attempt", attempt), ("--tail", tail)):
+        if number is not None and number < 0:
+            raise UsageError(f"{option} {number} is not possible: give 0 or more.")
+    client, run = chosen_run(run)
+    from metaflow_hera import logs
+    from metaflow_hera.metaflow_api.tasklogs import STREAMS
+
+    wanted = logs.Wanted.parse(run, place, attempt=attempt, streams=tuple(only) or STREAMS)
+    found = logs.follow(client, wanted) if follow else logs.lines(client, wanted)
+    if tail is not None:
+        found = iter(deque(found, maxlen=tail))
+    if as_json:
+        for line in found:
+            click.echo(json.dumps(asdict(line), default=str, ensure_ascii=False))
+    else:
+        _write(found, named=wanted.task is None, timestamps=timestamps)
+
+
+def _write(lines: Iterator[Line], *, named: bool, timestamps: bool) -> None:
+    colours: dict[str, str] = {}
+    for line in lines:
+        time = f"{line.time.astimezone():%Y-%m-%d %H:%M:%S} " if timestamps and line.time else ""
+        colour = colours.setdefault(line.step, COLOURS[len(colours) % len(COLOURS)])
+        again = f" (attempt {line.attempt})" if line.attempt else ""
+        place = click.style(f"{line.step}/{line.task}{again}: ", fg=colour) if named else ""
+        click.echo(f"{place}{click.style(time, dim=True) if time else ''}{line.text}")
+
+
+COMMANDS = {"logs": logs}

@@ -1,0 +1,116 @@
+"""How a browser is let in: a cookie, gotten for a code that works once.
+
+The token is never in the browser. `mfhera local open` has the token, asks for a code, and has the browser
+send it to /login; the answer sets the cookie. The cookie is of this site only, and hidden from scripts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from html import escape
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.responses import Response
+
+LOGIN = "/login"
+CODE_SECONDS = 60.0
+CODES = 16
+"""How many codes may wait to be used; the oldest gives way."""
+
+SAFE = ("GET", "HEAD")
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""With every answer that a browser may show."""
+
+
+class Session:
+    """The cookie of one home, and the codes that it can be gotten with.
+
+    Cookies do not tell ports apart, so the cookie's name is that of the home.
+    """
+
+    def __init__(self, secret: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._secret = secret.encode()
+        self._name = f"embedded_argo_{hashlib.sha256(self._secret).hexdigest()[:8]}"
+        self._clock = clock
+        self._codes: dict[str, float] = {}
+
+    @property
+    def cookie(self) -> str:
+        """The header that sets it: until the browser is closed."""
+        return f"{self._name}={self._secret.decode()}; HttpOnly; SameSite=Strict; Path=/"
+
+    def new_code(self) -> str:
+        """A code that works once, and for a minute. Only its hash is kept."""
+        code = secrets.token_urlsafe(32)
+        while len(self._codes) >= CODES:
+            del self._codes[next(iter(self._codes))]
+        self._codes[_hash(code)] = self._clock() + CODE_SECONDS
+        return code
+
+    def use(self, code: str) -> bool:
+        """Whether a code is right; it is not any more afterwards."""
+        given, right = _hash(code), False
+        for known in list(self._codes):
+            if hmac.compare_digest(known, given):
+                right = self._clock() <= self._codes.pop(known)
+        return right
+
+    def allows(self, method: str, headers: Mapping[bytes, bytes], own_origin: str) -> bool:
+        """Whether a request has the cookie and comes from the page itself, not from another one.
+
+        A page at another port of this machine counts as the same site, so that the browser sends it the
+        cookie: what changes something must say that it comes from here, and nothing may say otherwise.
+        """
+        if not hmac.compare_digest(self._given(headers), self._secret):
+            return False
+        site = headers.get(b"sec-fetch-site")
+        if method in SAFE:
+            return site in (None, b"same-origin", b"none")
+        return headers.get(b"origin", b"").decode("latin-1") == own_origin or site == b"same-origin"
+
+    def _given(self, headers: Mapping[bytes, bytes]) -> bytes:
+        try:
+            cookies = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1"))
+        except CookieError:
+            return b""
+        found = cookies.get(self._name)
+        return found.value.encode() if found is not None else b""
+
+
+def _hash(code: str) -> str:
+    return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()
+
+
+def words(title: str, text: str, status: int, *, onward: bool = False) -> Response:
+    """A small page of words; `onward` goes on to the page itself."""
+    refresh = '<meta http-equiv="refresh" content="0; url=/">' if onward else ""
+    body = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8">{refresh}'
+        f'<link rel="icon" href="/page/static/icon.svg"><title>{escape(title)}</title>'
+        f"<h1>{escape(title)}</h1><p>{escape(text)}</p>"
+    )
+    return Response(body, status, headers=HEADERS, media_type="text/html")
+
+
+def wants_page(path: str, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether it is a person's browser that asks, not a program."""
+    return not path.startswith("/api/") and b"text/html" in headers.get(b"accept", b"")
+
+
+def login_needed() -> Response:
+    """What a browser without the cookie gets."""
+    return words("Not logged in", "Run: mfhera local open", 401)

@@ -1,0 +1,147 @@
+"""What the embedded Argo has on the disk, and taking away what nobody needs any more."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from metaflow_hera.embedded.kubernetes_time import seconds
+from metaflow_hera.embedded.local import LocalServer, direct, stop
+from metaflow_hera.errors import ConfigurationError, LocalServerError
+
+PARTS = {
+    "database": ("argo.db", "argo.db-wal", "argo.db-shm"),
+    "logs": ("pods",),
+    "cache": ("cache",),
+    "server log": ("server.log", "server.log.1", "server.log.2", "start.log"),
+}
+OTHERS = ("token", "webhook", "port", "server.json", "deployments.json", "session", "open.html")
+"""Beside `PARTS`, what is in a home; `server.lock` stays, for somebody may wait for it."""
+
+CACHE_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a home: where it lies and how large it is."""
+
+    path: Path
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What was taken away: so many runs, so many bytes of disk."""
+
+    runs: int
+    bytes: int
+
+
+def parts(home: Path) -> dict[str, Part]:
+    """What lies in a home, by what it is."""
+    return {
+        name: Part(home / names[0], sum(_size(home / each) for each in names))
+        for name, names in PARTS.items()
+    }
+
+
+def clean(server: LocalServer, older_than: float = 0.0) -> Cleaned:
+    """Forget the runs that ended longer ago than so many seconds, with their logs; results stay.
+
+    What pods share is taken away too when no run goes on. Raises LocalServerError if the server refuses.
+    """
+    before = _sum(server.home)
+    latest = time.time() - older_than
+    goes_on, count = False, 0
+    for namespace, name, finished in _runs(server):
+        if finished is None:
+            goes_on = True
+        elif finished <= latest:
+            place = "/".join(urllib.parse.quote(each, safe="") for each in (namespace, name))
+            _call(server, "DELETE", f"workflows/{place}")
+            count += 1
+    if not goes_on:
+        clear_cache(server.home, latest)
+    return Cleaned(count, max(0, before - _sum(server.home)))
+
+
+def remove_everything(server: LocalServer) -> Cleaned:
+    """Forget all: deployments, schedules, runs, logs, tokens. The server is stopped.
+
+    Raises LocalServerError if a run goes on.
+    """
+    runs = list(_runs(server))
+    going = [name for _, name, finished in runs if finished is None]
+    if going:
+        raise LocalServerError(
+            f"{len(going)} runs go on ({', '.join(going[:3])}{', ...' if len(going) > 3 else ''}): let them "
+            "end, or end them with mfhera terminate RUN, then clean again."
+        )
+    home = server.home
+    before = _sum(home)
+    stop(home)
+    for name in (*(each for names in PARTS.values() for each in names), *OTHERS):
+        path = home / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return Cleaned(len(runs), max(0, before - _sum(home)))
+
+
+def clear_cache(home: Path, before: float) -> None:
+    """Take away what pods share and that was made before a time; it is made again when it is needed."""
+    folder = home / "cache"
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.lstat().st_mtime <= before:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _runs(server: LocalServer) -> Iterator[tuple[str, str, float | None]]:
+    """Namespace, name and end (in seconds since the epoch) of each run."""
+    fields = "items.metadata.name,items.metadata.namespace,items.status.finishedAt"
+    for item in _call(server, "GET", f"workflows/?fields={fields}").get("items") or ():
+        finished = item["status"].get("finishedAt")
+        yield item["metadata"]["namespace"], item["metadata"]["name"], seconds(finished) if finished else None
+
+
+def _call(server: LocalServer, method: str, path: str) -> dict[str, Any]:
+    request = urllib.request.Request(
+        f"{server.url}/api/v1/{path}", method=method, headers={"Authorization": f"Bearer {server.token}"}
+    )
+    try:
+        with direct().open(request, timeout=60) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+    except (OSError, ValueError) as error:
+        raise LocalServerError(f"The embedded Argo at {server.url} does not do that: {error}.") from error
+
+
+def _sum(home: Path) -> int:
+    return sum(part.bytes for part in parts(home).values())
+
+
+def _size(path: Path) -> int:
+    """The bytes of a file, or of all files in a folder; what goes meanwhile does not count."""
+    try:
+        if not path.is_dir():
+            return path.lstat().st_size if path.exists() else 0
+        with os.scandir(path) as entries:
+            return sum(
+                _size(Path(entry))
+                if entry.is_dir(follow_symlinks=False)
+                else entry.stat(follow_symlinks=False).st_size
+                for entry in entries
+            )
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error

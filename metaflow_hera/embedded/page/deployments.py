@@ -1,0 +1,49 @@
+"""The deployments as the page lists them: workflow templates with their parameters."""
+
+from __future__ import annotations
+
+from metaflow_hera.embedded.kubernetes_time import seconds
+from metaflow_hera.embedded.page.reading import PageReader
+from metaflow_hera.embedded.page.summary import TEXT, TITLE
+from metaflow_hera.embedded.reader import JSON
+
+DESCRIPTION = "workflows.argoproj.io/description"
+
+
+class Deployments:
+    """Lists them; the list is kept until one of them changes, since reading it parses whole templates."""
+
+    def __init__(self, reader: PageReader) -> None:
+        self._reader = reader
+        self._kept: tuple[list[tuple[str, str, int]], list[JSON]] = ([], [])
+
+    def all(self) -> list[JSON]:
+        """All deployments, by namespace and name."""
+        versions = self._reader.deployed()
+        known, shown = self._kept
+        if known != versions:
+            shown = [_shown(template) for template in self._reader.all_objects("workflowtemplates")]
+            self._kept = versions, shown
+        return shown
+
+
+def _shown(template: JSON) -> JSON:
+    metadata, spec = template["metadata"], template["spec"]
+    notes = metadata.get("annotations") or {}
+    created = metadata.get("creationTimestamp")
+    return {
+        "namespace": metadata["namespace"],
+        "name": metadata["name"],
+        "title": str(notes.get(TITLE) or "")[:TEXT],
+        "description": str(notes.get(DESCRIPTION) or "")[:TEXT],
+        "created": seconds(created) if created else None,
+        "parameters": [
+            {
+                "name": each["name"],
+                "value": each.get("value") if each.get("value") is not None else each.get("default"),
+                "description": str(each.get("description") or "")[:TEXT],
+                "enum": each.get("enum") or [],
+            }
+            for each in (spec.get("arguments") or {}).get("parameters") or ()
+        ],
+    }

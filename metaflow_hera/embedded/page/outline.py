@@ -1,0 +1,78 @@
+"""What a workflow will do, as far as its templates tell: the places of its tasks, in order.
+
+A place is a path of task names, such as `start-foreach/work`. All tasks that a fan makes of one DAG task, in
+whatever instance of the DAG, have the same place; so the number of places does not grow with that of nodes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from metaflow_hera.embedded.reader import JSON
+
+DEEPEST = 16
+MOST = 2_000
+"""Bounds for templates that call each other without end."""
+
+ON_EXIT = "onExit"
+INPUT = re.compile(r"\{\{\s*inputs\.parameters\.([\w-]+)\s*\}\}")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A task of a DAG.
+
+    Attributes:
+        path: the names of the tasks around it and its own, joined by slashes.
+        label: what people call it: the task's argument `step`, if that is plain text, else its name.
+        fans: whether it is made once for each of some items.
+        items: how many items each instance has, where the template lists them.
+        items_input: the input parameter of the DAG that lists them otherwise.
+    """
+
+    path: str
+    label: str
+    fans: bool = False
+    items: int | None = None
+    items_input: str | None = None
+
+
+def outline(workflow: JSON) -> list[Place]:
+    """The places of a workflow, each before those inside it."""
+    stored = workflow.get("status", {}).get("storedWorkflowTemplateSpec") or workflow["spec"]
+    templates = {template["name"]: template for template in stored.get("templates") or ()}
+    places: list[Place] = []
+    for place in _walk(templates, stored.get("entrypoint", ""), "", 0):
+        places.append(place)
+        if len(places) == MOST:
+            return places
+    on_exit = stored.get("onExit")
+    if on_exit:
+        places.append(Place(ON_EXIT, "on exit"))
+        places.extend(_walk(templates, on_exit, ON_EXIT, 1))
+    return places[:MOST]
+
+
+def _walk(templates: Mapping[str, JSON], name: str, around: str, depth: int) -> Iterator[Place]:
+    if depth > DEEPEST:
+        return
+    for task in (templates.get(name, {}).get("dag") or {}).get("tasks") or ():
+        place = _place(task, f"{around}/{task['name']}" if around else task["name"])
+        yield place
+        yield from _walk(templates, task.get("template", ""), place.path, depth + 1)
+
+
+def _place(task: JSON, path: str) -> Place:
+    arguments = (task.get("arguments") or {}).get("parameters") or ()
+    step = next((str(each.get("value") or "") for each in arguments if each["name"] == "step"), "")
+    items, param = task.get("withItems"), task.get("withParam")
+    source = INPUT.fullmatch(param.strip()) if param else None
+    return Place(
+        path,
+        step if step and "{{" not in step else task["name"],
+        fans=bool(items or param or task.get("withSequence")),
+        items=len(items) if items else None,
+        items_input=source[1] if source else None,
+    )

@@ -1,0 +1,162 @@
+"""What the page reads of the database: counts and pages, never all nodes of a run at once.
+
+SQLite looks into the nodes' JSON itself, without holding up the other threads of the server.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from metaflow_hera.embedded.reader import JSON, Head, Reader
+
+CONTAINERS = "('DAG', 'Steps', 'StepGroup')"
+"""Types of the nodes that others are inside of."""
+
+PARTS = """
+WITH parts AS (
+    SELECT id,
+        json_extract(node, '$.boundaryID') AS boundary,
+        json_extract(node, '$.displayName') AS display,
+        json_extract(node, '$.type') AS type,
+        COALESCE(json_extract(node, '$.phase'), 'Pending') AS phase,
+        json_extract(node, '$.nodeFlag.retried') AS attempt,
+        json_extract(node, '$.startedAt') AS started,
+        json_extract(node, '$.finishedAt') AS finished,
+        node
+    FROM nodes WHERE uid = ?
+)
+"""
+NAME = "substr(display || '(', 1, instr(display || '(', '(') - 1)"
+"""The name of a node's task: `work(2:b)` is made by the task `work`."""
+
+IS_TASK = "attempt IS NULL AND type != 'TaskGroup'"
+"""Leaves out attempts of a task, which its Retry node stands for, and what only holds a fan together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Tasks that only their items tell apart: of one DAG, in one phase, with the same times."""
+
+    boundary: str | None
+    name: str
+    type: str
+    phase: str
+    started: str | None
+    finished: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A node that others are inside of; `inputs` are the texts of its parameters."""
+
+    id: str
+    boundary: str | None
+    display: str
+    inputs: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """The name of its task."""
+        return self.display.partition("(")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A task as a list of them needs it."""
+
+    id: str
+    boundary: str | None
+    display: str
+    phase: str
+
+
+class PageReader(Reader):
+    """Reads, from any thread."""
+
+    def alike(self, uid: str) -> list[Alike]:
+        """The tasks of a workflow, those that are alike counted as one."""
+        rows = self._db.execute(
+            f"{PARTS} SELECT boundary, {NAME} AS name, type, phase, started, finished, COUNT(*) FROM parts "  # noqa: S608
+            f"WHERE {IS_TASK} GROUP BY boundary, name, type, phase, started, finished ORDER BY started",
+            (uid,),
+        )
+        return [Alike(*row) for row in rows]
+
+    def containers(self, uid: str) -> list[Container]:
+        """The nodes of a workflow that others are inside of."""
+        rows = self._db.execute(
+            f"{PARTS} SELECT id, boundary, display, json_extract(node, '$.inputs.parameters') FROM parts "  # noqa: S608
+            f"WHERE type IN {CONTAINERS}",
+            (uid,),
+        )
+        return [
+            Container(
+                id, boundary, display, {p["name"]: p.get("value") or "" for p in json.loads(inputs or "[]")}
+            )
+            for id, boundary, display, inputs in rows
+        ]
+
+    def tasks(self, uid: str, name: str) -> list[TaskRow]:
+        """The tasks of a workflow that a task of this name made, wherever."""
+        rows = self._db.execute(
+            f"{PARTS} SELECT id, boundary, display, phase FROM parts WHERE {IS_TASK} AND {NAME} = ?",  # noqa: S608
+            (uid, name),
+        )
+        return [TaskRow(*row) for row in rows]
+
+    def failed(self, uid: str, limit: int) -> list[JSON]:
+        """The first nodes that failed by themselves, and not for what is inside them."""
+        rows = self._db.execute(
+            f"{PARTS} SELECT node FROM parts WHERE {IS_TASK} AND type NOT IN {CONTAINERS} "  # noqa: S608
+            "AND phase IN ('Failed', 'Error') ORDER BY finished, id LIMIT ?",
+            (uid, limit),
+        )
+        return [json.loads(node) for (node,) in rows]
+
+    def node(self, uid: str, id: str) -> JSON | None:
+        """One node."""
+        row = self._db.execute("SELECT node FROM nodes WHERE uid=? AND id=?", (uid, id)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def waits(self, uid: str) -> bool:
+        """Whether a workflow is suspended, or a node of it waits for somebody to resume it."""
+        row = self._db.execute(
+            "SELECT json_extract(spec, '$.suspend') FROM specs WHERE uid=?", (uid,)
+        ).fetchone()
+        if row and row[0]:
+            return True
+        found = self._db.execute(
+            "SELECT 1 FROM nodes WHERE uid=? AND instr(node, ?) "  # much quicker than to parse each node
+            "AND json_extract(node, '$.phase')='Running' LIMIT 1",
+            (uid, '"type":"Suspend"'),
+        )
+        return found.fetchone() is not None
+
+    def arguments(self, uid: str) -> list[JSON]:
+        """The parameters of a workflow: those of its template, then those of its own, which count."""
+        row = self._db.execute(
+            "SELECT json_extract(stored, '$.storedWorkflowTemplateSpec.arguments.parameters'), "
+            "json_extract(spec, '$.arguments.parameters') FROM specs WHERE uid=?",
+            (uid,),
+        ).fetchone()
+        return [each for text in row or () for each in json.loads(text or "[]")]
+
+    def latest(self, limit: int, namespace: str = "", template: str = "") -> list[Head]:
+        """The workflows started last, of all templates or of one."""
+        rows = self._db.execute(
+            "SELECT uid FROM workflows WHERE (namespace=:namespace OR :namespace='') AND (:template='' OR "
+            "json_extract(labels, '$.\"workflows.argoproj.io/workflow-template\"')=:template) "
+            "ORDER BY created DESC, rowid DESC LIMIT :limit",
+            {"namespace": namespace, "template": template, "limit": limit},
+        )
+        heads = (self.head_by_uid(uid) for (uid,) in rows.fetchall())
+        return [head for head in heads if head is not None]
+
+    def deployed(self) -> list[tuple[str, str, int]]:
+        """Namespace, name and version of each workflow template: what tells whether they changed."""
+        return self._db.execute(
+            "SELECT namespace, name, version FROM objects WHERE resource='workflowtemplates' "
+            "ORDER BY namespace, name"
+        ).fetchall()

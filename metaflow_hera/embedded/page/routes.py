@@ -1,0 +1,146 @@
+"""The paths of the page: its files, its login, and what it asks beside Argo's own API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib.resources import files
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, Services, json_response
+from metaflow_hera.embedded.api.session import HEADERS, LOGIN, Session, words
+from metaflow_hera.embedded.api.streams import Hub
+from metaflow_hera.embedded.api.workflows import find
+from metaflow_hera.embedded.opening import FILE as OPENING_FILE
+from metaflow_hera.embedded.page.deployments import Deployments
+from metaflow_hera.embedded.page.feed import Feed
+from metaflow_hera.embedded.page.reading import PageReader
+from metaflow_hera.embedded.page.summary import Summaries
+from metaflow_hera.embedded.reader import JSON
+
+RUNS = 200
+"""Runs that are listed, the latest first."""
+
+PAGE = 100
+"""Tasks that are listed at a time, at most."""
+
+FORM_BYTES = 1_000
+
+KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+NAME = re.compile(r"[a-z]+\.(html|css|js|svg)")
+
+
+class Page:
+    """What the page needs of the server.
+
+    Attributes:
+        calls: paths and what answers them in a thread.
+        routes: those that need the request itself.
+    """
+
+    def __init__(self, services: Services, hub: Hub, session: Session) -> None:
+        self._engine = services.engine
+        self._hub = hub
+        self._session = session
+        self._reader = PageReader(services.engine.home / "argo.db")
+        self._summaries = Summaries(self._reader)
+        self._deployments = Deployments(self._reader)
+        named = "/page/runs/{namespace}/{name}"
+        self.calls: list[tuple[str, Callable[[Call], Response]]] = [
+            ("/page/overview", lambda call: _private(json_response(self._overview("", "")))),
+            (named, self._run),
+            (f"{named}/tasks", self._tasks),
+            ("/page/events", self._overview_events),
+            ("/page/events/{namespace}/{name}", self._run_events),
+        ]
+        self.routes = [
+            Route("/page/code", self._code, methods=["POST"]),
+            Route(LOGIN, self._login, methods=["GET", "POST"]),
+            Route("/", self._index, methods=["GET"]),
+            Route("/page/static/{name}", self._file, methods=["GET"]),
+        ]
+
+    def _overview(self, namespace: str, template: str) -> JSON:
+        heads = self._reader.latest(RUNS, namespace, template)
+        return {
+            "deployments": self._deployments.all(),
+            "runs": [self._summaries.run(head) for head in heads],
+            "now": self._engine.clock(),
+        }
+
+    def _overview_events(self, call: Call) -> StreamingResponse:
+        namespace, template = call.query.get("namespace", ""), call.query.get("template", "")
+        feed = Feed(lambda: self._overview(namespace, template), version=self._reader.version)
+        return feed.response(self._hub)
+
+    def _run(self, call: Call) -> Response:
+        return _private(json_response(self._summaries.whole(find(call), self._engine.clock())))
+
+    def _run_events(self, call: Call) -> StreamingResponse:
+        uid = find(call).uid
+
+        def look() -> JSON | None:
+            head = self._reader.head_by_uid(uid)
+            return self._summaries.whole(head, self._engine.clock()) if head is not None else None
+
+        return Feed(look, uid).response(self._hub)
+
+    def _tasks(self, call: Call) -> Response:
+        try:
+            offset, limit = int(call.query.get("offset", "0")), int(call.query.get("limit", str(PAGE)))
+        except ValueError as error:
+            raise ApiError(INVALID_ARGUMENT, "offset and limit are numbers") from error
+        if "id" in call.query:
+            task = self._summaries.task(find(call), call.query["id"])
+            return _private(json_response({"tasks": [task] if task else []}))
+        path = call.query.get("path", "")
+        page = self._summaries.tasks(find(call), path, max(0, offset), max(1, min(limit, PAGE)))
+        return _private(json_response(page))
+
+    async def _code(self, request: Request) -> Response:
+        """A code for a browser, for who has the token: a browser's cookie makes no other cookies."""
+        if "authorization" not in request.headers:
+            return words("Not allowed", "Only who has the token can ask for a code.", 403)
+        return _private(json_response({"code": self._session.new_code()}))
+
+    async def _login(self, request: Request) -> Response:
+        code = request.query_params.get("code", "")
+        if request.method == "POST":
+            body = b""
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > FORM_BYTES:
+                    break
+            code = (parse_qs(body[:FORM_BYTES].decode("latin-1")).get("code") or [""])[0]
+        if not self._session.use(code):
+            text = "This link was used, or is older than a minute. Run again: mfhera local open"
+            return words("Not logged in", text, 403)
+        # What `mfhera local open` had the browser open is of no more use.
+        (self._engine.home / OPENING_FILE).unlink(missing_ok=True)
+        # No redirect: on one that began elsewhere a browser sends no cookie of this site only.
+        answer = words("Logged in", "One moment.", 200, onward=True)
+        answer.headers["Set-Cookie"] = self._session.cookie
+        return answer
+
+    async def _index(self, request: Request) -> Response:
+        return _static("index.html")
+
+    async def _file(self, request: Request) -> Response:
+        return _static(request.path_params["name"])
+
+
+def _static(name: str) -> Response:
+    found = files("metaflow_hera.embedded.page") / "static" / name
+    if not NAME.fullmatch(name) or not found.is_file():
+        return words("Not found", "There is no such file.", 404)
+    kind = KINDS[name[name.rindex(".") :]]
+    return Response(found.read_bytes(), headers=HEADERS, media_type=kind)
+
+
+def _private(answer: Response) -> Response:
+    answer.headers.update(HEADERS)
+    return answer

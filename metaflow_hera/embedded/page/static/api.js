@@ -1,0 +1,92 @@
+// Talking to the server: Argo's REST API, and what the page has beside it.
+
+const part = encodeURIComponent;
+
+/** The path of an object, or of something below it. */
+export const path = (...parts) => parts.map(part).join("/");
+
+/** The answer of a call; an Error with the server's words if it is refused. */
+export async function call(method, url, body) {
+  let answer;
+  try {
+    answer = await fetch(url, {
+      method,
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch {
+    throw new Error("The embedded Argo does not answer. Start it with: mfhera local start");
+  }
+  if (answer.status === 401) throw new Error("You are not logged in any more. Run: mfhera local open");
+  const found = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(found.message || `The server answered ${answer.status}.`);
+  return found;
+}
+
+/** Act on a run: suspend, resume, retry, stop, terminate, resubmit. */
+export function act(run, verb) {
+  return call("PUT", `/api/v1/workflows/${path(run.namespace, run.name)}/${verb}`, {});
+}
+
+/** Start a run of a deployment, with parameters as {name: text}. */
+export function submit(deployment, parameters) {
+  return call("POST", `/api/v1/workflows/${part(deployment.namespace)}/submit`, {
+    namespace: deployment.namespace,
+    resourceKind: "WorkflowTemplate",
+    resourceName: deployment.name,
+    submitOptions: { parameters: Object.entries(parameters).map(([name, value]) => `${name}=${value}`) },
+  });
+}
+
+/** A page of the tasks of one place of a run. */
+export function tasks(run, place, offset, limit) {
+  return call("GET", `/page/runs/${path(run.namespace, run.name)}/tasks?path=${part(place)}&offset=${offset}&limit=${limit}`);
+}
+
+/** One task, by its id. */
+export async function task(run, id) {
+  const found = await call("GET", `/page/runs/${path(run.namespace, run.name)}/tasks?id=${part(id)}`);
+  return found.tasks[0];
+}
+
+/**
+ * The server's events, until `stop` is called. While nobody sees the page none are asked for.
+ * `onState(state)`, `onGone()`, `onLive(yes)` as the connection comes and goes, and `onProblem(error)` when
+ * the server refuses: what it says then is asked of `probe`, since a source of events cannot tell.
+ */
+export function events(url, probe, { onState, onGone, onLive, onProblem }) {
+  let source = null;
+  const close = () => { source?.close(); source = null; };
+  const open = () => {
+    close();
+    source = new EventSource(url);
+    source.addEventListener("open", () => onLive(true));
+    source.addEventListener("error", () => {
+      onLive(false);
+      if (source?.readyState === EventSource.CLOSED) call("GET", probe).catch(onProblem);
+    });
+    source.addEventListener("state", (event) => onState(JSON.parse(event.data)));
+    source.addEventListener("gone", () => { close(); onGone(); });
+  };
+  const seen = () => (document.hidden ? close() : open());
+  document.addEventListener("visibilitychange", seen);
+  open();
+  return { stop() { document.removeEventListener("visibilitychange", seen); close(); } };
+}
+
+/** The lines of a pod's log as they come: `onLines([text])`, until `signal` aborts or the run is over. */
+export async function log(run, pod, tail, onLines, signal) {
+  const query = `logOptions.container=main&logOptions.follow=true&logOptions.tailLines=${tail}`;
+  const url = `/api/v1/workflows/${path(run.namespace, run.name, pod)}/log?${query}`;
+  const answer = await fetch(url, { signal });
+  if (!answer.ok) throw new Error(`The log cannot be read: the server answered ${answer.status}.`);
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    onLines(lines.filter(Boolean).map((line) => JSON.parse(line).result?.content ?? ""));
+  }
+}

@@ -1,0 +1,112 @@
+// Deployments and runs.
+
+import { events, path } from "./api.js";
+import { startForm } from "./dialogs.js";
+import { el, reconcile, set, text } from "./dom.js";
+import { duration, moment, runState, state } from "./words.js";
+
+const sameDeployment = (one, other) => one && other && one.namespace === other.namespace && one.name === other.name;
+
+/** The view of all deployments, with the runs of all or of `chosen`. */
+export class Overview {
+  constructor(view, page, chosen) {
+    this.page = page;
+    this.chosen = chosen;
+    this.deployments = el("ul", { class: "deployments", "data-list": "" });
+    this.runs = el("tbody", { "data-list": "" });
+    this.title = el("h2", {}, chosen ? `Runs of ${chosen.name}` : "Runs");
+    this.start = el("button", { class: "primary", hidden: true, onclick: () => this.startRun() }, "Start a run");
+    this.empty = el("p", { class: "dim empty", hidden: true });
+    view.replaceChildren(el("div", { class: "overview" },
+      el("section", { class: "side", "aria-label": "Deployments" },
+        el("div", { class: "heading" }, el("h2", {}, "Deployments")), this.deployments),
+      el("section", { "aria-label": "Runs" },
+        el("div", { class: "heading" }, this.title, el("span", { class: "grow" }), this.start),
+        el("table", { class: "runs" },
+          el("thead", {}, el("tr", {}, ...["State", "Run", "Deployment", "Started", "Time", "Pods"].map((each) => el("th", { scope: "col" }, each)))),
+          this.runs),
+        this.empty)));
+    const query = chosen ? `?${new URLSearchParams({ namespace: chosen.namespace, template: chosen.name })}` : "";
+    this.source = events(`/page/events${query}`, "/page/overview", {
+      onState: (found) => this.take(found), onGone() {}, onLive: page.live, onProblem: page.problem,
+    });
+    this.timer = setInterval(() => this.tick(), 1000);
+    document.title = "Embedded Argo";
+  }
+
+  take(found) {
+    this.found = found;
+    this.skew = found.now - Date.now() / 1000;
+    set(this.start, "hidden", !this.deployment());
+    const all = found.deployments.map((each) => [`${each.namespace}/${each.name}`, each]);
+    reconcile(this.deployments, all, (each) => this.makeDeployment(each), (row, each) => {
+      row.about = each;
+      set(row.link, "aria-current", sameDeployment(each, this.chosen) ? "true" : null);
+      text(row.name, each.title || each.name);
+      text(row.more, each.description || `deployed ${moment(each.created)}`);
+    });
+    reconcile(this.runs, found.runs.map((run) => [run.uid, run]), makeRun, (row, run) => this.showRun(row, run));
+    set(this.empty, "hidden", found.runs.length > 0);
+    text(this.empty, found.deployments.length ? "No runs yet." : "Nothing is deployed yet. Deploy a flow with: mfhera create flow.py");
+  }
+
+  tick() {
+    if (this.found) for (const run of this.found.runs) if (!run.finished) this.showRun(this.runs.kept.get(run.uid), run);
+  }
+
+  makeDeployment(each) {
+    const name = el("span", { class: "name" });
+    const more = el("small", { class: "dim" });
+    const link = el("a", { href: `#/deployments/${path(each.namespace, each.name)}`, "data-row": "" }, name, more);
+    const row = el("li", {}, link, el("button", {
+      class: "quiet", title: "Start a run", onclick: () => this.open(row.about),
+    }, "Start"));
+    return Object.assign(row, { link, name, more, about: each });
+  }
+
+  showRun(row, run) {
+    const word = runState(run);
+    set(row.dot, "class", `state ${word}`);
+    text(row.dot, word);
+    const end = run.finished ?? Date.now() / 1000 + this.skew;
+    text(row.time, state(run.phase) === "Pending" ? "" : duration(end - run.started));
+    text(row.progress, run.progress);
+  }
+
+  deployment() {
+    return this.found?.deployments.find((each) => sameDeployment(each, this.chosen));
+  }
+
+  startRun() {
+    const only = this.found?.deployments.length === 1 ? this.found.deployments[0] : null;
+    const about = this.deployment() ?? document.activeElement?.closest("li")?.about ?? only;
+    if (about) this.open(about);
+    else this.page.notice("Choose a deployment first.");
+  }
+
+  open(deployment) {
+    startForm(deployment, (run) => { location.hash = `#/runs/${path(run.namespace, run.name)}`; });
+  }
+
+  key(key) {
+    if (key !== "n") return false;
+    this.startRun();
+    return true;
+  }
+
+  stop() {
+    clearInterval(this.timer);
+    this.source.stop();
+  }
+}
+
+function makeRun(run) {
+  const dot = el("span");
+  const time = el("td", { class: "number" });
+  const progress = el("td", { class: "number" });
+  const link = el("a", { href: `#/runs/${path(run.namespace, run.name)}`, "data-row": "" }, run.title || run.name);
+  const row = el("tr", { onclick: (event) => { if (event.target.tagName !== "A") link.click(); } },
+    el("td", {}, dot), el("td", { class: "name" }, link), el("td", { class: "dim" }, run.template),
+    el("td", { class: "dim" }, moment(run.started)), time, progress);
+  return Object.assign(row, { dot, time, progress });
+}

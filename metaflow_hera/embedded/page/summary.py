@@ -1,0 +1,288 @@
+"""A run as the page shows it: a line for each place in its templates, however many tasks are there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from metaflow_hera.embedded.controller.ids import pod_name
+from metaflow_hera.embedded.kubernetes_time import seconds
+from metaflow_hera.embedded.page.outline import Place, outline
+from metaflow_hera.embedded.page.reading import Container, PageReader
+from metaflow_hera.embedded.reader import JSON, Head
+
+BARS = 6
+"""A place with more tasks than this is drawn as how many ran at a time."""
+
+BINS = 60
+FAILURES = 20
+TEXT = 2_000
+"""Characters of a message or a label that are sent."""
+
+OUTLINES = 32
+TITLE = "workflows.argoproj.io/title"
+TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
+ORDER = {"Failed": 0, "Error": 0, "Running": 1, "Pending": 2}
+"""The phases that a list of tasks begins with."""
+
+
+@dataclass
+class Group:
+    """The tasks of one place."""
+
+    place: Place
+    phases: dict[str, int] = field(default_factory=dict)
+    expected: int = 0
+    spans: list[tuple[float, float | None, str, int]] = field(default_factory=list)
+
+    def shown(self, depth: int, parent: bool, now: float) -> JSON:
+        """As the page gets it."""
+        total = sum(self.phases.values())
+        starts = [start for start, _, _, _ in self.spans]
+        ends = [end for _, end, _, _ in self.spans]
+        return {
+            "path": self.place.path,
+            "label": self.place.label[:TEXT],
+            "depth": depth,
+            "parent": parent,
+            "fans": self.place.fans or total > 1,
+            "phases": self.phases,
+            "total": max(total, self.expected),
+            "started": min(starts, default=None),
+            "finished": None if None in ends else max((end for end in ends if end), default=None),
+            **self._drawing(now),
+        }
+
+    def _drawing(self, now: float) -> JSON:
+        """Its bars, or how many of its tasks ran in each part of its time."""
+        if sum(count for *_, count in self.spans) <= BARS:
+            return {"bars": [[start, end, phase] for start, end, phase, n in self.spans for _ in range(n)]}
+        first = min(start for start, *_ in self.spans)
+        last = max(now if end is None else end for _, end, *_ in self.spans)
+        width = max(last - first, 1.0) / BINS
+        changes = [0] * (BINS + 1)
+        for start, end, _, count in self.spans:
+            begin = min(BINS - 1, int((start - first) / width))
+            changes[begin] += count
+            stop = int(((now if end is None else end) - first) / width)
+            changes[max(begin + 1, min(BINS, stop))] -= count
+        return {"bins": list(accumulate(changes[:BINS])), "binned": [first, last]}
+
+
+class Summaries:
+    """Makes them. It keeps the outlines of a few runs, since reading the templates takes longest."""
+
+    def __init__(self, reader: PageReader) -> None:
+        self._reader = reader
+        self._outlines: dict[str, list[Place]] = {}
+
+    def run(self, head: Head) -> JSON:
+        """One line about a run."""
+        status, metadata = json.loads(head.status), json.loads(head.metadata)
+        finished = head.finished
+        return {
+            "uid": head.uid,
+            "namespace": head.namespace,
+            "name": head.name,
+            "title": str((metadata.get("annotations") or {}).get(TITLE) or "")[:TEXT],
+            "template": head.labels.get(TEMPLATE_LABEL) or "",
+            "phase": status.get("phase") or "Pending",
+            "created": head.created,
+            "started": seconds(status["startedAt"]) if status.get("startedAt") else head.created,
+            "finished": finished,
+            "message": str(status.get("message") or "")[:TEXT],
+            "progress": status.get("progress") or "",
+            "waits": finished is None and self._reader.waits(head.uid),
+        }
+
+    def whole(self, head: Head, now: float) -> JSON:
+        """A run with its groups and its failures."""
+        containers = {each.id: each for each in self._reader.containers(head.uid)}
+        groups = {place.path: Group(place) for place in self._outline(head)}
+        places = Places(head.name, containers)
+        for alike in self._reader.alike(head.uid):
+            if places.is_root(alike.boundary, alike.name):
+                continue  # the run itself stands for it
+            group = _group(groups, places.path(alike.boundary, alike.name))
+            group.phases[alike.phase] = group.phases.get(alike.phase, 0) + alike.count
+            if alike.started and alike.phase not in ("Skipped", "Omitted"):
+                end = seconds(alike.finished) if alike.finished else None
+                group.spans.append((seconds(alike.started), end, alike.phase, alike.count))
+        _expect(groups, containers, places)
+        return {
+            "run": self.run(head),
+            "parameters": self._parameters(head),
+            "groups": list(_ordered(groups, now)),
+            "failures": [self._task(head, node, places) for node in self._reader.failed(head.uid, FAILURES)],
+            "now": now,
+        }
+
+    def tasks(self, head: Head, path: str, offset: int, limit: int) -> JSON:
+        """A page of the tasks of one place: those that failed come first, then those that run."""
+        places = self._places(head)
+        name = path.rpartition("/")[2]
+        found = [
+            row
+            for row in self._reader.tasks(head.uid, places.task_name(path, name))
+            if places.path(row.boundary, row.display.partition("(")[0]) == path
+        ]
+        found.sort(key=lambda row: (ORDER.get(row.phase, 3), places.order(row.boundary, row.display)))
+        nodes = (self._reader.node(head.uid, row.id) for row in found[offset : offset + limit])
+        return {
+            "total": len(found),
+            "offset": offset,
+            "tasks": [self._task(head, node, places) for node in nodes if node is not None],
+        }
+
+    def task(self, head: Head, id: str) -> JSON | None:
+        """One task, by the id of its node."""
+        node = self._reader.node(head.uid, id)
+        if node is None:
+            return None
+        return self._task(head, node, self._places(head))
+
+    def _places(self, head: Head) -> Places:
+        return Places(head.name, {each.id: each for each in self._reader.containers(head.uid)})
+
+    def _task(self, head: Head, node: JSON, places: Places) -> JSON:
+        """A task with its attempts: the pods that have a log."""
+        attempts = [node] if node["type"] == "Pod" else []
+        if node["type"] == "Retry":
+            children = (self._reader.node(head.uid, id) for id in node.get("children") or ())
+            attempts = [child for child in children if child and (child.get("nodeFlag") or {}).get("retried")]
+        last = attempts[-1] if attempts else node
+        return {
+            "id": node["id"],
+            "path": places.path(node.get("boundaryID"), node["displayName"].partition("(")[0]),
+            "label": places.label(node.get("boundaryID"), node["displayName"])[:TEXT],
+            "phase": node.get("phase") or "Pending",
+            "message": str(last.get("message") or node.get("message") or "")[:TEXT],
+            "started": seconds(node["startedAt"]) if node.get("startedAt") else None,
+            "finished": seconds(node["finishedAt"]) if node.get("finishedAt") else None,
+            "pods": [
+                {
+                    "name": pod_name(head.name, each["name"], each.get("templateName", "")),
+                    "phase": each.get("phase") or "Pending",
+                }
+                for each in attempts
+            ],
+        }
+
+    def _outline(self, head: Head) -> list[Place]:
+        found = self._outlines.get(head.uid)
+        if found is None:
+            found = outline(self._reader.workflow(head, nodes=False))
+            if len(self._outlines) >= OUTLINES:
+                self._outlines.clear()
+            self._outlines[head.uid] = found
+        return found
+
+    def _parameters(self, head: Head) -> list[JSON]:
+        """What the run was given, in its own spec or its template's."""
+        values = {each["name"]: str(each.get("value") or "") for each in self._reader.arguments(head.uid)}
+        return [{"name": name, "value": value[:TEXT]} for name, value in values.items()]
+
+
+class Places:
+    """Where the nodes of a run belong, told by the containers around them."""
+
+    def __init__(self, run: str, containers: Mapping[str, Container]) -> None:
+        self._run = run
+        self._containers = containers
+        self._rooted = any(each.boundary is None and each.name == run for each in containers.values())
+        self._paths: dict[str, str] = {}
+
+    def path(self, boundary: str | None, name: str) -> str:
+        """The place of what a task of this name made in a container."""
+        if boundary is None:
+            return name.removeprefix(f"{self._run}.")
+        around = self.inside(boundary)
+        return f"{around}/{name}" if around else name
+
+    def is_root(self, boundary: str | None, name: str) -> bool:
+        """Whether it is the outermost DAG, or its attempts; the only pod of a run is not."""
+        return boundary is None and name == self._run and self._rooted
+
+    def inside(self, boundary: str) -> str:
+        """The path that all inside a container begins with."""
+        around = self._paths.get(boundary)
+        if around is None:
+            container = self._containers.get(boundary)
+            if container is None or self.is_root(container.boundary, container.name):
+                around = ""
+            else:
+                around = self.path(container.boundary, container.name)
+            self._paths[boundary] = around
+        return around
+
+    def task_name(self, path: str, name: str) -> str:
+        """The name that nodes show: one outside of all containers has the run's before its own."""
+        return f"{self._run}.{name}" if path == name == "onExit" else name
+
+    def label(self, boundary: str | None, display: str) -> str:
+        """A task as a person tells it from its like: by its item, and those around it."""
+        return " / ".join([*self._items(boundary), display.removeprefix(f"{self._run}.")])
+
+    def order(self, boundary: str | None, display: str) -> list[int]:
+        """By the indices of the items."""
+        texts = [*self._items(boundary), display]
+        return [int(found[1]) for text in texts if (found := re.search(r"\((\d+)", text))]
+
+    def _items(self, boundary: str | None) -> list[str]:
+        """The containers around that are one of several."""
+        found: list[str] = []
+        while boundary is not None and (container := self._containers.get(boundary)) is not None:
+            if "(" in container.display:
+                found.insert(0, container.display)
+            boundary = container.boundary
+        return found
+
+
+def _group(groups: dict[str, Group], path: str) -> Group:
+    """The group of a place; one that the templates do not tell of is made, with those around it."""
+    if path not in groups:
+        around, _, name = path.rpartition("/")
+        if around:
+            _group(groups, around)
+        groups[path] = Group(Place(path, name))
+    return groups[path]
+
+
+def _expect(groups: Mapping[str, Group], containers: Mapping[str, Container], places: Places) -> None:
+    """How many tasks there will be, where their items are known: Argo makes only as many as may run."""
+    fans: dict[str, list[Group]] = {}
+    for group in groups.values():
+        if group.place.items is not None or group.place.items_input:
+            fans.setdefault(group.place.path.rpartition("/")[0], []).append(group)
+    if not fans:
+        return
+    for container in containers.values():
+        for group in fans.get(places.inside(container.id), ()):
+            group.expected += group.place.items or _length(
+                container.inputs.get(group.place.items_input or "")
+            )
+
+
+def _length(text: str | None) -> int:
+    with suppress(ValueError):
+        value = json.loads(text or "[]")
+        return len(value) if isinstance(value, list) else 0
+    return 0
+
+
+def _ordered(groups: Mapping[str, Group], now: float) -> Iterator[JSON]:
+    """The groups as lines of a tree, each before those inside it."""
+    inside: dict[str, list[Group]] = {}
+    for path, group in groups.items():
+        inside.setdefault(path.rpartition("/")[0], []).append(group)
+
+    def walk(around: str, depth: int) -> Iterator[JSON]:
+        for group in inside.get(around, ()):
+            yield group.shown(depth, group.place.path in inside, now)
+            yield from walk(group.place.path, depth + 1)
+
+    return walk("", 0)

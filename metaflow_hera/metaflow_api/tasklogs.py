@@ -1,0 +1,85 @@
+"""What tasks printed, as Metaflow has stored it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from metaflow import Run, Task
+from metaflow.exception import MetaflowException, MetaflowNotFound
+
+from metaflow_hera.graph.tasks import TaskKey, task_key
+
+STREAMS = ("stdout", "stderr")
+PARAMETERS_STEP = "_parameters"
+
+
+@dataclass(frozen=True)
+class StoredLine:
+    """A line of a task's log; `stream` is stdout or stderr."""
+
+    attempt: int
+    stream: str
+    time: datetime
+    text: str
+
+
+class StoredLogs:
+    """The logs of a run, `pathspec` in Metaflow, whatever its namespace."""
+
+    def __init__(self, pathspec: str) -> None:
+        self._pathspec = pathspec
+
+    def tasks(self) -> list[TaskKey] | None:
+        """The tasks that Metaflow knows, in the order in which they began; None if it knows no such run."""
+        try:
+            steps = list(Run(self._pathspec, _namespace_check=False))
+            by_step = [[task_key(step.id, task.id) for task in step] for step in steps]
+        except (MetaflowException, OSError):
+            return None
+        begun = reversed(by_step)  # Metaflow names the last step first
+        return [
+            task
+            for tasks in begun
+            for task in sorted(tasks, key=lambda each: (each.path, each.turn or 0))
+            if task.step != PARAMETERS_STEP
+        ]
+
+    def turns(self, task: TaskKey) -> Iterator[TaskKey]:
+        """What there is of a task: itself, or the turns of a loop, which are tasks each."""
+        if self._known(task) is not None:
+            yield task
+            return
+        turn = 0
+        while self._known(each := TaskKey(task.step, task.path, turn)) is not None:
+            yield each
+            turn += 1
+
+    def attempts(self, task: TaskKey) -> int:
+        """How many attempts Metaflow knows of a task."""
+        known = self._known(task)
+        numbers = [int(each.value) for each in known.metadata if each.name == "attempt"] if known else []
+        return max(numbers, default=-1) + 1
+
+    def lines(self, task: TaskKey, attempt: int, streams: Sequence[str] = STREAMS) -> Iterator[StoredLine]:
+        """The lines of an attempt in the order of their times."""
+        known = self._known(task, attempt)
+        if known is None:
+            return
+
+        def of(stream: str) -> Iterator[StoredLine]:
+            for at, text in known.loglines(stream):
+                if at is not None:
+                    yield StoredLine(attempt, stream, at.replace(tzinfo=timezone.utc), text)
+
+        yield from heapq.merge(*map(of, streams), key=lambda line: line.time)
+
+    def _known(self, task: TaskKey, attempt: int | None = None) -> Any:
+        pathspec = f"{self._pathspec}/{task.step}/{task.task_id}"
+        try:
+            return Task(pathspec, attempt=attempt, _namespace_check=False)
+        except MetaflowNotFound:
+            return None

@@ -1,0 +1,351 @@
+"""The page in a real browser: Debian's Chromium, without a window, driven by its own chromedriver."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import SECONDS, Mfhera
+from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import ActionChains
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
+SCREENSHOT = os.environ.get("PAGE_SCREENSHOT")
+"""Where to keep a picture of the page, if anywhere: see the session `screenshot`."""
+
+SCHEME = os.environ.get("PAGE_SCHEME", "light")
+
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--window-size=1280,900", "--force-device-scale-factor=1",
+)  # fmt: skip
+WIDE = 10_000
+
+# One browser at a time: two of them starve each other on a small machine.
+pytestmark = [
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(
+        not (os.path.exists(CHROMIUM) and os.path.exists(DRIVER)) and not os.environ.get("CI"),
+        reason="there is no Chromium: apt-get install chromium chromium-driver",
+    ),
+]
+
+
+class Browser:
+    """A browser with a profile of its own, and what a person does with it."""
+
+    def __init__(self, profile: Path) -> None:
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=Service(executable_path=DRIVER))
+        self.requests: list[str] = []
+        self.driver.get("about:blank")
+        self.driver.get_log("performance")  # what the browser's own first page asked for
+
+    def until(self, test: Callable[[], Any]) -> Any:
+        """Wait until something holds; returns it."""
+        ignored = [StaleElementReferenceException]
+        return WebDriverWait(self.driver, SECONDS, ignored_exceptions=ignored).until(lambda _: test())
+
+    def all(self, selector: str) -> list[Any]:
+        """The elements of a selector."""
+        return self.driver.find_elements("css selector", selector)
+
+    def one(self, selector: str) -> Any:
+        """The first visible element of a selector, when there is one."""
+        return self.until(lambda: next((each for each in self.all(selector) if each.is_displayed()), None))
+
+    def text(self, selector: str) -> str:
+        """What is to be read in an element."""
+        return str(self.one(selector).text)
+
+    def reads(self, selector: str, words: str) -> None:
+        """Wait until an element has a text in it."""
+        self.until(lambda: any(words in each.text for each in self.all(selector)))
+
+    def keys(self, *keys: str) -> None:
+        """Press keys, one after the other."""
+        for key in keys:
+            ActionChains(self.driver).send_keys(key).perform()
+
+    def focused(self) -> str:
+        """What the element in focus is called."""
+        name = "document.activeElement.getAttribute('aria-label') || document.activeElement.textContent"
+        return str(self.driver.execute_script(f"return {name}"))
+
+    def row(self, words: str) -> Any:
+        """The line of the tree that begins with these words."""
+        return self.one(f'[role=treeitem][aria-label^="{words}"]')
+
+    def asked(self) -> list[str]:
+        """All addresses that were asked for so far."""
+        for entry in self.driver.get_log("performance"):
+            message = json.loads(entry["message"])["message"]
+            if message["method"] == "Network.requestWillBeSent":
+                self.requests.append(message["params"]["request"]["url"])
+        return self.requests
+
+    def complaints(self) -> list[str]:
+        """What the browser has to say: errors of scripts, refusals of its content policy."""
+        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+
+    def log_in(self, mfhera: Mfhera) -> None:
+        """As `mfhera local open` does where there is a browser."""
+        # The command `xdg-open` and the like are not there: BROWSER names one that notes what it is to open.
+        note = mfhera.folder / "opened"
+        script = mfhera.folder / "a_browser"
+        script.write_text(f'#!/bin/sh\necho "$1" > {note}\n')
+        script.chmod(0o755)
+        assert "Opened" in mfhera.ok("local", "open", env={"BROWSER": f"{script} %s"})
+        mfhera.wait_until(note.exists)
+        mfhera.wait_until(lambda: note.read_text().endswith("\n"))
+        opened = note.read_text().strip()
+        assert opened.startswith("file://")
+        assert "code" not in opened
+        self.driver.get(opened)
+        self.one(".overview")
+        assert not Path(opened.removeprefix("file://")).exists()
+
+    def start_run(self, deployment: str, **parameters: str) -> str:
+        """Fill in the form and start a run; returns its name."""
+        self.until(lambda: [each for each in self.all(".deployments li") if deployment in each.text])
+        for row in self.all(".deployments li"):
+            if deployment in row.text:
+                row.find_element("css selector", "button").click()
+        for name, value in parameters.items():
+            field = self.one(f"#parameter-{name}")
+            field.clear()
+            field.send_keys(value)
+        self.one("dialog [type=submit]").click()
+        self.until(lambda: "#/runs/" in self.driver.current_url)
+        return str(self.driver.current_url).rpartition("/")[2]
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    """A browser of the test's own."""
+    made = Browser(tmp_path / "profile")
+    yield made
+    made.driver.quit()
+
+
+def test_a_run_from_the_form_to_its_end(own_mfhera: Mfhera, browser: Browser) -> None:
+    """Start with a parameter, fail, retry, succeed; all of it without a reload."""
+    own_mfhera.take("page_flow.py")
+    own_mfhera.ok("create", "page_flow.py")
+    gate = own_mfhera.folder / "gate"
+    browser.log_in(own_mfhera)
+    name = browser.start_run("PageFlow", alpha="0.75", gate=str(gate))
+    browser.driver.execute_script("window.notReloaded = true")
+
+    # It fails, and says why.
+    browser.reads(".run .state", "Failed")
+    browser.reads(".failures", "the file is not there <img src=x>")
+    browser.one(".failures button").click()
+    browser.reads(".logs .lines", "part 3 with alpha 0.75 <b>as it is</b>")
+    browser.keys(Keys.ESCAPE)
+    browser.until(lambda: not browser.all(".logs")[0].is_displayed())
+
+    # What a failed run can do is offered, nothing else.
+    assert {each.get_attribute("data-verb") for each in browser.all("[data-verb]")} == {"retry", "resubmit"}
+
+    # The tree, by keyboard alone.
+    browser.keys("j")
+    assert browser.focused().startswith("start, Succeeded")
+    browser.keys(Keys.END)
+    assert browser.focused().startswith("end")
+    browser.keys(Keys.HOME, Keys.ARROW_DOWN, Keys.ARROW_LEFT)
+    browser.until(lambda: not browser.all('[role=treeitem][aria-label^="work,"]'))
+    browser.keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    browser.row("work(3:3), Failed")
+    browser.keys(Keys.ARROW_DOWN)
+    assert browser.focused().startswith("work(3:3), Failed")
+    browser.keys(Keys.ENTER)
+    browser.reads(".logs .lines", "the file is not there")
+    browser.keys("?")
+    browser.reads("dialog", "suspend or resume the run")
+    browser.keys(Keys.ESCAPE)
+
+    # Retried, it goes well.
+    gate.touch()
+    browser.keys("r")
+    browser.reads(".run .state", "Succeeded")
+    browser.until(lambda: not browser.one("body").find_elements("css selector", ".failures li"))
+    browser.row("end, Succeeded").click()
+    browser.reads(".logs .lines", "all is well")
+    assert own_mfhera.phases("pageflow") == {f"argo-{name}": "Succeeded"}
+    browser.one("details summary").click()
+    browser.reads(".parameters", "0.75")
+
+    # Back among the runs, from where it is opened by keys.
+    browser.keys("g")
+    browser.reads(".runs", name)
+    browser.keys("j")
+    assert browser.focused() == name
+    browser.keys(Keys.ENTER)
+    browser.until(lambda: browser.driver.current_url.endswith(name))
+
+    assert browser.driver.execute_script("return window.notReloaded")
+    _asked_nobody_else(browser, own_mfhera)
+
+
+def test_a_run_is_suspended_resumed_and_terminated(own_mfhera: Mfhera, browser: Browser) -> None:
+    own_mfhera.take("gate_flow.py")
+    own_mfhera.ok("create", "gate_flow.py")
+    browser.log_in(own_mfhera)
+    browser.start_run("GateFlow", gate=str(own_mfhera.folder / "gate"))
+    browser.reads(".run .state", "Running")
+    browser.keys("s")
+    browser.reads(".run .state", "Suspended")
+    browser.one('[data-verb="resume"]').click()
+    browser.reads(".run .state", "Running")
+    browser.keys("x")
+    browser.reads("dialog", "Terminate this run?")
+    browser.one("dialog [value=no]").click()
+    browser.until(lambda: not browser.all("dialog"))
+    assert browser.text(".run .state") == "Running"
+    browser.one('[data-verb="terminate"]').click()
+    browser.one("dialog [value=yes]").click()
+    browser.reads(".run .state", "Failed")
+    _asked_nobody_else(browser, own_mfhera)
+
+
+def test_errors_are_told_in_words(own_mfhera: Mfhera, browser: Browser) -> None:
+    own_mfhera.take("page_flow.py")
+    own_mfhera.ok("create", "page_flow.py")
+    browser.log_in(own_mfhera)
+    url = browser.driver.current_url
+    # A form that was open when its deployment went.
+    browser.one(".deployments li button").click()
+    browser.one("#parameter-alpha")
+    own_mfhera.ok("delete", "page_flow.py")
+    browser.reads(".empty", "Nothing is deployed yet")
+    browser.one("dialog [type=submit]").click()
+    browser.reads("dialog .problem", "not found")
+    browser.keys(Keys.ESCAPE)
+    # A run that is not there.
+    browser.driver.execute_script("location.hash = '#/runs/default/nope'")
+    browser.reads("#notices", "not found")
+    # A server that is not there, and is again.
+    browser.keys("g")
+    browser.reads("#live", "Live")
+    own_mfhera.stop()
+    browser.reads("#live", "Not connected")
+    own_mfhera.ok("local", "start")
+    browser.reads("#live", "Live")
+    # Without the cookie the page says what to do.
+    browser.driver.delete_all_cookies()
+    browser.driver.execute_script("location.hash = '#/runs/default/nope'")
+    browser.reads("#notices", "mfhera local open")
+    browser.driver.get(url)
+    browser.driver.refresh()
+    browser.reads("body", "mfhera local open")
+
+
+def test_light_and_dark(own_mfhera: Mfhera, browser: Browser) -> None:
+    own_mfhera.ok("local", "start")
+    browser.log_in(own_mfhera)
+
+    def brightness() -> int:
+        color = browser.driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+        return sum(int(part) for part in color[4:-1].split(","))
+
+    def prefer(scheme: str) -> None:
+        feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
+
+    prefer("light")
+    light = brightness()
+    prefer("dark")
+    dark = brightness()
+    assert dark < 200 < 600 < light
+    browser.keys("t")
+    assert brightness() == light
+    browser.driver.refresh()
+    browser.one(".overview")
+    assert brightness() == light
+
+
+def test_a_wide_run_is_a_few_lines(own_mfhera: Mfhera, browser: Browser) -> None:
+    """A fan of 10,000, made by hand of one of five, since it is the page that is tested."""
+    own_mfhera.take("page_flow.py")
+    own_mfhera.ok("create", "page_flow.py")
+    run = own_mfhera.run()
+    name = run["pathspec"].rpartition("argo-")[2]
+    home = Path(own_mfhera.env["METAFLOW_HERA_HOME"])
+    _widen(home, name)
+    browser.log_in(own_mfhera)
+    browser.driver.execute_script(f"location.hash = '#/runs/default/{name}'")
+    work = browser.row("work, Succeeded")
+    assert "10,000 / 10,000" in work.text
+    assert len(browser.all("*")) < 500
+    work.click()
+    browser.row("work(99:99), Succeeded")
+    assert len(browser.all("[role=treeitem]")) < 120
+    browser.row("work, ")
+    browser.one(".turn").click()
+    browser.row("work(199:199), Succeeded")
+    browser.until(lambda: len(browser.all("[role=treeitem]")) < 120)
+    assert len(browser.all("*")) < 3000
+    _asked_nobody_else(browser, own_mfhera)
+
+
+@pytest.mark.skipif(not SCREENSHOT, reason="no picture is asked for: nox -s screenshot")
+def test_screenshot(own_mfhera: Mfhera, browser: Browser) -> None:
+    """A picture of a run for the README."""
+    assert SCREENSHOT is not None
+    own_mfhera.take("train_flow.py")
+    own_mfhera.ok("create", "train_flow.py", "--max-workers", "4")
+    browser.log_in(own_mfhera)
+    browser.driver.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": SCHEME}]}
+    )
+    browser.start_run("TrainFlow", rate="0.25")
+    browser.row("fit, ").click()
+    browser.row("fit(4:4), Succeeded")
+    browser.row("fit(5:5), Failed")
+    browser.row("fit(7:7), ").click()
+    browser.reads(".logs .lines", "epoch 3")
+    picture = browser.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
+    Path(SCREENSHOT).write_bytes(base64.b64decode(picture["data"]))
+
+
+def _asked_nobody_else(browser: Browser, mfhera: Mfhera) -> None:
+    """Demand that the browser asked this server alone, and that no script failed."""
+    url = mfhera.json("local", "status", "--json")["url"]
+    asked = browser.asked()
+    assert asked
+    assert [each for each in asked if not each.startswith((f"{url}/", "file://"))] == []
+    assert browser.complaints() == []
+
+
+def _widen(home: Path, name: str) -> None:
+    """Add copies of one task of a run's fan to the database, until there are 10,000."""
+    with sqlite3.connect(home / "argo.db", timeout=30) as db:
+        ((uid, text),) = db.execute(
+            "SELECT uid, node FROM nodes WHERE json_extract(node, '$.displayName')='work(0:0)' "
+            "AND json_extract(node, '$.name') LIKE ?",
+            (f"{name}.%",),
+        ).fetchall()
+        task, rows = json.loads(text), []
+        for number in range(5, WIDE):
+            shown = f"work({number}:{number})"
+            around = task["name"].removesuffix(task["displayName"])
+            one = {**task, "id": f"{name}-w{number}", "name": around + shown, "displayName": shown}
+            rows.append((uid, one["id"], json.dumps(one)))
+        db.executemany("INSERT INTO nodes VALUES (?,?,?)", rows)
+    db.close()

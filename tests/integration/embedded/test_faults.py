@@ -1,0 +1,135 @@
+"""The machine fails the server: a killed keeper, a full disk, a damaged database, a clock that jumps."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from metaflow_hera.embedded import local, podfiles
+from metaflow_hera.errors import ConfigurationError, LocalServerError
+
+from .conftest import Argo, fan_spec, pod_spec, pods
+
+MOVING_SERVER = Path(__file__).parents[2] / "moving_server.py"
+
+
+def test_a_keeper_that_is_killed_is_replaced(own_argo: Argo) -> None:
+    one = own_argo.run(pod_spec("echo $$PPID; sleep 1"))
+    own_argo.until(one, lambda workflow: own_argo.logs(one))
+    os.kill(int(own_argo.logs(one)[0]), signal.SIGKILL)
+    # Nobody knows what came of the pod that it had.
+    node = own_argo.end(one)["status"]["nodes"][one]
+    assert (node["phase"], node["message"]) == ("Error", "pod deleted")
+    other = own_argo.end(own_argo.run(fan_spec("true", list(range(20)))))
+    assert other["status"]["phase"] == "Succeeded"
+
+
+def test_a_keeper_ends_with_its_last_pod(own_argo: Argo) -> None:
+    name = own_argo.run(pod_spec("echo $$PPID; sleep 1"))
+    own_argo.until(name, lambda workflow: own_argo.logs(name))
+    keeper = int(own_argo.logs(name)[0])
+    local.stop(own_argo.home)
+    os.kill(keeper, 0)
+    own_argo.wait(lambda: not is_there(keeper))
+    own_argo.restart()
+    assert own_argo.end(name)["status"]["phase"] == "Succeeded"
+
+
+def is_there(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own of 24 MB, where this user may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=False)
+
+
+def test_a_full_disk_stops_the_work_and_loses_nothing(small_disk: Path, tmp_path: Path) -> None:
+    argo = Argo(small_disk / "home")
+    name = argo.run(fan_spec("sleep 0.02", list(range(200))))
+    argo.until(name, lambda workflow: len(pods(workflow)) > 2)
+    fill(small_disk / "fill")
+    argo.wait(lambda: local.status(argo.home) is None)
+    with pytest.raises((ConfigurationError, LocalServerError), match=r"disk is full|No space left|is full"):
+        local.start(argo.home)
+    (small_disk / "fill").unlink()
+    argo.restart()
+    workflow = argo.end(name)
+    assert workflow["status"]["phase"] == "Succeeded"
+    assert len(pods(workflow)) == 200
+    argo.close()
+
+
+def fill(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    with suppress(OSError):
+        while True:
+            os.write(descriptor, b"x" * 4096)
+    os.close(descriptor)
+
+
+def test_a_damaged_database_is_told_and_left_alone(own_argo: Argo) -> None:
+    own_argo.end(own_argo.run(fan_spec("true", list(range(50)))))
+    own_argo.http.close()
+    local.stop(own_argo.home)
+    database = own_argo.home / "argo.db"
+    whole = database.read_bytes()
+    database.write_bytes(whole[:100] + os.urandom(len(whole) - 100))
+    with pytest.raises((ConfigurationError, LocalServerError), match=r"argo\.db|malformed|not a database"):
+        local.start(own_argo.home)
+    database.write_bytes(whole)
+    own_argo.restart()
+    assert own_argo.call("GET", "/workflows/argo")["items"]
+
+
+@pytest.mark.parametrize("jump", [-7200.0, 7200.0])
+def test_a_clock_that_jumps_ends_no_pod(tmp_path: Path, jump: float) -> None:
+    home, ahead = tmp_path / "home", tmp_path / "ahead"
+    ahead.write_text("0")
+    server = subprocess.Popen([sys.executable, str(MOVING_SERVER), str(home), str(ahead)])
+    while local.status(home) is None:
+        time.sleep(0.02)
+    argo = Argo(home)
+    name = argo.run(fan_spec("sleep 0.3; echo done", list(range(6))))
+    argo.until(name, lambda workflow: any(n["phase"] == "Running" for n in pods(workflow).values()))
+    ahead.write_text(str(jump))
+    workflow = argo.end(name)
+    assert workflow["status"]["phase"] == "Succeeded"
+    assert argo.logs(name) == ["done"] * 6
+    argo.close()
+    server.wait()
+
+
+def test_a_log_that_is_too_long_keeps_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(podfiles, "LOG_LIMIT", 1000)
+    monkeypatch.setattr(podfiles, "LOG_KEPT", 100)
+    log = tmp_path / "p.logs"
+    log.write_text("".join(f"line {number}\n" for number in range(50)))
+    podfiles.shorten(str(log))
+    assert len(log.read_text().splitlines()) == 50
+    log.write_text("".join(f"line {number}\n" for number in range(500)))
+    podfiles.shorten(str(log))
+    lines = log.read_text().splitlines()
+    assert lines[0] == "[earlier lines were dropped: the log was too long]"
+    assert lines[-1] == "line 499"
+    assert len(log.read_bytes()) < 200

@@ -1,0 +1,365 @@
+"""The page's side of the server: who gets in, what a cookie is good for, and how much of a run is sent."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.resources import files
+from typing import Any
+
+import httpx
+import pytest
+
+from metaflow_hera.embedded import opening
+from metaflow_hera.embedded.api.session import CODES, Session
+from metaflow_hera.embedded.reader import dump
+
+from .conftest import Argo, fan_spec, pod_spec
+
+FIRST = "/page/static/main.js"
+SVG = "http://www.w3.org/2000/svg"
+WIDE = 10_000
+
+
+def browser(argo: Argo) -> httpx.Client:
+    """A client that has been let in by the real login, as a browser is."""
+    client = httpx.Client(base_url=argo.server.url, trust_env=False, timeout=60)
+    answer = client.get(opening.one_time_url(argo.server))
+    assert answer.status_code == 200, answer.text
+    return client
+
+
+@pytest.fixture(scope="module")
+def page(argo: Argo) -> Iterator[httpx.Client]:
+    with closing(browser(argo)) as client:
+        yield client
+
+
+def test_the_cookie_is_this_sites_own_and_hidden_from_scripts(argo: Argo) -> None:
+    answer = httpx.get(opening.one_time_url(argo.server), trust_env=False)
+    cookie = answer.headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+    assert argo.server.token not in cookie
+    assert "location" not in answer.headers  # a browser would send no strict cookie after a redirect
+    assert 'http-equiv="refresh"' in answer.text
+
+
+def test_a_code_works_once(argo: Argo) -> None:
+    url = opening.one_time_url(argo.server)
+    assert httpx.get(url, trust_env=False).status_code == 200
+    again = httpx.get(url, trust_env=False)
+    assert again.status_code == 403
+    assert "set-cookie" not in again.headers
+    assert "mfhera local open" in again.text
+
+
+@pytest.mark.parametrize("code", ["", "wrong", "%00", "é" * 2000])
+def test_a_wrong_code_is_refused(argo: Argo, code: str) -> None:
+    for answer in (
+        httpx.get(f"{argo.server.url}/login", params={"code": code}, trust_env=False),
+        httpx.post(f"{argo.server.url}/login", data={"code": code}, trust_env=False),
+    ):
+        assert answer.status_code == 403
+        assert "set-cookie" not in answer.headers
+
+
+def test_the_file_that_is_opened_logs_in(argo: Argo) -> None:
+    path = opening.opening_file(argo.server)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    text = path.read_text()
+    assert argo.server.token not in text
+    code = text.split('name="code" value="')[1].split('"')[0]
+    # A file has no origin.
+    answer = httpx.post(
+        f"{argo.server.url}/login", data={"code": code}, headers={"Origin": "null"}, trust_env=False
+    )
+    assert answer.status_code == 200
+    assert "set-cookie" in answer.headers
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "http://127.0.0.1:1"])
+def test_another_site_cannot_log_in(argo: Argo, origin: str) -> None:
+    url = opening.one_time_url(argo.server)
+    assert httpx.post(url, headers={"Origin": origin}, trust_env=False).status_code == 403
+
+
+def test_a_cookie_gets_no_code(argo: Argo, page: httpx.Client) -> None:
+    assert page.post("/page/code", headers={"Origin": argo.server.url}).status_code == 403
+    assert httpx.post(f"{argo.server.url}/page/code", trust_env=False).status_code == 401
+
+
+def test_codes_end_by_themselves_and_are_few() -> None:
+    now = [0.0]
+    session = Session("secret", lambda: now[0])
+    code = session.new_code()
+    now[0] = 61
+    assert not session.use(code)
+    codes = [session.new_code() for _ in range(CODES + 1)]
+    assert [session.use(each) for each in codes] == [False] + [True] * CODES
+
+
+def test_the_cookie_survives_a_restart(own_argo: Argo) -> None:
+    with closing(browser(own_argo)) as client:
+        own_argo.kill()
+        own_argo.restart()
+        assert client.get("/api/v1/version").status_code == 200
+    assert stat.S_IMODE((own_argo.home / "session").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("path", ["/", FIRST, "/page/static/page.css", "/page/overview", "/page/events"])
+def test_without_the_cookie_nothing_is_shown(argo: Argo, path: str) -> None:
+    answer = httpx.get(argo.server.url + path, trust_env=False)
+    assert (answer.status_code, answer.json()["code"]) == (401, 16)
+    shown = httpx.get(argo.server.url + path, headers={"Accept": "text/html"}, trust_env=False)
+    assert shown.status_code == 401
+    assert "mfhera local open" in shown.text
+
+
+def test_a_wrong_token_is_not_made_up_for_by_a_cookie(page: httpx.Client) -> None:
+    assert page.get("/api/v1/version", headers={"Authorization": "Bearer wrong"}).status_code == 401
+
+
+def test_the_cookie_reads(page: httpx.Client) -> None:
+    assert page.get("/api/v1/workflows/argo").status_code == 200
+    assert page.get("/").text.startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("site", ["same-site", "cross-site"])
+def test_another_page_reads_nothing_with_the_cookie(page: httpx.Client, site: str) -> None:
+    assert page.get("/api/v1/workflows/argo", headers={"Sec-Fetch-Site": site}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"}, {"Sec-Fetch-Site": "same-site"}]
+)
+def test_the_cookie_alone_changes_nothing(argo: Argo, page: httpx.Client, headers: dict[str, str]) -> None:
+    body = {"workflow": {"metadata": {"name": "sneaked"}, "spec": pod_spec("true")}}
+    assert page.post("/api/v1/workflows/argo", json=body, headers=headers).status_code in (401, 403)
+    assert argo.http.get("/workflows/argo/sneaked").status_code == 404
+
+
+@pytest.mark.parametrize("own", ["Origin", "Sec-Fetch-Site"])
+def test_the_page_itself_may_change(argo: Argo, page: httpx.Client, own: str) -> None:
+    value = argo.server.url if own == "Origin" else "same-origin"
+    body = {"workflow": {"metadata": {"generateName": "own-"}, "spec": pod_spec("true")}}
+    assert page.post("/api/v1/workflows/argo", json=body, headers={own: value}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", FIRST, "/page/overview", "/login"])
+def test_answers_to_a_browser_hold_it_to_this_server(page: httpx.Client, path: str) -> None:
+    headers = page.get(path).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cache-control"] == "no-store"
+    assert not [name for name in headers if name.startswith("access-control-")]
+
+
+@pytest.mark.parametrize("name", ["nope.js", "..", "..%2f..%2froutes.py", "Main.js", "main.py"])
+def test_there_are_no_other_files(page: httpx.Client, name: str) -> None:
+    assert page.get(f"/page/static/{name}").status_code in (404, 501)
+
+
+def test_its_files_name_no_other_server(page: httpx.Client) -> None:
+    for file in (files("metaflow_hera.embedded.page") / "static").iterdir():
+        path = "/" if file.name == "index.html" else f"/page/static/{file.name}"
+        text = page.get(path).raise_for_status().text
+        assert set(re.findall(r"https?:", text.replace(SVG, ""))) == set(), file.name
+
+
+def groups(argo: Argo, name: str) -> dict[str, Any]:
+    answer = argo.http.get(f"{argo.server.url}/page/runs/argo/{name}").raise_for_status()
+    return {group["path"]: group for group in answer.json()["groups"]}
+
+
+def test_steps_are_shown_before_they_start(argo: Argo) -> None:
+    pod = pod_spec("true")["templates"][0]
+    tasks = [
+        {"name": "one", "template": "main"},
+        {"name": "two", "template": "main", "dependencies": ["one"]},
+    ]
+    spec = {"entrypoint": "all", "templates": [pod, {"name": "all", "dag": {"tasks": tasks}}]}
+    name = argo.run({**spec, "suspend": True})
+    assert list(groups(argo, name)) == ["one", "two"]
+    assert groups(argo, name)["two"]["phases"] == {}
+
+
+def test_a_fan_is_one_line_and_its_failures_come_first(argo: Argo) -> None:
+    name = argo.run(
+        fan_spec("echo to {{inputs.parameters.item}}; test {{inputs.parameters.item}} != 7", list(range(12)))
+    )
+    argo.end(name)
+    fan = groups(argo, name)["fan"]
+    assert (fan["phases"], fan["total"], fan["fans"]) == ({"Succeeded": 11, "Failed": 1}, 12, True)
+    url = f"{argo.server.url}/page/runs/argo/{name}"
+    tasks = argo.http.get(f"{url}/tasks?path=fan&limit=3").json()
+    assert [task["label"] for task in tasks["tasks"]] == ["fan(7:7)", "fan(0:0)", "fan(1:1)"]
+    assert "exit code 1" in tasks["tasks"][0]["message"]
+    more = argo.http.get(f"{url}/tasks?path=fan&limit=3&offset=9").json()
+    assert [task["label"] for task in more["tasks"]] == ["fan(9:9)", "fan(10:10)", "fan(11:11)"]
+    pod = tasks["tasks"][0]["pods"][0]["name"]
+    with argo.http.stream("GET", f"/workflows/argo/{name}/{pod}/log") as log:
+        assert "to 7" in "".join(log.iter_text())
+    failures = argo.http.get(url).json()["failures"]
+    assert [failure["label"] for failure in failures] == ["fan(7:7)"]
+    one = argo.http.get(f"{url}/tasks?id={tasks['tasks'][0]['id']}").json()["tasks"]
+    assert one == tasks["tasks"][:1]
+
+
+def test_a_retried_task_is_one_task_with_its_attempts(argo: Argo) -> None:
+    spec = pod_spec("echo {{retries}}; exit 1", retryStrategy={"limit": 1})
+    dag = {"name": "all", "dag": {"tasks": [{"name": "one", "template": "main"}]}}
+    name = argo.run({"entrypoint": "all", "templates": [spec["templates"][0], dag]})
+    argo.end(name)
+    assert groups(argo, name)["one"]["phases"] == {"Failed": 1}
+    (task,) = argo.http.get(f"{argo.server.url}/page/runs/argo/{name}/tasks?path=one").json()["tasks"]
+    assert [pod["phase"] for pod in task["pods"]] == ["Failed", "Failed"]
+    assert "exit code 1" in task["message"]
+
+
+def test_fans_inside_fans_are_one_line_each(argo: Argo) -> None:
+    item = {"inputs": {"parameters": [{"name": "item"}]}}
+    given = _item("{{item}}")
+    pod = {**pod_spec("true")["templates"][0], "name": "pod", **item}
+    inner = {"name": "inner", "template": "pod", "withItems": [1, 2, 3], **given}
+    outer = {"name": "a", "template": "body", "withItems": ["x/y (z", "."], **given}
+    templates = [
+        pod,
+        {"name": "body", "dag": {"tasks": [inner]}, **item},
+        {"name": "all", "dag": {"tasks": [outer]}},
+        {"name": "tidy", "dag": {"tasks": [{"name": "up", "template": "pod", **_item("1")}]}},
+    ]
+    name = argo.run({"entrypoint": "all", "onExit": "tidy", "templates": templates})
+    argo.end(name)
+    found = groups(argo, name)
+    assert {path: (group["depth"], group["phases"], group["total"]) for path, group in found.items()} == {
+        "a": (0, {"Succeeded": 2}, 2),
+        "a/inner": (1, {"Succeeded": 6}, 6),
+        "onExit": (0, {"Succeeded": 1}, 1),
+        "onExit/up": (1, {"Succeeded": 1}, 1),
+    }
+    tasks = argo.http.get(f"{argo.server.url}/page/runs/argo/{name}/tasks?path=a/inner&limit=4").json()[
+        "tasks"
+    ]
+    assert [task["label"] for task in tasks[2:]] == ["a(0:x/y z) / inner(2:3)", "a(1:.) / inner(0:1)"]
+
+
+def _item(value: str) -> dict[str, Any]:
+    return {"arguments": {"parameters": [{"name": "item", "value": value}]}}
+
+
+def test_a_run_that_is_retried_whole_has_the_same_lines(argo: Argo) -> None:
+    pod = pod_spec("exit 1")["templates"][0]
+    dag = {
+        "name": "all",
+        "dag": {"tasks": [{"name": "one", "template": "main"}]},
+        "retryStrategy": {"limit": 1},
+    }
+    name = argo.run({"entrypoint": "all", "templates": [pod, dag]})
+    argo.end(name)
+    assert {path: group["phases"] for path, group in groups(argo, name).items()} == {"one": {"Failed": 2}}
+
+
+def widen(argo: Argo, name: str) -> None:
+    """Make a fan of a run very wide, by hand: its tasks are copies of one."""
+    workflow = argo.get(name)
+    nodes = workflow["status"]["nodes"]
+    task = next(node for node in nodes.values() if node["type"] == "Pod")
+    rows = []
+    for number in range(len(nodes), WIDE):
+        phase = "Failed" if number % 1000 == 999 else "Succeeded"
+        shown = f"fan({number}:{number})"
+        one = {
+            **task,
+            "id": f"{name}-w{number}",
+            "name": f"{name}.{shown}",
+            "displayName": shown,
+            "phase": phase,
+        }
+        rows.append((workflow["metadata"]["uid"], one["id"], dump(one)))
+    with sqlite3.connect(argo.home / "argo.db", timeout=30) as db:
+        db.executemany("INSERT INTO nodes VALUES (?,?,?)", rows)
+    db.close()
+
+
+def test_a_wide_run_is_sent_as_little(argo: Argo) -> None:
+    name = argo.run(fan_spec("true", ["a"]))
+    argo.end(name)
+    widen(argo, name)
+    answer = argo.http.get(f"{argo.server.url}/page/runs/argo/{name}")
+    assert len(answer.content) < 20_000
+    fan = {group["path"]: group for group in answer.json()["groups"]}["fan"]
+    assert fan["total"] > WIDE - 10
+    assert len(fan["bins"]) == 60
+    tasks = argo.http.get(f"{argo.server.url}/page/runs/argo/{name}/tasks?path=fan&limit=100000")
+    assert len(tasks.json()["tasks"]) == 100
+    assert [task["phase"] for task in tasks.json()["tasks"][:11]] == ["Failed"] * 10 + ["Succeeded"]
+
+
+def states(stream: httpx.Response) -> Iterator[Any]:
+    """The states of a stream of events."""
+    for line in stream.iter_lines():
+        if line.startswith("data: "):
+            yield json.loads(line.removeprefix("data: "))
+
+
+def test_a_run_is_followed(argo: Argo, page: httpx.Client) -> None:
+    gate = argo.home / "gate"
+    name = argo.run(pod_spec(f"until test -e {gate}; do sleep 0.05; done"))
+    with page.stream("GET", f"/page/events/argo/{name}") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        found = states(stream)
+        for state in found:
+            if state["run"]["phase"] == "Running":
+                gate.touch()
+            if state["run"]["finished"]:
+                break
+        assert state["run"]["phase"] == "Succeeded"
+        argo.call("DELETE", f"/workflows/argo/{name}")
+        assert list(found)[-1] == {}  # of the event that says that it is gone
+
+
+def test_new_deployments_and_runs_are_told(argo: Argo, page: httpx.Client) -> None:
+    spec = {
+        **pod_spec("true"),
+        "arguments": {"parameters": [{"name": "a", "value": "1", "description": "A."}]},
+    }
+    with page.stream("GET", "/page/events?namespace=argo&template=told") as stream:
+        found = states(stream)
+        assert next(found)["runs"] == []
+        template = {"metadata": {"name": "told"}, "spec": spec}
+        argo.call("POST", "/workflow-templates/argo", {"template": template})
+        options = {"resourceKind": "WorkflowTemplate", "resourceName": "told"}
+        argo.call("POST", "/workflows/argo/submit", options)
+        state = next(state for state in found if state["runs"] and state["runs"][0]["finished"])
+    deployment = next(each for each in state["deployments"] if each["name"] == "told")
+    assert deployment["parameters"] == [{"name": "a", "value": "1", "description": "A.", "enum": []}]
+
+
+def test_a_suspended_run_says_so(argo: Argo) -> None:
+    name = argo.run({**pod_spec("true"), "suspend": True})
+    run = argo.http.get(f"{argo.server.url}/page/runs/argo/{name}").json()["run"]
+    assert run["waits"]
+    argo.call("PUT", f"/workflows/argo/{name}/resume", {})
+    argo.end(name)
+
+
+def test_no_secret_is_in_the_log_or_the_list_of_processes(argo: Argo, page: httpx.Client) -> None:
+    url = opening.one_time_url(argo.server)
+    httpx.get(url, trust_env=False)
+    secrets = [url.split("code=")[1], argo.server.token, (argo.home / "session").read_text().strip()]
+    log = (argo.home / "server.log").read_text()
+    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    for secret in secrets:
+        assert secret not in log
+        assert secret not in processes
+        assert secret not in page.get("/page/overview").text

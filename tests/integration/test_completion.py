@@ -1,0 +1,105 @@
+"""What a shell is told when its user presses the tab key."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from harness import Mfhera
+
+
+def completed(mfhera: Mfhera, *words: str, **env: str) -> list[str]:
+    """What the last of the words may become."""
+    output = mfhera.ok(
+        env={
+            **env,
+            "_MFHERA_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(["mfhera", *words]),
+            "COMP_CWORD": str(len(words)),
+        }
+    )
+    return [line.partition(",")[2] for line in output.splitlines() if line]
+
+
+def test_verbs_and_options(mfhera: Mfhera) -> None:
+    assert completed(mfhera, "re") == ["retry", "resubmit", "resume"]
+    assert "--with-new-code" in completed(mfhera, "retry", "--with")
+
+
+def test_scripts_that_have_a_flow(mfhera: Mfhera) -> None:
+    mfhera.take("linear_flow.py", "split_flow.py")
+    inner = mfhera.folder / "line"
+    inner.mkdir()
+    shutil.copy(mfhera.folder / "split_flow.py", inner)
+    (mfhera.folder / "linked.py").write_text("print('no flow')")
+    (mfhera.folder / "line.txt").write_text("FlowSpec")
+    (mfhera.folder / ".hidden.py").write_text("FlowSpec")
+    assert completed(mfhera, "create", "li") == ["line", "linear_flow.py"]
+    assert completed(mfhera, "create", "line/") == ["line/split_flow.py"]
+    assert completed(mfhera, "trigger", "") == ["line", "linear_flow.py", "split_flow.py"]
+    assert completed(mfhera, "create", f"{inner}/s") == [f"{inner}/split_flow.py"]
+    assert completed(mfhera, "create", "absent/x") == []
+
+
+def test_runs_and_deployments(mfhera: Mfhera) -> None:
+    mfhera.take("linear_flow.py")
+    mfhera.ok("create", "linear_flow.py", "--name", "completed")
+    run = mfhera.run("--name", "completed")["run_id"]
+    for words in (("logs", run[:-2]), ("status", "argo-completed-"), ("delete", "--run", "argo-completed-")):
+        assert completed(mfhera, *words) == [run]
+    assert completed(mfhera, "delete", "--name", "complet") == ["completed"]
+
+
+@pytest.mark.parametrize("env", [{}, {"ARGO_SERVER": "127.0.0.1:9"}, {"ARGO_SERVER": "://"}])
+def test_without_a_server_nothing_is_completed(own_mfhera: Mfhera, env: dict[str, str]) -> None:
+    assert completed(own_mfhera, "logs", "argo-", **env) == []
+
+
+def test_bash_takes_the_script(mfhera: Mfhera, tmp_path: Path) -> None:
+    mfhera.take("linear_flow.py")
+    command = tmp_path / "bin" / "mfhera"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m metaflow_hera.cli.main "$@"\n')
+    command.chmod(0o755)
+    script = """
+eval "$(mfhera completion bash)"
+COMP_WORDS=(mfhera create lin) COMP_CWORD=2
+_mfhera_completion mfhera
+echo "${COMPREPLY[@]}"
+"""
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=mfhera.folder,
+        env={**mfhera.env, "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == "linear_flow.py", done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_there_is_a_script_for_each_shell(mfhera: Mfhera, shell: str) -> None:
+    script = mfhera.ok("completion", shell)
+    assert f"_MFHERA_COMPLETE={shell}_complete" in script
+    assert mfhera.ok("completion", env={"SHELL": f"/bin/{shell}"}) == script
+
+
+def test_completion_imports_nothing_that_is_slow(mfhera: Mfhera) -> None:
+    code = """
+import sys
+from metaflow_hera.cli.main import mfhera
+try:
+    mfhera.main([], prog_name="mfhera", standalone_mode=False)
+finally:
+    slow = {"metaflow", "hera", "rich", "requests", "pydantic"} & set(sys.modules)
+    print("slow:", *sorted(slow))
+"""
+    for words in ("mfhera re", "mfhera logs argo-", "mfhera create x"):
+        env = {"_MFHERA_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        done = mfhera.python("-c", code, env=env)
+        assert done.stdout.splitlines()[-1].strip() == "slow:", done.stdout + done.stderr

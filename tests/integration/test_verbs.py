@@ -1,0 +1,389 @@
+"""What is done to runs, verb by verb, against the embedded Argo: as asked, and when it cannot be."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Mfhera, message, refused, step_of
+
+ABSENT = "argo-absentflow-x7k2p"
+
+
+def failed_run(mfhera: Mfhera, name: str) -> str:
+    """A run of MendedFlow, deployed under a name, that has failed."""
+    mfhera.take("mended_flow.py")
+    mfhera.ok("create", "mended_flow.py", "--name", name)
+    done = mfhera("trigger", "--wait", "--json", "--param", f"place={mfhera.folder}")
+    assert done.returncode == 1, done.stderr
+    return str(json.loads(done.stdout)["run_id"])
+
+
+def mend(mfhera: Mfhera) -> None:
+    (mfhera.folder / "mended").touch()
+
+
+def waiting_run(mfhera: Mfhera, name: str) -> str:
+    """A run of GuardedFlow, deployed under a name, whose first task waits for the file `gate`."""
+    mfhera.take("guarded_flow.py")
+    mfhera.ok("create", "guarded_flow.py", "--name", name)
+    gate = mfhera.folder / "gate"
+    run = str(mfhera.json("trigger", "--json", "--param", f"gate={gate}")["run_id"])
+    mfhera.wait_until(lambda: "waits" in mfhera.ok("logs", run))
+    return run
+
+
+def open_gate(mfhera: Mfhera) -> None:
+    (mfhera.folder / "gate").touch()
+
+
+def ended(mfhera: Mfhera, run: str) -> Any:
+    """The run as it is once it has ended."""
+    return mfhera.json("status", run, "--watch", "--json")
+
+
+def said(output: str) -> list[str]:
+    """What the tasks themselves printed, without the runtime's words."""
+    ours = ("Setting up", "Task is starting", "Downloading", "Code package", "Argo Event")
+    return [line for line in output.splitlines() if not any(word in line for word in ours)]
+
+
+@pytest.fixture
+def other() -> Mapping[str, str]:
+    """The environment of another user."""
+    return {"METAFLOW_USER": "other", "METAFLOW_HOME": "/nonexistent"}
+
+
+class TestLogs:
+    """`mfhera logs`."""
+
+    def test_of_a_run_that_failed_and_was_retried(self, mfhera: Mfhera) -> None:
+        run = failed_run(mfhera, "logs-retried")
+        mend(mfhera)
+        mfhera.ok("retry", run, "--wait")
+        lines = said(mfhera.ok("logs"))  # of the last run
+        assert lines[:3] == ["start/start: start on stdout", *lines[1:3]]
+        assert lines[-1] == "end/end: all [1, 1, 1]"
+        # Task by task, attempt by attempt, with both streams in the order of their times.
+        tasks = [line.split(": ")[0] for line in lines if " on stdout" in line]
+        assert tasks == [
+            "start/start",
+            *("work/work-0", "work/work-0 (attempt 1)"),
+            *("work/work-1", "work/work-1 (attempt 1)"),
+            *("work/work-2", "work/work-2 (attempt 1)"),
+        ]
+        assert "work/work-1: RuntimeError: not mended yet" in lines
+        for place in (
+            (run, "work/1"),
+            (run, "work/work-1"),
+            (f"MendedFlow/{run}/work/work-1",),
+            (f"{run}/work", "1"),
+        ):
+            last = said(mfhera.ok("logs", *place, "--attempt", "1"))
+            assert last == ["b on stdout", "b on stderr"]
+        assert said(mfhera.ok("logs", run, "work/1", "--stderr", "--attempt", "1")) == ["b on stderr"]
+        assert mfhera.ok("logs", run, "--tail", "1", "end/end", "--stdout").count("\n") == 1
+        (line,) = [
+            json.loads(text)
+            for text in mfhera.ok("logs", run, "work/2", "--json", "--attempt", "0").splitlines()
+            if "on stderr" in text
+        ]
+        expected = {"step": "work", "task": "work-2", "attempt": 0, "stream": "stderr", "text": "c on stderr"}
+        assert {key: line[key] for key in expected} == expected
+        assert line["time"].startswith("20")
+
+    def test_of_a_run_while_it_runs(self, mfhera: Mfhera) -> None:
+        run = waiting_run(mfhera, "logs-running")
+        assert said(mfhera.ok("logs", run)) == ["start/start: waits"]
+        command = [sys.executable, "-m", "metaflow_hera.cli.main", "logs", run, "--follow"]
+        with subprocess.Popen(
+            command, cwd=mfhera.folder, env=mfhera.env, stdout=subprocess.PIPE, text=True
+        ) as following:
+            assert following.stdout is not None
+            lines = []
+            for line in following.stdout:
+                lines.append(line.rstrip())
+                if lines[-1].endswith("waits"):
+                    open_gate(mfhera)
+        assert following.returncode == 0
+        assert said("\n".join(lines)) == ["start/start: waits", "start/start: goes on", "end/end: the end"]
+        # Of a run that has ended it shows the same.
+        assert said(mfhera.ok("logs", run, "--follow")) == said("\n".join(lines))
+
+    def test_the_turns_of_a_loop_are_tasks_of_their_own(self, mfhera: Mfhera) -> None:
+        mfhera.take("loop_flow.py")
+        mfhera.ok("create", "loop_flow.py", "--name", "logs-loop")
+        run = mfhera.run("--name", "logs-loop")["run_id"]
+        lines = [json.loads(text) for text in mfhera.ok("logs", run, "refine", "--json").splitlines()]
+        tasks = [f"refine-{item}_{turn}" for item in range(3) for turn in range(item + 1)]
+        assert list(dict.fromkeys(line["task"] for line in lines)) == tasks
+        (only,) = {
+            json.loads(text)["task"] for text in mfhera.ok("logs", run, "refine/2_1", "--json").splitlines()
+        }
+        assert only == "refine-2_1"
+
+    def test_where_the_datastore_is_another_one(self, mfhera: Mfhera) -> None:
+        run = failed_run(mfhera, "logs-elsewhere")
+        elsewhere = mfhera.at(mfhera.home / "elsewhere")
+        env = {"METAFLOW_DATASTORE_SYSROOT_LOCAL": str(elsewhere.folder)}
+        lines = said(elsewhere.ok("logs", run, env=env))
+        assert {"work/work-0: a on stdout", "work/work-2: c on stderr"} <= set(lines)
+
+    def test_of_a_run_that_argo_has_no_more(self, mfhera: Mfhera) -> None:
+        run = failed_run(mfhera, "logs-deleted")
+        before = mfhera.ok("logs", run)
+        mfhera.ok("delete", "--run", run)
+        assert mfhera.ok("logs", f"MendedFlow/{run}") == before
+        refused(mfhera("logs", run), f"has no run {run}", "name its flow")
+
+    def test_what_is_no_place(self, mfhera: Mfhera) -> None:
+        run = failed_run(mfhera, "logs-places")
+        refused(mfhera("logs", ABSENT), f"has no run {ABSENT}")
+        refused(mfhera("logs", run, "absent"), "has no step absent; it has start, work, collect, end")
+        refused(mfhera("logs", run, "work/7"), "has not begun work/7")
+        refused(mfhera("logs", run, "end"), "has not begun step end")
+        refused(mfhera("logs", run, "a/b/c"), "is no place in a run")
+        refused(mfhera("logs", f"x/y/{run}"), "is no place in a run")
+        refused(mfhera("logs", run, "--attempt", "-1"), "--attempt -1")
+        refused(mfhera("logs", run, "--follow", "--stdout"), "do not go with --follow")
+
+
+class TestRetry:
+    """`mfhera retry`."""
+
+    def test_from_where_it_failed_with_the_right_attempts(self, mfhera: Mfhera) -> None:
+        run = failed_run(mfhera, "retried")
+        first = mfhera.json("status", run, "--json")
+        again = mfhera("retry", run, "--wait", "--json")
+        assert again.returncode == 1
+        mend(mfhera)
+        output = mfhera.ok("retry", run, "--watch")
+        assert f"Retrying MendedFlow/{run}. Failed tasks: work (1)." in output
+        assert f"MendedFlow/{run} succeeded" in output
+        tasks = mfhera.read(f"MendedFlow/{run}")
+        assert {key: task["attempt"] for key, task in tasks.items()} == {
+            "start": 0,
+            **{f"work/{item}": 2 for item in range(3)},
+            "collect": 0,
+            "end": 0,
+        }
+        # The first step was not run again.
+        start = step_of(mfhera.json("status", run, "--json"), "start")
+        assert start["started_at"] == step_of(first, "start")["started_at"]
+        refused(mfhera("retry", run), "has succeeded", f"mfhera resubmit {run}")
+
+    def test_with_new_code(self, mfhera: Mfhera) -> None:
+        run = failed_run(mfhera, "retried-new")
+        script = mfhera.folder / "mended_flow.py"
+        old = script.read_text()
+        script.write_text(old.replace('raise RuntimeError("not mended yet")', 'print("mended by new code")'))
+        made = mfhera.json("retry", run, "--with-new-code", "mended_flow.py", "--wait", "--json")
+        assert made["phase"] == "Succeeded"
+        assert "mended by new code" in mfhera.ok("logs", run, "work/1")
+        # What is deployed is as before, and so is a new run.
+        again = mfhera("resubmit", run, "--wait")
+        assert again.returncode == 1
+        assert "not mended yet" in again.stderr
+
+    def test_new_code_that_does_not_fit(self, mfhera: Mfhera, tmp_path: Path) -> None:
+        run = failed_run(mfhera, "retried-misfit")
+        before = mfhera.stored()
+        script = mfhera.folder / "mended_flow.py"
+        old = script.read_text()
+        new = ("retry", run, "--with-new-code", "mended_flow.py")
+        more = "    @step\n    def more(self):\n        self.next(self.end)\n\n    @step\n    def end"
+        script.write_text(
+            old.replace("    @step\n    def end", more).replace(
+                "self.next(self.end)", "self.next(self.more)", 1
+            )
+        )
+        refused(mfhera(*new), "another graph (step more is new)", "mfhera resubmit")
+        script.write_text(old.replace("MendedFlow", "AnotherFlow"))
+        refused(mfhera(*new), "is a run of MendedFlow, not of AnotherFlow")
+        script.write_text("class")
+        refused(mfhera(*new), "mended_flow.py")
+        script.write_text(old)
+        refused(mfhera(*new, "--with", "retry"), "retries step start 3 times", "deployed with 0")
+        refused(mfhera(*new, "--datastore-root", str(tmp_path / "ds")), "is not in the datastore")
+        refused(mfhera("retry", run, "--with-new-code"), "needs the code")
+        refused(mfhera("retry", run, "mended_flow.py"), "go with --with-new-code")
+        assert mfhera.stored() == before
+
+    def test_no_more_attempts_than_metaflow_allows(self, mfhera: Mfhera) -> None:
+        mfhera.take("mended_flow.py")
+        mfhera.ok(
+            "create",
+            "mended_flow.py",
+            "--name",
+            "retried-often",
+            "--with",
+            "retry:times=4,minutes_between_retries=0",
+        )
+        done = mfhera("trigger", "--wait", "--json", "--param", f"place={mfhera.folder}")
+        run = json.loads(done.stdout)["run_id"]
+        assert mfhera("retry", run, "--wait").returncode == 1  # the sixth attempt, and no other
+        refused(mfhera("retry", run), "Task work/work-1 has had 6 attempts", f"mfhera resubmit {run}")
+
+    def test_what_cannot_be_retried(self, mfhera: Mfhera, other: Mapping[str, str]) -> None:
+        run = waiting_run(mfhera, "retried-early")
+        refused(mfhera("retry", run), "has not ended", f"mfhera terminate {run}")
+        mfhera.ok("terminate", run)
+        ended(mfhera, run)
+        refused(mfhera("retry", run, env=other), "was deployed by tester")
+        refused(mfhera("retry", ABSENT), f"has no run {ABSENT}")
+        open_gate(mfhera)
+        assert mfhera.json("retry", run, "--wait", "--json")["phase"] == "Succeeded"
+
+
+def test_resubmit(mfhera: Mfhera, other: Mapping[str, str]) -> None:
+    run = failed_run(mfhera, "resubmitted")
+    mend(mfhera)
+    output = mfhera.ok("resubmit", run, "--watch", "--run-id-file", "id")
+    new = (mfhera.folder / "id").read_text()
+    assert new != run
+    assert f"Started MendedFlow/{new}" in output
+    assert mfhera.read(f"MendedFlow/{new}")["collect"]["attempts"] == "[0, 0, 0]"
+    third = mfhera.json("resubmit", run, "--wait", "--json")
+    assert third["phase"] == "Succeeded"
+    assert third["run_id"] not in (run, new)
+    # Its place was a parameter of the first.
+    assert mfhera.read(third["pathspec"])["start"]["place"] == repr(str(mfhera.folder))
+    refused(mfhera("resubmit", ABSENT), f"has no run {ABSENT}")
+    refused(mfhera("resubmit", run, env=other), "was deployed by tester")
+    refused(mfhera("resubmit", run, "--run-id-file", "absent/id"), "absent/id cannot be written")
+    mfhera.ok("delete", "--name", "resubmitted")
+    refused(mfhera("resubmit", run), "resubmitted")
+
+
+@pytest.mark.parametrize("verb", ["stop", "terminate"])
+def test_stop_runs_the_exit_hooks_and_terminate_does_not(mfhera: Mfhera, verb: str) -> None:
+    run = waiting_run(mfhera, f"ended-by-{verb}")
+    assert mfhera.json(verb, run, "--json")["run_id"] == run
+    assert ended(mfhera, run)["phase"] == "Failed"
+    nodes = mfhera.ask(f"workflows/default/{run.removeprefix('argo-')}")["status"]["nodes"]
+    assert any(".onExit" in node["name"] for node in nodes.values()) == (verb == "stop")
+    refused(mfhera(verb, run), "has ended as Failed", f"nothing to {verb}")
+    refused(mfhera(verb, ABSENT), f"has no run {ABSENT}")
+
+
+def test_suspend_and_resume(mfhera: Mfhera, other: Mapping[str, str]) -> None:
+    run = waiting_run(mfhera, "suspended")
+    assert mfhera.json("suspend", run, "--json")["suspended"] is True
+    assert "Running, suspended" in mfhera.ok("status", run)
+    assert "Running, suspended" in mfhera.ok("runs", "--name", "suspended")
+    open_gate(mfhera)
+    mfhera.wait_until(lambda: step_of(mfhera.json("status", run, "--json"), "start")["phase"] == "Succeeded")
+    assert step_of(mfhera.json("status", run, "--json"), "end")["phase"] == "Waiting"
+    for verb in ("suspend", "resume", "stop"):
+        refused(mfhera(verb, run, env=other), "was deployed by tester")
+    assert mfhera.json("resume", run, "--json")["suspended"] is False
+    assert ended(mfhera, run)["phase"] == "Succeeded"
+    for verb in ("suspend", "resume"):
+        refused(mfhera(verb, run), "has ended as Succeeded")
+        refused(mfhera(verb, ABSENT), f"has no run {ABSENT}")
+
+
+def test_runs_of_all_deployments_by_time_and_state(own_mfhera: Mfhera) -> None:
+    mfhera = own_mfhera
+    failed = failed_run(mfhera, "one")
+    mfhera.take("linear_flow.py")
+    mfhera.ok("create", "linear_flow.py", "--name", "two")
+    good = mfhera.run()["run_id"]
+
+    def found(*options: str) -> list[str]:
+        return [run["run_id"] for run in mfhera.json("runs", "--json", *options)]
+
+    assert found() == found("--name", "two") == [good]
+    assert found("--all") == [good, failed]
+    assert found("--all", "--limit", "1") == [good]
+    assert found("--all", "--state", "FAILED, error") == [failed]
+    assert found("--all", "--state", "running") == []
+    assert found("--all", "--since", "1h") == found("--all", "--since", "2020-01-01") == [good, failed]
+    assert found("--all", "--since", "0s") == found("--all", "--since", "2999-12-31T23:59") == []
+    table = mfhera.ok("runs", "--all").splitlines()
+    assert table[0].split() == ["RUN", "DEPLOYMENT", "STATE", "STARTED", "TOOK"]
+    assert table[1].split()[:3] == [good, "two", "Succeeded"]
+    assert "has no such runs" in mfhera.ok("runs", "--since", "0s")
+    for since in ("yesterday", "1.5h", "-2h", "", "99999999999w", "2026-13-01"):
+        refused(mfhera("runs", "--since", since), "is no time", "2h")
+    for state in ("good", "failed,odd", ",", ""):
+        refused(mfhera("runs", "--state", state), "choose of pending, running, succeeded, failed, error")
+    refused(mfhera("runs", "--limit", "0"), "--limit 0")
+    refused(mfhera("runs", "linear_flow.py", "--all"), "--all is for the runs of all deployments")
+
+
+def test_delete_a_run(mfhera: Mfhera, other: Mapping[str, str]) -> None:
+    run = waiting_run(mfhera, "deleted-run")
+    refused(mfhera("delete", "--run", run), "has not ended", f"mfhera terminate {run}")
+    open_gate(mfhera)
+    ended(mfhera, run)
+    refused(mfhera("delete", "--run", run, env=other), "was deployed by tester")
+    refused(mfhera("delete", "--run", run, "--name", "deleted-run"), "--run is for a run alone")
+    assert mfhera.json("delete", "--run", run, "--json")["run_id"] == run
+    assert mfhera.phases("deleted-run") == {}
+    assert mfhera.read(f"GuardedFlow/{run}")["end"]["successful"]
+    refused(mfhera("delete", "--run", run), f"has no run {run}")
+    assert mfhera.json("delete", "--name", "deleted-run", "--json")["name"] == "deleted-run"
+    refused(mfhera("delete", "--name", "deleted-run"), "There is no deployment deleted-run")
+
+
+def test_status(mfhera: Mfhera) -> None:
+    run = failed_run(mfhera, "looked-at")
+    text = mfhera.ok("status")
+    assert text == mfhera.ok("status", run) == mfhera.ok("status", f"MendedFlow/{run}")
+    assert "work Failed 2/3, 1 failed" in text
+    assert "work-1 failed: " in text
+    assert "not mended yet" in text
+    assert "collect Waiting" in text
+    about = mfhera.json("status", "--json")
+    assert (about["deployment"], about["owner"], about["suspended"]) == ("looked-at", "tester", False)
+    (failure,) = step_of(about, "work")["failures"]
+    assert (failure["path"], failure["attempts"]) == ("-1", 1)
+    refused(mfhera("status", ABSENT), f"has no run {ABSENT}")
+
+
+def test_the_same_verbs_hang_on_a_flow(mfhera: Mfhera) -> None:
+    run = failed_run(mfhera, "mendedflow")
+
+    def hera(*arguments: str, flow: str = "mended_flow.py") -> str:
+        done = mfhera.python(flow, "--quiet", "hera", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    script = mfhera.folder / "mended_flow.py"
+    script.write_text(script.read_text().replace('raise RuntimeError("not mended yet")', "pass"))
+    assert json.loads(hera("retry", run, "--with-new-code", "--wait", "--json"))["phase"] == "Succeeded"
+    assert "all [1, 1, 1]" in hera("logs", run, "end")
+    mend(mfhera)
+    assert json.loads(hera("resubmit", run, "--wait", "--json"))["phase"] == "Succeeded"
+    waiting = waiting_run(mfhera, "guardedflow")
+    assert json.loads(hera("stop", waiting, "--json", flow="guarded_flow.py"))["run_id"] == waiting
+    mfhera.take("linear_flow.py")
+    done = mfhera.python("linear_flow.py", "--quiet", "hera", "retry", run)
+    assert done.returncode == 2
+    assert "is a run of MendedFlow, not of LinearFlow" in message(done)
+
+
+def test_the_same_in_python(mfhera: Mfhera) -> None:
+    run = failed_run(mfhera, "in-python")
+    mend(mfhera)
+    waiting = waiting_run(mfhera, "stopped-in-python")
+    code = f"""
+from metaflow_hera.api import Run
+run = Run({run!r})
+run.retry()
+run.wait()
+print([line.text for line in run.logs("end")][-2])
+new = run.resubmit()
+new.wait()
+print(new.status, new.id != run.id)
+Run({waiting!r}).stop()
+"""
+    done = mfhera.python("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-2:] == ["all [1, 1, 1]", "Succeeded True"]

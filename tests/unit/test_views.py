@@ -1,0 +1,51 @@
+"""How a run is shown while it goes on."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from metaflow_hera.argo.progress import StepProgress, TaskFailure
+from metaflow_hera.argo.runs import Run
+from metaflow_hera.views import as_text, run_tree
+
+
+def shown(*steps: StepProgress, phase: str = "Running", **more: object) -> str:
+    run = Run(
+        workflow="wide-x7k2p",
+        flow="WideFlow",
+        deployment="wide",
+        owner="tester",
+        token="wide-0-abcd",
+        project=None,
+        phase=phase,
+        message="",
+        started_at=datetime.now(timezone.utc) - timedelta(minutes=2, seconds=5),
+        finished_at=None,
+        steps=steps,
+        **more,  # type: ignore[arg-type]
+    )
+    return as_text(run_tree(run))
+
+
+def test_a_foreach_that_is_under_way_has_a_bar() -> None:
+    failures = [TaskFailure("-7", "no such file", 3)]
+    phases = {"Succeeded": 49, "Failed": 1, "Running": 20, "Pending": 30}
+    text = shown(StepProgress("work", 1, phases, expected=200, attempts=103, failures=failures))
+    assert "━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ Failed 49/200, 20 running, 1 failed (103 attempts)" in text
+    assert "work-7 failed after 3 attempts: no such file" in text
+
+
+def test_what_has_ended_or_stands_alone_has_none() -> None:
+    text = shown(
+        StepProgress("start", 0, {"Running": 1}, expected=1),
+        StepProgress("work", 1, {"Succeeded": 10_000}, expected=10_000),
+    )
+    assert "━" not in text
+    assert "╌" not in text
+    assert "work Succeeded 10000/10000" in text
+
+
+def test_how_long_it_may_take_is_said_where_argo_knows_it() -> None:
+    assert "Running  2m05s of about 10m00s" in shown(estimate=timedelta(minutes=10))
+    assert "about" not in shown(estimate=timedelta(minutes=10), phase="Succeeded")
+    assert "Running, suspended  2m05s" in shown(suspended=True)
