@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from metaflow_hera.embedded.containers import pod_of
 from metaflow_hera.embedded.controller import Operation
-from metaflow_hera.embedded.controller.messages import Action, CreatePod, Event, Shutdown
+from metaflow_hera.embedded.controller.messages import Action, CreatePod, Event, PodRunning, Shutdown
 from metaflow_hera.embedded.controller.operation import LABEL_COMPLETED, LABEL_PHASE
 from metaflow_hera.embedded.crons import CRON_LABEL, Crons
 from metaflow_hera.embedded.events.sensors import Sensors
@@ -361,8 +361,10 @@ class Engine:
         outcome = running.operation.advance(events, now)
         running.wake_at = outcome.wake_at
         workflow = running.operation.workflow
+        # One that was over at once was never seen running.
+        ran = {event.node_id for event in events if isinstance(event, PodRunning)}
         for node in outcome.nodes.values():
-            if node["type"] == "Pod" and node["phase"] == "Running":
+            if node["type"] == "Pod" and (node["phase"] == "Running" or node["id"] in ran):
                 node.setdefault("hostNodeName", self._host)
         self.store.put_nodes(uid, outcome.nodes.items(), outcome.removed)
         self._act(uid, workflow, outcome.actions, now)
