@@ -146,7 +146,7 @@ class Validator:
             }
         for parameter in (template.get("outputs") or {}).get("parameters") or ():
             if (parameter.get("valueFrom") or {}).get("path"):
-                scope.add(f"outputs.parameters.{parameter['name']}.path")
+                scope.add(f"outputs.parameters.{parameter.get('name')}.path")
         return scope
 
     def _check_supplied(self, template: JSON, arguments: Mapping[str, str]) -> None:

@@ -334,17 +334,84 @@ def not_implemented(value: Any, kind: str, path: str) -> Iterator[str]:
             yield from not_implemented(item, shape.works[field], below)
 
 
-def without_unknown(value: Any, kind: str) -> Any:
-    """A copy of an object without the fields that Argo does not know either."""
+class WrongType(ValueError):
+    """A field that holds another kind of JSON value than Argo's type does."""
+
+
+_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "string": (str, "string"),
+    "bool": (bool, "bool"),
+    "int": (int, "int64"),
+    "number": ((int, float, str), "IntOrString"),
+    "strings": (list, "[]string"),
+    "list": (list, "list"),
+    "map": (dict, "map"),
+}
+# By the name of the field; one that is not here holds any JSON value.
+_LEAVES: dict[str, str] = {
+    field: kind
+    for kind, fields in {
+        "string": "name template when depends entrypoint onExit image source target expression retryPolicy "
+        "withParam format workingDir terminationMessagePath mountPath shutdown path parameter duration cap "
+        "maxDuration description generateName namespace resourceVersion",
+        "bool": "failFast error failed",
+        "int": "parallelism secondsAfterCompletion secondsAfterFailure secondsAfterSuccess",
+        "number": "activeDeadlineSeconds limit factor count start end",
+        "strings": "command args dependencies",
+        "list": "withItems enum",
+        "map": "labels annotations limits fieldRef metadata podMetadata",
+    }.items()
+    for field in fields.split()
+}
+
+
+def without_unknown(value: Any, kind: str, place: str = "") -> Any:
+    """A copy of an object as Go would read it: without unknown fields and without null.
+
+    Raises WrongType, which names the field.
+    """
     if kind.startswith("["):
-        return [without_unknown(item, kind[1:-1]) for item in value] if isinstance(value, list) else value
-    if kind not in SHAPES or not isinstance(value, dict):
+        _expect(value, "list", place)
+        return [without_unknown(item, kind[1:-1], f"{place}[{index}]") for index, item in enumerate(value)]
+    if kind not in SHAPES:
+        check_leaf(value, place)
         return value
+    if value is None:
+        return {}
+    _expect(value, "map", place)
     shape = SHAPES[kind]
     known: JSON = {}
     for field, item in value.items():
+        path = f"{place}.{field}" if place else field
+        if item is None and not (kind == "volume" and field in shape.works):
+            continue
         if field in shape.works:
-            known[field] = without_unknown(item, shape.works[field])
+            known[field] = without_unknown(item, shape.works[field], path)
         elif field in shape.ignored or field in shape.refused:
+            if _LEAVES.get(field) in ("list", "map"):
+                check_leaf(item, path)
             known[field] = item
     return known
+
+
+def check_leaf(value: Any, place: str) -> None:
+    """Check a field that is no object of SHAPES. Raises WrongType."""
+    kind = "bool" if place == "suspend" else _LEAVES.get(place.rpartition(".")[2])
+    if kind is None:
+        return
+    _expect(value, kind, place)
+    if kind == "strings":
+        for index, item in enumerate(value):
+            _expect(item, "string", f"{place}[{index}]")
+    if kind == "map" and place.rpartition(".")[2] in ("labels", "annotations"):
+        for key, item in value.items():
+            _expect(item, "string", f"{place}.{key}")
+
+
+def _expect(value: Any, kind: str, place: str) -> None:
+    python, go = _TYPES[kind]
+    fits = isinstance(value, python) and (kind == "bool" or not isinstance(value, bool))
+    if not fits:
+        names = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+        found = names.get(type(value), "null")
+        raise WrongType(f"json: cannot unmarshal {found} into Go struct field {place} of type {go}")

@@ -16,7 +16,7 @@ from .expressions.language import ExpressionError, UnsupportedExpression, compil
 from .expressions.variables import tags
 from .quantities import parse_quantity
 from .rules import Validator
-from .subset import not_implemented, without_unknown
+from .subset import WrongType, check_leaf, not_implemented, without_unknown
 
 JSON = dict[str, Any]
 Templates = Mapping[str, JSON]
@@ -68,12 +68,23 @@ def normalise(obj: JSON) -> JSON:
     """The object as Argo's server gives it back: without unknown fields, with what Go writes always."""
     normal = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind")}
     normal.setdefault("metadata", {})
-    spec = _plain(without_unknown(obj.get("spec") or {}, "spec"))
+    try:
+        _check_metadata(normal["metadata"])
+        spec = _plain(without_unknown(obj.get("spec") or {}, "spec"))
+    except WrongType as error:
+        raise Invalid(str(error)) from error
     spec["arguments"] = spec.get("arguments") or {}
     if "templates" in spec:
         spec["templates"] = [_normal_template(template) for template in spec["templates"]]
     normal["spec"] = spec
     return normal
+
+
+def _check_metadata(metadata: Any) -> None:
+    check_leaf(metadata, "metadata")
+    for field, value in metadata.items():
+        if value is not None:
+            check_leaf(value, f"metadata.{field}")
 
 
 def _normal_template(template: JSON) -> JSON:

@@ -113,8 +113,8 @@ def _given(call: Call) -> JSON:
         if spec.get(field):
             raise ApiError(INVALID_ARGUMENT, f"spec.{field} is not implemented by the embedded Argo")
     workflow: JSON = {"metadata": {"name": metadata.get("name")}, "spec": spec.get("workflowSpec") or {}}
+    spec["workflowSpec"] = workflow["spec"] = validation.normalise(workflow)["spec"]
     validation.validate_workflow(workflow, templates=_templates(call, workflow["spec"]))
-    spec["workflowSpec"] = validation.normalise(workflow)["spec"]
     # One that is replaced goes on with what it has started.
     stored = call.services.reader.object(RESOURCE, call.namespace, call.path.get("name") or "")
     status = cron.get("status") or (stored or {}).get("status") or {}

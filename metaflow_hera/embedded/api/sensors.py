@@ -16,7 +16,7 @@ from metaflow_hera.embedded.events.sensors import RESOURCE
 from metaflow_hera.embedded.expressions import gotemplate
 from metaflow_hera.embedded.expressions.when import WhenError
 from metaflow_hera.embedded.reader import JSON
-from metaflow_hera.embedded.subset import not_implemented, without_unknown
+from metaflow_hera.embedded.subset import WrongType, check_leaf, not_implemented, without_unknown
 
 
 def create(call: Call) -> Response:
@@ -55,14 +55,18 @@ def _given(call: Call) -> JSON:
     sensor = call.body.get("sensor")
     if not isinstance(sensor, dict):
         raise ApiError(INVALID_ARGUMENT, "sensor was not found in the request body")
-    spec = without_unknown(sensor.get("spec") or {}, "sensorSpec")
+    try:
+        spec = without_unknown(sensor.get("spec") or {}, "sensorSpec")
+        check_leaf(sensor.setdefault("metadata", {}), "metadata")
+    except WrongType as error:
+        raise ApiError(INVALID_ARGUMENT, str(error)) from error
     for path in not_implemented(spec, "sensorSpec", "spec"):
         raise ApiError(INVALID_ARGUMENT, f"{path} is not implemented by the embedded Argo")
     try:
         _check(spec)
     except (ValueError, WhenError) as error:
         raise ApiError(INVALID_ARGUMENT, str(error)) from error
-    return {"metadata": sensor.setdefault("metadata", {}), "spec": spec, "status": {}}
+    return {"metadata": sensor["metadata"], "spec": spec, "status": {}}
 
 
 def _check(spec: JSON) -> None:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import MagicMock
 
 import httpx
 import pytest
@@ -21,6 +22,7 @@ import pytest
 from metaflow_hera.embedded.api import http
 from metaflow_hera.embedded.api.app import application
 from metaflow_hera.embedded.api.http import BODY_LIMIT, DEPTH_LIMIT
+from metaflow_hera.embedded.api.session import LOGIN, Session
 
 from .conftest import Argo, pod_spec
 
@@ -28,9 +30,9 @@ REFUSED: Counter[str] = Counter()
 NOBODY = cast(Any, None)
 ROUTES = sorted(
     (method, route.path.replace("{path:path}", "nowhere"))
-    for route in cast(Any, application(NOBODY, NOBODY, "token", "secret"))._app.routes
-    for method in route.methods
-    if method != "HEAD" and route.path.startswith(("/api/", "/webhook"))
+    for route in cast(Any, application(MagicMock(), MagicMock(), "token", "secret", "session"))._app.routes
+    for method in getattr(route, "methods", None) or ["GET"]
+    if method != "HEAD" and route.path != LOGIN
 )
 CHANGING = [route for route in ROUTES if route[0] != "GET"]
 
@@ -98,11 +100,40 @@ def test_the_token_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch)
         async def note(message: Any) -> None:
             sent.append(message)
 
-        await http.Guard(cast(Any, None), "right", "/webhook/secret/")(scope, cast(Any, None), note)
+        guard = http.Guard(NOBODY, "right", "/webhook/secret/", Session("session"))
+        await guard(scope, NOBODY, note)
 
     asyncio.run(call())
     assert sent[0]["status"] == 401
     assert (b"guess", b"right") in compared
+
+
+def cookie(argo: Argo) -> dict[str, str]:
+    """What a browser that is let in sends."""
+    return {"Cookie": Session((argo.home / "session").read_text().strip()).cookie.partition(";")[0]}
+
+
+def test_the_cookie_changes_nothing_for_another_page(argo: Argo) -> None:
+    assert send(argo, "GET", "/api/v1/version", headers=cookie(argo)).status_code == 200
+    for more in (
+        {},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "none"},
+    ):
+        for method, path in CHANGING:
+            refused("cookie", send(argo, method, filled(path), headers={**cookie(argo), **more}), 401)
+    for site in ("same-site", "cross-site"):
+        headers = {**cookie(argo), "Sec-Fetch-Site": site}
+        refused("cookie", send(argo, "GET", "/api/v1/version", headers=headers), 401)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda c: c[:-1], lambda c: c + "x", lambda c: c.partition("=")[0] + "=", str.upper]
+)
+def test_what_is_nearly_the_cookie_is_not(argo: Argo, change: Any) -> None:
+    headers = {"Cookie": change(cookie(argo)["Cookie"])}
+    refused("cookie", send(argo, "GET", "/api/v1/version", headers=headers), 401)
 
 
 @pytest.mark.parametrize(
@@ -247,6 +278,45 @@ def test_a_request_that_is_not_http(argo: Argo) -> None:
         REFUSED["body"] += 1
 
 
+POD: Any = pod_spec("true")["templates"][0]
+WRONG: dict[str, Any] = {
+    "metadata": {"metadata": [], "spec": pod_spec("true")},
+    "name": {"metadata": {"name": 1}, "spec": pod_spec("true")},
+    "labels": {"metadata": {"labels": {"a": 1}}, "spec": pod_spec("true")},
+    "spec": {"spec": "x"},
+    "templates": {"spec": {"entrypoint": "main", "templates": {"name": "main"}}},
+    "template": {"spec": {"entrypoint": "main", "templates": ["main"]}},
+    "entrypoint": {"spec": {"entrypoint": ["main"], "templates": [POD]}},
+    "container": {"spec": {"entrypoint": "main", "templates": [{"name": "main", "container": "x"}]}},
+    "args": {"spec": {"entrypoint": "main", "templates": [
+        {**POD, "container": {**POD["container"], "args": [1]}}]}},
+    "parallelism": {"spec": {**pod_spec("true"), "parallelism": "many"}},
+    "suspend": {"spec": {**pod_spec("true"), "suspend": "yes"}},
+    "parameters": {"spec": {**pod_spec("true"), "arguments": {"parameters": {"a": 1}}}},
+    "tasks": {"spec": {"entrypoint": "main", "templates": [POD, {"name": "d", "dag": {"tasks": 1}}]}},
+    "steps": {"spec": {"entrypoint": "main", "templates": [POD, {"name": "d", "steps": [{"name": "a"}]}]}},
+    "items": {"spec": {"entrypoint": "main", "templates": [{"name": "main", "dag": {"tasks": [
+        {"name": "a", "template": "main", "withItems": 3}]}}]}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_an_object_of_wrong_types(argo: Argo, name: str) -> None:
+    for path, key in (
+        ("workflows/argo", "workflow"),
+        ("workflows/argo/lint", "workflow"),
+        ("workflow-templates/argo", "template"),
+        ("workflow-templates/argo/lint", "template"),
+    ):
+        answer = argo.http.post(f"/{path}", json={key: {"metadata": {"name": "wrong"}, **WRONG[name]}})
+        refused("types", answer, 400)
+        assert answer.json()["message"].startswith("json: cannot unmarshal")
+    cron = {"schedules": ["0 0 * * *"], "workflowSpec": WRONG[name]["spec"]}
+    if name not in ("metadata", "name", "labels"):
+        body = {"cronWorkflow": {"metadata": {"name": "wrong"}, "spec": cron}}
+        refused("types", argo.http.post("/cron-workflows/argo", json=body), 400)
+
+
 # Names and paths.
 
 NAMES = [
@@ -386,7 +456,10 @@ def test_values_reach_a_program_as_they_are(argo: Argo) -> None:
 
 
 def test_no_secret_is_told(argo: Argo) -> None:
-    secrets = [argo.server.token, (argo.home / "webhook").read_text().strip()]
+    secrets = [
+        argo.server.token,
+        *((argo.home / each).read_text().strip() for each in ("webhook", "session")),
+    ]
     sent = send(argo, "POST", f"/webhook/{secrets[1]}/argo", content=b"{}")
     assert sent.status_code == 200
     refused("secret", send(argo, "POST", f"/webhook/{secrets[1]}/argo", content=b"nonsense"), 400)
@@ -394,7 +467,7 @@ def test_no_secret_is_told(argo: Argo) -> None:
     refused("secret", send(argo, "POST", f"/webhook/{secrets[1]}/../x", content=b"{}"), 401)
     told = [(argo.home / "server.log").read_text()]
     for method, path in ROUTES:
-        if method == "GET" and "workflow-events" not in path:
+        if method == "GET" and "events" not in path:
             told.append(send(argo, method, filled(path), headers=bearer(argo)).text)
     told += [path.read_text() for path in (argo.home / "pods").rglob("*.logs") if path.is_file()]
     if sys.platform == "linux":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import Any
 
@@ -474,3 +475,19 @@ def test_a_script_that_is_killed_fails_as_it_would_without_a_result(argo: Argo) 
     run = Run(argo, spec(main, shell("k", "echo x; kill -9 $$"), SAY))
     assert run.node("[0].k")["message"] == "main: Error (exit code 137)"
     assert run.node("[0].k")["outputs"] == {"result": "x", "exitCode": "137"}
+
+
+def test_a_result_leaves_the_environment_as_it_is(argo: Argo) -> None:
+    names = ["PS1", "IFS", "PWD", "a.b", "ENV", "PLAIN"]
+    show = {
+        "name": "show",
+        "script": {
+            "image": "python",
+            "command": [sys.executable],
+            "source": f"import json, os\nprint(json.dumps([os.environ.get(name) for name in {names}]))",
+            "env": [{"name": name, "value": f"-{name}-"} for name in names],
+        },
+    }
+    main = steps("main", [call("a", "show")], [call("b", "say", text="{{steps.a.outputs.result}}")])
+    run = Run(argo, spec(main, show, SAY))
+    assert json.loads(run.result("[0].a")) == [f"-{name}-" for name in names]
