@@ -20,7 +20,8 @@ RECEIVE = 1 << 18
 class Keeping:
     """A keeper of pods (see `keeper`), started with the first order. Used by one thread.
 
-    What it has to say of its own faults goes to the file `log`. `lost` says that it has ended, which it never should: who runs what it started has to look for itself.
+    What it has to say of its own faults goes to the file `log`. `lost` says that it has ended, which it
+    never should: who runs what it started has to look for itself.
     """
 
     def __init__(self, log: Path) -> None:
