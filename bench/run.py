@@ -1,7 +1,7 @@
 """Figures as ratios within one run: against Metaflow's own plugin, `python flow.py run` and bare processes.
 
     nox -s bench                 all rows
-    nox -s bench -- create pods  only some: create, cpu, foreach, pods, wide
+    nox -s bench -- create pods  only some: create, cpu, foreach, pods, many, fair, wide
 
 It reports and never fails for a figure. The goals are those of docs/architecture.md.
 """
@@ -74,8 +74,11 @@ if __name__ == "__main__":
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or ["create", "cpu", "foreach", "pods", "wide"]
-    rows = {"create": create, "cpu": cpu, "foreach": foreach, "pods": pods, "wide": wide}
+    wanted = sys.argv[1:] or ["create", "cpu", "foreach", "pods", "many", "fair", "wide"]
+    rows = {
+        "create": create, "cpu": cpu, "foreach": foreach, "pods": pods, "many": many, "fair": fair,
+        "wide": wide,
+    }  # fmt: skip
     print(f"{'what':44}{'ours':>12}{'reference':>12}{'ratio':>8}{'goal':>8}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -180,33 +183,97 @@ def foreach() -> None:
 
 def pods() -> None:
     """1,000 pods of `true` against the same processes spawned bare, as many at once."""
-    server = local.ensure_running()
-    session = requests.Session()
-    session.trust_env = False
-    session.headers["Authorization"] = f"Bearer {server.token}"
-    pod = {"name": "pod", "container": {"image": "busybox", "command": ["true"]}}
-    fan = {"name": "fan", "template": "pod", "withSequence": {"count": "1000"}}
-    spec = {"entrypoint": "main", "templates": [pod, {"name": "main", "dag": {"tasks": [fan]}}]}
-    body = {"workflow": {"metadata": {"generateName": "bench-"}, "spec": spec}}
-    address = f"{server.url}/api/v1/workflows/default"
-
-    def ours() -> None:
-        created = session.post(address, json=body, timeout=30)
-        created.raise_for_status()
-        name = created.json()["metadata"]["name"]
-        phase = ""
-        while phase not in ("Succeeded", "Failed", "Error"):
-            time.sleep(0.05)
-            answer = session.get(f"{address}/{name}", params={"fields": "status.phase"}, timeout=30)
-            phase = answer.json()["status"].get("phase", "")
-        assert phase == "Succeeded", phase
+    argo = Api()
 
     def bare() -> None:
         with ThreadPoolExecutor(CORES) as pool:
             list(pool.map(lambda _: subprocess.run(["true"], check=True), range(1000)))
 
-    times = [(seconds(ours), seconds(bare)) for _ in range(2)]
+    times = [(seconds(lambda: argo.end(argo.fan(1000))), seconds(bare)) for _ in range(3)]
     row("1,000 pods of `true`", *(min(column) for column in zip(*times, strict=True)), "s", "1.5")
+
+
+def many() -> None:
+    """Fans of up to 10,000 pods: the cost of each, the server's memory, how fast it answers meanwhile."""
+    argo = Api()
+    cost = {}
+    waits: list[float] = []
+    for count in (100, 1000, 10_000):
+        began = time.perf_counter()
+        name = argo.fan(count)
+        while not argo.phase(name, waits):
+            time.sleep(0.1)
+            waits.append(seconds(argo.list))
+        cost[count] = 1000 * (time.perf_counter() - began) / count
+    row("a pod among 10,000, against one among 1,000", cost[10_000], cost[1000], "ms", "flat")
+    print(f"  one among 100: {cost[100]:.2f} ms", flush=True)
+    waits.sort()
+    print(
+        f"  {len(waits)} answers meanwhile: median {1000 * waits[len(waits) // 2]:.0f} ms, 99 of 100 below "
+        f"{1000 * waits[int(0.99 * len(waits))]:.0f} ms, slowest {1000 * waits[-1]:.0f} ms (goal 100 ms)",
+        flush=True,
+    )
+    server = local.status()
+    assert server is not None
+    print(f"  the server's peak memory: {peak_memory(server.pid):.0f} MB (goal 300 MB)", flush=True)
+
+
+def fair() -> None:
+    """Ten workflows at once: how far the pods of the slowest have come when the first one ends."""
+    argo = Api()
+    names = [argo.fan(60, "sleep 0.05") for _ in range(10)]
+    while not any(argo.phase(name) for name in names):
+        time.sleep(0.05)
+    done = [int(argo.status(name)["progress"].split("/")[0]) for name in names]
+    for name in names:
+        argo.end(name)
+    row("ten workflows at once, pods done: least, most", min(done), max(done), "", "fair")
+
+
+class Api:
+    """The embedded Argo, asked directly."""
+
+    def __init__(self) -> None:
+        server = local.ensure_running()
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers["Authorization"] = f"Bearer {server.token}"
+        self._address = f"{server.url}/api/v1/workflows/default"
+
+    def fan(self, count: int, command: str = "true") -> str:
+        """Start a workflow of so many pods; returns its name."""
+        pod = {"name": "pod", "container": {"image": "busybox", "command": command.split()}}
+        fan = {"name": "fan", "template": "pod", "withSequence": {"count": str(count)}}
+        spec = {"entrypoint": "main", "templates": [pod, {"name": "main", "dag": {"tasks": [fan]}}]}
+        body = {"workflow": {"metadata": {"generateName": "bench-"}, "spec": spec}}
+        created = self._session.post(self._address, json=body, timeout=30)
+        created.raise_for_status()
+        return str(created.json()["metadata"]["name"])
+
+    def status(self, name: str) -> dict[str, str]:
+        """What the status of a workflow says beside its nodes."""
+        fields = {"fields": "status.phase,status.progress"}
+        answer = self._session.get(f"{self._address}/{name}", params=fields, timeout=30)
+        found: dict[str, str] = answer.json()["status"]
+        return found
+
+    def phase(self, name: str, waits: list[float] | None = None) -> str:
+        """How a workflow ended, "" while it goes on; how long the answer took goes to `waits`."""
+        began = time.perf_counter()
+        phase = self.status(name).get("phase", "")
+        if waits is not None:
+            waits.append(time.perf_counter() - began)
+        return phase if phase in ("Succeeded", "Failed", "Error") else ""
+
+    def list(self) -> None:
+        """Ask for all workflows without their nodes."""
+        self._session.get(self._address, params={"fields": "items.metadata,items.status.phase"}, timeout=30)
+
+    def end(self, name: str) -> None:
+        """Wait until a workflow has succeeded."""
+        while not (phase := self.phase(name)):
+            time.sleep(0.05)
+        assert phase == "Succeeded", phase
 
 
 def wide() -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from metaflow_hera.api import Deployment, Run, WorkflowTemplate, deploy, translate
     from metaflow_hera.errors import MetaflowHeraError
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 __all__ = ["Deployment", "MetaflowHeraError", "Run", "WorkflowTemplate", "deploy", "translate"]
 
 

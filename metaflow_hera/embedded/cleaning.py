@@ -21,7 +21,7 @@ PARTS = {
     "database": ("argo.db", "argo.db-wal", "argo.db-shm"),
     "logs": ("pods",),
     "cache": ("cache",),
-    "server log": ("server.log", "server.log.1", "server.log.2", "start.log"),
+    "server log": ("server.log", "server.log.1", "server.log.2", "start.log", "keeper.log"),
 }
 OTHERS = ("token", "webhook", "port", "server.json", "deployments.json", "session", "open.html")
 """Beside `PARTS`, what is in a home; `server.lock` stays, for somebody may wait for it."""

@@ -20,10 +20,12 @@ RECEIVE = 1 << 18
 class Keeping:
     """A keeper of pods (see `keeper`), started with the first order. Used by one thread.
 
-    `lost` says that it has ended, which it never should: who runs what it started has to look for itself.
+    What it has to say of its own faults goes to the file `log`. `lost` says that it has ended, which it
+    never should: who runs what it started has to look for itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, log: Path) -> None:
+        self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._buffer = b""
@@ -93,11 +95,13 @@ class Keeping:
 
     def _begin(self) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, self._log.open("wb") as log:
             script = Path(__file__).with_name("keeper.py")
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(script), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )

@@ -64,15 +64,19 @@ def read_state(path: str) -> State:
     try:
         with open(path, "rb") as file:
             lines = file.read().split(b"\n")[:-1]  # what has no newline is not written to its end
-        pid, began = lines[0].split()
-        return State(int(pid), began.decode(), int(lines[1]) if len(lines) > 1 else None)
+        pid, _, began = lines[0].decode().partition(" ")
+        return State(int(pid), began or None, int(lines[1]) if len(lines) > 1 else None)
     except (OSError, ValueError, IndexError):
         return State()
 
 
 def is_alive(state: State) -> bool:
-    """Whether the process of a pod runs, and is no later one with the same number."""
-    return bool(state.pid) and keeper.began(state.pid or 0) == state.began
+    """Whether the process of a pod runs, and is no later one with the same number.
+
+    Version 0.2 did not note when it was started.
+    """
+    began = keeper.began(state.pid) if state.pid else None
+    return began is not None and state.began in (None, began)
 
 
 def read_outputs(folder: str, files: dict[str, str]) -> dict[str, str]:

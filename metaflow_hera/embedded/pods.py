@@ -94,7 +94,7 @@ class Pods:
         self._groups: dict[tuple[str, str], str] = {}
         self._groups_changed = False
         self._adopted: dict[tuple[str, str], float] = {}
-        self._keeping = Keeping()
+        self._keeping = Keeping(home / "keeper.log")
         self._numbers: dict[int, tuple[str, str]] = {}
         self._signals: list[Callable[[], None]] = []
         self._changed: dict[tuple[str, str], PodRow] = {}

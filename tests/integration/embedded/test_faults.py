@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from metaflow_hera.embedded import local, podfiles
@@ -69,6 +70,7 @@ def test_a_full_disk_stops_the_work_and_loses_nothing(small_disk: Path, tmp_path
     name = argo.run(fan_spec("sleep 0.02", list(range(200))))
     argo.until(name, lambda workflow: len(pods(workflow)) > 2)
     fill(small_disk / "fill")
+    argo.wait(lambda: fails(argo))
     argo.wait(lambda: local.status(argo.home) is None)
     with pytest.raises((ConfigurationError, LocalServerError), match=r"disk is full|No space left|is full"):
         local.start(argo.home)
@@ -78,6 +80,18 @@ def test_a_full_disk_stops_the_work_and_loses_nothing(small_disk: Path, tmp_path
     assert workflow["status"]["phase"] == "Succeeded"
     assert len(pods(workflow)) == 200
     argo.close()
+
+
+def fails(argo: Argo) -> bool:
+    """Whether the server can store nothing more: it may have some room left in its own files."""
+    made = {
+        "metadata": {"generateName": "t-", "annotations": {"long": "x" * 50_000}},
+        "spec": pod_spec("true"),
+    }
+    try:
+        return argo.http.post("/workflow-templates/argo", json={"template": made}).status_code != 200
+    except httpx.HTTPError:
+        return True
 
 
 def fill(path: Path) -> None:
