@@ -27,6 +27,7 @@ from metaflow_hera.embedded.controller import Operation
 from metaflow_hera.embedded.controller.messages import Action, CreatePod, Event, PodRunning, Shutdown
 from metaflow_hera.embedded.controller.operation import LABEL_COMPLETED, LABEL_PHASE
 from metaflow_hera.embedded.crons import CRON_LABEL, Crons
+from metaflow_hera.embedded.estimates import estimates
 from metaflow_hera.embedded.events.sensors import Sensors
 from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
 from metaflow_hera.embedded.podfiles import remove_soon
@@ -155,7 +156,7 @@ class Engine:
         uid = workflow["metadata"]["uid"]
         created = seconds(workflow["metadata"]["creationTimestamp"])
         try:
-            self._running[uid] = Running(Operation(workflow), created)
+            self._running[uid] = Running(Operation(workflow, estimates(self.store, workflow)), created)
         except Exception as error:
             log.exception("workflow %s cannot be taken up", workflow["metadata"]["name"])
             self._fail(uid, workflow, created, error)

@@ -163,6 +163,24 @@ class Reader:
         rows = self._db.execute("SELECT uid FROM workflows WHERE finished IS NULL ORDER BY created")
         return [uid for (uid,) in rows]
 
+    def last_success(self, namespace: str, label: str, value: str) -> Head | None:
+        """The workflow with a label that has succeeded last."""
+        row = self._db.execute(
+            self._HEAD + "WHERE namespace=? AND json_extract(labels, ?)=? AND finished IS NOT NULL "
+            "AND json_extract(status, '$.phase')='Succeeded' ORDER BY finished DESC LIMIT 1",
+            (namespace, f'$."{label}"', value),
+        ).fetchone()
+        return _head(row) if row else None
+
+    def spans(self, uid: str) -> list[tuple[str, str, str]]:
+        """The name, the start and the end of each node of a workflow that is over."""
+        return self._db.execute(
+            "SELECT json_extract(node, '$.name'), json_extract(node, '$.startedAt'), "
+            "json_extract(node, '$.finishedAt') FROM nodes "
+            "WHERE uid=? AND json_extract(node, '$.finishedAt') IS NOT NULL",
+            (uid,),
+        ).fetchall()
+
     def ended(self) -> list[tuple[str, str, float, str | None]]:
         """Of each workflow that is over: uid, phase, when it ended, and its ttlStrategy as JSON."""
         return self._db.execute(

@@ -103,7 +103,9 @@ class PodEntry:
 class Execution:
     """The state that frames work on. Everything in it can be made again from the workflow object."""
 
-    def __init__(self, workflow: JSON, execute: Execute, launch: Launch) -> None:
+    def __init__(
+        self, workflow: JSON, execute: Execute, launch: Launch, estimates: Mapping[str, int]
+    ) -> None:
         """`execute` and `launch` are those of `calls`, handed in because frames and calls need each other."""
         self.workflow = workflow
         self._execute = execute
@@ -114,7 +116,7 @@ class Execution:
         self.name: str = workflow["metadata"]["name"]
         # A spec that came from a template has no workflow of its own to name.
         self.scope = "local/" if stored else f"local/{self.name}"
-        self.nodes = NodeTable(workflow)
+        self.nodes = NodeTable(workflow, estimates)
         self.globals = Globals(workflow, self.spec)
         self.pods: dict[str, PodEntry] = {}
         self.suspended: dict[str, PodEntry] = {}

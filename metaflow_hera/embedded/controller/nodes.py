@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from ..kubernetes_time import timestamp
@@ -30,7 +31,8 @@ def fulfilled(node: JSON) -> bool:
 class NodeTable:
     """All nodes by id. Every change goes through here, so that counts and `changed` are right."""
 
-    def __init__(self, workflow: JSON) -> None:
+    def __init__(self, workflow: JSON, estimates: Mapping[str, int]) -> None:
+        self._estimates = estimates
         self.workflow_name: str = workflow["metadata"]["name"]
         self.by_id: dict[str, JSON] = workflow["status"].setdefault("nodes", {})
         self.now = 0.0
@@ -95,6 +97,8 @@ class NodeTable:
             "startedAt": now,
             "finishedAt": now if phase in FULFILLED else None,
         }
+        if estimate := self._estimates.get(name.removeprefix(self.workflow_name)):
+            node["estimatedDuration"] = estimate
         if boundary is not None:
             node["boundaryID"] = boundary["id"]
         if message:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..expressions.gojson import any_string, dump_structs
@@ -23,12 +23,15 @@ class Operation:
     """Advances one workflow. It does no I/O and knows no clock.
 
     `workflow` is Argo's Workflow object with metadata, spec and status; it is changed in place. A new
-    Operation of the same object, or of a copy, goes on where the old one was.
+    Operation of the same object, or of a copy, goes on where the old one was. `estimates` are how many
+    seconds each node took the last time, by its name without that of the workflow; that of the workflow
+    itself is "".
     """
 
-    def __init__(self, workflow: JSON) -> None:
+    def __init__(self, workflow: JSON, estimates: Mapping[str, int] | None = None) -> None:
         self.workflow = workflow
-        self._run = Execution(workflow, execute, launch)
+        self._estimates = estimates or {}
+        self._run = Execution(workflow, execute, launch, self._estimates)
         self._begun = False
         self._is_new = True
         self._error: str | None = None
@@ -135,6 +138,8 @@ class Operation:
         if status.get("phase") in (None, "", "Pending"):
             status["phase"] = "Running"
             status["startedAt"] = timestamp(self._run.now)
+            if estimate := self._estimates.get(""):
+                status["estimatedDuration"] = estimate
             status.setdefault("finishedAt", None)
             status.pop("message", None)
             labels = self._labels()
