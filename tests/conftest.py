@@ -9,7 +9,8 @@ import pytest
 from harness import Mfhera, clean_environment
 
 # Here, and not in their folder: with several workers pytest itself loads no conftest but this one.
-from random_flows import pytest_addoption, pytest_generate_tests, pytest_terminal_summary
+from random_flows import pytest_addoption, pytest_generate_tests
+from summaries import pytest_terminal_summary
 
 __all__ = ["pytest_addoption", "pytest_generate_tests", "pytest_terminal_summary"]
 

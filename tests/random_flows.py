@@ -22,7 +22,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seed", range(int(first), int(last or first) + 1))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def summary(terminalreporter: pytest.TerminalReporter) -> None:
     """How much was compared, what was in it, and what differed."""
     flows = [
         {"outcome": outcome, **dict(report.user_properties)}

@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def killed(home: Path) -> None:
 
 @pytest.mark.slow
 def test_nothing_is_lost_and_nothing_done_twice(
-    own_mfhera: Mfhera, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    own_mfhera: Mfhera, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ) -> None:
     for name in ("METAFLOW_HERA_MAX_PODS", "METAFLOW_HOME", "METAFLOW_USER", "HOME"):
         monkeypatch.setenv(name, own_mfhera.env[name])
@@ -81,7 +82,9 @@ def test_nothing_is_lost_and_nothing_done_twice(
             lines += 20 - len({f"line {step} {task} {number} {i}" for i in range(20)} & set(told))
         cells = [attempt for attempt in logs if attempt.startswith("cell/")]
         assert len(cells) == 3 * (1 + 2 + 3)
-    with capsys.disabled():
-        print(f"\nkills {kills}, runs {runs}, attempts {attempts}")
-        print(f"tasks lost {lost}, doubled {doubled}; log lines lost {lines}")
+    record_property(
+        "says",
+        f"kills {kills}, runs {runs}, attempts {attempts}; tasks lost {lost}, doubled {doubled}, "
+        f"log lines lost {lines}",
+    )
     assert (lost, doubled, lines) == (0, 0, 0)
