@@ -1,4 +1,6 @@
-from metaflow import FlowSpec, step
+import time
+
+from metaflow import FlowSpec, Parameter, step
 
 
 class ShareFlow(FlowSpec):
@@ -7,8 +9,11 @@ class ShareFlow(FlowSpec):
     an example for `mfhera retry --with-new-code`.
     """
 
+    pause = Parameter("pause", help="How many seconds to wait for the shops", default=0)
+
     @step
     def start(self):
+        time.sleep(self.pause)
         self.shops = [("Berlin", 40, 50), ("Lyon", 0, 0), ("Porto", 9, 30)]
         self.next(self.share, foreach="shops")
 
