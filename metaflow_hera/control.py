@@ -80,7 +80,13 @@ def resubmit(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFl
     given = _parameters(client.workflow(found.workflow, "spec.arguments"))
     code: tuple[str, ...] = ()
     if CODE_PARAMETER in given:
-        code = (f"{CODE_PARAMETER}={_parameters(client.template(found.deployment))[CODE_PARAMETER]}",)
+        deployed = _parameters(client.template(found.deployment)).get(CODE_PARAMETER)
+        if deployed is None:
+            raise UsageError(
+                f"{found.deployment} was deployed by an older version of mfhera: deploy it again with mfhera "
+                "create, then resubmit the run."
+            )
+        code = (f"{CODE_PARAMETER}={deployed}",)
     return runs.resubmit(client, found, code)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -60,15 +61,11 @@ def clean(server: LocalServer, older_than: float = 0.0) -> Cleaned:
     """
     before = _sum(server.home)
     latest = time.time() - older_than
-    goes_on, count = False, 0
+    count = 0
     for namespace, name, finished in _runs(server):
-        if finished is None:
-            goes_on = True
-        elif finished <= latest:
-            place = "/".join(urllib.parse.quote(each, safe="") for each in (namespace, name))
-            _call(server, "DELETE", f"workflows/{place}")
-            count += 1
-    if not goes_on:
+        if finished is not None and finished <= latest:
+            count += _forget(server, namespace, name)
+    if all(finished is not None for _, _, finished in _runs(server)):
         clear_cache(server.home, latest)
     return Cleaned(count, max(0, before - _sum(server.home)))
 
@@ -111,6 +108,20 @@ def _runs(server: LocalServer) -> Iterator[tuple[str, str, float | None]]:
     for item in _call(server, "GET", f"workflows/?fields={fields}").get("items") or ():
         finished = item["status"].get("finishedAt")
         yield item["metadata"]["namespace"], item["metadata"]["name"], seconds(finished) if finished else None
+
+
+def _forget(server: LocalServer, namespace: str, name: str) -> bool:
+    """Forget a run, unless it goes on again meanwhile, or is gone by itself."""
+    place = "workflows/" + "/".join(urllib.parse.quote(each, safe="") for each in (namespace, name))
+    try:
+        if not _call(server, "GET", f"{place}?fields=status.finishedAt")["status"].get("finishedAt"):
+            return False
+        _call(server, "DELETE", place)
+    except LocalServerError as error:
+        if isinstance(error.__cause__, urllib.error.HTTPError) and error.__cause__.code == 404:
+            return False
+        raise
+    return True
 
 
 def _call(server: LocalServer, method: str, path: str) -> dict[str, Any]:

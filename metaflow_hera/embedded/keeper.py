@@ -40,6 +40,7 @@ FULL_SECONDS = 1.0
 """Seconds between two tries to start pods on a disk that is full."""
 
 RECEIVE = 1 << 18
+FULL = (errno.ENOSPC, errno.EDQUOT)
 SPARED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that do not end the keeper, whoever sends them: it ends with its work."""
 
@@ -63,11 +64,6 @@ def began(pid: int) -> str | None:
     return None if not shown or shown[0].startswith("Z") else "-".join(shown[1:])
 
 
-def exit_code(status: os.waitid_result) -> int:
-    """A shell's code for the end of a process."""
-    return status.si_status if status.si_code == os.CLD_EXITED else 128 + status.si_status
-
-
 class Keeper:
     """The pods of one server."""
 
@@ -79,7 +75,7 @@ class Keeper:
         self._room = 0
         self._disk_is_full = False
         self._buffer = b""
-        self._answers: list[str] = []
+        self._answers = b""
 
     def run(self) -> None:
         """Work until the server is gone and no pod runs."""
@@ -90,9 +86,10 @@ class Keeper:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in SPARED:
             signal.signal(number, signal.SIG_IGN)
-        while self._server is not None or self._pods or self._waiting:
+        while self._server is not None or self._pods:
             sources = [woken, *([self._server] if self._server is not None else [])]
-            ready = select.select(sources, [], [], FULL_SECONDS if self._disk_is_full else None)[0]
+            behind = [self._server] if self._server is not None and self._answers else []
+            ready = select.select(sources, behind, [], FULL_SECONDS if self._disk_is_full else None)[0]
             self._disk_is_full = False
             if woken in ready:
                 woken.recv(RECEIVE)
@@ -107,11 +104,16 @@ class Keeper:
         assert self._server is not None
         try:
             data = self._server.recv(RECEIVE)
+        except BlockingIOError:
+            return
         except ConnectionError:
             data = b""
-        if not data:  # an order that was cut short was never given
+        if not data:
             self._server.close()
             self._server = None
+            # An order that was cut short was never given, and what waits nobody has claimed: both are for
+            # the next server.
+            self._waiting.clear()
             return
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
@@ -127,13 +129,13 @@ class Keeper:
                 self._signal(order["signal"], order["number"])
 
     def _send(self) -> None:
-        answers, self._answers = "".join(self._answers), []
-        if self._server is not None and answers:
-            with contextlib.suppress(ConnectionError):  # then there is nothing to read either
-                self._server.sendall(answers.encode())
+        """Tell as much as the server takes now: who waits for it to take more reaps and starts nothing."""
+        if self._server is not None and self._answers:
+            with contextlib.suppress(BlockingIOError, ConnectionError):
+                self._answers = self._answers[self._server.send(self._answers) :]
 
     def _answer(self, number: int, **what: Any) -> None:
-        self._answers.append(json.dumps({"id": number, **what}) + "\n")
+        self._answers += json.dumps({"id": number, **what}).encode() + b"\n"
 
     def _start(self, order: JSON) -> None:
         number, folder = order["start"], order["folder"]
@@ -143,15 +145,19 @@ class Keeper:
             self._answer(number, claimed=True)
             return
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                self._disk_is_full = True
-                self._waiting = {number: order, **self._waiting}
+            if error.errno in FULL:
+                self._put_off(order)
             else:
                 self._answer(number, error=error.strerror or str(error))
             return
         try:
             pid = _spawn(order)
         except Exception as error:  # whatever a manifest holds ends its own pod, never the keeper
+            if isinstance(error, OSError) and error.errno in FULL:
+                os.close(state)
+                os.unlink(f"{folder}.state")
+                self._put_off(order)
+                return
             text = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
             os.pwrite(state, b"0 -\n128\n", 0)
             os.close(state)
@@ -164,6 +170,11 @@ class Keeper:
         self._pods[number] = (pid, state, len(head))
         self._answer(number, pid=pid, began=since)
 
+    def _put_off(self, order: JSON) -> None:
+        """Start nothing for a while, and this pod first then."""
+        self._disk_is_full = True
+        self._waiting = {order["start"]: order, **self._waiting}
+
     def _signal(self, number: int, which: int) -> None:
         if self._waiting.pop(number, None) is not None:
             self._answer(number, dropped=True)
@@ -172,26 +183,37 @@ class Keeper:
                 os.killpg(self._pods[number][0], which)
 
     def _reap(self) -> None:
-        while self._pids:
-            try:
-                status = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-            except ChildProcessError:
-                return
-            if status is None:
-                return
-            pid = status.si_pid
+        while self._pids and (ended := _ended()) is not None:
+            pid, code = ended
             number = self._pids.pop(pid, None)
-            if number is not None:
-                # What the pod has left behind ends with it, as in a container. While its process is not
-                # waited for, no other one can get its number.
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(pid, signal.SIGKILL)
-                _, state, place = self._pods.pop(number)
-                code = exit_code(status)
-                os.pwrite(state, f"{code}\n".encode(), place)
-                os.close(state)
-                self._answer(number, code=code)
-            os.waitpid(pid, 0)
+            if number is None:
+                continue
+            _, state, place = self._pods.pop(number)
+            os.pwrite(state, f"{code}\n".encode(), place)
+            os.close(state)
+            self._answer(number, code=code)
+
+
+def _ended() -> tuple[int, int] | None:
+    """A pod's process that has ended, with a shell's code for how; what it has left behind ends with it."""
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return None
+        _end_group(pid)
+        code = os.waitstatus_to_exitcode(status)
+        return pid, code if code >= 0 else 128 - code
+    found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+    if found is None:
+        return None
+    _end_group(found.si_pid)  # while its process is not waited for, no other one can get its number
+    os.waitpid(found.si_pid, 0)
+    return found.si_pid, found.si_status if found.si_code == os.CLD_EXITED else 128 + found.si_status
+
+
+def _end_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _claim(folder: str) -> int:
@@ -243,7 +265,10 @@ def main() -> None:
     with contextlib.suppress(OSError):
         os.setsid()
     os.umask(0o077)
-    Keeper(socket.socket(fileno=int(sys.argv[1]))).run()
+    server = socket.socket(fileno=int(sys.argv[1]))
+    server.set_inheritable(False)  # else pods could read and write there, and would keep it open
+    server.setblocking(False)
+    Keeper(server).run()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from metaflow_hera.embedded.containers import Process
 
 JSON = dict[str, Any]
 RECEIVE = 1 << 18
+LOG_BYTES = 1_000_000
 
 
 class Keeping:
@@ -95,7 +96,9 @@ class Keeping:
 
     def _begin(self) -> None:
         ours, theirs = socket.socketpair()
-        with theirs, self._log.open("wb") as log:
+        if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
+            self._log.unlink()
+        with theirs, self._log.open("ab") as log:
             script = Path(__file__).with_name("keeper.py")
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(script), str(theirs.fileno())],

@@ -24,6 +24,9 @@ from metaflow_hera.errors import ConfigurationError, LocalServerError
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 15.0
 
+LEAST_FREE = 1_000_000
+"""Bytes of disk below which a server that does not start is taken to lack room."""
+
 
 @dataclass(frozen=True)
 class LocalServer:
@@ -157,8 +160,11 @@ def start(home: Path | None = None, port: int | None = None) -> LocalServer:
             return _at_port(running, port)  # ours, or that of another starter who was faster
         if code is not None and not _is_locked(home):
             said = (home / "start.log").read_text(encoding="utf-8", errors="replace").strip()
-            silent = "its disk is full" if not os.statvfs(home).f_bavail else f"it ended with code {code}"
-            reason = said.splitlines()[-1] if said else f"{silent}."
+            disk = os.statvfs(home)
+            if disk.f_bavail * disk.f_frsize < LEAST_FREE:  # what it said may not have had room
+                reason = "its disk is full. Nothing is lost: make room, then start it again."
+            else:
+                reason = said.splitlines()[-1] if said else f"it ended with code {code}."
             kind = ConfigurationError if code == 2 else LocalServerError
             raise kind(f"The embedded Argo does not start: {reason} Its log is {home / 'server.log'}.")
         time.sleep(0.02)

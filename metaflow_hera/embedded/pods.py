@@ -28,7 +28,7 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
-from metaflow_hera.embedded import memory
+from metaflow_hera.embedded import keeper, memory
 from metaflow_hera.embedded.containers import (
     NOT_FOUND,
     START_ERROR,
@@ -117,7 +117,9 @@ class Pods:
     def take_up(self, now: float) -> Iterator[PodEvent]:
         """After a start of the server: queue the pods that wait, adopt those that run."""
         for row in self._store.pods_to_do():
-            if row.state == "running" or os.path.exists(self._state(row)):
+            if row.state == "pending" and row.killed and not os.path.exists(self._state(row)):
+                yield self._dropped(row)
+            elif row.state == "running" or os.path.exists(self._state(row)):
                 self._adopt(row, now)
                 yield row.uid, PodRunning(row.node_id)  # the last server may not have come to say so
             else:
@@ -149,8 +151,7 @@ class Pods:
         if queue is None or node_id not in queue or found is None:
             return None
         queue.remove(node_id)
-        self._ended(found)
-        return uid, PodEnded(node_id, None, message="pod deleted")
+        return self._dropped(found)
 
     def forget(self, uid: str) -> None:
         """A workflow is deleted: end its pods at once, and report nothing of them."""
@@ -293,6 +294,11 @@ class Pods:
         self._numbers[row.number] = key
         self._note(key, pod, what)
 
+    def _dropped(self, row: PodRow) -> PodEvent:
+        """A pod that was ended before it was started."""
+        self._ended(row)
+        return row.uid, PodEnded(row.node_id, None, message="pod deleted")
+
     def _not_started(self, row: PodRow, error: CannotStart) -> PodEvent:
         self._ended(row)
         log_path = Path(f"{self._home}/{row.folder}.logs")
@@ -312,9 +318,7 @@ class Pods:
         if "code" in answer:
             yield self._over(key, row, answer["code"])
         elif "dropped" in answer:
-            self._processes.pop(key, None)
-            self._ended(row)
-            yield row.uid, PodEnded(row.node_id, None, message="pod deleted")
+            yield self._dropped(row)
         elif "error" in answer:
             self._clear(row, self._processes.pop(key, None))
             yield self._not_started(row, CannotStart(answer["error"], START_ERROR))
@@ -322,6 +326,8 @@ class Pods:
             if "claimed" in answer:  # started twice around a crash: the keeper before has it
                 del self._numbers[row.number]
                 self._adopted[key] = now
+                if row.killed:
+                    self._signals.append(self._signalling(row, signal.SIGTERM))
             else:
                 row.pid = answer["pid"]
             row.state, row.started = "running", now
@@ -334,6 +340,7 @@ class Pods:
         self._processes[key] = what
         if (group := _group(pod)) is not None:
             self._groups[key] = group
+            self._groups_changed = True
         if what.memory_limit is not None and memory.CAN_TELL:
             self._limits[key] = what.memory_limit
 
@@ -374,9 +381,12 @@ class Pods:
         if state.code is None and is_alive(state):
             return
         if state.pid is None and not os.path.exists(path):  # no keeper ever had it
+            if row.killed:
+                yield self._dropped(row)
+                return
             del self._adopted[key], self._running[key]
             self._processes.pop(key, None)
-            row.state = "pending"
+            row.state, row.started = "pending", None
             self._changed[key] = row
             yield from self._start(row)
             return
@@ -386,7 +396,9 @@ class Pods:
     def _over(self, key: tuple[str, str], row: PodRow, code: int | None) -> PodEvent:
         message = ""
         if code is None:  # its keeper was killed as well: nothing of it may go on beside a retry
-            signal_group(self._pid(row), signal.SIGKILL)
+            state = read_state(self._state(row))
+            if state.pid and keeper.began(state.pid) is None:  # so the number is nobody else's: its group is
+                signal_group(state.pid, signal.SIGKILL)
             if row.killed:
                 code = 128 + signal.SIGKILL
             else:
@@ -417,6 +429,7 @@ class Pods:
         self._running.pop(key, None)
         self._numbers.pop(row.number, None)
         self._adopted.pop(key, None)
+        self._processes.pop(key, None)
         self._limits.pop(key, None)
         self._out_of_memory.discard(key)
         self._groups.pop(key, None)

@@ -24,6 +24,7 @@ class Retention:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._expiring: list[tuple[float, str]] = []
+        self._at: dict[str, float] = {}
         self._crowded = True
 
     def load(self) -> None:
@@ -40,7 +41,9 @@ class Retention:
 
     def _note(self, uid: str, phase: str, finished: float, strategy: JSON) -> None:
         seconds = lifetime(phase, strategy)
+        self._at.pop(uid, None)
         if seconds is not None:
+            self._at[uid] = finished + seconds
             heapq.heappush(self._expiring, (finished + seconds, uid))
 
     def wake_at(self) -> float | None:
@@ -52,9 +55,11 @@ class Retention:
         while self._expiring and self._expiring[0][0] <= now:
             at, uid = heapq.heappop(self._expiring)
             head = self._store.head_by_uid(uid)
-            # Another retry of it may be under way, or over at a later time, which is noted by itself.
-            if head is not None and head.finished is not None and head.finished <= at:
-                yield uid
+            # A retry of it may be under way, or over, and what holds then is noted by itself.
+            if self._at.get(uid) == at:
+                del self._at[uid]
+                if head is not None and head.finished is not None:
+                    yield uid
         if self._crowded:
             self._crowded = False
             yield from self._store.beyond(MOST_WORKFLOWS, MOST_NODES)

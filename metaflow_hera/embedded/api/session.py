@@ -12,8 +12,8 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from html import escape
-from http.cookies import CookieError, SimpleCookie
 
+from starlette.requests import cookie_parser
 from starlette.responses import Response
 
 LOGIN = "/login"
@@ -83,12 +83,9 @@ class Session:
         return headers.get(b"origin", b"").decode("latin-1") == own_origin or site == b"same-origin"
 
     def _given(self, headers: Mapping[bytes, bytes]) -> bytes:
-        try:
-            cookies = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1"))
-        except CookieError:
-            return b""
-        found = cookies.get(self._name)
-        return found.value.encode() if found is not None else b""
+        # Other servers of this machine may have set cookies of any form, which must not hide ours.
+        cookies = cookie_parser(headers.get(b"cookie", b"").decode("latin-1"))
+        return cookies.get(self._name, "").encode("latin-1", "replace")
 
 
 def _hash(code: str) -> str:

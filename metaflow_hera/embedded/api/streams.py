@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import time
 from collections import deque
@@ -221,7 +222,7 @@ class LogStream:
         try:
             with open_log(self._home, pod) as file:
                 start = self._places.get(pod.folder)
-                if start is None:
+                if start is None or start > os.fstat(file.fileno()).st_size:  # shortened meanwhile
                     start = _tail_start(file, self._tail)
                 file.seek(start)
                 data = file.read(CHUNK)

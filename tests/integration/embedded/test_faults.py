@@ -33,6 +33,41 @@ def test_a_keeper_that_is_killed_is_replaced(own_argo: Argo) -> None:
     assert other["status"]["phase"] == "Succeeded"
 
 
+def test_the_end_of_a_keeper_is_seen_while_its_pods_live_on(own_argo: Argo) -> None:
+    spec = fan_spec("echo $$PPID; sleep {{inputs.parameters.item}}", [1, 60], parallelism=2)
+    name = own_argo.run(spec)
+    own_argo.until(name, lambda workflow: len(own_argo.logs(name)) == 2)
+    os.kill(int(own_argo.logs(name)[0]), signal.SIGKILL)
+    own_argo.until(name, lambda workflow: pods(workflow)["fan(0:1)"]["phase"] == "Error", seconds=30)
+    own_argo.call("PUT", f"/workflows/argo/{name}/terminate", {})
+    own_argo.end(name)
+
+
+def test_what_a_lost_pod_leaves_behind_ends_with_it(own_argo: Argo, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    name = own_argo.run(pod_spec(f"(sleep 8; touch {mark}) & echo $$PPID $$$$; sleep 60"))
+    own_argo.until(name, lambda workflow: own_argo.logs(name))
+    keeper, pod = map(int, own_argo.logs(name)[0].split())
+    os.kill(keeper, signal.SIGKILL)
+    os.kill(pod, signal.SIGKILL)
+    assert own_argo.end(name)["status"]["phase"] == "Error"
+    own_argo.end(own_argo.run(pod_spec("sleep 8")))
+    assert not mark.exists()
+
+
+def test_what_waits_when_the_server_stops_waits_for_the_next_one(own_argo: Argo, tmp_path: Path) -> None:
+    limit = os.cpu_count() or 1
+    ran = tmp_path / "ran"
+    name = own_argo.run(fan_spec(f"echo >> {ran}; sleep 2", list(range(2 * limit))))
+    own_argo.wait(lambda: ran.exists() and len(ran.read_text()) == limit)
+    local.stop(own_argo.home)
+    time.sleep(3)
+    assert len(ran.read_text()) == limit
+    own_argo.restart()
+    assert own_argo.end(name)["status"]["phase"] == "Succeeded"
+    assert len(ran.read_text()) == 2 * limit
+
+
 def test_a_keeper_ends_with_its_last_pod(own_argo: Argo) -> None:
     name = own_argo.run(pod_spec("echo $$PPID; sleep 1"))
     own_argo.until(name, lambda workflow: own_argo.logs(name))

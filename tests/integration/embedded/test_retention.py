@@ -94,6 +94,19 @@ def test_which_time_counts(phase: str, strategy: dict[str, int], seconds: float 
     assert lifetime(phase, json.loads(json.dumps(strategy))) == seconds
 
 
+def test_after_a_retry_its_own_end_counts(argo: Argo, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    strategy = {"secondsAfterFailure": 4, "secondsAfterSuccess": 3600}
+    name = argo.run({**pod_spec(f"test -e {mark}"), "ttlStrategy": strategy})
+    argo.end(name)
+    mark.touch()
+    argo.call("PUT", f"/workflows/argo/{name}/retry", {})
+    argo.end(name)
+    other = argo.run({**pod_spec("sleep 3"), "ttlStrategy": {"secondsAfterCompletion": 3}})
+    argo.wait(lambda: is_gone(argo, other))
+    assert not is_gone(argo, name)
+
+
 def test_a_pod_takes_its_folder_with_it(argo: Argo) -> None:
     name = argo.run(pod_spec("mkdir a; echo x > a/b; pwd"))
     workflow = argo.end(name)
