@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from datetime import datetime
 
@@ -92,6 +93,8 @@ def clean(older_than: float | None, everything: bool, yes: bool, as_json: bool) 
 
     if everything and older_than is not None:
         raise UsageError("--all takes away everything, so --older-than does not go with it.")
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("mfhera local clean asks first: give it --yes where nobody can answer.")
     running = server.ensure_running()
     if not yes:
         what = "everything that it has, deployments too" if everything else "runs that have ended"
@@ -105,6 +108,8 @@ def clean(older_than: float | None, everything: bool, yes: bool, as_json: bool) 
         click.echo(json_text(asdict(done)))
         return
     click.echo(f"Forgot {done.runs} runs; {megabytes(done.bytes)} less on the disk.")
+    if everything:
+        click.echo("Stopped the embedded Argo.")
 
 
 def megabytes(count: int) -> str:

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,9 @@ def clear_cache(home: Path, before: float) -> None:
     """Take away what pods share and that was made before a time; it is made again when it is needed."""
     folder = home / "cache"
     for path in folder.iterdir() if folder.is_dir() else ():
-        if path.lstat().st_mtime <= before:
-            shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError):  # somebody else clears it as well
+            if path.lstat().st_mtime <= before:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _runs(server: LocalServer) -> Iterator[tuple[str, str, float | None]]:
