@@ -117,4 +117,4 @@ def resume_node(run: Execution, key: str) -> None:
     if entry is not None:
         node = run.nodes.by_id[key]
         run.nodes.mark(node, "Succeeded")
-        entry.owner.ended(entry.key, node)
+        run.tell(entry.owner, entry.key, node)

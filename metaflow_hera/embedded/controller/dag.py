@@ -327,4 +327,4 @@ class DagFrame:
     def _close(self, phase: str, message: str | None) -> None:
         self.run.nodes.mark(self.node, phase, message)
         self.run.forget(self, self.node)
-        self.call.owner.ended(self.call.key, self.node)
+        self.run.tell(self.call.owner, self.call.key, self.node)

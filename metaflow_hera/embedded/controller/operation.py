@@ -118,7 +118,7 @@ class Operation:
         entry = run.suspended.pop(key)
         node = run.nodes.by_id[key]
         run.nodes.mark(node, "Failed", message)
-        entry.owner.ended(entry.key, node)
+        run.tell(entry.owner, entry.key, node)
 
     def _past_deadline(self) -> None:
         """Fail what has not started by the workflow's deadline."""

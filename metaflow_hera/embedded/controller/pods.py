@@ -73,11 +73,11 @@ def pod_ended(run: Execution, event: PodEnded) -> None:
         _late_results(run, node, event)
         around = run.nodes.by_id.get(node.get("boundaryID", ""))
         if entry is not None and not run.is_left_behind(around):
-            entry.owner.ended(entry.key, node)
+            run.tell(entry.owner, entry.key, node)
         return
     declared = _declared(run, node) if entry is None else entry.outputs
     if _assess(run, node, declared, event) and entry is not None:
-        entry.owner.ended(entry.key, node)
+        run.tell(entry.owner, entry.key, node)
 
 
 def _assess(run: Execution, node: JSON, declared: list[JSON], event: PodEnded) -> bool:
@@ -146,4 +146,4 @@ def fail_from_outside(run: Execution, key: str, message: str) -> None:
     run.actions.append(KillPod(key))
     if not was_running:
         del run.pods[key]
-        entry.owner.ended(entry.key, node)
+        run.tell(entry.owner, entry.key, node)

@@ -122,7 +122,7 @@ class RetryFrame:
         self.run.nodes.mark(self.node, phase, message)
         self.run.forget(self, self.node)
         if self.started:
-            self.call.owner.ended(self.call.key, self.node)
+            self.run.tell(self.call.owner, self.call.key, self.node)
 
     def _judge(self, attempts: list[JSON], last: JSON) -> tuple[str, str | None] | None:
         """The phase and message to end with, or None to go on; sets `waiting` for a backoff."""

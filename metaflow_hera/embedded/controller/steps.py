@@ -265,4 +265,4 @@ class StepsFrame:
     def _close(self, phase: str, message: str | None) -> None:
         self.run.nodes.mark(self.node, phase, message)
         self.run.forget(self, self.node)
-        self.call.owner.ended(self.call.key, self.node)
+        self.run.tell(self.call.owner, self.call.key, self.node)

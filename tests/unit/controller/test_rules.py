@@ -334,3 +334,46 @@ def test_the_list_of_a_fan_is_not_copied_into_its_nodes() -> None:
     operation.advance([], START)
     sizes = [len(json.dumps(node)) for node in operation.workflow["status"]["nodes"].values()]
     assert max(sizes) < 1_500
+
+
+@pytest.mark.parametrize("rebuild", [False, True], ids=["kept", "rebuilt"])
+def test_two_items_whose_ids_are_the_same_are_one_node(rebuild: bool) -> None:
+    # fan(6058:6058) and fan(6496:6496) of `wf`: Argo finds the node of the one for the other.
+    operation = Operation(
+        workflow_of("wf", spec(task("fan", withParam=json.dumps(list(range(6_497)))), task("j", depends="fan")))
+    )
+    started: dict[str, int] = {}
+
+    def turn(*events: PodRunning | PodEnded) -> None:
+        for action in operation.advance(events, START).actions:
+            assert isinstance(action, CreatePod)
+            started[action.node_id] = started.get(action.node_id, 0) + 1
+
+    turn()
+    assert len(started) == 6_496
+    if rebuild:
+        operation = Operation(json.loads(json.dumps(operation.workflow)))
+    turn(*(PodEnded(key, 0, {"out": "x"}) for key in list(started)))
+    assert operation.workflow["status"]["nodes"]["wf"]["children"]
+    (join,) = list(started)[6_496:]
+    turn(PodEnded(join, 0, {"out": "x"}))
+    assert set(started.values()) == {1}
+    assert operation.workflow["status"]["phase"] == "Succeeded"
+
+
+def test_an_attempt_whose_id_is_that_of_another_node_waits_for_it(start: Any) -> None:
+    # fan(1:cblhi)(0) has the id of fan(0:dqpk), which has attempts of its own.
+    container = {"image": "x", "command": ["sh", "-c"], "args": ["exit $(({{retries}} == 0))"]}
+    retried = {"name": "retried", "retryStrategy": {"limit": 1}, "container": container}
+    fan = {"name": "fan", "template": "retried", "withItems": ["dqpk", "cblhi"]}
+    world = start(spec(fan, templates=(retried,)))
+    world.run()
+    assert world.workflow["status"]["phase"] == "Succeeded"
+    assert phases(world) == {
+        "wf": "Succeeded",
+        "fan": "Succeeded",
+        "fan(0:dqpk)": "Succeeded",
+        "fan(0:dqpk)(0)": "Failed",
+        "fan(0:dqpk)(1)": "Succeeded",
+        "fan(1:cblhi)": "Succeeded",
+    }
