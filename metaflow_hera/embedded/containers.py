@@ -28,6 +28,7 @@ What a pod's process gets, and where it differs from a container:
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import re
@@ -82,6 +83,15 @@ class CannotStart(Exception):
     def __init__(self, message: str, exit_code: int | None) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+    @classmethod
+    def because_of(cls, fault: Exception) -> CannotStart:
+        """A fault on the way to a process, as Kubernetes reports one."""
+        if isinstance(fault, cls):
+            return fault
+        if isinstance(fault, OSError):
+            return cls(fault.strerror or str(fault), START_ERROR)
+        return cls(f"{type(fault).__name__}: {fault}", START_ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,10 +242,13 @@ def _captured(argv: list[str], path: str, env: dict[str, str], own: Mapping[str,
     return ["/bin/sh", "-c", CAPTURE, "sh", path, *argv]
 
 
-def write_files(what: Process) -> None:
-    """Write the files that a process needs, its source, before it starts."""
+def make_files(what: Process, folder: str) -> None:
+    """Make what a process needs before it starts: the pod's own folder, its volumes, its source."""
+    os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
+    for path in (folder, *what.volumes):
+        with contextlib.suppress(FileExistsError):  # a start cut short by a crash may have left it
+            os.mkdir(path, 0o700)
     for path, text in what.files.items():
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
             file.write(text.encode("utf-8", "replace"))
 

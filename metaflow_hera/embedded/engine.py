@@ -223,6 +223,7 @@ class Engine:
         self._running.pop(uid, None)
         self._due.pop(uid, None)
         self.store.delete_workflow(uid)
+        self._removed.append(uid)
 
     # The loop.
 
@@ -284,7 +285,7 @@ class Engine:
         answers: list[Answer] = []
         # Pods that were saved as waiting may start at once; their claim tells a restart of those that did.
         self._receive(self._pods.collect(now))
-        self._receive(self._pods.start_ready())
+        self._receive(self._pods.start_ready(now))
         for uid, running in self._running.items():
             if running.wake_at is not None and running.wake_at <= now:
                 self._due[uid] = None
@@ -308,23 +309,22 @@ class Engine:
                         self._advance(uid, self._running[uid], now)
                 for uid in self._retention.due(now):
                     self.remove(uid)
-                    self._removed.append(uid)
                 self.store.put_pods(self._pods.take_changed(self._due))
         except BaseException as error:  # nothing was committed: callers must not wait for an answer
             for future, _, _ in answers:
                 future.set_exception(error)
             raise
-        self._after_commit(answers)
+        self._after_commit(answers, now)
 
-    def _after_commit(self, answers: list[Answer]) -> None:
+    def _after_commit(self, answers: list[Answer], now: float) -> None:
         self._pods.carry_out()
         for uid, node_id in self._created:
             self._pods.queue(uid, node_id)
         self._created.clear()
         for uid in self._removed:
-            remove_soon(self.home / "pods" / uid)
+            remove_soon(f"{self.home}/pods/{uid}")
         self._removed.clear()
-        self._receive(self._pods.start_ready())
+        self._receive(self._pods.start_ready(now))
         for future, value, error in answers:
             if error is None:
                 future.set_result(value)

@@ -6,7 +6,7 @@ of that, since it stands beside all pods.
 
 It reads orders from the socket DESCRIPTOR and answers there, a line of JSON each:
 
-    {"start": ID, "folder": F, "argv": [...], "env": {...}, "cwd": D, "volumes": [...]}
+    {"start": ID, "folder": F, "argv": [...], "env": {...}, "cwd": D}
     {"room": N}                                  how many pods may run at once; others wait
     {"now": ID}                                  start one that waits, room or not
     {"signal": ID, "number": N}                  to the process group of a pod; one that waits is dropped
@@ -218,7 +218,6 @@ def _end_group(pid: int) -> None:
 
 def _claim(folder: str) -> int:
     """Make the state file of a pod, which nobody else can then; returns its descriptor."""
-    os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
     path = f"{folder}.state"
     state = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -231,11 +230,8 @@ def _claim(folder: str) -> int:
 
 
 def _spawn(order: JSON) -> int:
-    """Start the process of a pod in its folder; returns its number, which is that of its group too."""
+    """Start the process of a pod; returns its number, which is that of its group too."""
     folder = order["folder"]
-    for path in (folder, *order["volumes"]):
-        with contextlib.suppress(FileExistsError):  # a start cut short by a crash may have left it
-            os.mkdir(path, 0o700)
     os.chdir(order["cwd"])
     log = os.open(f"{folder}.logs", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:

@@ -39,16 +39,7 @@ class Keeping:
 
     def start(self, number: int, folder: str, what: Process) -> None:
         """Have a pod started when there is room; `number` names it from now on."""
-        self._order(
-            {
-                "start": number,
-                "folder": folder,
-                "argv": what.argv,
-                "env": what.env,
-                "cwd": what.cwd,
-                "volumes": what.volumes,
-            }
-        )
+        self._order({"start": number, "folder": folder, "argv": what.argv, "env": what.env, "cwd": what.cwd})
 
     def start_now(self, number: int) -> None:
         """Have a pod that waits started, room or not."""

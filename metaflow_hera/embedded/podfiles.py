@@ -150,10 +150,10 @@ def signal_group(pid: int, number: int) -> None:
             os.killpg(pid, number)
 
 
-def remove_soon(folder: Path) -> None:
+def remove_soon(folder: str) -> None:
     """Remove a folder with all that is in it; a large one takes a while, and the loop does not wait."""
     try:
-        folder.rmdir()
+        os.rmdir(folder)
     except FileNotFoundError:
         pass
     except OSError:

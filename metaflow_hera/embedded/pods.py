@@ -23,6 +23,7 @@ import os
 import signal
 from collections import OrderedDict, deque
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from socket import socket
@@ -35,8 +36,8 @@ from metaflow_hera.embedded.containers import (
     CannotStart,
     Process,
     base_environment,
+    make_files,
     process,
-    write_files,
 )
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
 from metaflow_hera.embedded.keeping import Keeping
@@ -71,6 +72,28 @@ CLAIM_GRACE = 5.0
 
 JSON = dict[str, Any]
 PodEvent = tuple[str, PodRunning | PodEnded]
+Key = tuple[str, str]
+"""The uid of a workflow and the id of a node."""
+
+
+@dataclass(slots=True)
+class Pod:
+    """A pod that the keeper was asked for, or that an earlier keeper has.
+
+    `process` is None where it cannot be worked out any more, `adopted` says since when an earlier keeper's
+    pod is looked after here.
+    """
+
+    row: PodRow
+    process: Process | None
+    group: str | None = None
+    adopted: float | None = None
+    out_of_memory: bool = False
+
+    @property
+    def memory_limit(self) -> int | None:
+        """The bytes that its processes may hold together, where this machine tells how many they do."""
+        return self.process.memory_limit if self.process is not None and memory.CAN_TELL else None
 
 
 class Pods:
@@ -87,19 +110,15 @@ class Pods:
         self._limit = limit
         self._base = {**base_environment(os.environ), **environment}
         self._waiting: OrderedDict[str, deque[str]] = OrderedDict()
-        self._running: dict[tuple[str, str], PodRow] = {}
-        self._processes: dict[tuple[str, str], Process] = {}
-        self._limits: dict[tuple[str, str], int] = {}
-        self._out_of_memory: set[tuple[str, str]] = set()
-        self._groups: dict[tuple[str, str], str] = {}
+        self._running: dict[Key, Pod] = {}
+        # The pods of this server's keeper, as it calls them.
+        self._numbers: dict[int, Key] = {}
         self._groups_changed = False
-        self._adopted: dict[tuple[str, str], float] = {}
         self._keeping = Keeping(home / "keeper.log")
-        self._numbers: dict[int, tuple[str, str]] = {}
         self._signals: list[Callable[[], None]] = []
-        self._changed: dict[tuple[str, str], PodRow] = {}
+        self._changed: dict[Key, PodRow] = {}
+        self._full_until = 0.0
         self._next_poll = 0.0
-        self._next_measure = 0.0
         self._next_look = 0.0
         for folder in (self._cache, self._home):
             os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -135,16 +154,17 @@ class Pods:
     def queue(self, uid: str, node_id: str) -> None:
         """Start a stored pod when there is room: in turn with other workflows, in order within its own."""
         self._waiting.setdefault(uid, deque()).append(node_id)
-        self._groups_changed = bool(self._groups)
+        self._groups_changed = True
 
     def kill(self, uid: str, node_id: str, now: float, reason: str = "asked") -> PodEvent | None:
         """End a pod: one that waits is over at once, one that runs gets SIGTERM, later SIGKILL."""
-        row = self._running.get((uid, node_id))
-        if row is not None:
+        pod = self._running.get((uid, node_id))
+        if pod is not None:
+            row = pod.row
             if row.killed is None:
                 row.killed, row.kill_at = reason, now + GRACE
                 self._changed[uid, node_id] = row
-                self._signals.append(self._signalling(row, signal.SIGTERM))
+                self._signals.append(self._signalling(pod, signal.SIGTERM))
             return None
         queue = self._waiting.get(uid)
         found = self._store.pod(uid, node_id)
@@ -157,14 +177,8 @@ class Pods:
         """A workflow is deleted: end its pods at once, and report nothing of them."""
         self._waiting.pop(uid, None)
         for key in [key for key in self._running if key[0] == uid]:
-            row = self._running[key]
-            self._signals.append(self._signalling(row, signal.SIGKILL))
-            del self._running[key]
-            self._numbers.pop(row.number, None)
-            self._adopted.pop(key, None)
-            self._limits.pop(key, None)
-            self._groups.pop(key, None)
-            self._processes.pop(key, None)
+            self._signals.append(self._signalling(self._running[key], signal.SIGKILL))
+            self._let_go(key)
         for key in [key for key in self._changed if key[0] == uid]:
             del self._changed[key]
 
@@ -197,18 +211,19 @@ class Pods:
 
     def wake_at(self) -> float | None:
         """When to call `collect` though nothing happened, or None."""
-        times = [row.kill_at for row in self._running.values() if row.kill_at]
+        rows = [pod.row for pod in self._running.values()]
+        times = [row.kill_at for row in rows if row.kill_at]
         times += [
             row.started + row.deadline
-            for row in self._running.values()
+            for row in rows
             if row.deadline is not None and row.started is not None and not row.killed
         ]
-        if self._adopted:
-            times.append(self._next_poll)
-        if self._running:
+        if rows:
             times.append(self._next_look)
-        if self._limits:
-            times.append(self._next_measure)
+        if any(pod.adopted is not None or pod.memory_limit is not None for pod in self._running.values()):
+            times.append(self._next_poll)
+        if self._full_until and self._waiting:
+            times.append(self._full_until)
         return min(times, default=None)
 
     def collect(self, now: float) -> Iterator[PodEvent]:
@@ -216,37 +231,37 @@ class Pods:
         for answer in self._keeping.answers():
             key = self._numbers.get(answer["id"])
             if key is not None:
-                yield from self._told(key, self._running[key], answer, now)
+                yield from self._told(key, answer, now)
         if self._keeping.lost:
             self._keeping.lost = False
             for key in self._numbers.values():
-                self._adopted[key] = now
+                self._running[key].adopted = now
             self._numbers.clear()
-        if self._adopted and now >= self._next_poll:
+        if now >= self._next_poll:
             self._next_poll = now + POLL
-            for key in list(self._adopted):
-                yield from self._look_at(key, self._running[key], now)
-        if self._running and now >= self._next_look:
-            self._next_look = now + LOG_LOOK
-            for row in self._running.values():
-                shorten(f"{self._home}/{row.folder}.logs")
-        if self._limits and now >= self._next_measure:
-            self._next_measure = now + POLL
+            for key in [key for key, pod in self._running.items() if pod.adopted is not None]:
+                yield from self._look_at(key, now)
             self._hold_to_their_limits()
-        for (uid, node_id), row in self._running.items():
+        if now >= self._next_look:
+            self._next_look = now + LOG_LOOK
+            for pod in self._running.values():
+                shorten(f"{self._folder(pod.row)}.logs")
+        for (uid, node_id), pod in self._running.items():
+            row = pod.row
             if row.kill_at is not None and now >= row.kill_at:
                 row.kill_at = now + GRACE
-                self._signals.append(self._signalling(row, signal.SIGKILL))
+                self._signals.append(self._signalling(pod, signal.SIGKILL))
             elif _is_late(row, now) and not row.killed:
                 self.kill(uid, node_id, now, reason="deadline")
 
-    def start_ready(self) -> Iterator[PodEvent]:
+    def start_ready(self, now: float) -> Iterator[PodEvent]:
         """Start waiting pods while there is room, one workflow after the other.
 
         The keeper gets as many again as may run, so that it need not wait for the server between two.
         """
-        self._keeping.give_room(max(0, self._limit - len(self._adopted)))
-        while self._waiting and len(self._running) < 2 * self._limit:
+        adopted = len(self._running) - len(self._numbers)
+        self._keeping.give_room(max(0, self._limit - adopted))
+        while self._waiting and len(self._running) < 2 * self._limit and now >= self._full_until:
             uid, queue = self._waiting.popitem(last=False)
             if not queue:
                 continue
@@ -255,44 +270,48 @@ class Pods:
                 self._waiting[uid] = queue
             row = self._store.pod(uid, node_id)
             if row is not None and row.state == "pending":
-                yield from self._start(row)
+                yield from self._start(row, now)
         if self._groups_changed:
             self._groups_changed = False
-            yield from self._complete_groups()
+            yield from self._complete_groups(now)
 
-    def _complete_groups(self) -> Iterator[PodEvent]:
+    def _complete_groups(self, now: float) -> Iterator[PodEvent]:
         """Start those that wait of groups of which a pod runs: they wait for each other."""
         for uid, group in {
-            (uid, group)
-            for (uid, node_id), group in self._groups.items()
-            if self._running[uid, node_id].state == "running"
+            (uid, pod.group)
+            for (uid, _), pod in self._running.items()
+            if pod.group is not None and pod.row.state == "running"
         }:
             for node_id in list(self._waiting.get(uid, ())):
                 row = self._store.pod(uid, node_id)
                 if row is not None and _group(json.loads(row.pod or "{}")) == group:
                     self._waiting[uid].remove(node_id)
-                    yield from self._start(row)
-            for key, row in self._running.items():
-                if row.state == "pending" and key[0] == uid and self._groups.get(key) == group:
-                    self._keeping.start_now(row.number)
+                    yield from self._start(row, now)
+            for key, pod in self._running.items():
+                if pod.row.state == "pending" and key[0] == uid and pod.group == group:
+                    self._keeping.start_now(pod.row.number)
 
     # Starting, and what comes after.
 
-    def _start(self, row: PodRow) -> Iterator[PodEvent]:
+    def _start(self, row: PodRow, now: float) -> Iterator[PodEvent]:
         """Have a pod started; that it runs, or cannot be started, is told by `collect`."""
-        folder = f"{self._home}/{row.folder}"
+        folder = self._folder(row)
         try:
-            pod = json.loads(row.pod or "{}")
-            what = process(pod, folder, self._base, self._cache)
-            write_files(what)
+            manifest = json.loads(row.pod or "{}")
+            what = process(manifest, folder, self._base, self._cache)
+            make_files(what, folder)
             self._keeping.start(row.number, folder, what)
         except Exception as fault:  # whatever a manifest holds ends its own pod, never the loop
-            yield self._not_started(row, fault if isinstance(fault, CannotStart) else _as_start_error(fault))
+            if isinstance(fault, OSError) and fault.errno in keeper.FULL:  # it waits until there is room
+                self._full_until = now + keeper.FULL_SECONDS
+                self._waiting.setdefault(row.uid, deque()).appendleft(row.node_id)
+            else:
+                yield self._not_started(row, CannotStart.because_of(fault))
             return
         key = (row.uid, row.node_id)
-        self._running[key] = row
         self._numbers[row.number] = key
-        self._note(key, pod, what)
+        self._running[key] = Pod(row, what, _group(manifest))
+        self._groups_changed = self._groups_changed or self._running[key].group is not None
 
     def _dropped(self, row: PodRow) -> PodEvent:
         """A pod that was ended before it was started."""
@@ -301,7 +320,7 @@ class Pods:
 
     def _not_started(self, row: PodRow, error: CannotStart) -> PodEvent:
         self._ended(row)
-        log_path = Path(f"{self._home}/{row.folder}.logs")
+        log_path = Path(f"{self._folder(row)}.logs")
         with contextlib.suppress(OSError):
             log_path.parent.mkdir(mode=0o700, exist_ok=True)
             with log_path.open("a", encoding="utf-8") as log:
@@ -313,88 +332,86 @@ class Pods:
             text = f"main: {reason} (exit code {error.exit_code}): {text}"
         return row.uid, PodEnded(row.node_id, error.exit_code, message=text)
 
-    def _told(self, key: tuple[str, str], row: PodRow, answer: JSON, now: float) -> Iterator[PodEvent]:
+    def _told(self, key: Key, answer: JSON, now: float) -> Iterator[PodEvent]:
         """What the keeper says of a pod."""
+        pod = self._running[key]
+        row = pod.row
         if "code" in answer:
-            yield self._over(key, row, answer["code"])
+            yield self._over(pod, answer["code"])
         elif "dropped" in answer:
+            self._clear(pod)
             yield self._dropped(row)
         elif "error" in answer:
-            self._clear(row, self._processes.pop(key, None))
+            self._clear(pod)
             yield self._not_started(row, CannotStart(answer["error"], START_ERROR))
         else:
             if "claimed" in answer:  # started twice around a crash: the keeper before has it
                 del self._numbers[row.number]
-                self._adopted[key] = now
+                pod.adopted = now
                 if row.killed:
-                    self._signals.append(self._signalling(row, signal.SIGTERM))
+                    self._signals.append(self._signalling(pod, signal.SIGTERM))
             else:
                 row.pid = answer["pid"]
             row.state, row.started = "running", now
             self._changed[key] = row
-            self._groups_changed = self._groups_changed or key in self._groups
+            self._groups_changed = self._groups_changed or pod.group is not None
             yield row.uid, PodRunning(row.node_id)
-
-    def _note(self, key: tuple[str, str], pod: dict[str, Any], what: Process) -> None:
-        """Remember what has to be done with a pod that runs."""
-        self._processes[key] = what
-        if (group := _group(pod)) is not None:
-            self._groups[key] = group
-            self._groups_changed = True
-        if what.memory_limit is not None and memory.CAN_TELL:
-            self._limits[key] = what.memory_limit
 
     def _hold_to_their_limits(self) -> None:
         """End the largest process of each pod above its memory limit, as Linux does within a container."""
-        groups = {self._pid(self._running[key]): key for key in self._limits}
-        limits = {group: self._limits[key] for group, key in groups.items() if group}
-        for group, largest in memory.largest_above(limits):
-            self._out_of_memory.add(groups[group])
+        limited = [pod for pod in self._running.values() if pod.memory_limit is not None]
+        groups = {pid: pod for pod in limited if (pid := self._pid(pod))}
+        limits = {pid: pod.memory_limit for pid, pod in groups.items() if pod.memory_limit is not None}
+        for pid, largest in memory.largest_above(limits) if limits else ():
+            groups[pid].out_of_memory = True
             with contextlib.suppress(ProcessLookupError):  # it has just ended
                 os.kill(largest, signal.SIGKILL)
 
-    def _clear(self, row: PodRow, what: Process | None) -> None:
+    def _clear(self, pod: Pod) -> None:
         """Remove what a container takes with it: its own folder and its volumes."""
-        for folder in (f"{self._home}/{row.folder}", *(what.volumes if what is not None else ())):
-            remove_soon(Path(folder))
+        for folder in (self._folder(pod.row), *(pod.process.volumes if pod.process is not None else ())):
+            remove_soon(folder)
 
     def _adopt(self, row: PodRow, now: float) -> None:
         """Take up a pod that an earlier server had started."""
-        folder = f"{self._home}/{row.folder}"
         key = (row.uid, row.node_id)
         if row.started is None:
             row.started = os.stat(self._state(row)).st_mtime
         row.state = "running"
-        self._running[key] = self._changed[key] = row
-        self._adopted[key] = now
-        pod = json.loads(row.pod or "{}")
+        manifest = json.loads(row.pod or "{}")
+        what = None
         with contextlib.suppress(CannotStart):  # its program is gone meanwhile; it has no outputs then
-            self._note(key, pod, process(pod, folder, self._base, self._cache))
+            what = process(manifest, self._folder(row), self._base, self._cache)
+        pod = self._running[key] = Pod(row, what, _group(manifest), adopted=now)
+        self._changed[key] = row
+        self._groups_changed = self._groups_changed or pod.group is not None
         if row.killed:
-            self._signals.append(self._signalling(row, signal.SIGTERM))
+            self._signals.append(self._signalling(pod, signal.SIGTERM))
 
-    def _look_at(self, key: tuple[str, str], row: PodRow, now: float) -> Iterator[PodEvent]:
-        path = self._state(row)
+    def _look_at(self, key: Key, now: float) -> Iterator[PodEvent]:
+        """See whether a pod of an earlier keeper is over."""
+        pod = self._running[key]
+        row, path = pod.row, self._state(pod.row)
         state = read_state(path)
-        if state.code is None and state.pid is None and now < self._adopted[key] + CLAIM_GRACE:
+        if state.code is None and state.pid is None and now < (pod.adopted or 0.0) + CLAIM_GRACE:
             return  # its keeper may still be on its way to it
         if state.code is None and is_alive(state):
             return
         if state.pid is None and not os.path.exists(path):  # no keeper ever had it
             if row.killed:
+                self._clear(pod)
                 yield self._dropped(row)
                 return
-            del self._adopted[key], self._running[key]
-            self._processes.pop(key, None)
+            self._let_go(key)
             row.state, row.started = "pending", None
             self._changed[key] = row
-            yield from self._start(row)
+            yield from self._start(row, now)
             return
         # Once more: it may have ended between the two looks.
-        yield self._over(key, row, read_state(path).code)
+        yield self._over(pod, read_state(path).code)
 
-    def _over(self, key: tuple[str, str], row: PodRow, code: int | None) -> PodEvent:
-        message = ""
+    def _over(self, pod: Pod, code: int | None) -> PodEvent:
+        row, what, message = pod.row, pod.process, ""
         if code is None:  # its keeper was killed as well: nothing of it may go on beside a retry
             state = read_state(self._state(row))
             if state.pid and keeper.began(state.pid) is None:  # so the number is nobody else's: its group is
@@ -404,50 +421,52 @@ class Pods:
             else:
                 message = "pod deleted"
         outputs: dict[str, str] = {}
-        what = self._processes.pop(key, None)
         try:
-            outputs = read_outputs(f"{self._home}/{row.folder}", what.outputs if what else {})
+            outputs = read_outputs(self._folder(row), what.outputs if what else {})
         except ValueError as error:
             code, message = None, str(error)
         if code and what is not None:
             # Argo's words for a container that failed, see inferFailedReason in its operator.go.
-            reason = "OOMKilled" if key in self._out_of_memory else "Error"
+            reason = "OOMKilled" if pod.out_of_memory else "Error"
             message = f"main: {reason} (exit code {code})"
             if left := read_message(what.message):
                 message += f": {left}"
-        shorten(f"{self._home}/{row.folder}.logs")
-        self._clear(row, what)
+        shorten(f"{self._folder(row)}.logs")
+        self._clear(pod)
         late = row.killed == "deadline"
         self._ended(row)
         return row.uid, PodEnded(row.node_id, code, outputs=outputs, message=message, past_deadline=late)
 
+    def _folder(self, row: PodRow) -> str:
+        return f"{self._home}/{row.folder}"
+
     def _state(self, row: PodRow) -> str:
-        return f"{self._home}/{row.folder}.state"
+        return f"{self._folder(row)}.state"
+
+    def _let_go(self, key: Key) -> None:
+        """Look after a pod no more."""
+        pod = self._running.pop(key, None)
+        if pod is not None:
+            self._numbers.pop(pod.row.number, None)
 
     def _ended(self, row: PodRow) -> None:
         key = (row.uid, row.node_id)
-        self._running.pop(key, None)
-        self._numbers.pop(row.number, None)
-        self._adopted.pop(key, None)
-        self._processes.pop(key, None)
-        self._limits.pop(key, None)
-        self._out_of_memory.discard(key)
-        self._groups.pop(key, None)
+        self._let_go(key)
         row.state, row.pod, row.pid, row.kill_at = "ended", None, None, None
         self._changed[key] = row
 
-    def _pid(self, row: PodRow) -> int:
+    def _pid(self, pod: Pod) -> int:
         """The process group of a pod, or 0."""
-        if (row.uid, row.node_id) not in self._adopted:
-            return row.pid or 0
-        state = read_state(self._state(row))
+        if pod.adopted is None:
+            return pod.row.pid or 0
+        state = read_state(self._state(pod.row))
         return state.pid if state.pid and is_alive(state) else 0
 
-    def _signalling(self, row: PodRow, which: int) -> Callable[[], None]:
+    def _signalling(self, pod: Pod, which: int) -> Callable[[], None]:
         """What sends a signal to a pod; its keeper may know its process before it is known here."""
-        if row.number in self._numbers:
-            return partial(self._keeping.signal, row.number, which)
-        return partial(signal_group, self._pid(row), which)
+        if pod.row.number in self._numbers:
+            return partial(self._keeping.signal, pod.row.number, which)
+        return partial(signal_group, self._pid(pod), which)
 
 
 def _is_late(row: PodRow, now: float) -> bool:
@@ -457,10 +476,3 @@ def _is_late(row: PodRow, now: float) -> bool:
 def _group(pod: dict[str, Any]) -> str | None:
     found = (pod.get("annotations") or {}).get(POD_GROUP)
     return None if found is None else str(found)
-
-
-def _as_start_error(fault: Exception) -> CannotStart:
-    """A fault on the way to a process, as Kubernetes reports one."""
-    if isinstance(fault, OSError):
-        return CannotStart(fault.strerror or str(fault), START_ERROR)
-    return CannotStart(f"{type(fault).__name__}: {fault}", START_ERROR)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import shutil
 from datetime import datetime
 from typing import Any
 
@@ -106,7 +105,6 @@ def delete(call: Call) -> Response:
     engine = call.services.engine
     head = find(call)
     engine.call(lambda: engine.remove(head.uid))
-    shutil.rmtree(engine.home / "pods" / head.uid, ignore_errors=True)
     return json_response({})
 
 

@@ -175,7 +175,7 @@ def test_who_ignores_sigterm_is_killed_after_the_grace_period(tmp_path: Path) ->
     with store.turn():
         store.put_pods([pods_here.new_row("wf", "node", "p", json.dumps(pod), None)])
     pods_here.queue("wf", "node")
-    assert list(pods_here.start_ready()) == []
+    assert list(pods_here.start_ready(0)) == []
     assert until_told(pods_here, 0) == [("wf", PodRunning("node"))]
     logs = tmp_path / "pods" / "wf" / "p.logs"
     while logs.read_text() != "up\n":

@@ -340,7 +340,9 @@ def test_the_list_of_a_fan_is_not_copied_into_its_nodes() -> None:
 def test_two_items_whose_ids_are_the_same_are_one_node(rebuild: bool) -> None:
     # fan(6058:6058) and fan(6496:6496) of `wf`: Argo finds the node of the one for the other.
     operation = Operation(
-        workflow_of("wf", spec(task("fan", withParam=json.dumps(list(range(6_497)))), task("j", depends="fan")))
+        workflow_of(
+            "wf", spec(task("fan", withParam=json.dumps(list(range(6_497)))), task("j", depends="fan"))
+        )
     )
     started: dict[str, int] = {}
 
