@@ -9,11 +9,11 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.local import LocalServer, direct, stop
@@ -29,6 +29,18 @@ OTHERS = ("token", "webhook", "port", "server.json", "deployments.json", "sessio
 """Beside `PARTS`, what is in a home; `server.lock` stays, for somebody may wait for it."""
 
 CACHE_DAYS = 30
+
+REMOVE_SECONDS = 60.0
+"""How long the server may take to remove the files of runs that it has forgotten."""
+
+
+class _Run(NamedTuple):
+    """A run; `finished` is its end in seconds since the epoch."""
+
+    namespace: str
+    name: str
+    uid: str
+    finished: float | None
 
 
 @dataclass(frozen=True)
@@ -62,13 +74,15 @@ def clean(server: LocalServer, older_than: float = 0.0) -> Cleaned:
     """
     before = _sum(server.home)
     latest = time.time() - older_than
-    count = 0
-    for namespace, name, finished in _runs(server):
-        if finished is not None and finished <= latest:
-            count += _forget(server, namespace, name)
-    if all(finished is not None for _, _, finished in _runs(server)):
+    gone = [
+        run.uid
+        for run in list(_runs(server))
+        if run.finished is not None and run.finished <= latest and _forget(server, run)
+    ]
+    if all(run.finished is not None for run in _runs(server)):
         clear_cache(server.home, latest)
-    return Cleaned(count, max(0, before - _sum(server.home)))
+    _wait_until_removed([server.home / "pods" / uid for uid in gone])
+    return Cleaned(len(gone), max(0, before - _sum(server.home)))
 
 
 def remove_everything(server: LocalServer) -> Cleaned:
@@ -77,7 +91,7 @@ def remove_everything(server: LocalServer) -> Cleaned:
     Raises LocalServerError if a run goes on.
     """
     runs = list(_runs(server))
-    going = [name for _, name, finished in runs if finished is None]
+    going = [run.name for run in runs if run.finished is None]
     if going:
         raise LocalServerError(
             f"{len(going)} runs go on ({', '.join(going[:3])}{', ...' if len(going) > 3 else ''}): let them "
@@ -104,17 +118,23 @@ def clear_cache(home: Path, before: float) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _runs(server: LocalServer) -> Iterator[tuple[str, str, float | None]]:
-    """Namespace, name and end (in seconds since the epoch) of each run."""
-    fields = "items.metadata.name,items.metadata.namespace,items.status.finishedAt"
+def _runs(server: LocalServer) -> Iterator[_Run]:
+    names = ("metadata.namespace", "metadata.name", "metadata.uid", "status.finishedAt")
+    fields = ",".join(f"items.{name}" for name in names)
     for item in _call(server, "GET", f"workflows/?fields={fields}").get("items") or ():
-        finished = item["status"].get("finishedAt")
-        yield item["metadata"]["namespace"], item["metadata"]["name"], seconds(finished) if finished else None
+        meta, finished = item["metadata"], item["status"].get("finishedAt")
+        yield _Run(meta["namespace"], meta["name"], meta["uid"], seconds(finished) if finished else None)
 
 
-def _forget(server: LocalServer, namespace: str, name: str) -> bool:
+def _wait_until_removed(folders: Sequence[Path]) -> None:
+    until = time.monotonic() + REMOVE_SECONDS
+    while any(folder.exists() for folder in folders) and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+def _forget(server: LocalServer, run: _Run) -> bool:
     """Forget a run, unless it goes on again meanwhile, or is gone by itself."""
-    place = "workflows/" + "/".join(urllib.parse.quote(each, safe="") for each in (namespace, name))
+    place = "workflows/" + "/".join(urllib.parse.quote(each, safe="") for each in (run.namespace, run.name))
     try:
         if not _call(server, "GET", f"{place}?fields=status.finishedAt")["status"].get("finishedAt"):
             return False
