@@ -149,7 +149,7 @@ def test_a_run_from_the_form_to_its_end(own_mfhera: Mfhera, browser: Browser) ->
     own_mfhera.ok("create", "page_flow.py")
     gate = own_mfhera.folder / "gate"
     browser.log_in(own_mfhera)
-    name = browser.start_run("PageFlow", alpha="0.75", gate=str(gate))
+    name = browser.start_run("PageFlow", alpha="0.75", gate=str(gate), note="$HOME {{it}} é")
     browser.driver.execute_script("window.notReloaded = true")
 
     # It fails, and says why.
@@ -186,10 +186,13 @@ def test_a_run_from_the_form_to_its_end(own_mfhera: Mfhera, browser: Browser) ->
     browser.reads(".run .state", "Succeeded")
     browser.until(lambda: not browser.one("body").find_elements("css selector", ".failures li"))
     browser.row("end, Succeeded").click()
-    browser.reads(".logs .lines", "all is well")
+    browser.reads(".logs .lines", "all is well '$HOME {{it}} é'")
     assert own_mfhera.phases("pageflow") == {f"argo-{name}": "Succeeded"}
     browser.one("details summary").click()
     browser.reads(".parameters", "0.75")
+    names = browser.driver.find_elements("css selector", ".parameters dt")
+    assert [each.text for each in names] == ["alpha", "gate", "note"]
+    browser.reads(".parameters", "$HOME {{it}} é")
 
     # Back among the runs, from where it is opened by keys.
     browser.keys("g")

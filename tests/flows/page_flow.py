@@ -8,6 +8,7 @@ class PageFlow(FlowSpec):
 
     alpha = Parameter("alpha", default=0.1, help="How much")
     gate = Parameter("gate", default="", help="The file that part 3 waits for")
+    note = Parameter("note", default=None, help="Printed at the end")
 
     @step
     def start(self):
@@ -27,7 +28,7 @@ class PageFlow(FlowSpec):
 
     @step
     def end(self):
-        print("all is well")
+        print("all is well", repr(self.note))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from metaflow_hera.embedded.kubernetes_time import seconds
-from metaflow_hera.embedded.page.reading import PageReader
-from metaflow_hera.embedded.page.summary import TEXT, TITLE
+from metaflow_hera.embedded.page.parameters import asked
+from metaflow_hera.embedded.page.reading import TEXT, PageReader
+from metaflow_hera.embedded.page.summary import TITLE
 from metaflow_hera.embedded.reader import JSON
 
 DESCRIPTION = "workflows.argoproj.io/description"
@@ -28,7 +29,7 @@ class Deployments:
 
 
 def _shown(template: JSON) -> JSON:
-    metadata, spec = template["metadata"], template["spec"]
+    metadata = template["metadata"]
     notes = metadata.get("annotations") or {}
     created = metadata.get("creationTimestamp")
     return {
@@ -37,13 +38,5 @@ def _shown(template: JSON) -> JSON:
         "title": str(notes.get(TITLE) or "")[:TEXT],
         "description": str(notes.get(DESCRIPTION) or "")[:TEXT],
         "created": seconds(created) if created else None,
-        "parameters": [
-            {
-                "name": each["name"],
-                "value": each.get("value") if each.get("value") is not None else each.get("default"),
-                "description": str(each.get("description") or "")[:TEXT],
-                "enum": each.get("enum") or [],
-            }
-            for each in (spec.get("arguments") or {}).get("parameters") or ()
-        ],
+        "parameters": asked(template),
     }

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from metaflow_hera.embedded.reader import JSON, Head, Reader
 
+TEXT = 2_000
+"""Characters of a message, a label or a value that are sent to the page."""
+
 CONTAINERS = "('DAG', 'Steps', 'StepGroup')"
 """Types of the nodes that others are inside of."""
 

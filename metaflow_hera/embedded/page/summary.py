@@ -12,7 +12,8 @@ from itertools import accumulate
 from metaflow_hera.embedded.controller.ids import pod_name
 from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.page.outline import Place, outline
-from metaflow_hera.embedded.page.reading import Container, PageReader
+from metaflow_hera.embedded.page.parameters import given
+from metaflow_hera.embedded.page.reading import TEXT, Container, PageReader
 from metaflow_hera.embedded.reader import JSON, Head
 
 BARS = 6
@@ -20,9 +21,6 @@ BARS = 6
 
 BINS = 60
 FAILURES = 20
-TEXT = 2_000
-"""Characters of a message or a label that are sent."""
-
 OUTLINES = 32
 TITLE = "workflows.argoproj.io/title"
 TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
@@ -115,7 +113,7 @@ class Summaries:
         _expect(groups, containers, places)
         return {
             "run": self.run(head),
-            "parameters": self._parameters(head),
+            "parameters": given(self._reader.arguments(head.uid)),
             "groups": list(_ordered(groups, now)),
             "failures": [self._task(head, node, places) for node in self._reader.failed(head.uid, FAILURES)],
             "now": now,
@@ -180,11 +178,6 @@ class Summaries:
                 self._outlines.clear()
             self._outlines[head.uid] = found
         return found
-
-    def _parameters(self, head: Head) -> list[JSON]:
-        """What the run was given, in its own spec or its template's."""
-        values = {each["name"]: str(each.get("value") or "") for each in self._reader.arguments(head.uid)}
-        return [{"name": name, "value": value[:TEXT]} for name, value in values.items()]
 
 
 class Places:

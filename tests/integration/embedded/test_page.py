@@ -342,7 +342,15 @@ def test_new_deployments_and_runs_are_told(argo: Argo, page: httpx.Client) -> No
         argo.call("POST", "/workflows/argo/submit", options)
         state = next(state for state in found if state["runs"] and state["runs"][0]["finished"])
     deployment = next(each for each in state["deployments"] if each["name"] == "told")
-    assert deployment["parameters"] == [{"name": "a", "value": "1", "description": "A.", "enum": []}]
+    (parameter,) = deployment["parameters"]
+    assert parameter == {
+        "name": "a",
+        "value": "1",
+        "required": False,
+        "encoded": False,
+        "description": "A.",
+        "enum": [],
+    }
 
 
 def test_a_suspended_run_says_so(argo: Argo) -> None:

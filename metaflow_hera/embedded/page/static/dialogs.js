@@ -58,9 +58,9 @@ export function startForm(deployment, onStarted) {
     event.preventDefault();
     button.disabled = true;
     // What was not changed is left to the deployment.
-    const changed = fields.filter(({ input, given }) => input.value !== given || given === null);
+    const changed = fields.filter(({ input, given, required }) => required || input.value !== (given ?? ""));
     try {
-      const made = await submit(deployment, Object.fromEntries(changed.map(({ name, input }) => [name, input.value])));
+      const made = await submit(deployment, Object.fromEntries(changed.map(({ name, value }) => [name, value()])));
       dialog.close();
       onStarted(made.metadata);
     } catch (error) {
@@ -70,7 +70,7 @@ export function startForm(deployment, onStarted) {
   }
 }
 
-function field({ name, value, description, enum: choices }) {
+function field({ name, value, required, encoded, description, enum: choices }) {
   const id = `parameter-${name}`;
   const given = value === null || value === undefined ? null : String(value);
   const attributes = { id, name, "aria-describedby": `${id}-about`, autocomplete: "off", spellcheck: "false" };
@@ -80,10 +80,19 @@ function field({ name, value, description, enum: choices }) {
   } else if ((given ?? "").length > 60 || (given ?? "").includes("\n")) {
     input = el("textarea", { ...attributes, rows: 4 });
   } else {
-    input = el("input", { ...attributes, required: given === null });
+    input = el("input", { ...attributes, required });
   }
   if (given !== null) input.value = given;
   const row = el("div", { class: "field" },
     el("label", { for: id }, name), input, el("small", { id: `${id}-about`, class: "dim" }, description));
-  return { name, given, input, row };
+  return { name, given, required, input, row, value: () => (encoded ? inFlowsForm(input.value) : input.value) };
+}
+
+const TRAVELS_BADLY = /\{\{|\$|[\x00-\x07\x0b\x0e-\x1f\x7f\ud800-\udfff\u{e0000}-\u{10ffff}]|^null$|^base64:/u;
+
+/** A value as a flow's pods expect it, by the rules of `graph/values.py`. */
+function inFlowsForm(value) {
+  if (!TRAVELS_BADLY.test(value)) return value;
+  const bytes = Array.from(new TextEncoder().encode(value), (byte) => String.fromCharCode(byte));
+  return `base64:${btoa(bytes.join(""))}`;
 }
