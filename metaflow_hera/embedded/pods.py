@@ -21,7 +21,6 @@ import contextlib
 import json
 import os
 import signal
-from collections import OrderedDict, deque
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +40,7 @@ from metaflow_hera.embedded.containers import (
 )
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
 from metaflow_hera.embedded.keeping import Keeping
+from metaflow_hera.embedded.pod_queue import PodQueue
 from metaflow_hera.embedded.podfiles import (
     is_alive,
     read_message,
@@ -109,7 +109,7 @@ class Pods:
         self._store = store
         self._limit = limit
         self._base = {**base_environment(os.environ), **environment}
-        self._waiting: OrderedDict[str, deque[str]] = OrderedDict()
+        self._waiting = PodQueue()
         self._running: dict[Key, Pod] = {}
         # The pods of this server's keeper, as it calls them.
         self._numbers: dict[int, Key] = {}
@@ -153,7 +153,7 @@ class Pods:
 
     def queue(self, uid: str, node_id: str) -> None:
         """Start a stored pod when there is room: in turn with other workflows, in order within its own."""
-        self._waiting.setdefault(uid, deque()).append(node_id)
+        self._waiting.put(uid, node_id)
         self._groups_changed = True
 
     def kill(self, uid: str, node_id: str, now: float, reason: str = "asked") -> PodEvent | None:
@@ -166,16 +166,14 @@ class Pods:
                 self._changed[uid, node_id] = row
                 self._signals.append(self._signalling(pod, signal.SIGTERM))
             return None
-        queue = self._waiting.get(uid)
-        found = self._store.pod(uid, node_id)
-        if queue is None or node_id not in queue or found is None:
+        if not self._waiting.remove(uid, node_id):
             return None
-        queue.remove(node_id)
-        return self._dropped(found)
+        found = self._store.pod(uid, node_id)
+        return self._dropped(found) if found is not None else None
 
     def forget(self, uid: str) -> None:
         """A workflow is deleted: end its pods at once, and report nothing of them."""
-        self._waiting.pop(uid, None)
+        self._waiting.forget(uid)
         for key in [key for key in self._running if key[0] == uid]:
             self._signals.append(self._signalling(self._running[key], signal.SIGKILL))
             self._let_go(key)
@@ -184,7 +182,7 @@ class Pods:
 
     def waiting(self, uid: str) -> int:
         """How many pods of a workflow wait for room."""
-        return len(self._waiting.get(uid, ()))
+        return self._waiting.count(uid)
 
     def must_save(self) -> bool:
         """Whether signals wait for their reason to be saved."""
@@ -262,13 +260,7 @@ class Pods:
         adopted = len(self._running) - len(self._numbers)
         self._keeping.give_room(max(0, self._limit - adopted))
         while self._waiting and len(self._running) < 2 * self._limit and now >= self._full_until:
-            uid, queue = self._waiting.popitem(last=False)
-            if not queue:
-                continue
-            node_id = queue.popleft()
-            if queue:
-                self._waiting[uid] = queue
-            row = self._store.pod(uid, node_id)
+            row = self._store.pod(*self._waiting.take())
             if row is not None and row.state == "pending":
                 yield from self._start(row, now)
         if self._groups_changed:
@@ -282,10 +274,10 @@ class Pods:
             for (uid, _), pod in self._running.items()
             if pod.group is not None and pod.row.state == "running"
         }:
-            for node_id in list(self._waiting.get(uid, ())):
+            for node_id in self._waiting.of(uid):
                 row = self._store.pod(uid, node_id)
                 if row is not None and _group(json.loads(row.pod or "{}")) == group:
-                    self._waiting[uid].remove(node_id)
+                    self._waiting.remove(uid, node_id)
                     yield from self._start(row, now)
             for key, pod in self._running.items():
                 if pod.row.state == "pending" and key[0] == uid and pod.group == group:
@@ -304,7 +296,7 @@ class Pods:
         except Exception as fault:  # whatever a manifest holds ends its own pod, never the loop
             if isinstance(fault, OSError) and fault.errno in keeper.FULL:  # it waits until there is room
                 self._full_until = now + keeper.FULL_SECONDS
-                self._waiting.setdefault(row.uid, deque()).appendleft(row.node_id)
+                self._waiting.put_back(row.uid, row.node_id)
             else:
                 yield self._not_started(row, CannotStart.because_of(fault))
             return

@@ -1,0 +1,56 @@
+"""The pods that wait for room: one workflow after the other, in order within each."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+
+class PodQueue:
+    """Node ids by the uid of their workflow. Every call takes the same time, however many wait."""
+
+    def __init__(self) -> None:
+        self._workflows: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._workflows)
+
+    def put(self, uid: str, node_id: str) -> None:
+        """Let a pod wait behind those of its workflow."""
+        self._workflows.setdefault(uid, OrderedDict())[node_id] = None
+
+    def put_back(self, uid: str, node_id: str) -> None:
+        """Let a pod that was taken wait on, before those of its workflow."""
+        self.put(uid, node_id)
+        self._workflows[uid].move_to_end(node_id, last=False)
+
+    def take(self) -> tuple[str, str]:
+        """The pod whose turn it is; it waits no more, and the next one is of another workflow."""
+        uid, pods = next(iter(self._workflows.items()))
+        node_id, _ = pods.popitem(last=False)
+        self._workflows.move_to_end(uid)
+        if not pods:
+            del self._workflows[uid]
+        return uid, node_id
+
+    def remove(self, uid: str, node_id: str) -> bool:
+        """Let a pod wait no more; whether it did."""
+        pods = self._workflows.get(uid)
+        if pods is None or node_id not in pods:
+            return False
+        del pods[node_id]
+        if not pods:
+            del self._workflows[uid]
+        return True
+
+    def forget(self, uid: str) -> None:
+        """Let no pod of a workflow wait any more."""
+        self._workflows.pop(uid, None)
+
+    def of(self, uid: str) -> Sequence[str]:
+        """The pods of a workflow that wait now."""
+        return list(self._workflows.get(uid, ()))
+
+    def count(self, uid: str) -> int:
+        """How many pods of a workflow wait."""
+        return len(self._workflows.get(uid, ()))
