@@ -51,12 +51,15 @@ class Wanted:
     def parse(cls, run: str, place: str | None, **more: object) -> Wanted:
         """From RUN and STEP[/TASK], or from a pathspec that names all. Raises UsageError for other texts."""
         parts = run.strip("/").split("/")
-        at = next((number for number, part in enumerate(parts) if part.startswith(runs.PREFIX)), 0)
-        behind = parts[at + 1 :] + (place.strip("/").split("/") if place else [])
-        if at > 1 or len(behind) > 2 or not all([*parts, *behind]):
+        at = next((number for number, part in enumerate(parts) if part.startswith(runs.PREFIX)), None)
+        if at is None and len(parts) == 1:
+            at = 0  # the name of a workflow
+        behind = parts[(at or 0) + 1 :] + (place.strip("/").split("/") if place else [])
+        # Where nothing has a run's prefix, the first word of several may be a flow or a run.
+        if at is None or at > 1 or len(behind) > 2 or not all([*parts, *behind]):
             raise UsageError(
                 f"{' '.join(filter(None, (run, place)))!r} is no place in a run: give RUN, RUN STEP or RUN "
-                "STEP/TASK, such as argo-parameterflow-x7k2p start."
+                "STEP/TASK, such as argo-parameterflow-x7k2p start. A run's id begins with argo-."
             )
         step, task = [*behind, None, None][:2]
         return cls("/".join(parts[: at + 1]), step, task, **more)  # type: ignore[arg-type]
@@ -79,11 +82,11 @@ def lines(client: ArgoClient, wanted: Wanted) -> Iterator[Line]:
     Raises UsageError where there is no such step or task, ArgoNotFound where nobody knows the run.
     """
     try:
-        workflow = client.workflow(runs.workflow_name(wanted.run))
+        workflow, run = _found(client, wanted)
     except ArgoNotFound:
         yield from _of_a_run_that_argo_forgot(client, wanted)
         return
-    stored = StoredLogs(runs.as_run(workflow).pathspec)
+    stored = StoredLogs(run.pathspec)
     chosen = _chosen(workflow, wanted)
     for each in chosen:
         if each.ended and stored.attempts(next(stored.turns(each.task), each.task)):
@@ -97,15 +100,22 @@ def follow(client: ArgoClient, wanted: Wanted) -> Iterator[Line]:
 
     Raises what `lines` does; a server that is away for a while is waited for.
     """
-    name = runs.workflow_name(wanted.run)
-    workflow = client.workflow(name)
-    stored = StoredLogs(runs.as_run(workflow).pathspec)
+    workflow, run = _found(client, wanted)
+    stored = StoredLogs(run.pathspec)
     shown: set[str] = set()  # the pods of tasks that the datastore has told of
     for each in _chosen(workflow, wanted, may_come=True):
         if each.ended and stored.attempts(next(stored.turns(each.task), each.task)):
             yield from _stored(stored, each.task, wanted)
             shown.update(each.pods)
-    yield from _coming(client, name, workflow, wanted, shown)
+    yield from _coming(client, run.workflow, workflow, wanted, shown)
+
+
+def _found(client: ArgoClient, wanted: Wanted) -> tuple[JSON, runs.Run]:
+    flow, name = runs.flow_and_workflow(wanted.run)
+    workflow = client.workflow(name)
+    run = runs.as_run(workflow)
+    runs.check_flow(run, flow)
+    return workflow, run
 
 
 def _coming(client: ArgoClient, name: str, workflow: JSON, wanted: Wanted, shown: set[str]) -> Iterator[Line]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from metaflow_hera import options
 from metaflow_hera.cli.choosing import chosen_run
 from metaflow_hera.cli.completing import complete_run
 from metaflow_hera.cli.options import shared
+from metaflow_hera.cli.words import json_text
 from metaflow_hera.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def show_logs(
         found = iter(deque(found, maxlen=tail))
     if as_json:
         for line in found:
-            click.echo(json.dumps(asdict(line), default=str, ensure_ascii=False))
+            click.echo(json_text(asdict(line), indent=None))
     else:
         _write(found, named=wanted.task is None, timestamps=timestamps)
 
