@@ -237,6 +237,52 @@ class TestRetry:
         assert mfhera.json("retry", run, "--wait", "--json")["phase"] == "Succeeded"
 
 
+def test_a_deployment_belongs_to_one_flow(mfhera: Mfhera) -> None:
+    run = failed_run(mfhera, "mended-flow-s")
+    script = mfhera.folder / "other_flow.py"
+    script.write_text((mfhera.folder / "mended_flow.py").read_text().replace("MendedFlow", "Mended_Flow"))
+    other, named = str(script), ("--name", "mended-flow-s")
+    whose = "mended-flow-s is that of MendedFlow, not of Mended_Flow"
+    before = mfhera.stored()
+    export = mfhera.ok("create", other, *named, "--only-json")
+    (mfhera.folder / "export.json").write_text(export)
+    for command in (
+        ("create", other, *named),
+        ("create", "--from", "export.json"),
+        ("trigger", other, *named, "--param", "place=x"),
+        ("delete", other, *named),
+    ):
+        refused(mfhera(*command), whose, "--name")
+    assert mfhera.stored() == before
+    # A run of what was deployed under that name before.
+    mfhera.ok("delete", *named)
+    mfhera.ok("create", other, *named)
+    refused(mfhera("resubmit", run), "mended-flow-s is that of Mended_Flow, not of MendedFlow")
+    # A retry goes by what the run itself has kept.
+    mend(mfhera)
+    mfhera.ok("retry", run, "--wait")
+
+
+def test_a_run_that_somebody_else_retries_meanwhile(mfhera: Mfhera) -> None:
+    run = failed_run(mfhera, "retried-twice")
+    code = f"""
+from metaflow_hera import control
+from metaflow_hera.argo.client import ArgoClient
+from metaflow_hera.argo.target import resolve_target
+from metaflow_hera.errors import UsageError
+client = ArgoClient(resolve_target(start=False))
+once = client.retry
+client.retry = lambda *arguments: once(*arguments) and once(*arguments)
+try:
+    control.retry(client, {run!r}, None)
+except UsageError as error:
+    print(error)
+"""
+    done = mfhera.python("-c", code)
+    assert "goes on already" in done.stdout, done.stderr
+    assert ended(mfhera, run)["phase"] == "Failed"
+
+
 def test_resubmit(mfhera: Mfhera, other: Mapping[str, str]) -> None:
     run = failed_run(mfhera, "resubmitted")
     mend(mfhera)
@@ -254,7 +300,8 @@ def test_resubmit(mfhera: Mfhera, other: Mapping[str, str]) -> None:
     refused(mfhera("resubmit", run, env=other), "was deployed by tester")
     refused(mfhera("resubmit", run, "--run-id-file", "absent/id"), "absent/id cannot be written")
     mfhera.ok("delete", "--name", "resubmitted")
-    refused(mfhera("resubmit", run), "resubmitted")
+    gone = f"The deployment resubmitted of {run} is deleted"
+    refused(mfhera("resubmit", run), gone, "mfhera create, then resubmit the run")
 
 
 @pytest.mark.parametrize("verb", ["stop", "terminate"])
@@ -270,7 +317,12 @@ def test_stop_runs_the_exit_hooks_and_terminate_does_not(mfhera: Mfhera, verb: s
 
 def test_suspend_and_resume(mfhera: Mfhera, other: Mapping[str, str]) -> None:
     run = waiting_run(mfhera, "suspended")
-    assert mfhera.json("suspend", run, "--json")["suspended"] is True
+    refused(mfhera("resume", run), f"{run} is not suspended")
+    shown = mfhera.json("suspend", run, "--json")
+    assert shown["suspended"] is True
+    assert shown == mfhera.json("status", run, "--json")  # one record, whichever verb shows it
+    assert "T" in shown["started_at"]
+    assert "is suspended already" in mfhera.ok("suspend", run)
     assert "Running, suspended" in mfhera.ok("status", run)
     assert "Running, suspended" in mfhera.ok("runs", "--name", "suspended")
     open_gate(mfhera)
@@ -311,6 +363,9 @@ def test_runs_of_all_deployments_by_time_and_state(own_mfhera: Mfhera) -> None:
     for state in ("good", "failed,odd", ",", ""):
         refused(mfhera("runs", "--state", state), "choose of pending, running, succeeded, failed, error")
     refused(mfhera("runs", "--limit", "0"), "--limit 0")
+    refused(mfhera("runs", "--name", "nosuch"), "There is no deployment nosuch", "mfhera list")
+    mfhera.ok("delete", "--name", "two")
+    assert found("--name", "two") == [good]
     refused(mfhera("runs", "linear_flow.py", "--all"), "--all is for the runs of all deployments")
 
 
@@ -337,6 +392,9 @@ def test_status(mfhera: Mfhera) -> None:
     assert "work-1 failed: " in text
     assert "not mended yet" in text
     assert "collect Waiting" in text
+    for verb in ("status", "suspend", "retry", "resubmit", "logs"):
+        refused(mfhera(verb, f"OtherFlow/{run}"), f"{run} is a run of MendedFlow, not of OtherFlow")
+        refused(mfhera(verb, "MendedFlow/nosuch"), "'MendedFlow/nosuch' is no", "argo-")
     about = mfhera.json("status", "--json")
     assert (about["deployment"], about["owner"], about["suspended"]) == ("looked-at", "tester", False)
     (failure,) = step_of(about, "work")["failures"]
