@@ -184,12 +184,17 @@ def runs(client: ArgoClient, deployment: str | None) -> Iterator[Run]:
 
 
 def follow(
-    client: ArgoClient, run: str, *, steps: bool, sleep: Callable[[float], None] = time.sleep
+    client: ArgoClient,
+    run: str,
+    *,
+    steps: bool,
+    sleep: Callable[[float], None] = time.sleep,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Run]:
     """A run again and again until it has ended, first at once; the last one has ended.
 
-    A server that does not answer for a while (restarting, say) is waited for. The more a look costs, the
-    rarer it is.
+    A server that does not answer for a while (restarting, say) is waited for, which `note` is told once. The
+    more a look costs, the rarer it is.
     """
     silent_since: float | None = None
     while True:
@@ -197,7 +202,10 @@ def follow(
         try:
             current = get(client, run, steps=steps)
         except ArgoUnreachable:
-            silent_since = silent_since or before
+            if silent_since is None:
+                silent_since = before
+                start = " (mfhera local start starts it)" if client.target.embedded else ""
+                note(f"{client.target} cannot be reached just now: waiting for it{start}.")
             if time.monotonic() - silent_since > PATIENCE:
                 raise
             sleep(1.0)

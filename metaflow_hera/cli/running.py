@@ -18,7 +18,7 @@ from metaflow_hera.cli.choosing import chosen_run, client_at, known_deployment
 from metaflow_hera.cli.completing import complete_deployment, complete_flow, complete_run
 from metaflow_hera.cli.following import started, tell, write_run_id
 from metaflow_hera.cli.options import as_json, metaflow_options, shared
-from metaflow_hera.cli.words import json_text
+from metaflow_hera.cli.words import json_text, say_note
 from metaflow_hera.errors import UsageError
 from metaflow_hera.times import local_time, time_since, took
 
@@ -141,10 +141,10 @@ def show_status(run: str | None, watch: bool, as_json: bool) -> None:
     if watch and not as_json:
         from metaflow_hera.cli import tables
 
-        tables.watch(runs.follow(client, run, steps=True))
+        tables.watch(runs.follow(client, run, steps=True, note=say_note))
         return
     if watch:
-        deque(runs.follow(client, run, steps=False), maxlen=0)
+        deque(runs.follow(client, run, steps=False, note=say_note), maxlen=0)
     current = runs.get(client, run)
     if as_json:
         click.echo(json_text(current.as_json()))

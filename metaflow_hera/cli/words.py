@@ -19,6 +19,11 @@ def say_where(target: Target) -> None:
     click.echo(click.style(f"{verb} {target}{hint}.", dim=True), err=True)
 
 
+def say_note(text: str) -> None:
+    """Say something beside the answer, on stderr."""
+    click.echo(f"mfhera: {text}", err=True)
+
+
 def json_text(value: Any, indent: int | None = 2) -> str:
     """JSON for a program to read; times in ISO 8601's form."""
     return json.dumps(value, indent=indent, default=_text, ensure_ascii=False)
