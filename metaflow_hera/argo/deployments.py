@@ -66,9 +66,10 @@ def check_same_flow(
     theirs, ours = _flow_in_words(found.flow, found.project), _flow_in_words(flow, project)
     if theirs == ours:
         theirs, ours = f"the branch {found.branch} of {theirs}", f"the branch {branch}"
+    other = "name another deployment with --name" if project is None else "rename the flow or its project"
     raise UsageError(
-        f"The deployment {found.name} is that of {theirs}, not of {ours}: give a deployment of another name "
-        f"with --name, or delete that one first with mfhera delete --name {found.name}."
+        f"The deployment {found.name} is that of {theirs}, not of {ours}: {other}, or delete that one first "
+        f"with mfhera delete --name {found.name}."
     )
 
 

@@ -100,14 +100,18 @@ def start(
     Raises RunFailed if it was waited for and has failed.
     """
     from metaflow_hera.argo import deployments, runs
-    from metaflow_hera.deployment import found_of
 
     if tags:
         from metaflow_hera.metaflow_api.tags import check_tags
 
         check_tags(tags)
     client = client_at(start=True, last=last)
-    found = deployments.find(client, deployment) if flow is None else found_of(client, flow, deployment)
+    if flow is None:
+        found = deployments.find(client, deployment)
+    else:
+        from metaflow_hera.deployment import found_of
+
+        found = found_of(client, flow, deployment)
     if found is None:
         raise UsageError(f"There is no deployment {deployment} (any more): mfhera create deploys the flow.")
     if run_id_file is not None:
