@@ -219,6 +219,7 @@ class Run:
 
     def __init__(self, run_id: str, client: ArgoClient | None = None) -> None:
         self._client = client or ArgoClient(resolve_target(start=False))
+        self._named = run_id  # perhaps with the name of its flow, which is then checked
         self._run_id = runs.PREFIX + runs.workflow_name(run_id)
         self._pathspec: str | None = None
 
@@ -266,7 +267,7 @@ class Run:
         """
         sleep = runs.sleep_until(self.id, timeout)
         show = _display()
-        for look in runs.follow(self._client, self.id, steps=show is not None, sleep=sleep):
+        for look in runs.follow(self._client, self._named, steps=show is not None, sleep=sleep):
             if show is not None:
                 show(look)
             if look.ended and not look.succeeded:
@@ -277,16 +278,16 @@ class Run:
         self._act("suspend", authorize)
 
     def resume(self, authorize: str | None = None) -> None:
-        """Let it go on. Raises UsageError if it is not this user's."""
+        """Let it go on. Raises UsageError if it is not suspended, or not this user's."""
         self._act("resume", authorize)
 
     def retry(self, authorize: str | None = None) -> None:
         """Let it go on from where it failed. Raises UsageError if it has not failed."""
-        control.retry(self._client, self.id, authorize)
+        control.retry(self._client, self._named, authorize)
 
     def resubmit(self, authorize: str | None = None) -> Run:
         """Start a new run with its parameters. Raises UsageError if it is not this user's."""
-        return Run(control.resubmit(self._client, self.id, authorize).run_id, self._client)
+        return Run(control.resubmit(self._client, self._named, authorize).run_id, self._client)
 
     def logs(self, place: str | None = None, *, follow: bool = False) -> Iterator[Line]:
         """What its tasks printed, of all or of `STEP` or `STEP/TASK`; with `follow` until it ends.
@@ -305,10 +306,10 @@ class Run:
         self._act("terminate", authorize)
 
     def _act(self, action: str, authorize: str | None) -> None:
-        control.act(self._client, self.id, action, authorize)
+        control.act(self._client, self._named, action, authorize)
 
     def _look(self, *, steps: bool) -> runs.Run:
-        return runs.get(self._client, self.id, steps=steps)
+        return runs.get(self._client, self._named, steps=steps)
 
     def __repr__(self) -> str:
         return f"Run({self.id!r})"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from metaflow_hera.argo import runs
 from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.deployments import check_same_flow, described
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.tokens import check_access
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import ArgoDenied, ArgoError, ArgoNotFound, ArgoUnreachable, UsageError
 from metaflow_hera.graph.tasks import TaskKey, parse_path
 from metaflow_hera.graph.values import CODE_PARAMETER
 from metaflow_hera.metaflow_api.datastore import MAX_ATTEMPTS
@@ -25,10 +26,11 @@ def act(
 ) -> Run:
     """Suspend, resume, stop or terminate a run, as `action` says, and return the run as it was before.
 
-    Raises UsageError if it is not this user's, or has ended, or is not a run of the `flow` that is given;
-    ArgoNotFound if there is none.
+    One that is suspended already stays so. Raises UsageError if it is not this user's, or has ended, or is to
+    be resumed and not suspended, or is not a run of the `flow` that is given; ArgoNotFound if there is none.
     """
-    found = _own(client, run, authorize, flow, steps=False)
+    # Its steps may suspend a run as well, which the nodes tell; `suspend` goes for what is beside them.
+    found = _own(client, run, authorize, flow, steps=action == "resume")
     if found.ended:
         raise UsageError(f"{found.run_id} has ended as {found.phase}: there is nothing to {action}.")
     calls = {
@@ -37,7 +39,10 @@ def act(
         "stop": client.stop,
         "terminate": client.terminate,
     }
-    calls[action](found.workflow)
+    if action == "resume" and not found.suspended:
+        raise UsageError(f"{found.run_id} is not suspended: there is nothing to resume.")
+    if action != "suspend" or not found.suspended:
+        calls[action](found.workflow)
     return found
 
 
@@ -66,21 +71,32 @@ def retry(
         )
     _check_attempts(found)
     code = () if new_code is None else (new_code_parameter(client.workflow(found.workflow), new_code),)
-    client.retry(found.workflow, code)
+    try:
+        client.retry(found.workflow, code)
+    except (ArgoDenied, ArgoUnreachable):
+        raise
+    except ArgoError as error:
+        if runs.get(client, found.run_id, steps=False).ended:
+            raise
+        raise UsageError(
+            f"{found.run_id} goes on already, somebody else has retried it: mfhera status {found.run_id} "
+            "--watch shows it."
+        ) from error
     return found
 
 
 def resubmit(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFlow | None = None) -> Run:
     """Start a new run with the parameters of another, and return the new one.
 
-    Raises UsageError if it is not this user's, or what `act` does.
+    Raises UsageError if what it was started from is no more, or what `act` does.
     """
     found = _own(client, run, authorize, flow, steps=False)
+    template = _deployed(client, found)
     # A retry may have given it other code, which is of no use to what is deployed now.
     given = _parameters(client.workflow(found.workflow, "spec.arguments"))
     code: tuple[str, ...] = ()
     if CODE_PARAMETER in given:
-        deployed = _parameters(client.template(found.deployment)).get(CODE_PARAMETER)
+        deployed = _parameters(template).get(CODE_PARAMETER)
         if deployed is None:
             raise UsageError(
                 f"{found.deployment} was deployed by an older version of mfhera: deploy it again with mfhera "
@@ -88,6 +104,19 @@ def resubmit(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFl
             )
         code = (f"{CODE_PARAMETER}={deployed}",)
     return runs.resubmit(client, found, code)
+
+
+def _deployed(client: ArgoClient, run: Run) -> JSON:
+    """The template that a run was started from, as it is now. Raises UsageError if it is another flow's."""
+    try:
+        template = client.template(run.deployment)
+    except ArgoNotFound as error:
+        raise UsageError(
+            f"The deployment {run.deployment} of {run.run_id} is deleted: deploy the flow again with mfhera "
+            "create, then resubmit the run."
+        ) from error
+    check_same_flow(described(template), run.flow, *(run.project or (None, None)))
+    return template
 
 
 def _parameters(found: JSON) -> dict[str, str]:
@@ -101,7 +130,7 @@ def delete(client: ArgoClient, run: str, authorize: str | None) -> Run:
 
     Raises UsageError if it has not ended, or is not this user's.
     """
-    found = _own(client, run, authorize, None, steps=False)
+    found = _own(client, run, authorize, None, steps=True)
     if not found.ended:
         raise UsageError(
             f"{found.run_id} has not ended: end it first with mfhera terminate {found.run_id}, then "

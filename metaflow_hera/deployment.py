@@ -99,7 +99,7 @@ def create(prepared: Prepared, client: ArgoClient) -> Created:
             "--only-yaml "
             "and hand them to kubectl apply, or deploy a sensor."
         )
-    previous = deployments.find(client, prepared.name)
+    previous = found_of(client, prepared.flow, prepared.name)
     token = _token(previous, prepared)
     objects = _translated(prepared, token.value, client.target, deployed_at=_now())
     # What is kept on this machine goes first: a folder that cannot be written leaves nothing half done.
@@ -123,6 +123,7 @@ def create_from(objects: Sequence[JSON], client: ArgoClient, authorize: str | No
     prefix = token_prefix(about.flow, about.name, about.project, about.branch)
     previous = deployments.find(client, about.name)
     if previous is not None:
+        deployments.check_same_flow(previous, about.flow, about.project, about.branch)
         check_access(previous, prefix, user(), authorize)
         if previous.token != about.token:
             raise UsageError(
@@ -154,7 +155,7 @@ def export(prepared: Prepared, target: Target | None, client: ArgoClient | None 
 def _token_to_write(prepared: Prepared, client: ArgoClient | None) -> str:
     options = prepared.options
     if client is not None:
-        previous = deployments.find(client, prepared.name)
+        previous = found_of(client, prepared.flow, prepared.name)
         if previous is None:
             raise UsageError(
                 f"There is no deployment {prepared.name} yet, so it has no token: leave --real-token out."
@@ -194,17 +195,28 @@ def _check_belongs(item: JSON, name: str, namespace: str) -> None:
         )
 
 
-def remove(client: ArgoClient, name: str, authorize: str | None) -> Sequence[str]:
-    """Delete a deployment and return what was deleted.
+def remove(
+    client: ArgoClient, name: str, authorize: str | None, flow: LoadedFlow | None = None
+) -> Sequence[str]:
+    """Delete a deployment, of `flow` if it is given, and return what was deleted.
 
-    Raises UsageError if there is none, or if it is not this user's to delete.
+    Raises UsageError if there is none, or if it is another flow's, or not this user's to delete.
     """
-    found = deployments.find(client, name)
+    found = deployments.find(client, name) if flow is None else found_of(client, flow, name)
     if found is None:
         raise UsageError(f"There is no deployment {name}: mfhera list shows those there are.")
     prefix = token_prefix(found.flow, name, found.project, found.branch)
     resolve_token(found, prefix, user(), authorize=authorize)
     return deployments.delete(client, name)
+
+
+def found_of(client: ArgoClient, flow: LoadedFlow, name: str) -> Deployed | None:
+    """The deployment of a flow under a name, or None. Raises UsageError if something else has that name."""
+    found = deployments.find(client, name)
+    if found is not None:
+        project = flow.project
+        deployments.check_same_flow(found, flow.name, project.get("project_name"), project.get("branch_name"))
+    return found
 
 
 def name_of(flow: LoadedFlow, name: str | None) -> str:

@@ -9,7 +9,9 @@ from metaflow_hera.graph.values import CODE_PARAMETER, decode, encode
 from metaflow_hera.metaflow_api.flows import LoadedFlow
 from metaflow_hera.metaflow_api.packages import save_package, stored_settings
 from metaflow_hera.metaflow_api.settings import PodSettings
-from metaflow_hera.translation import support
+from metaflow_hera.translation import parameters, support
+
+INSTEAD = "deploy it with mfhera create, then start a new run with mfhera resubmit."
 
 
 def new_code_parameter(workflow: JSON, flow: LoadedFlow) -> str:
@@ -31,6 +33,7 @@ def new_code_parameter(workflow: JSON, flow: LoadedFlow) -> str:
             f"The code package of the run ({package}) is not in the datastore of {flow.file.name}: give the "
             "--datastore and --datastore-root with which the flow was deployed."
         )
+    _check_parameters(flow, workflow)
     _check_fits(flow, old)
     return f"{CODE_PARAMETER}={encode(save_package(flow).url)}"
 
@@ -45,19 +48,31 @@ def _package_of(workflow: JSON) -> str | None:
     return None
 
 
+def _check_parameters(flow: LoadedFlow, workflow: JSON) -> None:
+    """The pods of the run have the variables of its own Parameters, and keep them."""
+    stored = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or {}
+    before = parameters.names_in(stored.get("templates") or ())
+    now = {parameter.name for parameter in flow.parameters}
+    if different := sorted(before ^ now):
+        what = "is gone" if different[0] in before else "is new"
+        raise UsageError(
+            f"The new code has other Parameters ({different[0]!r} {what}), and the run has those that it was "
+            f"started with: {INSTEAD}"
+        )
+
+
 def _check_fits(flow: LoadedFlow, old: PodSettings) -> None:
-    instead = "deploy it with mfhera create, then start a new run with mfhera resubmit."
     different = _difference(old.graph, flow.graph)
     if different is not None:
         raise UsageError(
-            f"The new code has another graph ({different}), and the run goes by the old one: {instead}"
+            f"The new code has another graph ({different}), and the run goes by the old one: {INSTEAD}"
         )
     for step in flow.graph:
         before, now = old.steps[step.name].retries.total, flow.retries(step.name).total
         if before != now:
             raise UsageError(
                 f"The new code retries step {step.name} {now} times, and the run was deployed with {before}: "
-                f"give the --with options of mfhera create again; or {instead}"
+                f"give the --with options of mfhera create again; or {INSTEAD}"
             )
     environment = next(
         (option.partition("=")[2] for option in old.top_level if option.startswith("--environment=")), "local"

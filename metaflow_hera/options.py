@@ -193,8 +193,8 @@ TRIGGER: tuple[Option, ...] = (
 
 LOGS: tuple[Option, ...] = (
     (("--follow", "-f"), {"is_flag": True, "help": "Go on with the lines that come, until the run ends."}),
-    (("--stdout",), {"is_flag": True, "help": "Only what was printed to stdout; of tasks that have ended."}),
-    (("--stderr",), {"is_flag": True, "help": "Only what was printed to stderr; of tasks that have ended."}),
+    (("--stdout",), {"is_flag": True, "help": "Only stdout; of tasks that still run what is stored so far."}),
+    (("--stderr",), {"is_flag": True, "help": "Only stderr; of tasks that still run what is stored so far."}),
     (("--attempt",), {"type": int, "metavar": "N", "help": "Only this attempt, counted from 0."}),
     (("--timestamps",), {"is_flag": True, "help": "The time before each line, as far as it is known."}),
     (("--tail",), {"type": int, "metavar": "N", "help": "Only the last N lines."}),

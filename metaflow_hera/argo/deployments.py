@@ -54,6 +54,29 @@ def find(client: ArgoClient, name: str) -> Deployed | None:
     return described(template)
 
 
+def check_same_flow(
+    found: Deployed, flow: str, project: str | None = None, branch: str | None = None
+) -> None:
+    """Raise UsageError if a deployment is not that of a flow (of a project's branch).
+
+    Names that differ only in case or underscores make the same name of a deployment.
+    """
+    if (found.flow, found.project, found.branch) == (flow, project, branch):
+        return
+    theirs, ours = _flow_in_words(found.flow, found.project), _flow_in_words(flow, project)
+    if theirs == ours:
+        theirs, ours = f"the branch {found.branch} of {theirs}", f"the branch {branch}"
+    other = "name another deployment with --name" if project is None else "rename the flow or its project"
+    raise UsageError(
+        f"The deployment {found.name} is that of {theirs}, not of {ours}: {other}, or delete that one first "
+        f"with mfhera delete --name {found.name}."
+    )
+
+
+def _flow_in_words(flow: str, project: str | None) -> str:
+    return flow if project is None else f"{flow} in the project {project}"
+
+
 def deployed(client: ArgoClient) -> Iterator[Deployed]:
     """All deployments at a server."""
     schedules: dict[str, list[str]] = {}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from metaflow_hera.argo.progress import STEP, progress
+from metaflow_hera.argo.runs import parse_time
 from metaflow_hera.graph.tasks import TaskKey, parse_path
 
 JSON = dict[str, Any]
@@ -17,14 +19,23 @@ UNENDED = ("", "Pending", "Running")
 
 
 @dataclass(frozen=True)
+class Pod:
+    """A pod. `started` is when Argo made it; one made after a retry of the whole run may have an old name."""
+
+    name: str
+    started: datetime | None
+    ended: bool
+
+
+@dataclass(frozen=True)
 class PodTask:
     """What one pod of a run after the other does: a task, or of a loop all turns, which are tasks each.
 
-    `pods` are the names of its pods, one for each attempt that Argo made.
+    `pods` are those that Argo knows, one for each attempt since the run was last retried.
     """
 
     task: TaskKey
-    pods: Sequence[str]
+    pods: Sequence[Pod]
     ended: bool
 
 
@@ -43,23 +54,34 @@ def pod_tasks(workflow: JSON) -> Iterator[PodTask]:
             continue
         children = (nodes.get(child) for child in node.get("children") or ())
         attempts = [node] if node["type"] == "Pod" else [c for c in children if c and c["type"] == "Pod"]
-        pods = [pod_name(name, each["name"], each.get("templateName", "")) for each in attempts]
+        pods = [
+            Pod(
+                pod_name(name, each["name"], each.get("templateName", "")),
+                parse_time(each.get("startedAt")),
+                _has_ended(each),
+            )
+            for each in attempts
+        ]
         task = TaskKey(step, parse_path(inputs.get("path", "")))
-        found[step].append(PodTask(task, pods, (node.get("phase") or "") not in UNENDED))
+        found[step].append(PodTask(task, pods, _has_ended(node)))
     for tasks in found.values():
         yield from sorted(tasks, key=lambda each: each.task.path)
 
 
-def task_of_pods(workflow: JSON) -> dict[str, tuple[TaskKey, int] | None]:
-    """Which task each pod has, and which attempt at it, counted from 0; None for pods that run no step."""
+def _has_ended(node: JSON) -> bool:
+    return (node.get("phase") or "") not in UNENDED
+
+
+def task_of_pods(workflow: JSON) -> dict[str, PodTask | None]:
+    """Which task each pod has, by the pod's name; None for pods that run no step."""
     name, nodes = workflow["metadata"]["name"], (workflow.get("status") or {}).get("nodes") or {}
-    found: dict[str, tuple[TaskKey, int] | None] = {
+    found: dict[str, PodTask | None] = {
         pod_name(name, node["name"], node.get("templateName", "")): None
         for node in nodes.values()
         if node["type"] == "Pod"
     }
     for each in pod_tasks(workflow):
-        found.update((pod, (each.task, attempt)) for attempt, pod in enumerate(each.pods))
+        found.update((pod.name, each) for pod in each.pods)
     return found
 
 

@@ -19,6 +19,8 @@ from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
 from metaflow_hera.graph.values import TAGS_PARAMETER, TEMPLATE_LABEL, encode
 
 PREFIX = "argo-"
+UNKNOWN_FLOW = "?"
+"""In place of a flow's name until Argo has seen a run that somebody else has started."""
 ENDED = frozenset({"Succeeded", "Failed", "Error"})
 SUMMARY = (
     "metadata.name,metadata.annotations,metadata.labels,metadata.creationTimestamp,spec.suspend,"
@@ -80,9 +82,9 @@ class Run:
         why = next((_reason(self, step) for step in self.steps if step.failures), self.message)
         return f"{self.pathspec} ended as {self.phase}. {why}".strip()
 
-    def as_json(self) -> JSON:
-        """All that is known of it, for a program to read."""
-        return {
+    def as_json(self, *, steps: bool = True) -> JSON:
+        """All that is known of it, for a program to read; `steps` says whether the steps are."""
+        about = {
             "run_id": self.run_id,
             "pathspec": self.pathspec,
             "workflow": self.workflow,
@@ -95,11 +97,13 @@ class Run:
             "started_at": self.started_at,
             "finished_at": self.finished_at,
             "estimated_seconds": None if self.estimate is None else self.estimate.total_seconds(),
-            "steps": [
+        }
+        if steps:
+            about["steps"] = [
                 {**asdict(step), "phase": step.phase, "tasks": step.tasks, "done": step.done}
                 for step in self.steps
-            ],
-        }
+            ]
+        return about
 
     def duration(self, now: datetime) -> timedelta | None:
         """How long it took, or has taken until now; None if it has not begun."""
@@ -108,11 +112,30 @@ class Run:
 
 def workflow_name(run: str) -> str:
     """The name of the workflow behind `argo-NAME`, `Flow/argo-NAME` or `NAME`."""
-    name = run.rsplit("/", 1)[-1]
-    name = name.removeprefix(PREFIX)
-    if not name:
-        raise UsageError(f"{run!r} is not a run: give its id, such as argo-parameterflow-x7k2p.")
-    return name
+    return flow_and_workflow(run)[1]
+
+
+def flow_and_workflow(run: str) -> tuple[str | None, str]:
+    """The flow, if it is named, and the workflow behind `argo-NAME`, `Flow/argo-NAME` or `NAME`.
+
+    Raises UsageError for other texts.
+    """
+    flow, slash, run_id = run.strip("/").rpartition("/")
+    name = run_id.removeprefix(PREFIX)
+    if not name or "/" in flow or (slash and not (flow and run_id.startswith(PREFIX))):
+        raise UsageError(
+            f"{run!r} is not a run: give its id, which begins with argo-, such as argo-parameterflow-x7k2p "
+            "or ParameterFlow/argo-parameterflow-x7k2p."
+        )
+    return flow or None, name
+
+
+def check_flow(run: Run, flow: str | None) -> None:
+    """Raise UsageError if a run is not of the flow that a pathspec names (None: it names none)."""
+    if flow is not None and run.flow not in (flow, UNKNOWN_FLOW):
+        raise UsageError(
+            f"{run.run_id} is a run of {run.flow}, not of {flow}: its pathspec is {run.pathspec}."
+        )
 
 
 def start(client: ArgoClient, deployed: Deployed, given: Mapping[str, Any], tags: Sequence[str] = ()) -> Run:
@@ -132,14 +155,19 @@ def start(client: ArgoClient, deployed: Deployed, given: Mapping[str, Any], tags
 
 
 def get(client: ArgoClient, run: str, *, steps: bool = True) -> Run:
-    """A run, with its steps or (cheaper) without. Raises ArgoNotFound if Argo has it no more."""
-    name = workflow_name(run)
+    """A run, with its steps or (cheaper) without.
+
+    Raises ArgoNotFound if Argo has it no more, UsageError if it is not of the flow that its pathspec names.
+    """
+    flow, name = flow_and_workflow(run)
     try:
-        return as_run(client.workflow(name, None if steps else SUMMARY))
+        found = as_run(client.workflow(name, None if steps else SUMMARY))
     except ArgoNotFound as error:
         raise ArgoNotFound(
             f"{client.target} has no run {PREFIX}{name}: mfhera runs lists those it has."
         ) from error
+    check_flow(found, flow)
+    return found
 
 
 def resubmit(client: ArgoClient, run: Run, parameters: Sequence[str] = ()) -> Run:
@@ -156,12 +184,17 @@ def runs(client: ArgoClient, deployment: str | None) -> Iterator[Run]:
 
 
 def follow(
-    client: ArgoClient, run: str, *, steps: bool, sleep: Callable[[float], None] = time.sleep
+    client: ArgoClient,
+    run: str,
+    *,
+    steps: bool,
+    sleep: Callable[[float], None] = time.sleep,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Run]:
     """A run again and again until it has ended, first at once; the last one has ended.
 
-    A server that does not answer for a while (restarting, say) is waited for. The more a look costs, the
-    rarer it is.
+    A server that does not answer for a while (restarting, say) is waited for, which `note` is told once. The
+    more a look costs, the rarer it is.
     """
     silent_since: float | None = None
     while True:
@@ -169,7 +202,10 @@ def follow(
         try:
             current = get(client, run, steps=steps)
         except ArgoUnreachable:
-            silent_since = silent_since or before
+            if silent_since is None:
+                silent_since = before
+                start = " (mfhera local start starts it)" if client.target.embedded else ""
+                note(f"{client.target} cannot be reached just now: waiting for it{start}.")
             if time.monotonic() - silent_since > PATIENCE:
                 raise
             sleep(1.0)
@@ -202,7 +238,7 @@ def as_run(workflow: JSON) -> Run:
     project = notes.get("metaflow/project_name")
     return Run(
         workflow=metadata["name"],
-        flow=notes.get("metaflow/flow_name", "?"),
+        flow=notes.get("metaflow/flow_name", UNKNOWN_FLOW),
         deployment=(metadata.get("labels") or {}).get(TEMPLATE_LABEL, ""),
         owner=notes.get("metaflow/owner", ""),
         token=notes.get("metaflow/production_token", ""),
@@ -211,10 +247,16 @@ def as_run(workflow: JSON) -> Run:
         message=status.get("message") or "",
         started_at=parse_time(status.get("startedAt")),
         finished_at=parse_time(status.get("finishedAt")),
-        suspended=bool((workflow.get("spec") or {}).get("suspend")),
+        suspended=bool((workflow.get("spec") or {}).get("suspend")) or _has_suspended(status),
         estimate=timedelta(seconds=estimate) if (estimate := status.get("estimatedDuration")) else None,
         steps=progress(status),
     )
+
+
+def _has_suspended(status: JSON) -> bool:
+    """Whether a step of the workflow itself waits for somebody to let it go on."""
+    nodes = (status.get("nodes") or {}).values()
+    return any(node["type"] == "Suspend" and node.get("phase") == "Running" for node in nodes)
 
 
 def _reason(run: Run, step: StepProgress) -> str:

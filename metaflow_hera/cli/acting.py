@@ -74,7 +74,9 @@ def act(
     client = client_at(start=False, last=None)
     done = control.act(client, run, action, authorize, flow)
     if as_json:
-        click.echo(json_text(runs.get(client, done.run_id, steps=False).as_json()))
+        click.echo(json_text(runs.get(client, done.run_id).as_json()))
+    elif action == "suspend" and done.suspended:
+        click.echo(f"{done.run_id} is suspended already.")
     else:
         click.echo(DONE[action].format(run=done.run_id))
 

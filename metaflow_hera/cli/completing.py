@@ -56,6 +56,8 @@ def _flows(incomplete: str) -> Iterator[CompletionItem]:
         if is_hidden or not path.name.startswith(begun):
             continue
         text = f"{folder}/{path.name}" if "/" in incomplete else path.name
+        if text.startswith("-"):
+            text = f"./{text}"  # else it would be read as an option
         if path.is_dir():
             # The shell goes on behind a folder instead of ending the word with a space.
             yield CompletionItem(text, type="dir")

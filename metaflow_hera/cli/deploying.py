@@ -285,22 +285,24 @@ def delete(
     from metaflow_hera.deployment import name_of
     from metaflow_hera.metaflow_api.flows import load_flow
 
+    loaded = None
     if flow is not None:
-        name = name_of(load_flow(flow, top_level), name)
+        loaded = load_flow(flow, top_level)
+        name = name_of(loaded, name)
     elif name is None:
         raise UsageError("Say what to delete: FLOW.py, or --name with the name of a deployment.")
-    remove(name, authorize, as_json)
+    remove(name, authorize, as_json, loaded)
 
 
-def remove(name: str, authorize: str | None, as_json: bool = False) -> None:
-    """Remove a deployment and tell of it."""
+def remove(name: str, authorize: str | None, as_json: bool = False, flow: LoadedFlow | None = None) -> None:
+    """Remove a deployment and tell of it; of `flow`, if it is given, it must be."""
     from metaflow_hera import deployment
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import resolve_target
 
     target = resolve_target(start=False)
     say_where(target)
-    removed = deployment.remove(ArgoClient(target), name, authorize)
+    removed = deployment.remove(ArgoClient(target), name, authorize, flow)
     if as_json:
         click.echo(json_text({"name": name, "deleted": list(removed)}))
         return

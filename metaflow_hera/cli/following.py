@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from metaflow_hera.cli.words import json_text
+from metaflow_hera.cli.words import json_text, say_note
 from metaflow_hera.errors import ConfigurationError, RunFailed
 from metaflow_hera.times import took
 
@@ -51,8 +51,8 @@ def _until_end(client: ArgoClient, run_id: str, *, show: bool) -> Run:
         if show:
             from metaflow_hera.cli import tables
 
-            return tables.watch(runs.follow(client, run_id, steps=True))
-        deque(runs.follow(client, run_id, steps=False), maxlen=0)
+            return tables.watch(runs.follow(client, run_id, steps=True, note=say_note))
+        deque(runs.follow(client, run_id, steps=False, note=say_note), maxlen=0)
     except KeyboardInterrupt:
         click.echo(f"\nThe run goes on: mfhera status {run_id} --watch shows it.", err=True)
         raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from metaflow_hera import options
 from metaflow_hera.cli.choosing import chosen_run
 from metaflow_hera.cli.completing import complete_run
 from metaflow_hera.cli.options import shared
+from metaflow_hera.cli.words import json_text, say_note
 from metaflow_hera.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,12 +71,12 @@ def show_logs(
     from metaflow_hera.metaflow_api.tasklogs import STREAMS
 
     wanted = logs.Wanted.parse(run, place, attempt=attempt, streams=tuple(only) or STREAMS)
-    found = logs.follow(client, wanted) if follow else logs.lines(client, wanted)
+    found = logs.follow(client, wanted, say_note) if follow else logs.lines(client, wanted, say_note)
     if tail is not None:
         found = iter(deque(found, maxlen=tail))
     if as_json:
         for line in found:
-            click.echo(json.dumps(asdict(line), default=str, ensure_ascii=False))
+            click.echo(json_text(asdict(line), indent=None))
     else:
         _write(found, named=wanted.task is None, timestamps=timestamps)
 

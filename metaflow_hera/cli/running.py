@@ -18,13 +18,14 @@ from metaflow_hera.cli.choosing import chosen_run, client_at, known_deployment
 from metaflow_hera.cli.completing import complete_deployment, complete_flow, complete_run
 from metaflow_hera.cli.following import started, tell, write_run_id
 from metaflow_hera.cli.options import as_json, metaflow_options, shared
-from metaflow_hera.cli.words import json_text
+from metaflow_hera.cli.words import json_text, say_note
 from metaflow_hera.errors import UsageError
 from metaflow_hera.times import local_time, time_since, took
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
     from metaflow_hera.argo.runs import Run
+    from metaflow_hera.metaflow_api.flows import LoadedFlow
 
 
 PHASES = ("Pending", "Running", "Succeeded", "Failed", "Error")
@@ -67,6 +68,7 @@ def trigger(
     """Start a run of the deployed version of FLOW.py, by default of the flow last deployed from here."""
     given = {**_from_file(params_file), **_from_options(params)}
     last: LastDeployment | None = None
+    loaded = None
     if flow is not None:
         from metaflow_hera.deployment import name_of
         from metaflow_hera.metaflow_api.files import with_files
@@ -76,7 +78,7 @@ def trigger(
         deployment, given = name_of(loaded, name), with_files(loaded, given)
     else:
         deployment, last = known_deployment(name)
-    start(deployment, given, tags, run_id_file, hera_watch, hera_wait, as_json, last)
+    start(deployment, given, tags, run_id_file, hera_watch, hera_wait, as_json, last, flow=loaded)
 
 
 def start(
@@ -89,8 +91,11 @@ def start(
     as_json: bool,
     last: LastDeployment | None = None,
     on_start: Callable[[Run], None] | None = None,
+    flow: LoadedFlow | None = None,
 ) -> None:
-    """Start a run of a deployment and tell of it; `on_start` is called once it has started.
+    """Start a run of a deployment, which must be that of `flow`, if it is given, and tell of it.
+
+    `on_start` is called once it has started.
 
     Raises RunFailed if it was waited for and has failed.
     """
@@ -101,7 +106,12 @@ def start(
 
         check_tags(tags)
     client = client_at(start=True, last=last)
-    found = deployments.find(client, deployment)
+    if flow is None:
+        found = deployments.find(client, deployment)
+    else:
+        from metaflow_hera.deployment import found_of
+
+        found = found_of(client, flow, deployment)
     if found is None:
         raise UsageError(f"There is no deployment {deployment} (any more): mfhera create deploys the flow.")
     if run_id_file is not None:
@@ -135,10 +145,10 @@ def show_status(run: str | None, watch: bool, as_json: bool) -> None:
     if watch and not as_json:
         from metaflow_hera.cli import tables
 
-        tables.watch(runs.follow(client, run, steps=True))
+        tables.watch(runs.follow(client, run, steps=True, note=say_note))
         return
     if watch:
-        deque(runs.follow(client, run, steps=False), maxlen=0)
+        deque(runs.follow(client, run, steps=False, note=say_note), maxlen=0)
     current = runs.get(client, run)
     if as_json:
         click.echo(json_text(current.as_json()))
@@ -232,13 +242,16 @@ def show_runs(
     choice: RunChoice | None = None,
 ) -> None:
     """Show runs of a deployment, or (None) of all, the newest first."""
-    from metaflow_hera.argo import runs
+    from metaflow_hera.argo import deployments, runs
     from metaflow_hera.cli.tables import table
 
     client = client_at(start=False, last=last)
     found = (choice or RunChoice()).of(runs.runs(client, deployment))
+    # What is deleted may have runs still.
+    if deployment is not None and not found and deployments.find(client, deployment) is None:
+        raise UsageError(f"There is no deployment {deployment}: mfhera list shows those there are.")
     if as_json:
-        click.echo(json_text([run.as_json() for run in found]))
+        click.echo(json_text([run.as_json(steps=False) for run in found]))
         return
     now = datetime.now(timezone.utc)
     whose = () if deployment else ("DEPLOYMENT",)

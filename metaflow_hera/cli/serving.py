@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import asdict
 from datetime import datetime
@@ -93,6 +94,8 @@ def clean(older_than: float | None, everything: bool, yes: bool, as_json: bool) 
 
     if everything and older_than is not None:
         raise UsageError("--all takes away everything, so --older-than does not go with it.")
+    if older_than is not None and not math.isfinite(older_than):
+        raise UsageError(f"--older-than {older_than} is no number of days: give one, such as 7 or 0.5.")
     if not yes and not sys.stdin.isatty():
         raise UsageError("mfhera local clean asks first: give it --yes where nobody can answer.")
     running = server.ensure_running()

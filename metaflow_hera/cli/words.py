@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,8 +19,15 @@ def say_where(target: Target) -> None:
     click.echo(click.style(f"{verb} {target}{hint}.", dim=True), err=True)
 
 
-def json_text(value: Any) -> str:
-    """JSON for a program to read; times in ISO format."""
-    import json
+def say_note(text: str) -> None:
+    """Say something beside the answer, on stderr."""
+    click.echo(f"mfhera: {text}", err=True)
 
-    return json.dumps(value, indent=2, default=str, ensure_ascii=False)
+
+def json_text(value: Any, indent: int | None = 2) -> str:
+    """JSON for a program to read; times in ISO 8601's form."""
+    return json.dumps(value, indent=indent, default=_text, ensure_ascii=False)
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

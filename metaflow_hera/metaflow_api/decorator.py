@@ -32,6 +32,9 @@ FINISHED_ENV = "METAFLOW_HERA_FINISHED"
 REASON_ENV = "METAFLOW_HERA_REASON"
 """The environment variable that names the file to write to why a task failed."""
 
+POD_NAME = "kubernetes-pod-name"
+"""The name under which Metaflow's metadata has the pod of an attempt, as Metaflow's @kubernetes has it."""
+
 POD_PARTS = ("__init__.py", "errors.py", "options.py", "graph", "metaflow_api", "runtime")
 """The parts of this package that a pod needs: they ride in the code package."""
 
@@ -86,6 +89,7 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
             "argo-workflow-name": os.environ.get("ARGO_WORKFLOW_NAME"),
             "argo-workflow-namespace": os.environ.get("ARGO_WORKFLOW_NAMESPACE"),
             "argo-workflow-template-owner": os.environ.get("METAFLOW_OWNER"),
+            POD_NAME: os.environ.get("METAFLOW_KUBERNETES_POD_NAME"),
         }
         if triggers and step_name == graph.start_step:
             values["execution-triggers"] = json.dumps(triggers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -12,6 +12,7 @@ from metaflow import Run, Task
 from metaflow.exception import MetaflowException, MetaflowNotFound
 
 from metaflow_hera.graph.tasks import TaskKey, task_key
+from metaflow_hera.metaflow_api.decorator import POD_NAME
 
 STREAMS = ("stdout", "stderr")
 PARAMETERS_STEP = "_parameters"
@@ -25,6 +26,15 @@ class StoredLine:
     stream: str
     time: datetime
     text: str
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An attempt that Metaflow knows: its number, when it began, and the name of its pod if that is noted."""
+
+    number: int
+    at: datetime
+    pod: str | None
 
 
 class StoredLogs:
@@ -58,13 +68,24 @@ class StoredLogs:
             yield each
             turn += 1
 
-    def attempts(self, task: TaskKey) -> int:
-        """How many attempts Metaflow knows of a task."""
+    def begun(self, task: TaskKey) -> Sequence[Begun]:
+        """The attempts that Metaflow knows of a task, in their order."""
         known = self._known(task)
-        numbers = [int(each.value) for each in known.metadata if each.name == "attempt"] if known else []
-        return max(numbers, default=-1) + 1
+        found: list[Begun] = []
+        # An attempt notes its number first, and no two of a task run at a time.
+        for each in sorted(known.metadata, key=lambda each: each.created_at) if known else ():
+            if each.name == "attempt":
+                at = datetime.fromtimestamp(each.created_at / 1000, timezone.utc)
+                found.append(Begun(int(each.value), at, None))
+            elif each.name == POD_NAME and found:
+                found[-1] = replace(found[-1], pod=each.value)
+        return found
 
-    def lines(self, task: TaskKey, attempt: int, streams: Sequence[str] = STREAMS) -> Iterator[StoredLine]:
+    def attempts(self, task: TaskKey) -> int:
+        """How many attempts a task has had, as Metaflow counts: one more than the number of the last one."""
+        return max((each.number for each in self.begun(task)), default=-1) + 1
+
+    def lines(self, task: TaskKey, attempt: int) -> Iterator[StoredLine]:
         """The lines of an attempt in the order of their times."""
         known = self._known(task, attempt)
         if known is None:
@@ -75,7 +96,7 @@ class StoredLogs:
                 if at is not None:
                     yield StoredLine(attempt, stream, at.replace(tzinfo=timezone.utc), text)
 
-        yield from heapq.merge(*map(of, streams), key=lambda line: line.time)
+        yield from heapq.merge(*map(of, STREAMS), key=lambda line: line.time)
 
     def _known(self, task: TaskKey, attempt: int | None = None) -> Any:
         pathspec = f"{self._pathspec}/{task.step}/{task.task_id}"

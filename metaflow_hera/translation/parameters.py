@@ -18,6 +18,8 @@ from metaflow_hera.metaflow_api.packages import CodePackage
 from metaflow_hera.translation.events import Events
 
 ANNOTATION = "metaflow/parameters"
+VARIABLE = "METAFLOW_INIT_"
+"""What the variables begin with in which Metaflow's `init` reads Parameters."""
 
 
 def workflow_parameters(
@@ -78,12 +80,21 @@ def environment(flow: LoadedFlow, events: Events | None) -> list[Env]:
     if events is not None:
         found |= {dependency.variable: dependency.name for dependency in events.dependencies}
     found |= {
-        "METAFLOW_INIT_" + parameter.name.upper().replace("-", "_"): parameter.name
-        for parameter in flow.parameters
+        VARIABLE + parameter.name.upper().replace("-", "_"): parameter.name for parameter in flow.parameters
     }
     return [
         Env(name=variable, value="{{workflow.parameters." + name + "}}") for variable, name in found.items()
     ]
+
+
+def names_in(templates: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The names of a flow's Parameters, from the JSON of its templates: its pods have a variable for each."""
+    return {
+        each["value"].removeprefix("{{workflow.parameters.").removesuffix("}}")
+        for template in templates
+        for each in (template.get("container") or {}).get("env") or ()
+        if each["name"].startswith(VARIABLE)
+    }
 
 
 def annotation(parameters: Iterable[FlowParameter]) -> str:

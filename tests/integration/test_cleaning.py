@@ -38,5 +38,7 @@ def test_a_clean_home_is_as_new(own_mfhera: Mfhera) -> None:
 def test_nothing_is_taken_away_unasked(own_mfhera: Mfhera) -> None:
     refused(own_mfhera("local", "clean"), "--yes")  # nobody is there to answer
     assert own_mfhera("local", "status").returncode == 1  # nor was it started for that
+    for days in ("nan", "inf"):
+        refused(own_mfhera("local", "clean", "--older-than", days, "--yes"), f"--older-than {days}")
     own_mfhera.ok("local", "start")
     refused(own_mfhera("local", "clean", "--all", "--older-than", "2", "--yes"), "--older-than")

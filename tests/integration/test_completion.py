@@ -38,9 +38,10 @@ def test_scripts_that_have_a_flow(mfhera: Mfhera) -> None:
     (mfhera.folder / "linked.py").write_text("print('no flow')")
     (mfhera.folder / "line.txt").write_text("FlowSpec")
     (mfhera.folder / ".hidden.py").write_text("FlowSpec")
+    (mfhera.folder / "-x.py").write_text("FlowSpec")
     assert completed(mfhera, "create", "li") == ["line", "linear_flow.py"]
     assert completed(mfhera, "create", "line/") == ["line/split_flow.py"]
-    assert completed(mfhera, "trigger", "") == ["line", "linear_flow.py", "split_flow.py"]
+    assert completed(mfhera, "trigger", "") == ["./-x.py", "line", "linear_flow.py", "split_flow.py"]
     assert completed(mfhera, "create", f"{inner}/s") == [f"{inner}/split_flow.py"]
     assert completed(mfhera, "create", "absent/x") == []
 

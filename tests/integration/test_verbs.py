@@ -100,6 +100,19 @@ class TestLogs:
     def test_of_a_run_while_it_runs(self, mfhera: Mfhera) -> None:
         run = waiting_run(mfhera, "logs-running")
         assert said(mfhera.ok("logs", run)) == ["start/start: waits"]
+        # Argo counts the attempts of a run that was retried from 0 again, and Metaflow does not.
+        mfhera.ok("terminate", run)
+        ended(mfhera, run)
+        mfhera.ok("retry", run)
+        mfhera.wait_until(lambda: "(attempt 1): waits" in mfhera.ok("logs", run))
+        first, second = "start/start: waits", "start/start (attempt 1): waits"
+        assert [line for line in said(mfhera.ok("logs", run)) if "waits" in line] == [first, second]
+        assert said(mfhera.ok("logs", run, "--attempt", "1")) == [second]
+        refused(mfhera("logs", run, "--attempt", "2"), "has no attempt 2; there are: 0, 1.")
+        # A pod's log has both streams in one: of a task that runs there is what is stored of it.
+        done = mfhera("logs", run, "start", "--stdout")
+        assert first in done.stdout
+        assert "start/start there is what is stored" in done.stderr
         command = [sys.executable, "-m", "metaflow_hera.cli.main", "logs", run, "--follow"]
         with subprocess.Popen(
             command, cwd=mfhera.folder, env=mfhera.env, stdout=subprocess.PIPE, text=True
@@ -111,9 +124,11 @@ class TestLogs:
                 if lines[-1].endswith("waits"):
                     open_gate(mfhera)
         assert following.returncode == 0
-        assert said("\n".join(lines)) == ["start/start: waits", "start/start: goes on", "end/end: the end"]
+        shown = said("\n".join(lines))
+        assert [line for line in shown if "waits" in line] == [first, second]
+        assert shown[-2:] == ["start/start (attempt 1): goes on", "end/end: the end"]
         # Of a run that has ended it shows the same.
-        assert said(mfhera.ok("logs", run, "--follow")) == said("\n".join(lines))
+        assert said(mfhera.ok("logs", run, "--follow")) == shown
 
     def test_the_turns_of_a_loop_are_tasks_of_their_own(self, mfhera: Mfhera) -> None:
         mfhera.take("loop_flow.py")
@@ -126,6 +141,22 @@ class TestLogs:
             json.loads(text)["task"] for text in mfhera.ok("logs", run, "refine/2_1", "--json").splitlines()
         }
         assert only == "refine-2_1"
+
+    def test_an_attempt_that_ended_before_metaflow_began(self, mfhera: Mfhera) -> None:
+        mfhera.take("mended_flow.py")
+        script = mfhera.folder / "mended_flow.py"
+        script.write_text(script.read_text() + "# A code package of its own.\n")
+        mfhera.ok("create", "mended_flow.py", "--name", "logs-early-end")
+        place = f"place={mfhera.folder}"
+        known = set(mfhera.home.rglob("cache/code-*/**/metaflow_hera.json"))
+        run = json.loads(mfhera("trigger", "--wait", "--json", "--param", place).stdout)["run_id"]
+        (settings,) = set(mfhera.home.rglob("cache/code-*/**/metaflow_hera.json")) - known
+        settings.unlink()
+        assert mfhera("retry", run, "--wait").returncode == 1
+        lines = [json.loads(text) for text in mfhera.ok("logs", run, "work/1", "--json").splitlines()]
+        told = {number: [line["text"] for line in lines if line["attempt"] == number] for number in (0, 1)}
+        assert "b on stdout" in told[0]
+        assert "metaflow_hera.json is not in the code package" in told[1][-1]
 
     def test_where_the_datastore_is_another_one(self, mfhera: Mfhera) -> None:
         run = failed_run(mfhera, "logs-elsewhere")
@@ -145,8 +176,10 @@ class TestLogs:
         run = failed_run(mfhera, "logs-places")
         refused(mfhera("logs", ABSENT), f"has no run {ABSENT}")
         refused(mfhera("logs", run, "absent"), "has no step absent; it has start, work, collect, end")
-        refused(mfhera("logs", run, "work/7"), "has not begun work/7")
-        refused(mfhera("logs", run, "end"), "has not begun step end")
+        refused(mfhera("logs", run, "work/7"), "has no task work/7; step work has work-0, work-1, work-2.")
+        refused(mfhera("logs", run, "work/1_5"), "has no task work/1_5")
+        refused(mfhera("logs", run, "end", "--follow"), "ended as Failed, and step end was not run")
+        refused(mfhera("logs", run, "work", "--attempt", "7"), "no attempt 7 of step work; there are: 0.")
         refused(mfhera("logs", run, "a/b/c"), "is no place in a run")
         refused(mfhera("logs", f"x/y/{run}"), "is no place in a run")
         refused(mfhera("logs", run, "--attempt", "-1"), "--attempt -1")
@@ -205,6 +238,11 @@ class TestRetry:
         script.write_text("class")
         refused(mfhera(*new), "mended_flow.py")
         script.write_text(old)
+        script.write_text(old.replace("    place =", '    more = Parameter("more", default=1)\n    place ='))
+        refused(mfhera(*new), "other Parameters ('more' is new)", "mfhera resubmit")
+        script.write_text(old.replace('    place = Parameter("place", required=True)', '    place = "x"'))
+        refused(mfhera(*new), "other Parameters ('place' is gone)")
+        script.write_text(old)
         refused(mfhera(*new, "--with", "retry"), "retries step start 3 times", "deployed with 0")
         refused(mfhera(*new, "--datastore-root", str(tmp_path / "ds")), "is not in the datastore")
         refused(mfhera("retry", run, "--with-new-code"), "needs the code")
@@ -237,6 +275,52 @@ class TestRetry:
         assert mfhera.json("retry", run, "--wait", "--json")["phase"] == "Succeeded"
 
 
+def test_a_deployment_belongs_to_one_flow(mfhera: Mfhera) -> None:
+    run = failed_run(mfhera, "mended-flow-s")
+    script = mfhera.folder / "other_flow.py"
+    script.write_text((mfhera.folder / "mended_flow.py").read_text().replace("MendedFlow", "Mended_Flow"))
+    other, named = str(script), ("--name", "mended-flow-s")
+    whose = "mended-flow-s is that of MendedFlow, not of Mended_Flow"
+    before = mfhera.stored()
+    export = mfhera.ok("create", other, *named, "--only-json")
+    (mfhera.folder / "export.json").write_text(export)
+    for command in (
+        ("create", other, *named),
+        ("create", "--from", "export.json"),
+        ("trigger", other, *named, "--param", "place=x"),
+        ("delete", other, *named),
+    ):
+        refused(mfhera(*command), whose, "--name")
+    assert mfhera.stored() == before
+    # A run of what was deployed under that name before.
+    mfhera.ok("delete", *named)
+    mfhera.ok("create", other, *named)
+    refused(mfhera("resubmit", run), "mended-flow-s is that of Mended_Flow, not of MendedFlow")
+    # A retry goes by what the run itself has kept.
+    mend(mfhera)
+    mfhera.ok("retry", run, "--wait")
+
+
+def test_a_run_that_somebody_else_retries_meanwhile(mfhera: Mfhera) -> None:
+    run = failed_run(mfhera, "retried-twice")
+    code = f"""
+from metaflow_hera import control
+from metaflow_hera.argo.client import ArgoClient
+from metaflow_hera.argo.target import resolve_target
+from metaflow_hera.errors import UsageError
+client = ArgoClient(resolve_target(start=False))
+once = client.retry
+client.retry = lambda *arguments: once(*arguments) and once(*arguments)
+try:
+    control.retry(client, {run!r}, None)
+except UsageError as error:
+    print(error)
+"""
+    done = mfhera.python("-c", code)
+    assert "goes on already" in done.stdout, done.stderr
+    assert ended(mfhera, run)["phase"] == "Failed"
+
+
 def test_resubmit(mfhera: Mfhera, other: Mapping[str, str]) -> None:
     run = failed_run(mfhera, "resubmitted")
     mend(mfhera)
@@ -254,7 +338,36 @@ def test_resubmit(mfhera: Mfhera, other: Mapping[str, str]) -> None:
     refused(mfhera("resubmit", run, env=other), "was deployed by tester")
     refused(mfhera("resubmit", run, "--run-id-file", "absent/id"), "absent/id cannot be written")
     mfhera.ok("delete", "--name", "resubmitted")
-    refused(mfhera("resubmit", run), "resubmitted")
+    gone = f"The deployment resubmitted of {run} is deleted"
+    refused(mfhera("resubmit", run), gone, "mfhera create, then resubmit the run")
+
+
+def test_whoever_follows_is_told_that_the_server_is_away(own_mfhera: Mfhera) -> None:
+    mfhera = own_mfhera
+    run = waiting_run(mfhera, "away")
+    following = [
+        subprocess.Popen(
+            [sys.executable, "-m", "metaflow_hera.cli.main", *words],
+            cwd=mfhera.folder,
+            env=mfhera.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for words in (("logs", run, "--follow"), ("status", run, "--watch"), ("resubmit", run, "--wait"))
+    ]
+    errors = [each.stderr for each in following if each.stderr is not None]
+    for each in errors:
+        assert "Using the embedded Argo" in each.readline()
+    mfhera.wait_until(lambda: len(mfhera.phases("away")) == 2)
+    mfhera.stop()
+    for each in errors:
+        assert "cannot be reached just now: waiting for it (mfhera local start" in each.readline()
+    open_gate(mfhera)
+    mfhera.ok("local", "start")
+    for process in following:
+        assert process.communicate(timeout=60) == (None, "")
+        assert process.returncode == 0
 
 
 @pytest.mark.parametrize("verb", ["stop", "terminate"])
@@ -270,7 +383,12 @@ def test_stop_runs_the_exit_hooks_and_terminate_does_not(mfhera: Mfhera, verb: s
 
 def test_suspend_and_resume(mfhera: Mfhera, other: Mapping[str, str]) -> None:
     run = waiting_run(mfhera, "suspended")
-    assert mfhera.json("suspend", run, "--json")["suspended"] is True
+    refused(mfhera("resume", run), f"{run} is not suspended")
+    shown = mfhera.json("suspend", run, "--json")
+    assert shown["suspended"] is True
+    assert shown == mfhera.json("status", run, "--json")  # one record, whichever verb shows it
+    assert "T" in shown["started_at"]
+    assert "is suspended already" in mfhera.ok("suspend", run)
     assert "Running, suspended" in mfhera.ok("status", run)
     assert "Running, suspended" in mfhera.ok("runs", "--name", "suspended")
     open_gate(mfhera)
@@ -311,6 +429,9 @@ def test_runs_of_all_deployments_by_time_and_state(own_mfhera: Mfhera) -> None:
     for state in ("good", "failed,odd", ",", ""):
         refused(mfhera("runs", "--state", state), "choose of pending, running, succeeded, failed, error")
     refused(mfhera("runs", "--limit", "0"), "--limit 0")
+    refused(mfhera("runs", "--name", "nosuch"), "There is no deployment nosuch", "mfhera list")
+    mfhera.ok("delete", "--name", "two")
+    assert found("--name", "two") == [good]
     refused(mfhera("runs", "linear_flow.py", "--all"), "--all is for the runs of all deployments")
 
 
@@ -337,6 +458,9 @@ def test_status(mfhera: Mfhera) -> None:
     assert "work-1 failed: " in text
     assert "not mended yet" in text
     assert "collect Waiting" in text
+    for verb in ("status", "suspend", "retry", "resubmit", "logs"):
+        refused(mfhera(verb, f"OtherFlow/{run}"), f"{run} is a run of MendedFlow, not of OtherFlow")
+        refused(mfhera(verb, "MendedFlow/nosuch"), "'MendedFlow/nosuch' is no", "argo-")
     about = mfhera.json("status", "--json")
     assert (about["deployment"], about["owner"], about["suspended"]) == ("looked-at", "tester", False)
     (failure,) = step_of(about, "work")["failures"]

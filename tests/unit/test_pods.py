@@ -43,14 +43,19 @@ def wide(items: int) -> dict[str, Any]:
 def test_tasks_come_in_the_order_of_their_items_with_a_pod_for_each_attempt() -> None:
     first, *others = pod_tasks(wide(12))
     assert (first.task, first.ended) == (TaskKey("work", (0,)), False)
-    assert first.pods == [pod_name("w", f"w.work(0)({attempt})", "task") for attempt in range(2)]
+    assert [pod.name for pod in first.pods] == [
+        pod_name("w", f"w.work(0)({attempt})", "task") for attempt in range(2)
+    ]
     assert [each.task.path for each in others] == [(item,) for item in range(1, 12)]
     assert all(each.ended and len(each.pods) == 1 for each in others)
 
 
 def test_a_pod_that_runs_no_step_is_known_as_such() -> None:
     found = task_of_pods(wide(3))
-    assert found[pod_name("w", "w.work(0)(1)", "task")] == (TaskKey("work", (0,)), 1)
+    task = found[pod_name("w", "w.work(0)(1)", "task")]
+    assert task is not None
+    assert task.task == TaskKey("work", (0,))
+    assert [pod.ended for pod in task.pods] == [True, False]
     assert found[pod_name("w", "w.onExit", "task")] is None
     assert len(found) == 5
 

@@ -41,4 +41,4 @@ def test_times_are_in_the_users_zone() -> None:
 def test_json_keeps_letters_and_writes_times() -> None:
     text = json_text({"a": "ü", "at": datetime(2024, 5, 6, tzinfo=timezone.utc)})
     assert '"ü"' in text
-    assert "2024-05-06 00:00:00+00:00" in text
+    assert "2024-05-06T00:00:00+00:00" in text

@@ -168,6 +168,7 @@ def trigger(
             wait=hera_wait,
             as_json=hera_json,
             on_start=started,
+            flow=flow,
         )
 
 
@@ -339,7 +340,8 @@ def delete(obj: Any, authorize: str | None, as_json: bool) -> None:
         from metaflow_hera import deployment
         from metaflow_hera.cli import deploying
 
-        deploying.remove(deployment.name_of(_flow(obj), obj.deployment_name), authorize, as_json)
+        flow = _flow(obj)
+        deploying.remove(deployment.name_of(flow, obj.deployment_name), authorize, as_json, flow)
 
 
 def _act(obj: Any, run_id: str, action: str, authorize: str | None, as_json: bool) -> None:
