@@ -39,7 +39,9 @@ STATE_BYTES = 64
 FULL_SECONDS = 1.0
 """Seconds between two tries to start pods on a disk that is full."""
 
-RECEIVE = 1 << 18
+RECEIVE = 1 << 14
+"""Bytes asked for at once; much more would take memory from the system each time, and give it back."""
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 SPARED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that do not end the keeper, whoever sends them: it ends with its work."""
@@ -52,11 +54,16 @@ def began(pid: int) -> str | None:
     """
     if sys.platform == "linux":
         try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                # The name of the program comes before, in brackets, and may hold anything.
-                fields = file.read().rpartition(b")")[2].split()
+            file = os.open(f"/proc/{pid}/stat", os.O_RDONLY)  # what `open` does besides takes longer
         except OSError:
             return None
+        try:
+            # The name of the program comes before, in brackets, and may hold anything.
+            fields = os.read(file, 4096).rpartition(b")")[2].split()
+        except OSError:
+            return None
+        finally:
+            os.close(file)
         return None if fields[0] in (b"Z", b"X") else fields[19].decode()
     shown = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False

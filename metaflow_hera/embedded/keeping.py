@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from metaflow_hera.embedded import keeper
 from metaflow_hera.embedded.containers import Process
 
 JSON = dict[str, Any]
-RECEIVE = 1 << 18
 LOG_BYTES = 1_000_000
 
 
@@ -60,7 +60,7 @@ class Keeping:
         """What it has to tell since the last call."""
         while self._socket is not None:
             try:
-                data = self._socket.recv(RECEIVE, socket.MSG_DONTWAIT)
+                data = self._socket.recv(keeper.RECEIVE, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
             except ConnectionError:
