@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 import urllib.error
 import urllib.parse
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 
 from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.local import LocalServer, direct, stop
+from metaflow_hera.embedded.podfiles import remove
 from metaflow_hera.errors import ConfigurationError, LocalServerError
 
 PARTS = {
@@ -70,7 +70,8 @@ def parts(home: Path) -> dict[str, Part]:
 def clean(server: LocalServer, older_than: float = 0.0) -> Cleaned:
     """Forget the runs that ended longer ago than so many seconds, with their logs; results stay.
 
-    What pods share is taken away too when no run goes on. Raises LocalServerError if the server refuses.
+    What pods share is taken away too when no run goes on. Raises LocalServerError if the server refuses, or
+    cannot remove what a run has left.
     """
     before = _sum(server.home)
     latest = time.time() - older_than
@@ -103,7 +104,7 @@ def remove_everything(server: LocalServer) -> Cleaned:
     for name in (*(each for names in PARTS.values() for each in names), *OTHERS):
         path = home / name
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
+            remove(str(path))
         else:
             path.unlink(missing_ok=True)
     return Cleaned(len(runs), max(0, before - _sum(home)))
@@ -115,7 +116,7 @@ def clear_cache(home: Path, before: float) -> None:
     for path in folder.iterdir() if folder.is_dir() else ():
         with suppress(FileNotFoundError):  # somebody else clears it as well
             if path.lstat().st_mtime <= before:
-                shutil.rmtree(path, ignore_errors=True)
+                remove(str(path))
 
 
 def _runs(server: LocalServer) -> Iterator[_Run]:
@@ -127,8 +128,14 @@ def _runs(server: LocalServer) -> Iterator[_Run]:
 
 
 def _wait_until_removed(folders: Sequence[Path]) -> None:
+    """Wait for the server to have removed folders. Raises LocalServerError if it cannot."""
     until = time.monotonic() + REMOVE_SECONDS
-    while any(folder.exists() for folder in folders) and time.monotonic() < until:
+    while left := [folder for folder in folders if folder.exists()]:
+        if time.monotonic() > until:
+            raise LocalServerError(
+                f"The runs are forgotten, and {left[0]} is still there: files of theirs cannot be removed. "
+                "Look at who may write there, then remove it yourself."
+            )
         time.sleep(0.05)
 
 

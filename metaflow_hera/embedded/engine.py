@@ -10,6 +10,7 @@ goes on.
 from __future__ import annotations
 
 import logging
+import os
 import select
 import socket
 import threading
@@ -32,7 +33,7 @@ from metaflow_hera.embedded.events.sensors import Sensors
 from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
 from metaflow_hera.embedded.podfiles import remove_soon
 from metaflow_hera.embedded.pods import PodEvent, Pods
-from metaflow_hera.embedded.reader import JSON, dump
+from metaflow_hera.embedded.reader import JSON, PodRow, dump
 from metaflow_hera.embedded.retention import Retention
 from metaflow_hera.embedded.store import Store
 
@@ -100,7 +101,7 @@ class Engine:
         self._due: dict[str, None] = {}
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._news: list[Published] = []
-        self._created: list[tuple[str, str]] = []
+        self._created: list[PodRow] = []
         self._removed: list[str] = []
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
@@ -125,6 +126,7 @@ class Engine:
                     self.load(self.store.workflow(head))
             self.crons.load(self.clock())
             self._retention.load()
+            self._remove_what_nobody_has()
             self._receive(self._pods.take_up(self.clock()))
             self.store.put_pods(self._pods.take_changed(self._due))
         self._thread.start()
@@ -318,8 +320,8 @@ class Engine:
 
     def _after_commit(self, answers: list[Answer], now: float) -> None:
         self._pods.carry_out()
-        for uid, node_id in self._created:
-            self._pods.queue(uid, node_id)
+        for row in self._created:
+            self._pods.queue(row)
         self._created.clear()
         for uid in self._removed:
             remove_soon(f"{self.home}/pods/{uid}")
@@ -376,6 +378,13 @@ class Engine:
             self._tell_cron(workflow)
         running.rest_until = now + min(MOST_REST, 10 * (time.perf_counter() - began))
 
+    def _remove_what_nobody_has(self) -> None:
+        """Remove the folders of workflows that were deleted when the last server ended."""
+        known = self.store.uids()
+        for entry in os.scandir(self.home / "pods"):
+            if entry.name not in known:
+                remove_soon(entry.path)
+
     def _act(self, uid: str, workflow: JSON, actions: list[Action], now: float) -> None:
         rows = []
         for action in actions:
@@ -384,12 +393,12 @@ class Engine:
                 rows.append(
                     self._pods.new_row(uid, action.node_id, action.pod_name, pod, action.deadline_seconds)
                 )
-                self._created.append((uid, action.node_id))
             else:
                 event = self._pods.kill(uid, action.node_id, now)
                 if event is not None:
                     self._receive([event])
         self.store.put_pods(rows)
+        self._created += rows
 
     def _save(self, workflow: JSON, created: float) -> None:
         meta, status = workflow["metadata"], workflow["status"]
@@ -408,7 +417,7 @@ class Engine:
         status.update(phase="Error", finishedAt=timestamp(now), message=f"{type(error).__name__}: {error}")
         status["startedAt"] = status.get("startedAt") or timestamp(now)
         workflow["metadata"].setdefault("labels", {}).update({LABEL_COMPLETED: "true", LABEL_PHASE: "Error"})
-        self._created = [key for key in self._created if key[0] != uid]
+        self._created = [row for row in self._created if row.uid != uid]
         for row in self.store.pods(uid):
             if row.state != "ended":
                 self._pods.kill(uid, row.node_id, now)

@@ -7,21 +7,22 @@ from collections.abc import Sequence
 
 
 class PodQueue:
-    """Node ids by the uid of their workflow. Every call takes the same time, however many wait."""
+    """Node ids by the uid of their workflow; what waits in a group of pods can be taken together."""
 
     def __init__(self) -> None:
-        self._workflows: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
+        # For each node the group that it is in, or None.
+        self._workflows: OrderedDict[str, OrderedDict[str, str | None]] = OrderedDict()
 
     def __bool__(self) -> bool:
         return bool(self._workflows)
 
-    def put(self, uid: str, node_id: str) -> None:
+    def put(self, uid: str, node_id: str, group: str | None) -> None:
         """Let a pod wait behind those of its workflow."""
-        self._workflows.setdefault(uid, OrderedDict())[node_id] = None
+        self._workflows.setdefault(uid, OrderedDict())[node_id] = group
 
-    def put_back(self, uid: str, node_id: str) -> None:
+    def put_back(self, uid: str, node_id: str, group: str | None) -> None:
         """Let a pod that was taken wait on, before those of its workflow."""
-        self.put(uid, node_id)
+        self.put(uid, node_id, group)
         self._workflows[uid].move_to_end(node_id, last=False)
 
     def take(self) -> tuple[str, str]:
@@ -47,9 +48,12 @@ class PodQueue:
         """Let no pod of a workflow wait any more."""
         self._workflows.pop(uid, None)
 
-    def of(self, uid: str) -> Sequence[str]:
-        """The pods of a workflow that wait now."""
-        return list(self._workflows.get(uid, ()))
+    def take_group(self, uid: str, group: str) -> Sequence[str]:
+        """The pods of a group that wait; they wait no more."""
+        found = [node_id for node_id, its in self._workflows.get(uid, {}).items() if its == group]
+        for node_id in found:
+            self.remove(uid, node_id)
+        return found
 
     def count(self, uid: str) -> int:
         """How many pods of a workflow wait."""

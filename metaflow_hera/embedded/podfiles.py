@@ -8,6 +8,7 @@ import re
 import shutil
 import stat
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -157,4 +158,24 @@ def remove_soon(folder: str) -> None:
     except FileNotFoundError:
         pass
     except OSError:
-        threading.Thread(target=shutil.rmtree, args=(folder, True), daemon=True).start()
+        threading.Thread(target=remove, args=(folder,), daemon=True).start()
+
+
+def remove(folder: str) -> None:
+    """Remove a folder with all that is in it, also what a pod has made read-only."""
+
+    def in_spite(function: Callable[[str], object], path: str, _: object) -> None:
+        if function in (os.unlink, os.rmdir) and path != folder:
+            with contextlib.suppress(OSError):  # what still cannot be removed stays
+                _make_writable(os.path.dirname(path))
+                function(path)
+
+    shutil.rmtree(folder, onerror=in_spite)
+
+
+def _make_writable(folder: str) -> None:
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        os.fchmod(opened, 0o700)
+    finally:
+        os.close(opened)

@@ -137,24 +137,33 @@ class Pods:
         """After a start of the server: queue the pods that wait, adopt those that run."""
         for row in self._store.pods_to_do():
             if row.state == "pending" and row.killed and not os.path.exists(self._state(row)):
-                yield self._dropped(row)
+                yield self._dropped(row, None)
             elif row.state == "running" or os.path.exists(self._state(row)):
                 self._adopt(row, now)
                 yield row.uid, PodRunning(row.node_id)  # the last server may not have come to say so
             else:
-                self.queue(row.uid, row.node_id)
+                self.queue(row)
 
     def new_row(self, uid: str, node_id: str, name: str, pod: str, deadline: float | None) -> PodRow:
-        """The row of a pod to start. One of that name that ran before a manual retry keeps its folder."""
+        """The row of a pod to start. One of that name that ran before a manual retry keeps its folder.
+
+        Should it run still, having been told to end, nobody waits for it any more: it is ended at once.
+        """
+        if (old := self._running.get((uid, node_id))) is not None:
+            self._signals.append(self._signalling(old, signal.SIGKILL))
+            self._signals.append(partial(self._clear, old.row, old.process))
+            self._let_go((uid, node_id))
+            self._changed.pop((uid, node_id), None)
         number = self._store.next_pod()
         earlier = self._store.pod(uid, node_id) is not None
         folder = f"{uid}/{name}~{number}" if earlier else f"{uid}/{name}"
         return PodRow(uid, node_id, name, folder, "pending", number, pod=pod, deadline=deadline)
 
-    def queue(self, uid: str, node_id: str) -> None:
+    def queue(self, row: PodRow) -> None:
         """Start a stored pod when there is room: in turn with other workflows, in order within its own."""
-        self._waiting.put(uid, node_id)
-        self._groups_changed = True
+        group = _group(row)
+        self._waiting.put(row.uid, row.node_id, group)
+        self._groups_changed = self._groups_changed or group is not None
 
     def kill(self, uid: str, node_id: str, now: float, reason: str = "asked") -> PodEvent | None:
         """End a pod: one that waits is over at once, one that runs gets SIGTERM, later SIGKILL."""
@@ -168,8 +177,8 @@ class Pods:
             return None
         if not self._waiting.remove(uid, node_id):
             return None
-        found = self._store.pod(uid, node_id)
-        return self._dropped(found) if found is not None else None
+        found = self._row(uid, node_id)
+        return self._dropped(found, None) if found is not None else None
 
     def forget(self, uid: str) -> None:
         """A workflow is deleted: end its pods at once, and report nothing of them."""
@@ -220,7 +229,7 @@ class Pods:
             times.append(self._next_look)
         if any(pod.adopted is not None or pod.memory_limit is not None for pod in self._running.values()):
             times.append(self._next_poll)
-        if self._full_until and self._waiting:
+        if self._full_until:
             times.append(self._full_until)
         return min(times, default=None)
 
@@ -259,11 +268,11 @@ class Pods:
         """
         adopted = len(self._running) - len(self._numbers)
         self._keeping.give_room(max(0, self._limit - adopted))
-        while self._waiting and len(self._running) < 2 * self._limit and now >= self._full_until:
-            row = self._store.pod(*self._waiting.take())
-            if row is not None and row.state == "pending":
-                yield from self._start(row, now)
-        if self._groups_changed:
+        if now >= self._full_until:
+            self._full_until = 0.0
+        while self._waiting and len(self._running) < 2 * self._limit and not self._full_until:
+            yield from self._start_waiting(*self._waiting.take(), now)
+        if self._groups_changed and not self._full_until:
             self._groups_changed = False
             yield from self._complete_groups(now)
 
@@ -274,20 +283,26 @@ class Pods:
             for (uid, _), pod in self._running.items()
             if pod.group is not None and pod.row.state == "running"
         }:
-            for node_id in self._waiting.of(uid):
-                row = self._store.pod(uid, node_id)
-                if row is not None and _group(json.loads(row.pod or "{}")) == group:
-                    self._waiting.remove(uid, node_id)
-                    yield from self._start(row, now)
+            for node_id in self._waiting.take_group(uid, group):
+                yield from self._start_waiting(uid, node_id, now)
             for key, pod in self._running.items():
                 if pod.row.state == "pending" and key[0] == uid and pod.group == group:
                     self._keeping.start_now(pod.row.number)
 
     # Starting, and what comes after.
 
+    def _start_waiting(self, uid: str, node_id: str, now: float) -> Iterator[PodEvent]:
+        row = self._row(uid, node_id)
+        if row is not None and row.state == "pending":
+            yield from self._start(row, now)
+
+    def _row(self, uid: str, node_id: str) -> PodRow | None:
+        """The row of a pod as it is now, saved or not."""
+        return self._changed.get((uid, node_id)) or self._store.pod(uid, node_id)
+
     def _start(self, row: PodRow, now: float) -> Iterator[PodEvent]:
         """Have a pod started; that it runs, or cannot be started, is told by `collect`."""
-        folder = self._folder(row)
+        folder, what, group = self._folder(row), None, _group(row)
         try:
             manifest = json.loads(row.pod or "{}")
             what = process(manifest, folder, self._base, self._cache)
@@ -296,21 +311,24 @@ class Pods:
         except Exception as fault:  # whatever a manifest holds ends its own pod, never the loop
             if isinstance(fault, OSError) and fault.errno in keeper.FULL:  # it waits until there is room
                 self._full_until = now + keeper.FULL_SECONDS
-                self._waiting.put_back(row.uid, row.node_id)
+                self._waiting.put_back(row.uid, row.node_id, group)
+                self._groups_changed = self._groups_changed or group is not None
             else:
-                yield self._not_started(row, CannotStart.because_of(fault))
+                yield self._not_started(row, what, CannotStart.because_of(fault))
             return
         key = (row.uid, row.node_id)
         self._numbers[row.number] = key
-        self._running[key] = Pod(row, what, _group(manifest))
-        self._groups_changed = self._groups_changed or self._running[key].group is not None
+        self._running[key] = Pod(row, what, group)
+        self._groups_changed = self._groups_changed or group is not None
 
-    def _dropped(self, row: PodRow) -> PodEvent:
+    def _dropped(self, row: PodRow, what: Process | None) -> PodEvent:
         """A pod that was ended before it was started."""
+        self._clear(row, what)
         self._ended(row)
         return row.uid, PodEnded(row.node_id, None, message="pod deleted")
 
-    def _not_started(self, row: PodRow, error: CannotStart) -> PodEvent:
+    def _not_started(self, row: PodRow, what: Process | None, error: CannotStart) -> PodEvent:
+        self._clear(row, what)
         self._ended(row)
         log_path = Path(f"{self._folder(row)}.logs")
         with contextlib.suppress(OSError):
@@ -331,11 +349,9 @@ class Pods:
         if "code" in answer:
             yield self._over(pod, answer["code"])
         elif "dropped" in answer:
-            self._clear(pod)
-            yield self._dropped(row)
+            yield self._dropped(row, pod.process)
         elif "error" in answer:
-            self._clear(pod)
-            yield self._not_started(row, CannotStart(answer["error"], START_ERROR))
+            yield self._not_started(row, pod.process, CannotStart(answer["error"], START_ERROR))
         else:
             if "claimed" in answer:  # started twice around a crash: the keeper before has it
                 del self._numbers[row.number]
@@ -359,9 +375,9 @@ class Pods:
             with contextlib.suppress(ProcessLookupError):  # it has just ended
                 os.kill(largest, signal.SIGKILL)
 
-    def _clear(self, pod: Pod) -> None:
+    def _clear(self, row: PodRow, what: Process | None) -> None:
         """Remove what a container takes with it: its own folder and its volumes."""
-        for folder in (self._folder(pod.row), *(pod.process.volumes if pod.process is not None else ())):
+        for folder in (self._folder(row), *(what.volumes if what is not None else ())):
             remove_soon(folder)
 
     def _adopt(self, row: PodRow, now: float) -> None:
@@ -374,7 +390,7 @@ class Pods:
         what = None
         with contextlib.suppress(CannotStart):  # its program is gone meanwhile; it has no outputs then
             what = process(manifest, self._folder(row), self._base, self._cache)
-        pod = self._running[key] = Pod(row, what, _group(manifest), adopted=now)
+        pod = self._running[key] = Pod(row, what, _group(row), adopted=now)
         self._changed[key] = row
         self._groups_changed = self._groups_changed or pod.group is not None
         if row.killed:
@@ -391,8 +407,7 @@ class Pods:
             return
         if state.pid is None and not os.path.exists(path):  # no keeper ever had it
             if row.killed:
-                self._clear(pod)
-                yield self._dropped(row)
+                yield self._dropped(row, pod.process)
                 return
             self._let_go(key)
             row.state, row.started = "pending", None
@@ -424,7 +439,7 @@ class Pods:
             if left := read_message(what.message):
                 message += f": {left}"
         shorten(f"{self._folder(row)}.logs")
-        self._clear(pod)
+        self._clear(row, what)
         late = row.killed == "deadline"
         self._ended(row)
         return row.uid, PodEnded(row.node_id, code, outputs=outputs, message=message, past_deadline=late)
@@ -465,6 +480,8 @@ def _is_late(row: PodRow, now: float) -> bool:
     return row.deadline is not None and row.started is not None and now >= row.started + row.deadline
 
 
-def _group(pod: dict[str, Any]) -> str | None:
-    found = (pod.get("annotations") or {}).get(POD_GROUP)
+def _group(row: PodRow) -> str | None:
+    if not row.pod or POD_GROUP not in row.pod:  # few are in one, and parsing takes a while
+        return None
+    found = (json.loads(row.pod).get("annotations") or {}).get(POD_GROUP)
     return None if found is None else str(found)

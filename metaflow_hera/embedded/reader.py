@@ -163,6 +163,10 @@ class Reader:
         rows = self._db.execute("SELECT uid FROM workflows WHERE finished IS NULL ORDER BY created")
         return [uid for (uid,) in rows]
 
+    def uids(self) -> frozenset[str]:
+        """The uids of all workflows."""
+        return frozenset(uid for (uid,) in self._db.execute("SELECT uid FROM workflows"))
+
     def last_success(self, namespace: str, label: str, value: str) -> Head | None:
         """The workflow with a label that has succeeded last."""
         row = self._db.execute(

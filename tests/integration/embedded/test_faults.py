@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -10,11 +12,15 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from metaflow_hera.embedded import local, podfiles
+from metaflow_hera.embedded.controller.messages import PodEnded
+from metaflow_hera.embedded.pods import Pods
+from metaflow_hera.embedded.store import Store
 from metaflow_hera.errors import ConfigurationError, LocalServerError
 
 from .conftest import Argo, fan_spec, pod_spec, pods
@@ -115,6 +121,35 @@ def test_a_full_disk_stops_the_work_and_loses_nothing(small_disk: Path, tmp_path
     assert workflow["status"]["phase"] == "Succeeded"
     assert len(pods(workflow)) == 200
     argo.close()
+
+
+def test_pods_wait_while_the_disk_is_full(small_disk: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "argo.db")
+    (small_disk / "home").mkdir()
+    pods_here = Pods(small_disk / "home", store, 1, {})
+    template = {"container": {"command": ["cat"]}, "source": "x" * 100_000}
+    manifest = {"name": "p", "namespace": "n", "uid": "u", "template": template}
+    with store.turn():
+        row = pods_here.new_row("wf", "node", "p", json.dumps(manifest), None)
+        store.put_pods([row])
+    fill(small_disk / "fill")
+    pods_here.queue(row)
+    assert list(pods_here.start_ready(0)) == []
+    assert pods_here.waiting("wf") == 1
+    assert pods_here.wake_at() == 1
+    (small_disk / "fill").unlink()
+    assert list(pods_here.start_ready(0.5)) == []
+    assert pods_here.waiting("wf") == 1
+    assert list(pods_here.start_ready(1)) == []
+    assert pods_here.waiting("wf") == 0
+    assert (pods_here.wake_at() or 2) > 1
+    told: list[Any] = []
+    while len(told) < 2:
+        select.select(pods_here.sources(), [], [])
+        told += pods_here.collect(1)
+    assert told[-1] == ("wf", PodEnded("node", 0))
+    pods_here.close()
+    store.close()
 
 
 def fails(argo: Argo) -> bool:

@@ -167,19 +167,33 @@ def until_told(pods_here: Pods, now: float) -> list[Any]:
         select.select(pods_here.sources(), [], [])
 
 
+def some_pod(script: str) -> str:
+    """What starting a pod takes."""
+    container = {"command": ["sh", "-c"], "args": [script]}
+    return json.dumps({"name": "p", "namespace": "n", "uid": "u", "template": {"container": container}})
+
+
+def ask_for(pods_here: Pods, store: Store, script: str) -> None:
+    """Ask for the pod of a node, perhaps once more."""
+    with store.turn():
+        row = pods_here.new_row("wf", "node", "p", some_pod(script), None)
+        store.put_pods([row])
+    pods_here.carry_out()
+    pods_here.queue(row)
+
+
+def wait_for_text(file: Path, text: str) -> None:
+    while not file.exists() or file.read_text() != text:
+        time.sleep(0.02)
+
+
 def test_who_ignores_sigterm_is_killed_after_the_grace_period(tmp_path: Path) -> None:
     store = Store(tmp_path / "argo.db")
     pods_here = Pods(tmp_path, store, 1, {})
-    container = {"command": ["sh", "-c"], "args": ["trap '' TERM; echo up; while true; do sleep 0.05; done"]}
-    pod = {"name": "p", "namespace": "n", "uid": "u", "template": {"container": container}}
-    with store.turn():
-        store.put_pods([pods_here.new_row("wf", "node", "p", json.dumps(pod), None)])
-    pods_here.queue("wf", "node")
+    ask_for(pods_here, store, "trap '' TERM; echo up; while true; do sleep 0.05; done")
     assert list(pods_here.start_ready(0)) == []
     assert until_told(pods_here, 0) == [("wf", PodRunning("node"))]
-    logs = tmp_path / "pods" / "wf" / "p.logs"
-    while logs.read_text() != "up\n":
-        time.sleep(0.02)
+    wait_for_text(tmp_path / "pods" / "wf" / "p.logs", "up\n")
     pods_here.kill("wf", "node", now=100)
     pods_here.carry_out()
     time.sleep(0.3)
@@ -189,6 +203,29 @@ def test_who_ignores_sigterm_is_killed_after_the_grace_period(tmp_path: Path) ->
     assert until_told(pods_here, 100 + GRACE + 1) == [
         ("wf", PodEnded("node", 137, message="main: Error (exit code 137)"))
     ]
+    pods_here.close()
+    store.close()
+
+
+def test_a_pod_that_is_asked_for_again_ends_the_one_before(tmp_path: Path) -> None:
+    store = Store(tmp_path / "argo.db")
+    pods_here = Pods(tmp_path, store, 2, {})
+    ask_for(pods_here, store, "trap '' TERM; echo $$; while true; do sleep 0.05; done")
+    assert list(pods_here.start_ready(0)) == []
+    assert until_told(pods_here, 0) == [("wf", PodRunning("node"))]
+    (log,) = (tmp_path / "pods" / "wf").glob("p*.logs")
+    while not (pid := log.read_text().strip()):
+        time.sleep(0.02)
+    pods_here.kill("wf", "node", now=0)
+    pods_here.carry_out()
+    ask_for(pods_here, store, "sleep 0.3; exit 3")  # a retry, before it has heeded SIGTERM
+    assert list(pods_here.start_ready(0)) == []
+    told = []
+    while len(told) < 2:
+        told += until_told(pods_here, 0)
+    assert told[0] == ("wf", PodRunning("node"))
+    assert told[1] == ("wf", PodEnded("node", 3, message="main: Error (exit code 3)"))
+    assert not Path(f"/proc/{pid}").exists()
     pods_here.close()
     store.close()
 

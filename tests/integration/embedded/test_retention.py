@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,25 @@ def test_a_ttl_that_ran_out_while_no_server_ran(own_argo: Argo) -> None:
     own_argo.kill()
     own_argo.restart()
     own_argo.wait(lambda: is_gone(own_argo, name))
+
+
+def test_files_of_runs_that_are_gone_go_with_the_next_start(own_argo: Argo) -> None:
+    uid = own_argo.end(own_argo.run(pod_spec("true")))["metadata"]["uid"]
+    own_argo.kill()
+    folders = own_argo.home / "pods"
+    left = folders / "of-a-run-that-was-deleted"
+    left.mkdir()
+    (left / "p.logs").touch()
+    own_argo.restart()
+    own_argo.wait(lambda: not left.exists())
+    assert (folders / uid).is_dir()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may remove anything")
+def test_what_a_pod_has_made_read_only_goes_too(argo: Argo) -> None:
+    name = argo.run(pod_spec("mkdir -p kept/inside; touch kept/inside/file; chmod -R a-w kept"))
+    folder = argo.home / "pods" / argo.end(name)["metadata"]["uid"]
+    argo.wait(lambda: not (folder / name).exists())
 
 
 def test_a_template_tells_how_long_its_workflows_are_kept(argo: Argo) -> None:
