@@ -232,7 +232,10 @@ class Run:
     def pathspec(self) -> str:
         """The run's pathspec in Metaflow."""
         if self._pathspec is None:
-            self._pathspec = self._look(steps=False).pathspec
+            found = self._look(steps=False)
+            if found.flow == runs.UNKNOWN_FLOW:  # which Argo will know in a moment
+                return found.pathspec
+            self._pathspec = found.pathspec
         return self._pathspec
 
     @property

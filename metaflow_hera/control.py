@@ -115,7 +115,9 @@ def _deployed(client: ArgoClient, run: Run) -> JSON:
             f"The deployment {run.deployment} of {run.run_id} is deleted: deploy the flow again with mfhera "
             "create, then resubmit the run."
         ) from error
-    check_same_flow(described(template), run.flow, *(run.project or (None, None)))
+    found = described(template)
+    if run.flow != runs.UNKNOWN_FLOW:  # Argo adds what it knows of a run once it has seen it, the project too
+        check_same_flow(found, run.flow, *(run.project or (found.project, found.branch)))
     return template
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 
 from metaflow_hera.argo import runs
@@ -17,6 +17,8 @@ from metaflow_hera.metaflow_api.tasklogs import STREAMS, Begun, StoredLogs
 
 TRIES = 3
 """How often a workflow is asked which task a pod has."""
+SKEW = timedelta(seconds=2)
+"""By how much the clock of a pod may be behind that of Argo's controller."""
 FEW = 3
 """How many of many tasks are named."""
 
@@ -109,6 +111,7 @@ def lines(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> It
     reader = _Reader(StoredLogs(run.pathspec), wanted, printed)
     for each in _chosen(workflow, wanted):
         yield from reader.task(each)
+    _tell_fault(reader.stored, note)
     reader.check(run.run_id)
     if reader.unsplit:
         note(
@@ -126,8 +129,14 @@ def follow(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> I
     reader = _Reader(StoredLogs(run.pathspec), wanted, None)
     for each in _chosen(workflow, wanted, may_come=not run.ended):
         yield from reader.task(each)
+    _tell_fault(reader.stored, note)
     yield from _coming(client, workflow, reader, note)
     reader.check(run.run_id)
+
+
+def _tell_fault(stored: StoredLogs, note: Note) -> None:
+    if stored.fault:
+        note(f"Metaflow's data cannot be read, what Argo has is shown: {stored.fault}")
 
 
 def _found(client: ArgoClient, wanted: Wanted) -> tuple[JSON, runs.Run]:
@@ -173,6 +182,7 @@ class _Pods:
         self._name = workflow["metadata"]["name"]
         self._stored = stored
         self._known = task_of_pods(workflow)
+        self._retried = runs.may_have_been_retried(workflow)
         self._not_before = 0.0
         self._asked: dict[str, int] = {}
         self._found: dict[str, tuple[TaskKey, int] | None] = {}
@@ -181,7 +191,9 @@ class _Pods:
         """The task and the attempt of a pod; None for one that runs no step."""
         if pod not in self._found:
             each = self._task(pod)
-            attempts = () if each is None else numbered(each.pods, self._stored.begun(each.task))
+            # Only a retry of the whole run makes Metaflow's numbers others than Argo's.
+            begun = self._stored.begun(each.task) if each is not None and self._retried else ()
+            attempts = () if each is None else numbered(each.pods, begun)
             numbers = [one.number for one in attempts if one.pod is not None and one.pod.name == pod]
             self._found[pod] = (each.task, numbers[0]) if each is not None and numbers else None
         return self._found[pod]
@@ -195,7 +207,9 @@ class _Pods:
                 break
             time.sleep(max(0.0, self._not_before - time.monotonic()))
             before = time.monotonic()
-            self._known.update(task_of_pods(self._client.workflow(self._name)))
+            workflow = self._client.workflow(self._name)
+            self._known.update(task_of_pods(workflow))
+            self._retried = runs.may_have_been_retried(workflow)
             self._not_before = time.monotonic() + max(0.5, 4 * (time.monotonic() - before))
         return self._known[pod]
 
@@ -228,12 +242,14 @@ def numbered(pods: Sequence[Pod], begun: Sequence[Begun]) -> Sequence[Attempt]:
 
 def _pod_of(attempt: Begun, pods: Sequence[Pod]) -> int | None:
     """Which of the pods made an attempt; None for one that is gone, if another has its name now."""
-    fitting = [
-        at
-        for at, pod in enumerate(pods)
-        if attempt.pod in (None, pod.name) and pod.started is not None and pod.started <= attempt.at
-    ]
-    return fitting[-1] if fitting else None
+    for at, pod in reversed(list(enumerate(pods))):
+        if attempt.pod is None:
+            fits = pod.started is not None and pod.started <= attempt.at
+        else:
+            fits = attempt.pod == pod.name and (pod.started is None or pod.started <= attempt.at + SKEW)
+        if fits:
+            return at
+    return None
 
 
 class _Reader:
@@ -273,7 +289,7 @@ class _Reader:
             if together or (number not in of_turns and self.wanted.has(each.task)):
                 yield from self.attempt(each.task, Attempt(number, pod, begun=False))
         for turn, one, at in begun:
-            if self.wanted.has(turn) and not together:
+            if self.wanted.has(turn) and (not together or at is None):
                 its_pod = None if at is None else each.pods[at]
                 yield from self.attempt(turn, Attempt(one.number, its_pod, begun=True))
 

@@ -132,7 +132,7 @@ def flow_and_workflow(run: str) -> tuple[str | None, str]:
 
 def check_flow(run: Run, flow: str | None) -> None:
     """Raise UsageError if a run is not of the flow that a pathspec names (None: it names none)."""
-    if flow is not None and run.flow not in (flow, UNKNOWN_FLOW):
+    if flow not in (None, UNKNOWN_FLOW, run.flow) and run.flow != UNKNOWN_FLOW:
         raise UsageError(
             f"{run.run_id} is a run of {run.flow}, not of {flow}: its pathspec is {run.pathspec}."
         )
@@ -251,6 +251,16 @@ def as_run(workflow: JSON) -> Run:
         estimate=timedelta(seconds=estimate) if (estimate := status.get("estimatedDuration")) else None,
         steps=progress(status),
     )
+
+
+def may_have_been_retried(workflow: JSON) -> bool:
+    """Whether a run has perhaps gone on after its end: Argo's retry sets its start anew.
+
+    One that had to wait for others at first looks the same.
+    """
+    made = parse_time(workflow["metadata"].get("creationTimestamp"))
+    started = parse_time((workflow.get("status") or {}).get("startedAt"))
+    return made is not None and started is not None and started - made > timedelta(seconds=1)
 
 
 def _has_suspended(status: JSON) -> bool:

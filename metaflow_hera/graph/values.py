@@ -22,6 +22,9 @@ ENCODED = "base64:"
 NOT_GIVEN = "null"
 """What stands for "no value" where a Parameter has no default: Argo wants some text everywhere."""
 
+PARAMETER_VARIABLE = "METAFLOW_INIT_"
+"""What the variables begin with in which Metaflow's `init` reads Parameters, such as METAFLOW_INIT_ALPHA."""
+
 TAGS_PARAMETER = "metaflow-run-tags"
 """The workflow's parameter with the tags of one run, a JSON list."""
 

@@ -38,17 +38,25 @@ class Begun:
 
 
 class StoredLogs:
-    """The logs of a run, `pathspec` in Metaflow, whatever its namespace."""
+    """The logs of a run, `pathspec` in Metaflow, whatever its namespace.
+
+    `fault` is why Metaflow's data cannot be read, "" as long as it can: then nothing more is known of them,
+    and Metaflow, which tries for long, is asked no more.
+    """
 
     def __init__(self, pathspec: str) -> None:
         self._pathspec = pathspec
+        self.fault = ""
 
     def tasks(self) -> list[TaskKey] | None:
         """The tasks that Metaflow knows, in the order in which they began; None if it knows no such run."""
         try:
             steps = list(Run(self._pathspec, _namespace_check=False))
             by_step = [[task_key(step.id, task.id) for task in step] for step in steps]
-        except (MetaflowException, OSError):
+        except MetaflowNotFound:
+            return None
+        except (MetaflowException, OSError) as error:
+            self._fails(error)
             return None
         begun = reversed(by_step)  # Metaflow names the last step first
         return [
@@ -96,11 +104,22 @@ class StoredLogs:
                 if at is not None:
                     yield StoredLine(attempt, stream, at.replace(tzinfo=timezone.utc), text)
 
-        yield from heapq.merge(*map(of, STREAMS), key=lambda line: line.time)
+        try:
+            yield from heapq.merge(*map(of, STREAMS), key=lambda line: line.time)
+        except (MetaflowException, OSError) as error:
+            self._fails(error)
 
     def _known(self, task: TaskKey, attempt: int | None = None) -> Any:
         pathspec = f"{self._pathspec}/{task.step}/{task.task_id}"
+        if self.fault:
+            return None
         try:
             return Task(pathspec, attempt=attempt, _namespace_check=False)
         except MetaflowNotFound:
             return None
+        except (MetaflowException, OSError) as error:
+            self._fails(error)
+            return None
+
+    def _fails(self, error: Exception) -> None:
+        self.fault = " ".join(str(error).split()) or type(error).__name__

@@ -8,13 +8,11 @@ from pathlib import Path
 
 from metaflow_hera.graph import values
 from metaflow_hera.graph.tasks import input_tasks, split_index
+from metaflow_hera.graph.values import PARAMETER_VARIABLE
 from metaflow_hera.metaflow_api.commands import UBF_CONTROL, UBF_TASK
 from metaflow_hera.metaflow_api.datastore import PARAMETERS_TASK, RunStore
 from metaflow_hera.metaflow_api.settings import PodSettings
 from metaflow_hera.runtime.task import PodTask
-
-PARAMETER_PREFIX = "METAFLOW_INIT_"
-"""Metaflow's `init` reads the Parameter `alpha` from METAFLOW_INIT_ALPHA."""
 
 
 def init_arguments(task: PodTask, settings: PodSettings) -> Sequence[str]:
@@ -61,6 +59,6 @@ def step_arguments(
 
 def take_parameters() -> dict[str, str]:
     """Take the values that came through Argo out of the environment, in the form Metaflow's `init` reads."""
-    given = {name: environ.pop(name) for name in list(environ) if name.startswith(PARAMETER_PREFIX)}
+    given = {name: environ.pop(name) for name in list(environ) if name.startswith(PARAMETER_VARIABLE)}
     decoded = {name: values.decode(text) for name, text in given.items()}
     return {name: value for name, value in decoded.items() if value is not None}

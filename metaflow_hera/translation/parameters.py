@@ -18,8 +18,6 @@ from metaflow_hera.metaflow_api.packages import CodePackage
 from metaflow_hera.translation.events import Events
 
 ANNOTATION = "metaflow/parameters"
-VARIABLE = "METAFLOW_INIT_"
-"""What the variables begin with in which Metaflow's `init` reads Parameters."""
 
 
 def workflow_parameters(
@@ -80,7 +78,8 @@ def environment(flow: LoadedFlow, events: Events | None) -> list[Env]:
     if events is not None:
         found |= {dependency.variable: dependency.name for dependency in events.dependencies}
     found |= {
-        VARIABLE + parameter.name.upper().replace("-", "_"): parameter.name for parameter in flow.parameters
+        values.PARAMETER_VARIABLE + parameter.name.upper().replace("-", "_"): parameter.name
+        for parameter in flow.parameters
     }
     return [
         Env(name=variable, value="{{workflow.parameters." + name + "}}") for variable, name in found.items()
@@ -93,7 +92,7 @@ def names_in(templates: Iterable[Mapping[str, Any]]) -> set[str]:
         each["value"].removeprefix("{{workflow.parameters.").removesuffix("}}")
         for template in templates
         for each in (template.get("container") or {}).get("env") or ()
-        if each["name"].startswith(VARIABLE)
+        if each["name"].startswith(values.PARAMETER_VARIABLE)
     }
 
 

@@ -6,7 +6,7 @@ import base64
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
+
+from metaflow_hera.graph.values import encode
 
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 SCREENSHOT = os.environ.get("PAGE_SCREENSHOT")
@@ -31,6 +33,22 @@ FLAGS = (
     "--window-size=1280,900", "--force-device-scale-factor=1",
 )  # fmt: skip
 WIDE = 10_000
+VALUES = [
+    *(
+        "",
+        "null",
+        "nulls",
+        "base64:x",
+        "0.5",
+        "{ {",
+        "a {{b}}",
+        "$HOME",
+        "tab\tand\nlines\r\n",
+        "\x00\x1f\x7f",
+    ),
+    *("é ü", "\u20ac", "\U0001f600", "\U000e0001", "\U0010ffff", "[1, 2]"),
+]
+"""Values of Parameters, some of which travel encoded."""
 
 # One browser at a time: two of them starve each other on a small machine.
 pytestmark = [
@@ -120,6 +138,15 @@ class Browser:
         self.one(".overview")
         assert not Path(opened.removeprefix("file://")).exists()
 
+    def in_flows_form(self, values: Sequence[str]) -> list[str]:
+        """Values of Parameters as the page would send them."""
+        script = (
+            "const [values, done] = arguments; "
+            "import('/page/static/values.js').then((module) => done(values.map(module.inFlowsForm)))"
+        )
+        found: list[str] = self.driver.execute_async_script(script, values)
+        return found
+
     def start_run(self, deployment: str, **parameters: str) -> str:
         """Fill in the form and start a run; returns its name."""
         self.until(lambda: [each for each in self.all(".deployments li") if deployment in each.text])
@@ -149,6 +176,7 @@ def test_a_run_from_the_form_to_its_end(own_mfhera: Mfhera, browser: Browser) ->
     own_mfhera.ok("create", "page_flow.py")
     gate = own_mfhera.folder / "gate"
     browser.log_in(own_mfhera)
+    assert browser.in_flows_form(VALUES) == [encode(value) for value in VALUES]
     name = browser.start_run("PageFlow", alpha="0.75", gate=str(gate), note="$HOME {{it}} é")
     browser.driver.execute_script("window.notReloaded = true")
 

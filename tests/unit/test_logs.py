@@ -32,6 +32,8 @@ def begun(number: int, second: float, by: int | None) -> Begun:
         ([pod(0, 0), pod(1, 5)], [begun(0, 1, None), begun(1, 6, None)], [(0, 0, True), (1, 1, True)]),
         # The first pod ended before Metaflow began.
         ([pod(0, 0), pod(1, 5)], [begun(1, 6, 1)], [(0, 0, False), (1, 1, True)]),
+        # The pod's clock is a little behind that of Argo's controller, which names the time of its start.
+        ([pod(0, 10)], [begun(0, 9, 0)], [(0, 0, True)]),
         # The run was retried: pods have the names of those before, and begin where Metaflow has ended.
         (
             [pod(0, 60)],

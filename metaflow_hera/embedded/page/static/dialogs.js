@@ -2,6 +2,7 @@
 
 import { submit } from "./api.js";
 import { el, text } from "./dom.js";
+import { inFlowsForm } from "./values.js";
 
 function show(dialog) {
   document.body.append(dialog);
@@ -58,7 +59,7 @@ export function startForm(deployment, onStarted) {
     event.preventDefault();
     button.disabled = true;
     // What was not changed is left to the deployment.
-    const changed = fields.filter(({ input, given, required }) => required || input.value !== (given ?? ""));
+    const changed = fields.filter(({ input, shown, required }) => required || input.value !== shown);
     try {
       const made = await submit(deployment, Object.fromEntries(changed.map(({ name, value }) => [name, value()])));
       dialog.close();
@@ -83,16 +84,8 @@ function field({ name, value, required, encoded, description, enum: choices }) {
     input = el("input", { ...attributes, required });
   }
   if (given !== null) input.value = given;
+  const shown = input.value; // a browser writes the ends of lines in its own way
   const row = el("div", { class: "field" },
     el("label", { for: id }, name), input, el("small", { id: `${id}-about`, class: "dim" }, description));
-  return { name, given, required, input, row, value: () => (encoded ? inFlowsForm(input.value) : input.value) };
-}
-
-const TRAVELS_BADLY = /\{\{|\$|[\x00-\x07\x0b\x0e-\x1f\x7f\ud800-\udfff\u{e0000}-\u{10ffff}]|^null$|^base64:/u;
-
-/** A value as a flow's pods expect it, by the rules of `graph/values.py`. */
-function inFlowsForm(value) {
-  if (!TRAVELS_BADLY.test(value)) return value;
-  const bytes = Array.from(new TextEncoder().encode(value), (byte) => String.fromCharCode(byte));
-  return `base64:${btoa(bytes.join(""))}`;
+  return { name, shown, required, input, row, value: () => (encoded ? inFlowsForm(input.value) : input.value) };
 }
