@@ -10,12 +10,10 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import requests
-from hera.events.models import CreateSensorRequest, Item, UpdateSensorRequest
-from hera.events.models import Sensor as SensorModel
-from hera.events.service import EventsService
 from hera.exceptions import HeraException
 from hera.workflows import WorkflowsService
 from hera.workflows.models import (
@@ -46,6 +44,9 @@ from metaflow_hera.errors import (
     ArgoNotFound,
     ArgoUnreachable,
 )
+
+if TYPE_CHECKING:
+    from hera.events.service import EventsService
 
 JSON = dict[str, Any]
 
@@ -80,15 +81,21 @@ class ArgoClient:
         if target.embedded:
             # No proxy and no .netrc has a say between two processes of this machine.
             self._session.trust_env = False
-        place = {
+        self._place = {
             "host": target.host,
             "verify_ssl": target.verify,
             "token": target.token,
             "namespace": target.namespace,
             "session": self._session,
         }
-        self._service = WorkflowsService(**place)  # type: ignore[arg-type]
-        self._events = EventsService(**place)  # type: ignore[arg-type]
+        self._service = WorkflowsService(**self._place)  # type: ignore[arg-type]
+
+    @cached_property
+    def _events(self) -> EventsService:
+        # Hera's models of Argo Events take as long to import as all of its others, and few calls need them.
+        from hera.events.service import EventsService
+
+        return EventsService(**self._place)  # type: ignore[arg-type]
 
     def template(self, name: str) -> JSON:
         """A workflow template."""
@@ -158,12 +165,18 @@ class ArgoClient:
 
     def create_sensor(self, sensor: JSON) -> JSON:
         """Create a sensor from its JSON."""
+        from hera.events.models import CreateSensorRequest
+        from hera.events.models import Sensor as SensorModel
+
         namespace = sensor["metadata"]["namespace"]
         request = CreateSensorRequest(namespace=namespace, sensor=SensorModel.model_validate(sensor))
         return self._call(lambda: self._events.create_sensor(request, namespace))
 
     def update_sensor(self, sensor: JSON) -> JSON:
         """Replace a sensor; ArgoConflict if it is not the version of its resourceVersion."""
+        from hera.events.models import Sensor as SensorModel
+        from hera.events.models import UpdateSensorRequest
+
         name, namespace = sensor["metadata"]["name"], sensor["metadata"]["namespace"]
         model = SensorModel.model_validate(sensor)
         request = UpdateSensorRequest(name=name, namespace=namespace, sensor=model)
@@ -175,6 +188,8 @@ class ArgoClient:
 
     def send_event(self, event: JSON, discriminator: str = "") -> None:
         """Hand an event to Argo's server, for whoever is bound to it."""
+        from hera.events.models import Item
+
         self._call(lambda: self._events.receive_event(discriminator, Item(root=event)))
 
     def submit(self, template: str, options: SubmitOpts) -> JSON:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hera.events.models import Sensor
 from hera.workflows import CronWorkflow, WorkflowTemplate
 from hera.workflows.models import Metadata, WorkflowEventBinding, WorkflowMetadata
 
@@ -15,7 +14,7 @@ from metaflow_hera.graph.scopes import scopes
 from metaflow_hera.graph.values import TEMPLATE_LABEL, sensor_name
 from metaflow_hera.metaflow_api.compute import compute_of
 from metaflow_hera.metaflow_api.flows import LoadedFlow
-from metaflow_hera.translation import bindings, parameters, schedules, sensors, support
+from metaflow_hera.translation import bindings, parameters, schedules, support
 from metaflow_hera.translation.compute import image_pull_secrets
 from metaflow_hera.translation.dags import Dags
 from metaflow_hera.translation.events import Events, events
@@ -26,9 +25,12 @@ from metaflow_hera.translation.operation import annotations_of, labels_of, opera
 from metaflow_hera.translation.pods import RUN_ID, Pods
 from metaflow_hera.translation.settings import BINDING, Settings
 
+if TYPE_CHECKING:
+    from hera.events.models import Sensor
+
 LABELS = {"app.kubernetes.io/part-of": "metaflow"}
 
-Companion = CronWorkflow | Sensor | WorkflowEventBinding
+Companion: TypeAlias = "CronWorkflow | Sensor | WorkflowEventBinding"
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,9 @@ def _started_by_events(
         return {"sensor": None, "bindings": []}
     if settings.choices.events == BINDING or settings.events is None:
         return {"sensor": None, "bindings": bindings.bindings(flow, settings, made, metadata)}
+    # Hera's models of Argo Events take as long to import as all of its others.
+    from metaflow_hera.translation import sensors
+
     return {"sensor": sensors.sensor(flow, settings, settings.events, made, metadata), "bindings": []}
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
-from hera.events.models import Sensor
 from hera.workflows import CronWorkflow, WorkflowTemplate, models
 from pydantic import BaseModel, ValidationError
 
@@ -17,12 +16,7 @@ from metaflow_hera.translation.template import Companion
 
 JSON = dict[str, Any]
 API_VERSION = "argoproj.io/v1alpha1"
-MODELS: dict[str, type[BaseModel]] = {
-    "WorkflowTemplate": models.WorkflowTemplate,
-    "CronWorkflow": models.CronWorkflow,
-    "Sensor": Sensor,
-    "WorkflowEventBinding": models.WorkflowEventBinding,
-}
+KINDS = ("WorkflowTemplate", "CronWorkflow", "Sensor", "WorkflowEventBinding")
 """The kinds of objects that `create` deploys or writes."""
 
 
@@ -38,7 +32,17 @@ _Quoted.add_representer(
 )
 
 
-Object = WorkflowTemplate | Companion
+Object: TypeAlias = "WorkflowTemplate | Companion"
+
+
+def _model(kind: str) -> type[BaseModel]:
+    """Hera's model of a kind of object."""
+    if kind == "Sensor":  # its module takes as long to import as all others
+        from hera.events.models import Sensor
+
+        return Sensor
+    found: type[BaseModel] = getattr(models, kind)
+    return found
 
 
 def as_json(item: Object) -> JSON:
@@ -64,7 +68,7 @@ def to_yaml(objects: Sequence[JSON]) -> str:
 
 def to_python(objects: Sequence[JSON]) -> str:
     """A script that builds the same objects with Hera's models and prints them as JSON."""
-    built = [MODELS[item["kind"]].model_validate(item) for item in objects]
+    built = [_model(item["kind"]).model_validate(item) for item in objects]
     kinds = sorted({module for model in built for module in _modules(model)})
     lines = [
         '"""Built by metaflow_hera. Deploy it with Hera\'s services, or print it."""',
@@ -104,10 +108,10 @@ def read(text: str) -> list[JSON]:
         found += document.get("items") or () if is_list else [document]
     for item in found:
         kind = item.get("kind") if isinstance(item, dict) else None
-        if not isinstance(kind, str) or kind not in MODELS:
-            raise UsageError(f"It holds {kind or 'something'}, where there are to be {', '.join(MODELS)}.")
+        if not isinstance(kind, str) or kind not in KINDS:
+            raise UsageError(f"It holds {kind or 'something'}, where there are to be {', '.join(KINDS)}.")
         try:
-            MODELS[kind].model_validate(item)
+            _model(kind).model_validate(item)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
