@@ -338,7 +338,8 @@ class _Source:
     @classmethod
     def of(cls, flow: Any, decorators: Sequence[str], options: Mapping[str, Any]) -> _Source:
         """The flow and its options as they are given to `deploy`. Raises UsageError for an unknown one."""
-        top_level = [word for decorator in decorators for word in ("--with", decorator)]
+        named = [decorators] if isinstance(decorators, str) else decorators
+        top_level = [word for decorator in named for word in ("--with", decorator)]
         create: dict[str, Any] = {}
         for name, value in options.items():
             if name in CREATE_OPTIONS:

@@ -41,7 +41,9 @@ def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]])
 def _unknown(name: str, declared: Mapping[str, Any]) -> str:
     if not declared:
         return f"There is no Parameter {name!r}: the flow has none."
-    near = difflib.get_close_matches(name, declared, n=3, cutoff=0.5) or sorted(declared)
+    near = difflib.get_close_matches(name, declared, n=3, cutoff=0.5)
+    if not near:
+        return f"There is no Parameter {name!r}; the flow has {', '.join(sorted(declared))}."
     return f"There is no Parameter {name!r}; did you mean {' or '.join(near)}?"
 
 

@@ -105,12 +105,21 @@ def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress]
         step.finished_at = max(filter(None, (step.finished_at, node.get("finishedAt"))), default=None)
     if _is_attempt(node):
         return
-    phase = node.get("phase") or "Pending"
+    phase = _phase(node, nodes)
     step.phases[phase] = step.phases.get(phase, 0) + 1
     if phase in ("Failed", "Error"):
         attempts = len(node.get("children") or ()) if node["type"] == "Retry" else 1
         message = _reason(node, nodes)
         step.failures.append(TaskFailure(inputs.get("path", ""), message, attempts))
+
+
+def _phase(node: JSON, nodes: Mapping[str, JSON]) -> str:
+    """How far a task is: Pending too while its attempt waits for a place, which Argo calls Running."""
+    phase = node.get("phase") or "Pending"
+    if node["type"] == "Retry" and phase == "Running":
+        last = nodes.get((node.get("children") or [""])[-1], {})
+        return "Pending" if last.get("phase") in ("", "Pending") else phase
+    return phase
 
 
 def _reason(node: JSON, nodes: Mapping[str, JSON]) -> str:

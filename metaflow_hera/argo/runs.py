@@ -100,7 +100,14 @@ class Run:
         }
         if steps:
             about["steps"] = [
-                {**asdict(step), "phase": step.phase, "tasks": step.tasks, "done": step.done}
+                {
+                    **asdict(step),
+                    "started_at": parse_time(step.started_at),
+                    "finished_at": parse_time(step.finished_at),
+                    "phase": step.phase,
+                    "tasks": step.tasks,
+                    "done": step.done,
+                }
                 for step in self.steps
             ]
         return about
@@ -163,8 +170,9 @@ def get(client: ArgoClient, run: str, *, steps: bool = True) -> Run:
     try:
         found = as_run(client.workflow(name, None if steps else SUMMARY))
     except ArgoNotFound as error:
+        hint = f" Its results and logs may still be there: mfhera logs {flow}/{PREFIX}{name}." if flow else ""
         raise ArgoNotFound(
-            f"{client.target} has no run {PREFIX}{name}: mfhera runs lists those it has."
+            f"{client.target} has no run {PREFIX}{name}: mfhera runs lists those it has.{hint}"
         ) from error
     check_flow(found, flow)
     return found

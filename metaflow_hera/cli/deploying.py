@@ -151,7 +151,7 @@ def deploy(prepared: Prepared, again: str, trigger: str, as_json: bool) -> Creat
         click.echo(f"It is started by the schedule {schedule}.")
     for sentence in starts(prepared.flow):
         click.echo(sentence)
-    for warning in created.objects.footprint.warnings():
+    for warning in () if target.embedded else created.objects.footprint.warnings():
         click.echo(warning)
     if prepared.flow.metadata == "local" and not target.embedded:
         click.echo(

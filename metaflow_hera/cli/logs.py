@@ -86,8 +86,9 @@ def _write(lines: Iterator[Line], *, named: bool, timestamps: bool) -> None:
     for line in lines:
         time = f"{line.time.astimezone():%Y-%m-%d %H:%M:%S} " if timestamps and line.time else ""
         colour = colours.setdefault(line.step, COLOURS[len(colours) % len(COLOURS)])
-        again = f" (attempt {line.attempt})" if line.attempt else ""
-        place = click.style(f"{line.step}/{line.task}{again}: ", fg=colour) if named else ""
+        again = f"(attempt {line.attempt})" if line.attempt else ""
+        words = " ".join(filter(None, (f"{line.step}/{line.task}" if named else "", again)))
+        place = click.style(f"{words}: ", fg=colour) if words else ""
         click.echo(f"{place}{click.style(time, dim=True) if time else ''}{line.text}")
 
 

@@ -11,6 +11,7 @@ import io
 import os
 import sys
 import traceback
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -40,6 +41,15 @@ VERBS = {
 }
 """Each verb and the module of this package that has it."""
 
+ELSEWHERE = {
+    "unsuspend": "resume",
+    "list-runs": "runs",
+    "list-workflow-templates": "list",
+    "submit": "trigger",
+    "deploy": "create",
+}
+"""What Metaflow's and Argo's command lines call a verb."""
+
 
 class Verbs(click.Group):
     """The verbs, imported one by one as they are asked for."""
@@ -55,6 +65,16 @@ class Verbs(click.Group):
         module = import_module(f"metaflow_hera.cli.{VERBS[cmd_name]}")
         command: click.Command = module.COMMANDS[cmd_name]
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that is asked for; of one that is not there, what may be meant."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            near = [ELSEWHERE[args[0]]] if args[0] in ELSEWHERE else get_close_matches(args[0], VERBS, n=2)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -104,3 +104,14 @@ finally:
         env = {"_MFHERA_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
         done = mfhera.python("-c", code, env=env)
         assert done.stdout.splitlines()[-1].strip() == "slow:", done.stdout + done.stderr
+
+
+def test_a_verb_that_is_not_there(mfhera: Mfhera) -> None:
+    for verb, hint in (
+        ("statsu", "Did you mean status"),
+        ("unsuspend", "Did you mean resume?"),
+        ("xyz", "'xyz'."),
+    ):
+        done = mfhera(verb, "argo-x")
+        assert done.returncode == 2
+        assert hint in done.stderr

@@ -72,7 +72,7 @@ def test_unknown_names_are_told_the_near_ones() -> None:
         checked({"alhpa": "1"}, declared(alpha="float", beta="float"))
     with pytest.raises(ParameterError, match="the flow has none"):
         checked({"alpha": "1"}, {})
-    with pytest.raises(ParameterError, match="alpha or beta"):
+    with pytest.raises(ParameterError, match="the flow has alpha, beta"):
         checked({"zzz": "1"}, declared(alpha="float", beta="float"))
 
 

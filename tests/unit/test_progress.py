@@ -103,6 +103,13 @@ def test_retried_tasks_count_once_and_their_attempts_are_told() -> None:
     assert found["work"].expected == 2
 
 
+@pytest.mark.parametrize("phase", ["Pending", "Running"])
+def test_a_task_whose_attempt_waits_for_a_place_waits(phase: str) -> None:
+    attempt = node("start", phase, nodeFlag={"retried": True})
+    found = steps(node("start", "Running", kind="Retry", children=["n1"]), attempt)
+    assert found["start"].phase == phase
+
+
 def test_a_failure_tells_the_task_and_the_last_reason() -> None:
     flag = {"nodeFlag": {"retried": True}}
     found = steps(

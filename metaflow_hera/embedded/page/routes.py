@@ -59,7 +59,7 @@ class Page:
         ]
         self.routes = [
             Route("/page/code", self._code, methods=["POST"]),
-            Route(LOGIN, self._login, methods=["GET", "POST"]),
+            Route(LOGIN, self._login, methods=["GET", "POST", "HEAD"]),
             Route("/", self._index, methods=["GET"]),
             Route("/page/static/{name}", self._file, methods=["GET"]),
         ]
@@ -108,6 +108,8 @@ class Page:
         return _private(json_response({"code": self._session.new_code()}))
 
     async def _login(self, request: Request) -> Response:
+        if request.method == "HEAD":  # of whoever looks at links before a person does: it uses nothing up
+            return Response()
         code = request.query_params.get("code", "")
         if request.method == "POST":
             body = b""
