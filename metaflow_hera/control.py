@@ -41,8 +41,17 @@ def act(
     }
     if action == "resume" and not found.suspended:
         raise UsageError(f"{found.run_id} is not suspended: there is nothing to resume.")
-    if action != "suspend" or not found.suspended:
+    if action == "suspend" and found.suspended:
+        return found
+    try:
         calls[action](found.workflow)
+    except (ArgoDenied, ArgoUnreachable):
+        raise
+    except ArgoError as error:
+        now = runs.get(client, found.run_id, steps=False)
+        if not now.ended:
+            raise
+        raise UsageError(f"{now.run_id} has ended as {now.phase}: there is nothing to {action}.") from error
     return found
 
 

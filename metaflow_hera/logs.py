@@ -18,7 +18,7 @@ from metaflow_hera.metaflow_api.tasklogs import STREAMS, Begun, StoredLogs
 TRIES = 3
 """How often a workflow is asked which task a pod has."""
 SKEW = timedelta(seconds=2)
-"""By how much the clock of a pod may be behind that of Argo's controller."""
+"""By how much the clock of a pod on a cluster may be behind that of Argo's controller."""
 FEW = 3
 """How many of many tasks are named."""
 
@@ -108,7 +108,7 @@ def lines(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> It
     def printed(pod: str) -> Iterator[str]:
         return (text for _, text in client.logs(run.workflow, pod))
 
-    reader = _Reader(StoredLogs(run.pathspec), wanted, printed)
+    reader = _Reader(StoredLogs(run.pathspec), wanted, printed, _skew(client))
     for each in _chosen(workflow, wanted):
         yield from reader.task(each)
     _tell_fault(reader.stored, note)
@@ -126,12 +126,16 @@ def follow(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> I
     Raises what `lines` does; a server that is away for a while is waited for, which `note` is told.
     """
     workflow, run = _found(client, wanted)
-    reader = _Reader(StoredLogs(run.pathspec), wanted, None)
+    reader = _Reader(StoredLogs(run.pathspec), wanted, None, _skew(client))
     for each in _chosen(workflow, wanted, may_come=not run.ended):
         yield from reader.task(each)
     _tell_fault(reader.stored, note)
     yield from _coming(client, workflow, reader, note)
     reader.check(run.run_id)
+
+
+def _skew(client: ArgoClient) -> timedelta:
+    return timedelta(0) if client.target.embedded else SKEW
 
 
 def _tell_fault(stored: StoredLogs, note: Note) -> None:
@@ -193,7 +197,7 @@ class _Pods:
             each = self._task(pod)
             # Only a retry of the whole run makes Metaflow's numbers others than Argo's.
             begun = self._stored.begun(each.task) if each is not None and self._retried else ()
-            attempts = () if each is None else numbered(each.pods, begun)
+            attempts = () if each is None else numbered(each.pods, begun, _skew(self._client))
             numbers = [one.number for one in attempts if one.pod is not None and one.pod.name == pod]
             self._found[pod] = (each.task, numbers[0]) if each is not None and numbers else None
         return self._found[pod]
@@ -223,13 +227,13 @@ class Attempt:
     begun: bool
 
 
-def numbered(pods: Sequence[Pod], begun: Sequence[Begun]) -> Sequence[Attempt]:
+def numbered(pods: Sequence[Pod], begun: Sequence[Begun], skew: timedelta = SKEW) -> Sequence[Attempt]:
     """The attempts at a task: those that Metaflow knows, and the pods in which it has not begun.
 
     Argo counts from 0 again when a run is retried, and Metaflow goes on: a pod's number is the one that the
     runtime gives it (runtime.pod), the larger of both counts.
     """
-    number_of = {at: each.number for each in begun if (at := _pod_of(each, pods)) is not None}
+    number_of = {at: each.number for each in begun if (at := _pod_of(each, pods, skew)) is not None}
     known = set(number_of.values())
     found = [Attempt(each.number, None, True) for each in begun if each.number not in known]
     count = max((each.number + 1 for each in found), default=0)
@@ -240,13 +244,13 @@ def numbered(pods: Sequence[Pod], begun: Sequence[Begun]) -> Sequence[Attempt]:
     return sorted(found, key=lambda each: each.number)
 
 
-def _pod_of(attempt: Begun, pods: Sequence[Pod]) -> int | None:
+def _pod_of(attempt: Begun, pods: Sequence[Pod], skew: timedelta) -> int | None:
     """Which of the pods made an attempt; None for one that is gone, if another has its name now."""
     for at, pod in reversed(list(enumerate(pods))):
         if attempt.pod is None:
             fits = pod.started is not None and pod.started <= attempt.at
         else:
-            fits = attempt.pod == pod.name and (pod.started is None or pod.started <= attempt.at + SKEW)
+            fits = attempt.pod == pod.name and (pod.started is None or pod.started <= attempt.at + skew)
         if fits:
             return at
     return None
@@ -261,7 +265,11 @@ class _Reader:
     """
 
     def __init__(
-        self, stored: StoredLogs, wanted: Wanted, printed: Callable[[str], Iterator[str]] | None
+        self,
+        stored: StoredLogs,
+        wanted: Wanted,
+        printed: Callable[[str], Iterator[str]] | None,
+        skew: timedelta,
     ) -> None:
         self.stored = stored
         self.wanted = wanted
@@ -269,6 +277,7 @@ class _Reader:
         self.attempts: set[int] = set()
         self.unsplit: list[str] = []
         self._printed = printed
+        self._skew = skew
         self._seen: list[TaskKey] = []
         self._one_stream = len(wanted.streams) < len(STREAMS)
 
@@ -278,12 +287,16 @@ class _Reader:
         self._seen += turns or [each.task]
         if not turns or turns == [each.task]:
             if self.wanted.has(each.task):
-                for attempt in numbered(each.pods, self.stored.begun(each.task)):
+                for attempt in numbered(each.pods, self.stored.begun(each.task), self._skew):
                     yield from self.attempt(each.task, attempt)
             return
         # A pod's log has all its turns: while it runs they cannot be told apart.
         together = not (each.ended or self._one_stream)
-        begun = [(turn, one, _pod_of(one, each.pods)) for turn in turns for one in self.stored.begun(turn)]
+        begun = [
+            (turn, one, _pod_of(one, each.pods, self._skew))
+            for turn in turns
+            for one in self.stored.begun(turn)
+        ]
         of_turns = {at for _, _, at in begun}
         for number, pod in enumerate(each.pods):
             if together or (number not in of_turns and self.wanted.has(each.task)):
@@ -376,7 +389,7 @@ def _of_a_run_that_argo_forgot(client: ArgoClient, wanted: Wanted) -> Iterator[L
             raise _no_task(wanted.run, wanted, others)
         steps = _some([task.step for task in tasks])
         raise UsageError(f"{wanted.run} has no {wanted.place}; it has the steps {steps}.")
-    reader = _Reader(stored, wanted, None)
+    reader = _Reader(stored, wanted, None, timedelta(0))
     for task in chosen:
         for each in stored.begun(task):
             yield from reader.attempt(task, Attempt(each.number, None, begun=True))

@@ -72,7 +72,7 @@ def progress(status: JSON) -> Sequence[StepProgress]:
     steps = {step.name: StepProgress(step.name, step.depth) for step in known}
     items: dict[str, int] = {}
     for node in nodes.values():
-        _count(node, nodes, steps)
+        _count(node, nodes, steps, status)
         for output in (node.get("outputs") or {}).get("parameters") or ():
             if output["name"] == ITEMS and output.get("value") and not _is_attempt(node):
                 foreach = _inputs(node).get(STEP, "")
@@ -94,7 +94,7 @@ def _is_attempt(node: JSON) -> bool:
     return bool((node.get("nodeFlag") or {}).get("retried", False))
 
 
-def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress]) -> None:
+def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress], status: JSON) -> None:
     inputs = _inputs(node)
     step = steps.get(inputs.get(STEP, ""))
     if step is None or node["type"] not in ("Pod", "Retry"):
@@ -105,7 +105,7 @@ def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress]
         step.finished_at = max(filter(None, (step.finished_at, node.get("finishedAt"))), default=None)
     if _is_attempt(node):
         return
-    phase = _phase(node, nodes)
+    phase = _phase(node, nodes, status)
     step.phases[phase] = step.phases.get(phase, 0) + 1
     if phase in ("Failed", "Error"):
         attempts = len(node.get("children") or ()) if node["type"] == "Retry" else 1
@@ -113,9 +113,14 @@ def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress]
         step.failures.append(TaskFailure(inputs.get("path", ""), message, attempts))
 
 
-def _phase(node: JSON, nodes: Mapping[str, JSON]) -> str:
-    """How far a task is: Pending too while its attempt waits for a place, which Argo calls Running."""
+def _phase(node: JSON, nodes: Mapping[str, JSON], status: JSON) -> str:
+    """How far a task is: Pending too while its attempt waits for a place, which Argo calls Running.
+
+    A run that was ended from outside leaves nodes as they were: with it their tasks have failed.
+    """
     phase = node.get("phase") or "Pending"
+    if status.get("phase") in FINISHED and phase not in FINISHED:
+        return "Failed"
     if node["type"] == "Retry" and phase == "Running":
         last = nodes.get((node.get("children") or [""])[-1], {})
         return "Pending" if last.get("phase") in ("", "Pending") else phase

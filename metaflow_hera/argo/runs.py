@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +20,9 @@ from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
 from metaflow_hera.graph.values import TAGS_PARAMETER, TEMPLATE_LABEL, encode
 
 PREFIX = "argo-"
+WORKFLOW_NAME = re.compile(r"[a-z0-9][-a-z0-9.]{0,252}")
+"""Kubernetes' names of objects, nearly (see its IsDNS1123Subdomain)."""
+LONGEST_SHOWN = 100
 UNKNOWN_FLOW = "?"
 """In place of a flow's name until Argo has seen a run that somebody else has started."""
 ENDED = frozenset({"Succeeded", "Failed", "Error"})
@@ -129,9 +133,10 @@ def flow_and_workflow(run: str) -> tuple[str | None, str]:
     """
     flow, slash, run_id = run.strip("/").rpartition("/")
     name = run_id.removeprefix(PREFIX)
-    if not name or "/" in flow or (slash and not (flow and run_id.startswith(PREFIX))):
+    if not WORKFLOW_NAME.fullmatch(name) or "/" in flow or (slash and not (flow and run_id != name)):
+        shown = run if len(run) < LONGEST_SHOWN else f"{run[:LONGEST_SHOWN]}..."
         raise UsageError(
-            f"{run!r} is not a run: give its id, which begins with argo-, such as argo-parameterflow-x7k2p "
+            f"{shown!r} is not a run: give its id, which begins with argo-, such as argo-parameterflow-x7k2p "
             "or ParameterFlow/argo-parameterflow-x7k2p."
         )
     return flow or None, name

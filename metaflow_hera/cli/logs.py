@@ -17,7 +17,7 @@ from metaflow_hera.cli.words import json_text, say_note
 from metaflow_hera.errors import UsageError
 
 if TYPE_CHECKING:
-    from metaflow_hera.logs import Line
+    from metaflow_hera.logs import Line, Wanted
 
 COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
 
@@ -78,16 +78,18 @@ def show_logs(
         for line in found:
             click.echo(json_text(asdict(line), indent=None))
     else:
-        _write(found, named=wanted.task is None, timestamps=timestamps)
+        _write(found, wanted, timestamps)
 
 
-def _write(lines: Iterator[Line], *, named: bool, timestamps: bool) -> None:
+def _write(lines: Iterator[Line], wanted: Wanted, timestamps: bool) -> None:
+    """Write lines, each with its task and its attempt unless those were asked for."""
     colours: dict[str, str] = {}
     for line in lines:
         time = f"{line.time.astimezone():%Y-%m-%d %H:%M:%S} " if timestamps and line.time else ""
         colour = colours.setdefault(line.step, COLOURS[len(colours) % len(COLOURS)])
-        again = f"(attempt {line.attempt})" if line.attempt else ""
-        words = " ".join(filter(None, (f"{line.step}/{line.task}" if named else "", again)))
+        task = f"{line.step}/{line.task}" if wanted.task is None else ""
+        again = f"(attempt {line.attempt})" if line.attempt and (task or wanted.attempt is None) else ""
+        words = " ".join(filter(None, (task, again)))
         place = click.style(f"{words}: ", fg=colour) if words else ""
         click.echo(f"{place}{click.style(time, dim=True) if time else ''}{line.text}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -209,7 +210,7 @@ class RunChoice:
     @classmethod
     def parse(cls, since: str | None, state: str | None, limit: int | None) -> RunChoice:
         """From what is typed. Raises UsageError for what cannot be meant."""
-        if limit is not None and limit < 1:
+        if limit is not None and not 1 <= limit <= sys.maxsize:
             raise UsageError(f"--limit {limit} is not possible: give 1 or more.")
         states = frozenset(word.strip().capitalize() for word in (state or "").split(",") if word.strip())
         unknown = sorted(states - set(PHASES)) or ([repr(state)] if state is not None and not states else [])
@@ -219,7 +220,7 @@ class RunChoice:
         moment = None if since is None else time_since(since, datetime.now().astimezone())
         if since is not None and moment is None:
             raise UsageError(
-                f"--since {since} is no time: give how long ago (30m, 2h, 3d, 1w) or a date (2026-11-01, "
+                f"--since {since!r} is no time: give how long ago (30m, 2h, 3d, 1w) or a date (2026-11-01, "
                 "2026-11-01T08:00)."
             )
         return cls(moment, states, limit)

@@ -108,7 +108,8 @@ def status(home: Path | None = None) -> LocalServer | None:
         ) from error
     except (OSError, ValueError, KeyError):
         return None
-    return server if _answers(server) else None
+    # One that was told to end takes away its note before it answers once more.
+    return server if _answers(server) and (home / "server.json").exists() else None
 
 
 def ensure_running(home: Path | None = None) -> LocalServer:
@@ -133,7 +134,9 @@ def start(home: Path | None = None, port: int | None = None) -> LocalServer:
         LocalServerError: it does not start; the message tells why, or where its log is.
     """
     home = (home or home_folder()).absolute()
-    running = status(home)
+    ending = time.monotonic() + STOP_TIMEOUT
+    while (running := status(home)) is None and _is_locked(home) and time.monotonic() < ending:
+        time.sleep(0.02)  # one is about to end, or another starter is faster
     if running is not None:
         return _at_port(running, port)
     make_home(home)

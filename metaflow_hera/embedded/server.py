@@ -121,17 +121,20 @@ def hold_lock(home: Path) -> int | None:
 class HttpServer(uvicorn.Server):
     """uvicorn's server; a signal ends the streams too, which else would hold it up."""
 
-    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+    def __init__(self, config: uvicorn.Config, hub: Hub, facts: Path) -> None:
         super().__init__(config)
         self._hub = hub
+        self._facts = facts
         self._loop = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called on SIGTERM and SIGINT. uvicorn would raise a signal it keeps once more, so it keeps none."""
+        self._facts.unlink(missing_ok=True)  # who wants a server from now on waits for the next one
         self._loop.call_soon_threadsafe(self.end)
 
     def end(self) -> None:
         """Take no more requests, end the streams, finish what is being answered."""
+        self._facts.unlink(missing_ok=True)
         self.should_exit = True
         self._hub.close()
 
@@ -157,7 +160,7 @@ async def serve(home: Path, port: int | None, clock: Clock) -> int:
         server_header=False,
         timeout_graceful_shutdown=3,
     )
-    server = HttpServer(config, hub)
+    server = HttpServer(config, hub, home / "server.json")
     engine.start(on_failure=lambda: loop.call_soon_threadsafe(server.end))
     facts = {
         "url": url,
@@ -169,7 +172,6 @@ async def serve(home: Path, port: int | None, clock: Clock) -> int:
     write_private(home / "server.json", json.dumps(facts))
     log.info("listening at %s, at most %d pods at once", url, limit)
     await server.serve([sock])
-    (home / "server.json").unlink(missing_ok=True)
     await asyncio.to_thread(engine.stop)
     log.info("stopped")
     if engine.failure is None:

@@ -461,6 +461,8 @@ def test_status(mfhera: Mfhera) -> None:
     for verb in ("status", "suspend", "retry", "resubmit", "logs"):
         refused(mfhera(verb, f"OtherFlow/{run}"), f"{run} is a run of MendedFlow, not of OtherFlow")
         refused(mfhera(verb, "MendedFlow/nosuch"), "'MendedFlow/nosuch' is no", "argo-")
+    for odd in ("..", "argo-.", "a\nb", "argo-" + "x" * 300):
+        refused(mfhera("stop", odd), "is not a run: give its id")
     about = mfhera.json("status", "--json")
     assert (about["deployment"], about["owner"], about["suspended"]) == ("looked-at", "tester", False)
     (failure,) = step_of(about, "work")["failures"]

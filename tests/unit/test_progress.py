@@ -110,6 +110,12 @@ def test_a_task_whose_attempt_waits_for_a_place_waits(phase: str) -> None:
     assert found["start"].phase == phase
 
 
+def test_what_still_runs_in_a_run_that_has_ended_has_failed() -> None:
+    nodes = {"n0": node("start", "Running", kind="Retry", children=["n1"]), "n1": node("start", "Failed")}
+    (start, *_) = progress({"storedWorkflowTemplateSpec": SPEC, "nodes": nodes, "phase": "Failed"})
+    assert (start.phase, start.done) == ("Failed", 2)
+
+
 def test_a_failure_tells_the_task_and_the_last_reason() -> None:
     flag = {"nodeFlag": {"retried": True}}
     found = steps(

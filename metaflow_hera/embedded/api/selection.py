@@ -85,7 +85,7 @@ def _number(query: Mapping[str, str], name: str) -> int:
     text = query.get(name) or "0"
     if not text.isascii() or not text.isdigit():
         raise ApiError(INVALID_ARGUMENT, f"{name} must be a number, not {text!r}")
-    return int(text)
+    return int(text[-18:])
 
 
 class Fields:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..expressions.gojson import GoJSONError, Number, dumps, kind, loads
@@ -10,6 +11,13 @@ JSON = dict[str, Any]
 
 FAN_FIELDS = ("withItems", "withParam", "withSequence")
 """The fields of a task that make it a fan; it has one of them at most."""
+
+
+MOST_ITEMS = 100_000
+"""Items of a fan: Argo knows no bound but its memory."""
+
+MOST_WIDTH = 1_000
+"""Digits and blanks that the format of a sequence may ask for."""
 
 
 class ItemsError(ValueError):
@@ -57,6 +65,12 @@ def _sequence(sequence: JSON) -> list[Any]:
         raise ItemsError("neither end nor count was specified in withSequence")
     form = sequence.get("format") or "%d"
     step = 1 if start <= end else -1
+    if abs(end - start) >= MOST_ITEMS:
+        raise ItemsError(
+            f"withSequence has {abs(end - start) + 1:,} items, and the embedded Argo takes {MOST_ITEMS:,}"
+        )
+    if any(int(width[-9:]) > MOST_WIDTH for width in re.findall(r"\d+", form)):
+        raise ItemsError(f"withSequence format '{form[:100]}' is wider than {MOST_WIDTH:,}")
     try:
         return [form % number for number in range(start, end + step, step)]
     except (TypeError, ValueError) as error:
@@ -67,9 +81,12 @@ def _integer(value: Any, default: int) -> int:
     if value is None:
         return default
     try:
-        return int(str(value))
+        number = int(str(value))
     except ValueError as error:
         raise ItemsError(f'strconv.Atoi: parsing "{value}": invalid syntax') from error
+    if not -(2**63) <= number < 2**63:
+        raise ItemsError(f'strconv.Atoi: parsing "{value}": value out of range')
+    return number
 
 
 def item_values(item: Any) -> dict[str, str]:

@@ -19,6 +19,13 @@ UNSUCCESSFUL = frozenset({"Failed", "Error"})
 _SEPARATOR = re.compile(r"^(\[\d+\])?\.")
 ACTIVE = frozenset({"Pending", "Running"})
 
+MOST_NODES = 200_000
+"""Nodes of a workflow: Argo's own bound is the size of what it can store of one."""
+
+
+class TooManyNodes(Exception):
+    """A workflow has grown beyond `MOST_NODES`, as a template does that calls itself twice."""
+
 
 def fulfilled(node: JSON) -> bool:
     """Whether nothing more will become of a node (NodeStatus.Fulfilled).
@@ -82,6 +89,8 @@ class NodeTable:
     ) -> JSON:
         """Make a node (initializeNode in operator.go). Its parents must have been linked before."""
         display = name
+        if len(self.by_id) >= MOST_NODES:
+            raise TooManyNodes(f"it has more than {MOST_NODES:,} nodes")
         if boundary is not None:
             display = _SEPARATOR.sub("", name[len(boundary["name"]) :])
         now = timestamp(self.now)

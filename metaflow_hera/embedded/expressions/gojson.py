@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 
@@ -22,15 +23,30 @@ class GoJSONError(ValueError):
 
 
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _TABLE = str.maketrans(_ESCAPES)
 
 
 def loads(text: str) -> Any:
     """Parse JSON; numbers come as `Number`. Raises GoJSONError."""
     try:
-        return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+        value = json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_refuse)
+        return _whole(value) if _HALF.search(text) else value
+    except RecursionError as error:
+        raise GoJSONError("exceeded max depth") from error
+    except ValueError as error:
         raise GoJSONError(_complaint(text)) from error
+
+
+def _whole(value: Any) -> Any:
+    """A value in whose texts halves of a pair are replaced: Go's strings are UTF-8, which has none."""
+    if isinstance(value, dict):
+        return {_whole(key): _whole(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    if isinstance(value, str) and not isinstance(value, Number):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
 
 
 def dumps(value: Any) -> str:

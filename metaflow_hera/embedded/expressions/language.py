@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .operators import (
     Expression,
@@ -188,6 +188,8 @@ class _Parser:
         self.at += 1
         if token.kind == "Number":
             digits = token.value.replace("_", "")
+            if len(digits) > MOST_DIGITS:
+                raise self.fail(token)
             number = int(digits) if digits.isdigit() else float(digits)
             return lambda env: number
         if token.kind == "String":
@@ -271,7 +273,22 @@ class _Parser:
         return items
 
 
+MOST_DIGITS = 400
+TOO_DEEP = "the expression is nested too deeply"
+
+
 @lru_cache(maxsize=4096)
 def compile_expression(source: str) -> Expression:
     """Parse an expression once. Raises ExpressionError, or UnsupportedExpression by name of the part."""
-    return _Parser(source).parse()
+    try:
+        parsed = _Parser(source).parse()
+    except RecursionError as error:
+        raise ExpressionError(TOO_DEEP) from error
+
+    def evaluate(env: Lookup) -> Any:
+        try:
+            return parsed(env)
+        except RecursionError as error:
+            raise ExpressionError(TOO_DEEP) from error
+
+    return evaluate

@@ -69,7 +69,7 @@ def should_execute(when: str) -> bool:
     tree = _parse(when)
     try:
         result = _evaluate(tree, {})
-    except _EvaluationError as error:
+    except (_EvaluationError, RecursionError) as error:
         raise WhenError(f"Failed to evaluate 'when' expresion '{when}': {error}") from error
     if not isinstance(result, bool):
         raise WhenError(f"Expected boolean evaluation for '{when}'. Got {format_value(result)}")
@@ -80,7 +80,7 @@ def holds(expression: str, values: Mapping[str, Any]) -> bool:
     """Whether a condition of a Sensor holds with values for its variables. Raises WhenError."""
     try:
         result = _evaluate(_parse(expression), values)
-    except _EvaluationError as error:
+    except (_EvaluationError, RecursionError) as error:
         raise WhenError(str(error)) from error
     return result is True
 
@@ -89,7 +89,7 @@ def holds(expression: str, values: Mapping[str, Any]) -> bool:
 def _parse(when: str) -> _Node:
     try:
         return _Parser(_lex(when)).parse()
-    except _EvaluationError as error:
+    except (_EvaluationError, RecursionError) as error:
         hint = (
             ' (hint: try wrapping the affected expression in quotes ("))'
             if "Invalid token" in str(error)

@@ -48,6 +48,14 @@ def test_it_comes_back_at_the_same_address_with_the_same_token(home: Path) -> No
     assert second.pid != first.pid
 
 
+def test_a_start_while_a_server_ends_waits_for_its_end(home: Path) -> None:
+    for _ in range(3):
+        old = local.start(home)
+        os.kill(old.pid, signal.SIGTERM)
+        assert local.start(home).pid != old.pid
+        assert local.status(home) is not None
+
+
 def test_a_killed_server_is_known_to_be_gone(home: Path) -> None:
     first = local.start(home)
     os.kill(first.pid, signal.SIGKILL)

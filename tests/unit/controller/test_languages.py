@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from metaflow_hera.embedded.controller.items import ItemsError, read_items
 from metaflow_hera.embedded.expressions.depends import RESULTS, evaluate, parse_depends
 from metaflow_hera.embedded.expressions.gojson import GoJSONError, dumps, loads
 from metaflow_hera.embedded.expressions.language import (
@@ -232,3 +233,38 @@ def test_bad_json_is_called_bad_in_the_words_of_go(text: str, message: str) -> N
 
 def test_json_keeps_digits_and_sorts_keys() -> None:
     assert dumps(loads('{"b": 1.50, "a": [1e5, "<é>"]}')) == '{"a":[1e5,"\\u003cé\\u003e"],"b":1.50}'
+
+
+DEEP = 5_000
+
+
+@pytest.mark.parametrize("depends", ["!" * DEEP + "b", "(" * DEEP + "b" + ")" * DEEP, "b && " * DEEP + "b"])
+def test_an_expression_that_is_nested_too_deeply_is_told(depends: str) -> None:
+    with pytest.raises(ExpressionError, match="nested too deeply"):
+        evaluate(depends, lambda name: dict.fromkeys(RESULTS, True))
+
+
+def test_a_condition_that_is_nested_too_deeply_is_told() -> None:
+    with pytest.raises(WhenError, match="Invalid 'when' expression"):
+        should_execute("(" * DEEP + "1" + ")" * DEEP + " == 1")
+
+
+def test_json_has_whole_characters_and_a_depth() -> None:
+    assert loads(r'["\ud800", "\ud83d\ude00", 1.50]') == ["\ufffd", "\U0001f600", "1.50"]
+    with pytest.raises(GoJSONError, match="max depth"):
+        loads("[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("sequence", "message"),
+    [
+        ({"count": 10**12}, "1,000,000,000,000 items"),
+        ({"start": 5, "end": "-99999999999"}, "100,000,000,005 items"),
+        ({"count": "9" * 20}, "value out of range"),
+        ({"count": 2, "format": "%99999999d"}, "is wider than"),
+        ({"count": 2, "format": "%.999999999f"}, "is wider than"),
+    ],
+)
+def test_a_sequence_without_end_is_refused(sequence: dict[str, Any], message: str) -> None:
+    with pytest.raises(ItemsError, match=message):
+        read_items({"withSequence": sequence})

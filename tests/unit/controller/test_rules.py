@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from metaflow_hera.embedded.controller import Operation
+from metaflow_hera.embedded.controller import Operation, nodes
 from metaflow_hera.embedded.controller.manual import CannotRetry, retry
 from metaflow_hera.embedded.controller.messages import (
     CreatePod,
@@ -379,3 +379,11 @@ def test_an_attempt_whose_id_is_that_of_another_node_waits_for_it(start: Any) ->
         "fan(0:dqpk)(1)": "Succeeded",
         "fan(1:cblhi)": "Succeeded",
     }
+
+
+def test_a_template_that_calls_itself_twice_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes, "MOST_NODES", 1_000)
+    twice = [{"name": name, "template": "main"} for name in ("a", "b")]
+    operation = Operation(workflow_of("wf", spec(*twice)))
+    with pytest.raises(nodes.TooManyNodes, match="more than 1,000 nodes"):
+        operation.advance([], START)
