@@ -10,15 +10,14 @@ from itertools import chain
 
 from metaflow_hera.argo import runs
 from metaflow_hera.argo.client import JSON, ArgoClient
-from metaflow_hera.argo.pods import Pod, PodTask, pod_tasks, task_of_pods
+from metaflow_hera.argo.pods import PodTask, pod_tasks, task_of_pods
+from metaflow_hera.attempts import SKEW, Attempt, numbered, pod_of
 from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
 from metaflow_hera.graph.tasks import TaskKey
-from metaflow_hera.metaflow_api.tasklogs import STREAMS, Begun, StoredLogs
+from metaflow_hera.metaflow_api.tasklogs import STREAMS, StoredLogs
 
 TRIES = 3
 """How often a workflow is asked which task a pod has."""
-SKEW = timedelta(seconds=2)
-"""By how much the clock of a pod on a cluster may be behind that of Argo's controller."""
 FEW = 3
 """How many of many tasks are named."""
 
@@ -218,44 +217,6 @@ class _Pods:
         return self._known[pod]
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """An attempt at a task: its number in Metaflow, its pod if Argo has that, whether Metaflow knows it."""
-
-    number: int
-    pod: Pod | None
-    begun: bool
-
-
-def numbered(pods: Sequence[Pod], begun: Sequence[Begun], skew: timedelta = SKEW) -> Sequence[Attempt]:
-    """The attempts at a task: those that Metaflow knows, and the pods in which it has not begun.
-
-    Argo counts from 0 again when a run is retried, and Metaflow goes on: a pod's number is the one that the
-    runtime gives it (runtime.pod), the larger of both counts.
-    """
-    number_of = {at: each.number for each in begun if (at := _pod_of(each, pods, skew)) is not None}
-    known = set(number_of.values())
-    found = [Attempt(each.number, None, True) for each in begun if each.number not in known]
-    count = max((each.number + 1 for each in found), default=0)
-    for argo_retries, pod in enumerate(pods):
-        number = number_of.get(argo_retries, max(argo_retries, count))
-        found.append(Attempt(number, pod, argo_retries in number_of))
-        count = number + (argo_retries in number_of)
-    return sorted(found, key=lambda each: each.number)
-
-
-def _pod_of(attempt: Begun, pods: Sequence[Pod], skew: timedelta) -> int | None:
-    """Which of the pods made an attempt; None for one that is gone, if another has its name now."""
-    for at, pod in reversed(list(enumerate(pods))):
-        if attempt.pod is None:
-            fits = pod.started is not None and pod.started <= attempt.at
-        else:
-            fits = attempt.pod == pod.name and (pod.started is None or pod.started <= attempt.at + skew)
-        if fits:
-            return at
-    return None
-
-
 class _Reader:
     """Reads what tasks have printed, each attempt where it is: in the datastore, or else with its pod.
 
@@ -293,7 +254,7 @@ class _Reader:
         # A pod's log has all its turns: while it runs they cannot be told apart.
         together = not (each.ended or self._one_stream)
         begun = [
-            (turn, one, _pod_of(one, each.pods, self._skew))
+            (turn, one, pod_of(one, each.pods, self._skew))
             for turn in turns
             for one in self.stored.begun(turn)
         ]
