@@ -22,7 +22,16 @@ WITH parts AS (
         json_extract(node, '$.boundaryID') AS boundary,
         json_extract(node, '$.displayName') AS display,
         json_extract(node, '$.type') AS type,
-        COALESCE(json_extract(node, '$.phase'), 'Pending') AS phase,
+        CASE
+            -- Argo calls a task with retries Running while its attempt waits for a place.
+            WHEN json_extract(node, '$.type') = 'Retry' AND json_extract(node, '$.phase') = 'Running'
+            AND EXISTS (
+                SELECT 1 FROM nodes AS attempts WHERE attempts.uid = nodes.uid
+                AND attempts.id = json_extract(nodes.node, '$.children[#-1]')
+                AND json_extract(attempts.node, '$.phase') = 'Pending'
+            ) THEN 'Pending'
+            ELSE COALESCE(json_extract(node, '$.phase'), 'Pending')
+        END AS phase,
         json_extract(node, '$.nodeFlag.retried') AS attempt,
         json_extract(node, '$.startedAt') AS started,
         json_extract(node, '$.finishedAt') AS finished,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 import stat
@@ -10,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,7 +21,7 @@ from metaflow_hera.embedded import opening
 from metaflow_hera.embedded.api.session import CODES, Session
 from metaflow_hera.embedded.reader import dump
 
-from .conftest import Argo, fan_spec, pod_spec
+from .conftest import Argo, fan_spec, pod_spec, pods
 
 FIRST = "/page/static/main.js"
 SVG = "http://www.w3.org/2000/svg"
@@ -213,6 +215,20 @@ def test_a_fan_is_one_line_and_its_failures_come_first(argo: Argo) -> None:
     assert [failure["label"] for failure in failures] == ["fan(7:7)"]
     one = argo.http.get(f"{url}/tasks?id={tasks['tasks'][0]['id']}").json()["tasks"]
     assert one == tasks["tasks"][:1]
+
+
+def test_a_retried_task_whose_attempt_waits_for_a_place_waits(argo: Argo, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    hold = argo.run(fan_spec(f"until test -e {go}; do sleep 0.05; done", list(range(os.cpu_count() or 1))))
+    spec = pod_spec("true", retryStrategy={"limit": 1})
+    dag = {"name": "all", "dag": {"tasks": [{"name": "one", "template": "main"}]}}
+    name = argo.run({"entrypoint": "all", "templates": [spec["templates"][0], dag]})
+    argo.until(name, lambda workflow: pods(workflow))
+    assert groups(argo, name)["one"]["phases"] == {"Pending": 1}
+    go.touch()
+    argo.end(name)
+    argo.end(hold)
+    assert groups(argo, name)["one"]["phases"] == {"Succeeded": 1}
 
 
 def test_a_retried_task_is_one_task_with_its_attempts(argo: Argo) -> None:
