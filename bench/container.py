@@ -22,6 +22,7 @@ class Manifest:
     def __init__(self, text: str, run: str, env: Mapping[str, str]) -> None:
         found = json.loads(text[text.index("{") :])
         self._templates = {each["name"]: each for each in found["spec"]["templates"]}
+        self._parameters = self._arguments(found["spec"])
         self._run = run
         self._env = env
 
@@ -36,6 +37,7 @@ class Manifest:
             "workflow.name": self._run,
             "workflow.creationTimestamp": "2026-01-01T00:00:00Z",
             "retries": "0",
+            **{f"workflow.parameters.{name}": value for name, value in self._parameters.items()},
             **{f"inputs.parameters.{name}": value for name, value in self._arguments(task).items()},
             "inputs.parameters.path": "",
             "inputs.parameters.input-paths": inputs,
@@ -75,6 +77,6 @@ class Manifest:
         ]
 
     @staticmethod
-    def _arguments(task: Mapping[str, Any]) -> dict[str, str]:
-        found = (task.get("arguments") or {}).get("parameters") or ()
+    def _arguments(of: Mapping[str, Any]) -> dict[str, str]:
+        found = (of.get("arguments") or {}).get("parameters") or ()
         return {each["name"]: each.get("value") or "" for each in found}
