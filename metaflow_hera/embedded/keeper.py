@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import select
@@ -224,10 +225,15 @@ def _end_group(pid: int) -> None:
 
 
 def _claim(folder: str) -> int:
-    """Make the state file of a pod, which nobody else can then; returns its descriptor."""
+    """Make the state file of a pod, which nobody else can then; returns its descriptor.
+
+    It is locked as long as it is open: so a server sees whether there is still a keeper that will write there
+    how the pod has ended.
+    """
     path = f"{folder}.state"
     state = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
+        fcntl.flock(state, fcntl.LOCK_EX)
         os.write(state, b" " * STATE_BYTES)
     except OSError:
         os.close(state)

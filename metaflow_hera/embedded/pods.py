@@ -43,6 +43,7 @@ from metaflow_hera.embedded.keeping import Keeping
 from metaflow_hera.embedded.pod_queue import PodQueue
 from metaflow_hera.embedded.podfiles import (
     is_alive,
+    is_kept,
     read_message,
     read_outputs,
     read_state,
@@ -403,7 +404,7 @@ class Pods:
         state = read_state(path)
         if state.code is None and state.pid is None and now < (pod.adopted or 0.0) + CLAIM_GRACE:
             return  # its keeper may still be on its way to it
-        if state.code is None and is_alive(state):
+        if state.code is None and (is_alive(state) or is_kept(path)):
             return
         if state.pid is None and not os.path.exists(path):  # no keeper ever had it
             if row.killed:
@@ -414,7 +415,7 @@ class Pods:
             self._changed[key] = row
             yield from self._start(row, now)
             return
-        # Once more: it may have ended between the two looks.
+        # Once more: its keeper may have written it between the two looks.
         yield self._over(pod, read_state(path).code)
 
     def _over(self, pod: Pod, code: int | None) -> PodEvent:

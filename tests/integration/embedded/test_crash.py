@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from metaflow_hera.embedded.keeper import began
+
 from .conftest import Argo, fan_spec, pod_spec, pods
 
 
@@ -59,6 +61,22 @@ def test_a_pod_that_ends_while_no_server_runs_is_not_lost(own_argo: Argo) -> Non
     node = own_argo.end(name)["status"]["nodes"][name]
     assert node["phase"] == "Succeeded"
     assert node["outputs"]["parameters"][0]["value"] == "result"
+
+
+def test_a_pod_is_not_lost_while_its_keeper_is_about_to_tell_of_its_end(own_argo: Argo) -> None:
+    name = own_argo.run(pod_spec("echo $$PPID $$$$; sleep 0.5"))
+    own_argo.until(name, lambda workflow: own_argo.logs(name))
+    keeper, pod = map(int, own_argo.logs(name)[0].split())
+    own_argo.kill()
+    os.kill(keeper, signal.SIGSTOP)  # as on a machine that has too much to do
+    try:
+        own_argo.restart()
+        own_argo.wait(lambda: began(pod) is None)
+        time.sleep(1)
+        assert own_argo.get(name)["status"]["phase"] == "Running"
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    assert own_argo.end(name)["status"]["phase"] == "Succeeded"
 
 
 def test_a_pod_that_vanished_is_an_error(own_argo: Argo) -> None:
