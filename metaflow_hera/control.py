@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from metaflow_hera.argo import runs
 from metaflow_hera.argo.client import JSON, ArgoClient
 from metaflow_hera.argo.deployments import check_same_flow, described
@@ -32,7 +35,7 @@ def act(
     # Its steps may suspend a run as well, which the nodes tell; `suspend` goes for what is beside them.
     found = _own(client, run, authorize, flow, steps=action == "resume")
     if found.ended:
-        raise UsageError(f"{found.run_id} has ended as {found.phase}: there is nothing to {action}.")
+        raise _nothing_to(action, found)
     calls = {
         "suspend": client.suspend,
         "resume": client.resume,
@@ -43,16 +46,26 @@ def act(
         raise UsageError(f"{found.run_id} is not suspended: there is nothing to resume.")
     if action == "suspend" and found.suspended:
         return found
-    try:
+    with _in_a_race(client, found, lambda now: _nothing_to(action, now) if now.ended else None):
         calls[action](found.workflow)
+    return found
+
+
+def _nothing_to(action: str, run: Run) -> UsageError:
+    return UsageError(f"{run.run_id} has ended as {run.phase}: there is nothing to {action}.")
+
+
+@contextmanager
+def _in_a_race(client: ArgoClient, run: Run, said: Callable[[Run], UsageError | None]) -> Iterator[None]:
+    """Where Argo refuses a call as somebody was faster: raise what is `said` of the run as it is now."""
+    try:
+        yield
     except (ArgoDenied, ArgoUnreachable):
         raise
     except ArgoError as error:
-        now = runs.get(client, found.run_id, steps=False)
-        if not now.ended:
+        if (words := said(runs.get(client, run.run_id, steps=False))) is None:
             raise
-        raise UsageError(f"{now.run_id} has ended as {now.phase}: there is nothing to {action}.") from error
-    return found
+        raise words from error
 
 
 def retry(
@@ -80,17 +93,12 @@ def retry(
         )
     _check_attempts(found)
     code = () if new_code is None else (new_code_parameter(client.workflow(found.workflow), new_code),)
-    try:
+    goes_on = UsageError(
+        f"{found.run_id} goes on already, somebody else has retried it: mfhera status {found.run_id} "
+        "--watch shows it."
+    )
+    with _in_a_race(client, found, lambda now: None if now.ended else goes_on):
         client.retry(found.workflow, code)
-    except (ArgoDenied, ArgoUnreachable):
-        raise
-    except ArgoError as error:
-        if runs.get(client, found.run_id, steps=False).ended:
-            raise
-        raise UsageError(
-            f"{found.run_id} goes on already, somebody else has retried it: mfhera status {found.run_id} "
-            "--watch shows it."
-        ) from error
     return found
 
 

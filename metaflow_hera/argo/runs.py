@@ -133,7 +133,8 @@ def flow_and_workflow(run: str) -> tuple[str | None, str]:
     """
     flow, slash, run_id = run.strip("/").rpartition("/")
     name = run_id.removeprefix(PREFIX)
-    if not WORKFLOW_NAME.fullmatch(name) or "/" in flow or (slash and not (flow and run_id != name)):
+    is_pathspec = bool(flow) and "/" not in flow and run_id.startswith(PREFIX)
+    if not WORKFLOW_NAME.fullmatch(name) or (slash and not is_pathspec):
         shown = run if len(run) < LONGEST_SHOWN else f"{run[:LONGEST_SHOWN]}..."
         raise UsageError(
             f"{shown!r} is not a run: give its id, which begins with argo-, such as argo-parameterflow-x7k2p "

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from metaflow_hera import __version__
+from metaflow_hera.embedded.locks import is_locked
 from metaflow_hera.errors import ConfigurationError, LocalServerError
 
 START_TIMEOUT = 20.0
@@ -275,19 +276,7 @@ def _at_port(server: LocalServer, port: int | None) -> LocalServer:
 
 
 def _is_locked(home: Path) -> bool:
-    import fcntl
-
-    try:
-        descriptor = os.open(home / "server.lock", os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return is_locked(home / "server.lock")
 
 
 def _lock_holder(home: Path) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -70,21 +69,6 @@ def read_state(path: str) -> State:
         return State(int(pid), began or None, int(lines[1]) if len(lines) > 1 else None)
     except (OSError, ValueError, IndexError):
         return State()
-
-
-def is_kept(path: str) -> bool:
-    """Whether a keeper still has the pod of a state file, and will write there how it has ended."""
-    try:
-        file = os.open(path, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(file)
-    return False
 
 
 def is_alive(state: State) -> bool:

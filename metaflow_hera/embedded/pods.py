@@ -40,10 +40,10 @@ from metaflow_hera.embedded.containers import (
 )
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
 from metaflow_hera.embedded.keeping import Keeping
+from metaflow_hera.embedded.locks import is_locked
 from metaflow_hera.embedded.pod_queue import PodQueue
 from metaflow_hera.embedded.podfiles import (
     is_alive,
-    is_kept,
     read_message,
     read_outputs,
     read_state,
@@ -404,8 +404,8 @@ class Pods:
         state = read_state(path)
         if state.code is None and state.pid is None and now < (pod.adopted or 0.0) + CLAIM_GRACE:
             return  # its keeper may still be on its way to it
-        if state.code is None and (is_alive(state) or is_kept(path)):
-            return
+        if state.code is None and (is_alive(state) or is_locked(path)):
+            return  # it runs, or its keeper has yet to write how it ended
         if state.pid is None and not os.path.exists(path):  # no keeper ever had it
             if row.killed:
                 yield self._dropped(row, pod.process)

@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError
 from metaflow_hera.embedded.reader import JSON
 
+MOST_DIGITS = 18
+"""Of a number in a query: what fits into Go's int64 for sure."""
+
 Labels = Mapping[str, str]
 Test = Callable[[Labels], bool]
 T = TypeVar("T")
@@ -83,9 +86,9 @@ def page(items: Sequence[T], query: Mapping[str, str]) -> tuple[Sequence[T], JSO
 
 def _number(query: Mapping[str, str], name: str) -> int:
     text = query.get(name) or "0"
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdigit() or len(text) > MOST_DIGITS:
         raise ApiError(INVALID_ARGUMENT, f"{name} must be a number, not {text!r}")
-    return int(text[-18:])
+    return int(text)
 
 
 class Fields:

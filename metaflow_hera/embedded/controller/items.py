@@ -19,6 +19,8 @@ MOST_ITEMS = 100_000
 MOST_WIDTH = 1_000
 """Digits and blanks that the format of a sequence may ask for."""
 
+_WIDTHS = re.compile(r"%(?:%|[-+# 0]*(\d*)(?:\.(\d*))?)")
+
 
 class ItemsError(ValueError):
     """A list of items that cannot be read; the message is the one Argo puts on the node."""
@@ -69,7 +71,11 @@ def _sequence(sequence: JSON) -> list[Any]:
         raise ItemsError(
             f"withSequence has {abs(end - start) + 1:,} items, and the embedded Argo takes {MOST_ITEMS:,}"
         )
-    if any(int(width[-9:]) > MOST_WIDTH for width in re.findall(r"\d+", form)):
+    if any(
+        len(digits) > 4 or int(digits or 0) > MOST_WIDTH
+        for found in _WIDTHS.findall(form)
+        for digits in found
+    ):
         raise ItemsError(f"withSequence format '{form[:100]}' is wider than {MOST_WIDTH:,}")
     try:
         return [form % number for number in range(start, end + step, step)]

@@ -262,9 +262,17 @@ def test_json_has_whole_characters_and_a_depth() -> None:
         ({"start": 5, "end": "-99999999999"}, "100,000,000,005 items"),
         ({"count": "9" * 20}, "value out of range"),
         ({"count": 2, "format": "%99999999d"}, "is wider than"),
+        ({"count": 2, "format": "%1000000000d"}, "is wider than"),
         ({"count": 2, "format": "%.999999999f"}, "is wider than"),
     ],
 )
 def test_a_sequence_without_end_is_refused(sequence: dict[str, Any], message: str) -> None:
     with pytest.raises(ItemsError, match=message):
         read_items({"withSequence": sequence})
+
+
+def test_what_stands_beside_the_number_of_a_sequence_has_any_length() -> None:
+    assert read_items({"withSequence": {"count": 2, "format": "at-20261125-%03d"}}) == [
+        "at-20261125-000",
+        "at-20261125-001",
+    ]

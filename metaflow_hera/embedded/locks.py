@@ -1,0 +1,21 @@
+"""Files that a process holds a lock on as long as it lives."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+
+def is_locked(path: str | os.PathLike[str]) -> bool:
+    """Whether a process holds the lock of a file; one that is not there is held by nobody."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
