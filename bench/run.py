@@ -25,7 +25,7 @@ import requests
 from container import Manifest
 from moto.server import ThreadedMotoServer
 
-from metaflow_hera.embedded import local
+from metaflow_hera.embedded.local import launch
 
 CORES = os.cpu_count() or 1
 MFHERA = [sys.executable, "-m", "metaflow_hera.cli.main"]
@@ -86,7 +86,7 @@ def main() -> None:
             for name in wanted:
                 rows[name]()
         finally:
-            local.stop()
+            launch.stop()
 
 
 def row(what: str, ours: float, reference: float, unit: str, goal: str) -> None:
@@ -213,7 +213,7 @@ def many() -> None:
         f"{1000 * waits[int(0.99 * len(waits))]:.0f} ms, slowest {1000 * waits[-1]:.0f} ms (goal 100 ms)",
         flush=True,
     )
-    server = local.status()
+    server = launch.status()
     assert server is not None
     print(f"  the server's peak memory: {peak_memory(server.pid):.0f} MB (goal 300 MB)", flush=True)
 
@@ -234,7 +234,7 @@ class Api:
     """The embedded Argo, asked directly."""
 
     def __init__(self) -> None:
-        server = local.ensure_running()
+        server = launch.ensure_running()
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["Authorization"] = f"Bearer {server.token}"
@@ -281,7 +281,7 @@ def wide() -> None:
     file = written("wide.py", FOREACH.format(n=WIDE))
     run(*MFHERA, "create", file)
     took = seconds(lambda: run(*MFHERA, "trigger", "--wait"))
-    server = local.status()
+    server = launch.status()
     assert server is not None
     print(f"foreach of {WIDE:,}: {took:.0f} s, {1000 * took / WIDE:.0f} ms a task", flush=True)
     print(f"  the server's peak memory: {peak_memory(server.pid):.0f} MB (goal 300 MB at 10,000)", flush=True)

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from metaflow_hera.api import Deployment, Run, WorkflowTemplate, deploy, translate
     from metaflow_hera.errors import MetaflowHeraError
+    from metaflow_hera.interface.api import Deployment, Run, WorkflowTemplate, deploy, translate
 
 __version__ = "0.3.0"
 __all__ = ["Deployment", "MetaflowHeraError", "Run", "WorkflowTemplate", "deploy", "translate"]
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> Any:
     # Late, since a pod has neither Hera nor what is imported here, and help is to be quick.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "metaflow_hera.errors" if name == "MetaflowHeraError" else "metaflow_hera.api"
+    module = "metaflow_hera.errors" if name == "MetaflowHeraError" else "metaflow_hera.interface.api"
     try:
         return getattr(import_module(module), name)
     except ImportError as error:

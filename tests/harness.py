@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from metaflow_hera.embedded import local
+from metaflow_hera.embedded.local import launch
 
 TESTS = Path(__file__).parent
 FLOWS = TESTS / "flows"
@@ -106,7 +106,7 @@ class Mfhera:
 
     def ask(self, path: str) -> Any:
         """The answer of the embedded Argo to a GET, asked of it directly."""
-        server = local.status(Path(self.env["METAFLOW_HERA_HOME"]))
+        server = launch.status(Path(self.env["METAFLOW_HERA_HOME"]))
         assert server is not None
         headers = {"Authorization": f"Bearer {server.token}"}
         url = f"{server.url}/api/v1/{path}"
@@ -114,7 +114,7 @@ class Mfhera:
 
     def stored(self) -> list[tuple[str, str, str]]:
         """All that the embedded Argo has: kind, name and version of each object."""
-        if local.status(Path(self.env["METAFLOW_HERA_HOME"])) is None:
+        if launch.status(Path(self.env["METAFLOW_HERA_HOME"])) is None:
             return []
         found = []
         for kind in ("workflow-templates", "cron-workflows", "sensors", "workflows"):

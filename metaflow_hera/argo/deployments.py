@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from metaflow_hera.argo.client import JSON, ArgoClient, with_retries
+from metaflow_hera.contract.values import TAGS_PARAMETER, USER_KEYS_NOTE, sensor_name
 from metaflow_hera.errors import ArgoError, ArgoNotFound, UsageError
-from metaflow_hera.graph.values import TAGS_PARAMETER, USER_KEYS_NOTE, sensor_name
 
 SELECTOR = "app.kubernetes.io/part-of=metaflow"
 OURS = ("metaflow/", "workflows.argoproj.io/title", "workflows.argoproj.io/description")

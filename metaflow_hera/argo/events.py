@@ -43,7 +43,7 @@ def publish(client: ArgoClient, name: str, payload: Mapping[str, Any]) -> Sent:
         client.send_event(event)
         return Sent(identity, str(client.target))
     # Late, since importing Metaflow takes time that only a cluster's user has to spend.
-    from metaflow_hera.metaflow_api.webhook import post, webhook
+    from metaflow_hera.metaflow_api.read.webhook import post, webhook
 
     url = webhook()
     if url is None:

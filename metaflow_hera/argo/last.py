@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from metaflow_hera.argo.target import Target
-from metaflow_hera.embedded.local import home_folder, make_home
+from metaflow_hera.embedded.local.launch import home_folder, make_home
 
 EMBEDDED = "embedded"
 LIMIT = 1000

@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from metaflow_hera.contract.values import encode, misfit
 from metaflow_hera.errors import ParameterError
-from metaflow_hera.graph.values import encode, misfit
 
 
 def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]]) -> list[str]:

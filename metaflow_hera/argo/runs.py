@@ -16,8 +16,8 @@ from metaflow_hera.argo.client import JSON, ArgoClient
 from metaflow_hera.argo.deployments import SELECTOR, Deployed
 from metaflow_hera.argo.parameters import checked
 from metaflow_hera.argo.progress import StepProgress, progress
+from metaflow_hera.contract.values import TAGS_PARAMETER, TEMPLATE_LABEL, encode
 from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
-from metaflow_hera.graph.values import TAGS_PARAMETER, TEMPLATE_LABEL, encode
 
 PREFIX = "argo-"
 WORKFLOW_NAME = re.compile(r"[a-z0-9][-a-z0-9.]{0,252}")

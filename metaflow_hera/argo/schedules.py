@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import crons_of
-from metaflow_hera.embedded.cron_schedule import parse_schedule
+from metaflow_hera.embedded.rules.cron import parse_schedule
 from metaflow_hera.errors import UsageError
 
 

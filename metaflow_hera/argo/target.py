@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from metaflow_hera.embedded import local
+from metaflow_hera.embedded.local import launch
 from metaflow_hera.errors import ConfigurationError, LocalServerError
 
 TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
@@ -79,8 +79,8 @@ def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Targe
     if configured is not None:
         return configured
     asked = time.time()
-    home = local.home_folder(env)
-    server = local.ensure_running(home) if start else local.status(home)
+    home = launch.home_folder(env)
+    server = launch.ensure_running(home) if start else launch.status(home)
     if server is None:
         raise LocalServerError(
             "The embedded Argo does not run: start it with mfhera local start, or set ARGO_SERVER to talk "
@@ -97,6 +97,6 @@ def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Targe
 
 def _metaflow_namespace() -> str:
     # Late, since importing Metaflow takes time that only a cluster's user has to spend.
-    from metaflow_hera.metaflow_api.config import kubernetes_namespace
+    from metaflow_hera.metaflow_api.load.config import kubernetes_namespace
 
     return kubernetes_namespace()

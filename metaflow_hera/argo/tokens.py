@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.errors import UsageError
-from metaflow_hera.metaflow_api.tokens import fresh_token, known_token
+from metaflow_hera.metaflow_api.load.tokens import fresh_token, known_token
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from metaflow_hera import options
+from metaflow_hera.choices import options
 from metaflow_hera.cli.choosing import client_at
 from metaflow_hera.cli.completing import complete_flow, complete_run
 from metaflow_hera.cli.following import started, tell, write_run_id
@@ -15,7 +15,7 @@ from metaflow_hera.cli.words import json_text
 from metaflow_hera.errors import UsageError
 
 if TYPE_CHECKING:
-    from metaflow_hera.metaflow_api.flows import LoadedFlow
+    from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
 the_run = click.argument("run", metavar="RUN", shell_complete=complete_run)
 
@@ -68,8 +68,8 @@ def act(
     run: str, action: str, authorize: str | None, as_json: bool = False, flow: LoadedFlow | None = None
 ) -> None:
     """Do something to a run and tell of it; of `flow`, if it is given, it must be a run."""
-    from metaflow_hera import control
     from metaflow_hera.argo import runs
+    from metaflow_hera.operations import control
 
     client = client_at(start=False, last=None)
     done = control.act(client, run, action, authorize, flow)
@@ -112,7 +112,7 @@ def retry(
         )
     loaded = None
     if flow is not None:
-        from metaflow_hera.metaflow_api.flows import load_flow
+        from metaflow_hera.metaflow_api.load.flows import load_flow
 
         loaded = load_flow(flow, top_level)
     go_on(run, authorize, watch, wait, as_json, new_code=loaded)
@@ -132,7 +132,7 @@ def go_on(
 
     Raises RunFailed if it was waited for and has failed again.
     """
-    from metaflow_hera import control
+    from metaflow_hera.operations import control
 
     client = client_at(start=False, last=None)
     before = control.retry(client, run, authorize, flow, new_code)
@@ -170,7 +170,7 @@ def start_again(
 
     Raises RunFailed if the new run was waited for and has failed.
     """
-    from metaflow_hera import control
+    from metaflow_hera.operations import control
 
     client = client_at(start=False, last=None)
     if run_id_file is not None:

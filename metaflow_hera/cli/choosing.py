@@ -19,8 +19,8 @@ def chosen_deployment(
     """The deployment of FLOW.py; without one that of a name, or the one last made from this folder."""
     if flow is None:
         return known_deployment(name)
-    from metaflow_hera.deployment import name_of
-    from metaflow_hera.metaflow_api.flows import load_flow
+    from metaflow_hera.metaflow_api.load.flows import load_flow
+    from metaflow_hera.operations.deployment import name_of
 
     return name_of(load_flow(flow, top_level), name), None
 

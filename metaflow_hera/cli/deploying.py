@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from metaflow_hera import options
+from metaflow_hera.choices import options
 from metaflow_hera.cli.completing import complete_deployment, complete_flow, complete_run
 from metaflow_hera.cli.options import as_json, metaflow_options, shared
 from metaflow_hera.cli.words import json_text, say_where
 from metaflow_hera.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
-    from metaflow_hera.deployment import Created, Prepared
-    from metaflow_hera.metaflow_api.flows import LoadedFlow
+    from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+    from metaflow_hera.operations.deployment import Created, Prepared
 
 
 @click.command()
@@ -50,8 +50,8 @@ def create(
         _refuse_beside_from(form is not None or dry_run, top_level, given)
         deploy_from(source, given["authorize"], as_json)
         return
-    from metaflow_hera import deployment
-    from metaflow_hera.metaflow_api.flows import load_flow
+    from metaflow_hera.metaflow_api.load.flows import load_flow
+    from metaflow_hera.operations import deployment
 
     settings = deployment.CreateOptions(**given)
     prepared = deployment.prepare(load_flow(str(flow), top_level), settings)
@@ -75,9 +75,9 @@ def _refuse_beside_from(form: bool, top_level: list[str], given: Mapping[str, An
 
 def deploy_from(source: str, authorize: str | None, as_json: bool) -> None:
     """Deploy an export, from a file or a folder of them, and tell of it."""
-    from metaflow_hera import deployment
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import resolve_target
+    from metaflow_hera.operations import deployment
     from metaflow_hera.translation import writing
 
     path = Path(source)
@@ -121,9 +121,9 @@ def export_form(
 
 def deploy(prepared: Prepared, again: str, trigger: str, as_json: bool) -> Created:
     """Deploy a flow and tell of it; `again` is the command to deploy it again, `trigger` that to run it."""
-    from metaflow_hera import deployment
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import resolve_target
+    from metaflow_hera.operations import deployment
 
     target = resolve_target(start=True)
     say_where(target)
@@ -172,7 +172,7 @@ def _schedules(created: Created) -> list[str]:
 
 def starts(flow: LoadedFlow) -> Iterator[str]:
     """Sentences that tell on which events a flow is started."""
-    from metaflow_hera.metaflow_api.triggers import trigger_groups
+    from metaflow_hera.metaflow_api.load.triggers import trigger_groups
 
     groups = trigger_groups(flow)
     words = []
@@ -189,9 +189,9 @@ def starts(flow: LoadedFlow) -> Iterator[str]:
 
 def write_export(prepared: Prepared, form: str, output: str | None, real_token: bool) -> Created:
     """Write what would be deployed to a file, to a folder with a file for each object, or to stdout."""
-    from metaflow_hera import deployment
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import configured_target, resolve_target
+    from metaflow_hera.operations import deployment
     from metaflow_hera.translation import writing
 
     target = configured_target()
@@ -282,8 +282,8 @@ def delete(
             raise UsageError("--run is for a run alone: leave FLOW.py and --name out.")
         remove_run(run, authorize, as_json)
         return
-    from metaflow_hera.deployment import name_of
-    from metaflow_hera.metaflow_api.flows import load_flow
+    from metaflow_hera.metaflow_api.load.flows import load_flow
+    from metaflow_hera.operations.deployment import name_of
 
     loaded = None
     if flow is not None:
@@ -296,9 +296,9 @@ def delete(
 
 def remove(name: str, authorize: str | None, as_json: bool = False, flow: LoadedFlow | None = None) -> None:
     """Remove a deployment and tell of it; of `flow`, if it is given, it must be."""
-    from metaflow_hera import deployment
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import resolve_target
+    from metaflow_hera.operations import deployment
 
     target = resolve_target(start=False)
     say_where(target)
@@ -312,8 +312,8 @@ def remove(name: str, authorize: str | None, as_json: bool = False, flow: Loaded
 
 def remove_run(run: str, authorize: str | None, as_json: bool) -> None:
     """Remove a run from Argo and tell of it."""
-    from metaflow_hera import control
     from metaflow_hera.cli.choosing import client_at
+    from metaflow_hera.operations import control
 
     removed = control.delete(client_at(start=False, last=None), run, authorize)
     if as_json:
@@ -352,22 +352,22 @@ def list_deployments(as_json: bool) -> None:
 @as_json
 def lint(flow: str, top_level: list[str], as_json: bool, **given: Any) -> None:
     """Check FLOW.py without running it; with ARGO_SERVER set, Argo checks it too."""
-    from metaflow_hera.deployment import CreateOptions, prepare
-    from metaflow_hera.metaflow_api.flows import load_flow
+    from metaflow_hera.metaflow_api.load.flows import load_flow
+    from metaflow_hera.operations.deployment import CreateOptions, prepare
 
     check(prepare(load_flow(flow, top_level), CreateOptions(**given)), as_json)
 
 
 def check(prepared: Prepared, as_json: bool) -> None:
     """Check what would be deployed, and tell of it."""
-    from metaflow_hera import linting
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import configured_target
+    from metaflow_hera.operations import lint
 
     target = configured_target()
     if target is not None:
         say_where(target)
-    found = linting.lint(prepared, target, ArgoClient(target) if target is not None else None)
+    found = lint.lint(prepared, target, ArgoClient(target) if target is not None else None)
     if as_json:
         click.echo(json_text({"name": prepared.name, **asdict(found)}))
         return

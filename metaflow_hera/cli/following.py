@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from metaflow_hera.cli.words import json_text, say_note
+from metaflow_hera.display.times import took
 from metaflow_hera.errors import ConfigurationError, RunFailed
-from metaflow_hera.times import took
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.client import ArgoClient

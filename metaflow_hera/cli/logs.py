@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from metaflow_hera import options
+from metaflow_hera.choices import options
 from metaflow_hera.cli.choosing import chosen_run
 from metaflow_hera.cli.completing import complete_run
 from metaflow_hera.cli.options import shared
@@ -17,7 +17,7 @@ from metaflow_hera.cli.words import json_text, say_note
 from metaflow_hera.errors import UsageError
 
 if TYPE_CHECKING:
-    from metaflow_hera.logs import Line, Wanted
+    from metaflow_hera.operations.logs import Line, Wanted
 
 COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
 
@@ -67,8 +67,8 @@ def show_logs(
         if number is not None and number < 0:
             raise UsageError(f"{option} {number} is not possible: give 0 or more.")
     client, run = chosen_run(run)
-    from metaflow_hera import logs
-    from metaflow_hera.metaflow_api.tasklogs import STREAMS
+    from metaflow_hera.metaflow_api.read.tasklogs import STREAMS
+    from metaflow_hera.operations import logs
 
     wanted = logs.Wanted.parse(run, place, attempt=attempt, streams=tuple(only) or STREAMS)
     found = logs.follow(client, wanted, say_note) if follow else logs.lines(client, wanted, say_note)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from metaflow_hera.options import Option
+from metaflow_hera.choices.options import Option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

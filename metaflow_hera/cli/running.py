@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from metaflow_hera import options
+from metaflow_hera.choices import options
 from metaflow_hera.cli.choosing import chosen_run, client_at, known_deployment
 from metaflow_hera.cli.completing import complete_deployment, complete_flow, complete_run
 from metaflow_hera.cli.following import started, tell, write_run_id
 from metaflow_hera.cli.options import as_json, metaflow_options, shared
 from metaflow_hera.cli.words import json_text, say_note
+from metaflow_hera.display.times import local_time, time_since, took
 from metaflow_hera.errors import UsageError
-from metaflow_hera.times import local_time, time_since, took
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
     from metaflow_hera.argo.runs import Run
-    from metaflow_hera.metaflow_api.flows import LoadedFlow
+    from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
 
 PHASES = ("Pending", "Running", "Succeeded", "Failed", "Error")
@@ -71,9 +71,9 @@ def trigger(
     last: LastDeployment | None = None
     loaded = None
     if flow is not None:
-        from metaflow_hera.deployment import name_of
-        from metaflow_hera.metaflow_api.files import with_files
-        from metaflow_hera.metaflow_api.flows import load_flow
+        from metaflow_hera.metaflow_api.load.files import with_files
+        from metaflow_hera.metaflow_api.load.flows import load_flow
+        from metaflow_hera.operations.deployment import name_of
 
         loaded = load_flow(flow, top_level)
         deployment, given = name_of(loaded, name), with_files(loaded, given)
@@ -103,14 +103,14 @@ def start(
     from metaflow_hera.argo import deployments, runs
 
     if tags:
-        from metaflow_hera.metaflow_api.tags import check_tags
+        from metaflow_hera.metaflow_api.load.tags import check_tags
 
         check_tags(tags)
     client = client_at(start=True, last=last)
     if flow is None:
         found = deployments.find(client, deployment)
     else:
-        from metaflow_hera.deployment import found_of
+        from metaflow_hera.operations.deployment import found_of
 
         found = found_of(client, flow, deployment)
     if found is None:
@@ -190,8 +190,8 @@ def list_runs(
     deployment: str | None = None
     last: LastDeployment | None = None
     if flow is not None:
-        from metaflow_hera.deployment import name_of
-        from metaflow_hera.metaflow_api.flows import load_flow
+        from metaflow_hera.metaflow_api.load.flows import load_flow
+        from metaflow_hera.operations.deployment import name_of
 
         deployment = name_of(load_flow(flow, top_level), name)
     elif not everything:

@@ -11,8 +11,8 @@ import click
 
 from metaflow_hera.cli.options import as_json
 from metaflow_hera.cli.words import json_text
+from metaflow_hera.display.times import local_time
 from metaflow_hera.errors import LocalServerError, UsageError
-from metaflow_hera.times import local_time
 
 
 @click.group()
@@ -24,7 +24,7 @@ def local() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="Where to listen; by default where it did last.")
 def start(port: int | None) -> None:
     """Start it, if it does not run already."""
-    from metaflow_hera.embedded import local as server
+    from metaflow_hera.embedded.local import launch as server
 
     running = server.start(port=port)
     click.echo(f"The embedded Argo runs at {running.url} (process {running.pid}).")
@@ -33,7 +33,7 @@ def start(port: int | None) -> None:
 @local.command()
 def stop() -> None:
     """Stop it. Pods that run go on, and the next start takes them up."""
-    from metaflow_hera.embedded import local as server
+    from metaflow_hera.embedded.local import launch as server
 
     click.echo("Stopped the embedded Argo." if server.stop() else "The embedded Argo did not run.")
 
@@ -42,8 +42,8 @@ def stop() -> None:
 @as_json
 def status(as_json: bool) -> None:
     """Where it is, where its state lies and how large it is. Exits with 1 if it does not run."""
-    from metaflow_hera.embedded import cleaning
-    from metaflow_hera.embedded import local as server
+    from metaflow_hera.embedded.local import cleaning
+    from metaflow_hera.embedded.local import launch as server
 
     running = server.status()
     if running is None:
@@ -89,8 +89,8 @@ def status(as_json: bool) -> None:
 @as_json
 def clean(older_than: float | None, everything: bool, yes: bool, as_json: bool) -> None:
     """Forget the runs that have ended, with their logs. What they have made stays in the datastore."""
-    from metaflow_hera.embedded import cleaning
-    from metaflow_hera.embedded import local as server
+    from metaflow_hera.embedded.local import cleaning
+    from metaflow_hera.embedded.local import launch as server
 
     if everything and older_than is not None:
         raise UsageError("--all takes away everything, so --older-than does not go with it.")
@@ -124,8 +124,8 @@ def megabytes(count: int) -> str:
 @click.option("--print", "print_url", is_flag=True, help="Print an address that works once, for a minute.")
 def open_command(print_url: bool) -> None:
     """Open its page in the browser; starts it, if it does not run already."""
-    from metaflow_hera.embedded import local as server
-    from metaflow_hera.embedded import opening
+    from metaflow_hera.embedded.local import launch as server
+    from metaflow_hera.embedded.local import opening
 
     running = server.ensure_running()
     if print_url:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from metaflow_hera.argo.runs import Run
-from metaflow_hera.views import PLAIN_WIDTH, run_tree, state_of
+from metaflow_hera.display.views import PLAIN_WIDTH, run_tree, state_of
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:

@@ -13,9 +13,9 @@ from datetime import tzinfo
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
-from metaflow_hera.embedded.cron_schedule import Schedule, local, parse_schedule
-from metaflow_hera.embedded.reader import JSON, Head
-from metaflow_hera.embedded.store import Store
+from metaflow_hera.embedded.rules.cron import Schedule, local, parse_schedule
+from metaflow_hera.embedded.storage.reader import JSON, Head
+from metaflow_hera.embedded.storage.store import Store
 
 RESOURCE: Final = "cronworkflows"
 CRON_LABEL = "workflows.argoproj.io/cron-workflow"

@@ -23,19 +23,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from metaflow_hera.embedded.containers import pod_of
 from metaflow_hera.embedded.controller import Operation
 from metaflow_hera.embedded.controller.messages import Action, CreatePod, Event, PodRunning, Shutdown
 from metaflow_hera.embedded.controller.operation import LABEL_COMPLETED, LABEL_PHASE
 from metaflow_hera.embedded.crons import CRON_LABEL, Crons
-from metaflow_hera.embedded.estimates import estimates
 from metaflow_hera.embedded.events.sensors import Sensors
 from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
-from metaflow_hera.embedded.podfiles import remove_soon
-from metaflow_hera.embedded.pods import PodEvent, Pods
-from metaflow_hera.embedded.reader import JSON, PodRow, dump
-from metaflow_hera.embedded.retention import Retention
-from metaflow_hera.embedded.store import Store
+from metaflow_hera.embedded.pods.containers import pod_of
+from metaflow_hera.embedded.pods.files import remove_soon
+from metaflow_hera.embedded.pods.pods import PodEvent, Pods
+from metaflow_hera.embedded.storage.estimates import estimates
+from metaflow_hera.embedded.storage.reader import JSON, PodRow, dump
+from metaflow_hera.embedded.storage.retention import Retention
+from metaflow_hera.embedded.storage.store import Store
 
 T = TypeVar("T")
 Clock = Callable[[], float]

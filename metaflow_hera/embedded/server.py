@@ -25,15 +25,15 @@ from types import FrameType
 import uvicorn
 
 from metaflow_hera import __version__
-from metaflow_hera.embedded.api.app import application
 from metaflow_hera.embedded.api.events import open_path
 from metaflow_hera.embedded.api.http import Services
 from metaflow_hera.embedded.api.streams import Hub
 from metaflow_hera.embedded.api.submission import submitted
-from metaflow_hera.embedded.cleaning import CACHE_DAYS, clear_cache
+from metaflow_hera.embedded.app import application
 from metaflow_hera.embedded.engine import Clock, Engine
-from metaflow_hera.embedded.reader import Reader
-from metaflow_hera.embedded.store import Store
+from metaflow_hera.embedded.local.cleaning import CACHE_DAYS, clear_cache
+from metaflow_hera.embedded.storage.reader import Reader
+from metaflow_hera.embedded.storage.store import Store
 from metaflow_hera.errors import ConfigurationError, MetaflowHeraError
 
 LOG_BYTES = 2_000_000

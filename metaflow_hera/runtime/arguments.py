@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from os import environ
 from pathlib import Path
 
-from metaflow_hera.graph import values
+from metaflow_hera.contract import values
+from metaflow_hera.contract.values import PARAMETER_VARIABLE
 from metaflow_hera.graph.tasks import input_tasks, split_index
-from metaflow_hera.graph.values import PARAMETER_VARIABLE
-from metaflow_hera.metaflow_api.commands import UBF_CONTROL, UBF_TASK
-from metaflow_hera.metaflow_api.datastore import PARAMETERS_TASK, RunStore
-from metaflow_hera.metaflow_api.settings import PodSettings
+from metaflow_hera.metaflow_api.pod.commands import UBF_CONTROL, UBF_TASK
+from metaflow_hera.metaflow_api.pod.datastore import PARAMETERS_TASK, RunStore
+from metaflow_hera.metaflow_api.pod.settings import PodSettings
 from metaflow_hera.runtime.task import PodTask
 
 

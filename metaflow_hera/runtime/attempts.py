@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from metaflow_hera.errors import MetaflowHeraError, RunFailed
-from metaflow_hera.metaflow_api.commands import run_command
-from metaflow_hera.metaflow_api.datastore import MAX_ATTEMPTS, REASON, RunStore
-from metaflow_hera.metaflow_api.decorator import FINISHED_ENV, REASON_ENV
-from metaflow_hera.metaflow_api.heartbeat import Heartbeats
-from metaflow_hera.metaflow_api.metadata import register_end
-from metaflow_hera.metaflow_api.settings import DEFAULT_EXECUTABLE, Interpreter, PodSettings
+from metaflow_hera.metaflow_api.decorators.internal import FINISHED_ENV, REASON_ENV
+from metaflow_hera.metaflow_api.pod.commands import run_command
+from metaflow_hera.metaflow_api.pod.datastore import MAX_ATTEMPTS, REASON, RunStore
+from metaflow_hera.metaflow_api.pod.heartbeat import Heartbeats
+from metaflow_hera.metaflow_api.pod.metadata import register_end
+from metaflow_hera.metaflow_api.pod.settings import DEFAULT_EXECUTABLE, Interpreter, PodSettings
 from metaflow_hera.runtime.arguments import init_arguments, step_arguments
 from metaflow_hera.runtime.child import run_forked
-from metaflow_hera.runtime.gang import Gang
 from metaflow_hera.runtime.interpreter import command, prepare
 from metaflow_hera.runtime.logs import TaskLogs
+from metaflow_hera.runtime.parallel import Gang
 from metaflow_hera.runtime.task import PodTask
 
 TIMEOUT_GRACE = 30.0

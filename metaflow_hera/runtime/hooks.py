@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from metaflow_hera.metaflow_api.client import client_run
-from metaflow_hera.metaflow_api.datastore import RunStore
-from metaflow_hera.metaflow_api.settings import PodSettings
+from metaflow_hera.metaflow_api.pod.datastore import RunStore
+from metaflow_hera.metaflow_api.pod.settings import PodSettings
+from metaflow_hera.metaflow_api.read.client import client_run
 from metaflow_hera.runtime.notifications import MOST_NAMED, Ending, notify
 
 HOOKS_ENV = "METAFLOW_HERA_HOOKS"

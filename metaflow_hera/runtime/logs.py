@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
 
-from metaflow_hera.metaflow_api.logs import decorated_line, update_delay
+from metaflow_hera.metaflow_api.pod.logs import decorated_line, update_delay
 
 STREAMS = ("stdout", "stderr")
 MAX_LINE = 1 << 20

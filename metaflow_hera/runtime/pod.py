@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from metaflow_hera.metaflow_api.datastore import RunStore
-from metaflow_hera.metaflow_api.events import take_from
-from metaflow_hera.metaflow_api.settings import load_pod_settings
+from metaflow_hera.metaflow_api.pod.datastore import RunStore
+from metaflow_hera.metaflow_api.pod.events import take_from
+from metaflow_hera.metaflow_api.pod.settings import load_pod_settings
 from metaflow_hera.runtime.arguments import take_parameters
 from metaflow_hera.runtime.attempts import Attempts
 from metaflow_hera.runtime.hooks import HOOKS_ENV, run_hooks
+from metaflow_hera.runtime.iterations import run_turns
 from metaflow_hera.runtime.task import PodTask
-from metaflow_hera.runtime.turns import run_turns
 
 
 def main(said: Sequence[tuple[float, str]] = ()) -> int:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from metaflow_hera.contract.values import TAGS_PARAMETER, decode
 from metaflow_hera.errors import ParameterError
 from metaflow_hera.graph.tasks import TaskKey, parse_path
-from metaflow_hera.graph.values import TAGS_PARAMETER, decode
 
 
 @dataclass(frozen=True)

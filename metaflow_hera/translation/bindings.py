@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from hera.workflows import models
 from hera.workflows.models import Metadata, WorkflowEventBinding
 
+from metaflow_hera.contract.values import ENCODED, encode
 from metaflow_hera.errors import UnsupportedError
-from metaflow_hera.graph.values import ENCODED, encode
-from metaflow_hera.metaflow_api.flows import LoadedFlow
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.translation.events import Dependency, Events
 from metaflow_hera.translation.settings import Settings
 

@@ -21,7 +21,7 @@ from hera.workflows.models import (
 from pydantic import BaseModel, ValidationError
 
 from metaflow_hera.errors import FlowError
-from metaflow_hera.metaflow_api.compute import Compute
+from metaflow_hera.metaflow_api.load.compute import Compute
 
 SYSTEM_KEYS = frozenset({"app.kubernetes.io/name", "app.kubernetes.io/part-of"})
 SYSTEM_PREFIXES = ("metaflow/", "workflows.argoproj.io/")

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from croniter import CroniterBadDateError, CroniterError, croniter
 
-from metaflow_hera.embedded.cron_schedule import DESCRIPTORS, check_schedule
+from metaflow_hera.embedded.rules.cron import DESCRIPTORS, check_schedule
 from metaflow_hera.errors import UnsupportedError
 
 SUNDAY_BY_7 = 7

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from metaflow_hera.errors import UnsupportedError
-from metaflow_hera.metaflow_api.flows import LoadedFlow, Parameter
-from metaflow_hera.metaflow_api.triggers import Trigger, TriggerGroup, trigger_groups
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow, Parameter
+from metaflow_hera.metaflow_api.load.triggers import Trigger, TriggerGroup, trigger_groups
 from metaflow_hera.translation.cron import argo_schedule, check_zone
 
 

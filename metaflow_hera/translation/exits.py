@@ -14,14 +14,14 @@ from typing import Any
 from hera.workflows import DAG, Container, Env, Parameter, Task
 from hera.workflows.models import ContinueOn
 
-from metaflow_hera.metaflow_api.compute import Compute, compute_of
-from metaflow_hera.metaflow_api.config import links, own_setting
-from metaflow_hera.metaflow_api.exit_hooks import exit_hooks
-from metaflow_hera.metaflow_api.flows import LoadedFlow
+from metaflow_hera.choices.choices import Choices, pairs
+from metaflow_hera.metaflow_api.load.compute import Compute, compute_of
+from metaflow_hera.metaflow_api.load.config import links, own_setting
+from metaflow_hera.metaflow_api.load.exit_hooks import exit_hooks
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.translation.compute import container_fields
 from metaflow_hera.translation.names import Names
 from metaflow_hera.translation.pods import Pods, bootstrap
-from metaflow_hera.translation.settings import Choices, pairs
 
 SUCCEEDED, FAILED = "success", "error"
 WHEN = {

@@ -7,9 +7,9 @@ from typing import Any
 from hera.workflows.models import PodGC, Toleration, TTLStrategy
 from pydantic import ValidationError
 
+from metaflow_hera.choices.choices import Choices, pairs, toleration
+from metaflow_hera.contract.values import USER_KEYS_NOTE
 from metaflow_hera.errors import UsageError
-from metaflow_hera.graph.values import USER_KEYS_NOTE
-from metaflow_hera.translation.settings import Choices, pairs, toleration
 
 
 def operation_fields(choices: Choices) -> dict[str, Any]:

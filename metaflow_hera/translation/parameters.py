@@ -10,11 +10,11 @@ from hera.shared.serialization import MISSING
 from hera.workflows import Env, Parameter
 from hera.workflows.models import Parameter as ParameterModel
 
+from metaflow_hera.contract import values
 from metaflow_hera.errors import FlowError, UnsupportedError
-from metaflow_hera.graph import values
-from metaflow_hera.metaflow_api.flows import LoadedFlow
-from metaflow_hera.metaflow_api.flows import Parameter as FlowParameter
-from metaflow_hera.metaflow_api.packages import CodePackage
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+from metaflow_hera.metaflow_api.load.flows import Parameter as FlowParameter
+from metaflow_hera.metaflow_api.load.packages import CodePackage
 from metaflow_hera.translation.events import Events
 
 ANNOTATION = "metaflow/parameters"

@@ -14,13 +14,13 @@ from typing import Any
 from hera.workflows import Container, Env, Parameter, RetryStrategy
 from hera.workflows.models import Backoff, EnvVar, EnvVarSource, ObjectFieldSelector, ValueFrom
 
-from metaflow_hera.graph import values
+from metaflow_hera.contract import values
 from metaflow_hera.graph.steps import FOREACH, SWITCH, Step
 from metaflow_hera.graph.tasks import OUT_OF_ATTEMPTS
-from metaflow_hera.metaflow_api.compute import Compute, compute_of
-from metaflow_hera.metaflow_api.flows import LoadedFlow
-from metaflow_hera.metaflow_api.kubernetes import TMPFS_ENV
-from metaflow_hera.metaflow_api.settings import Retries
+from metaflow_hera.metaflow_api.decorators.kubernetes import TMPFS_ENV
+from metaflow_hera.metaflow_api.load.compute import Compute, compute_of
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+from metaflow_hera.metaflow_api.pod.settings import Retries
 from metaflow_hera.translation import parameters
 from metaflow_hera.translation.compute import container_fields
 from metaflow_hera.translation.events import Events

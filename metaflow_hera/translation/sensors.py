@@ -15,8 +15,8 @@ import yaml
 from hera.events.models import Sensor
 from hera.workflows.models import Metadata
 
-from metaflow_hera.graph.values import ENCODED, NOT_GIVEN, encode, sensor_name
-from metaflow_hera.metaflow_api.flows import LoadedFlow
+from metaflow_hera.contract.values import ENCODED, NOT_GIVEN, encode, sensor_name
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.translation.events import Dependency, Events
 from metaflow_hera.translation.settings import EventsPlace, Settings
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 
 from metaflow_hera.errors import FlowError, UnsupportedError, UsageError
-from metaflow_hera.metaflow_api.compute import asked_namespace, compute_of
-from metaflow_hera.metaflow_api.exit_hooks import exit_hooks
-from metaflow_hera.metaflow_api.flows import LoadedFlow
+from metaflow_hera.metaflow_api.load.compute import asked_namespace, compute_of
+from metaflow_hera.metaflow_api.load.exit_hooks import exit_hooks
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.translation import events, schedules
 from metaflow_hera.translation.compute import container_fields
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hera.workflows import CronWorkflow, WorkflowTemplate
 from hera.workflows.models import Metadata, WorkflowEventBinding, WorkflowMetadata
 
+from metaflow_hera.choices.choices import BINDING
+from metaflow_hera.contract.values import TEMPLATE_LABEL, sensor_name
 from metaflow_hera.graph.scopes import scopes
-from metaflow_hera.graph.values import TEMPLATE_LABEL, sensor_name
-from metaflow_hera.metaflow_api.compute import compute_of
-from metaflow_hera.metaflow_api.flows import LoadedFlow
+from metaflow_hera.metaflow_api.load.compute import compute_of
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.translation import bindings, parameters, schedules, support
 from metaflow_hera.translation.compute import image_pull_secrets
 from metaflow_hera.translation.dags import Dags
@@ -23,7 +24,7 @@ from metaflow_hera.translation.limits import Footprint, footprint
 from metaflow_hera.translation.names import Names, is_label_value
 from metaflow_hera.translation.operation import annotations_of, labels_of, operation_fields, user_keys
 from metaflow_hera.translation.pods import RUN_ID, Pods
-from metaflow_hera.translation.settings import BINDING, Settings
+from metaflow_hera.translation.settings import Settings
 
 if TYPE_CHECKING:
     from hera.events.models import Sensor

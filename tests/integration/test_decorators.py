@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from harness import Mfhera, assert_same, message, refused, run_by_metaflow
 
-from metaflow_hera.embedded import memory
+from metaflow_hera.embedded.pods import memory
 
 INLINE = {"METAFLOW_DEFAULT_SECRETS_BACKEND_TYPE": "inline"}
 """A backend of Metaflow's own, whose secrets stand in the flow."""

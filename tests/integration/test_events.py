@@ -14,7 +14,7 @@ import httpx
 import pytest
 from harness import SECONDS, Mfhera, message, refused
 
-from metaflow_hera.embedded import local
+from metaflow_hera.embedded.local import launch
 
 CHAIN = ["a", "b", "c", "d"]
 SETTLED = 3.0
@@ -75,10 +75,10 @@ def test_what_has_arrived_is_kept_when_the_server_is_killed(own_mfhera: Mfhera) 
     mfhera.ok("create", "chain_d_flow.py")
     for name in ("chain.ready", "metaflow.ChainBFlow.end"):
         mfhera.ok("emit", name, "--payload", "auto-generated-by-metaflow=True")
-    server = local.status(Path(mfhera.env["METAFLOW_HERA_HOME"]))
+    server = launch.status(Path(mfhera.env["METAFLOW_HERA_HOME"]))
     assert server is not None
     os.kill(server.pid, signal.SIGKILL)
-    mfhera.wait_until(lambda: local.status(Path(mfhera.env["METAFLOW_HERA_HOME"])) is None)
+    mfhera.wait_until(lambda: launch.status(Path(mfhera.env["METAFLOW_HERA_HOME"])) is None)
     mfhera.ok("emit", "metaflow.ChainCFlow.end", "--payload", "auto-generated-by-metaflow=True")
     mfhera.wait_until(lambda: len(mfhera.phases("chaindflow")) == 1)
 
@@ -203,7 +203,7 @@ def test_a_step_publishes_an_event_of_its_own(own_mfhera: Mfhera) -> None:
 def test_a_webhook_that_does_not_answer_holds_no_task_up_for_long(own_mfhera: Mfhera) -> None:
     code = (
         "import metaflow\n"
-        "from metaflow_hera.metaflow_api.events import publish_end\n"
+        "from metaflow_hera.metaflow_api.pod.events import publish_end\n"
         "publish_end('F', 'last', 'r', 't', is_last=True)"
     )
     begin = time.monotonic()

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from harness import SECONDS, Mfhera, refused
 
-from metaflow_hera.embedded import local
+from metaflow_hera.embedded.local import launch
 
 
 @dataclass
@@ -57,7 +57,7 @@ def receiver() -> Iterator[Receiver]:
 
 def exit_pods(mfhera: Mfhera, run: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """The nodes below the exit handler of a run by their names, and what its pods have logged."""
-    server = local.status(local.home_folder(mfhera.env))
+    server = launch.status(launch.home_folder(mfhera.env))
     assert server is not None
     base = f"{server.url}/api/v1/workflows/default/{run['workflow']}"
     options: dict[str, Any] = {

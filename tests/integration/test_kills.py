@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from harness import Mfhera
 
-from metaflow_hera.embedded import local
+from metaflow_hera.embedded.local import launch
 
 KILLS = 50
 LONGEST = 1.5
@@ -37,12 +37,12 @@ print(json.dumps(found))
 
 def killed(home: Path) -> None:
     """End the server without a word to it, and start it again."""
-    server = local.status(home)
+    server = launch.status(home)
     assert server is not None
     os.kill(server.pid, signal.SIGKILL)
-    while local.status(home) is not None:
+    while launch.status(home) is not None:
         time.sleep(0.01)
-    local.start(home)
+    launch.start(home)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from harness import EXAMPLES, SECONDS, TESTS, Mfhera, clean_environment, message, refused
 
-from metaflow_hera.embedded import local
+from metaflow_hera.embedded.local import launch
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -34,7 +34,7 @@ class Moving:
         self.process = subprocess.Popen(
             [sys.executable, TESTS / "moving_server.py", self.home, self.ahead], env=self.mfhera.env
         )
-        self.mfhera.wait_until(lambda: local.status(self.home) is not None)
+        self.mfhera.wait_until(lambda: launch.status(self.home) is not None)
 
     def stop(self) -> None:
         self.process.terminate()
@@ -47,7 +47,7 @@ class Moving:
         new.replace(self.ahead)
 
     def call(self, method: str, path: str) -> dict[str, object]:
-        server = local.status(self.home)
+        server = launch.status(self.home)
         assert server is not None
         answer = httpx.request(
             method,
@@ -133,7 +133,7 @@ def test_what_is_deployed_and_when_it_fires(mfhera: Mfhera) -> None:
     assert all((time.hour, time.minute) == (10, 0) and time.weekday() < 5 for time in times)
     text = mfhera.ok("schedule", "schedule_flow.py")
     assert text.count("Europe/Helsinki") == 6
-    server = local.status(Path(mfhera.env["METAFLOW_HERA_HOME"]))
+    server = launch.status(Path(mfhera.env["METAFLOW_HERA_HOME"]))
     assert server is not None
     httpx.put(
         f"{server.url}/api/v1/cron-workflows/default/scheduleflow/suspend",

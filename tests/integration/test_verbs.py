@@ -497,7 +497,7 @@ def test_the_same_in_python(mfhera: Mfhera) -> None:
     mend(mfhera)
     waiting = waiting_run(mfhera, "stopped-in-python")
     code = f"""
-from metaflow_hera.api import Run
+from metaflow_hera.interface.api import Run
 run = Run({run!r})
 run.retry()
 run.wait()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from metaflow_hera.argo.parameters import checked
+from metaflow_hera.contract.values import decode
 from metaflow_hera.errors import ParameterError
-from metaflow_hera.graph.values import decode
 
 
 def declared(**kinds: str) -> dict[str, dict[str, Any]]:

@@ -6,8 +6,8 @@ import ast
 
 import pytest
 
-from metaflow_hera.cells import module_text, script_text
 from metaflow_hera.errors import FlowError
+from metaflow_hera.interface.cells import module_text, script_text
 
 FLOW = "class F(FlowSpec):\n    @step\n    def start(self):\n        {}\n"
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from metaflow_hera.embedded.crons import CRON_LABEL, SCHEDULED_TIME, Crons
-from metaflow_hera.embedded.store import MIGRATIONS, Store
+from metaflow_hera.embedded.storage.store import MIGRATIONS, Store
 
 BEGIN = datetime(2026, 11, 24, 10, 20, tzinfo=timezone.utc)
 

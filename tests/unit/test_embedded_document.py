@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from metaflow_hera.embedded.subset import SHAPES
+from metaflow_hera.embedded.rules.fields import SHAPES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "embedded.md"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from metaflow_hera.embedded.validation import Invalid, normalise, validate_workflow
+from metaflow_hera.embedded.rules.validation import Invalid, normalise, validate_workflow
 
 POD: Any = {
     "name": "pod",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from metaflow_hera.embedded.quantities import parse_quantity
+from metaflow_hera.embedded.rules.quantities import parse_quantity
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from metaflow_hera.embedded.events import paths
 from metaflow_hera.embedded.events.filters import passes
 from metaflow_hera.embedded.events.sensors import Sensors
 from metaflow_hera.embedded.expressions.gotemplate import TemplateError, check, render
-from metaflow_hera.embedded.store import Store
+from metaflow_hera.embedded.storage.store import Store
 
 NOW = 1_790_000_000.0
 WORKFLOW = {

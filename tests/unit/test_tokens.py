@@ -10,7 +10,7 @@ import pytest
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.tokens import resolve_token
 from metaflow_hera.errors import UsageError
-from metaflow_hera.metaflow_api.tokens import remember_token
+from metaflow_hera.metaflow_api.load.tokens import remember_token
 
 PREVIOUS = Deployed("myflow", "MyFlow", "ann", "myflow-0-abcd", None, {})
 

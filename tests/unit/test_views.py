@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 from metaflow_hera.argo.progress import StepProgress, TaskFailure
 from metaflow_hera.argo.runs import Run
-from metaflow_hera.views import as_text, run_tree
+from metaflow_hera.display.views import as_text, run_tree
 
 
 def shown(*steps: StepProgress, phase: str = "Running", **more: object) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from metaflow_hera.cli.words import json_text
-from metaflow_hera.times import local_time, took
+from metaflow_hera.display.times import local_time, took
 
 
 @pytest.mark.parametrize(

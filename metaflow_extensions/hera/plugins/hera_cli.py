@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from metaflow import parameters
 from metaflow._vendor import click
 
-from metaflow_hera import options
+from metaflow_hera.choices import options
 from metaflow_hera.errors import MetaflowHeraError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from metaflow_hera.argo.runs import Run
-    from metaflow_hera.metaflow_api.flows import LoadedFlow
+    from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
 
 def shared(given: Sequence[options.Option]) -> Callable[[Any], Any]:
@@ -106,8 +106,8 @@ def create(
 ) -> None:
     """Translate the flow and deploy it."""
     with _our_errors():
-        from metaflow_hera import deployment
         from metaflow_hera.cli import deploying
+        from metaflow_hera.operations import deployment
 
         form = deploying.export_form(only_json, only_yaml, only_python, output, real_token)
         flow = _flow(obj)
@@ -150,8 +150,8 @@ def trigger(
 ) -> None:
     """Start a run with the values of the Parameters that were given."""
     with _our_errors():
-        from metaflow_hera import deployment
         from metaflow_hera.cli import running
+        from metaflow_hera.operations import deployment
 
         flow = _flow(ctx.obj)
         name = deployment.name_of(flow, ctx.obj.deployment_name)
@@ -178,8 +178,8 @@ def trigger(
 def list_runs(obj: Any, as_json: bool) -> None:
     """List the runs of the deployment."""
     with _our_errors():
-        from metaflow_hera import deployment
         from metaflow_hera.cli import running
+        from metaflow_hera.operations import deployment
 
         running.show_runs(deployment.name_of(_flow(obj), obj.deployment_name), as_json)
 
@@ -191,8 +191,8 @@ def list_runs(obj: Any, as_json: bool) -> None:
 def schedule(obj: Any, count: int, as_json: bool) -> None:
     """Show the schedules of the deployment."""
     with _our_errors():
-        from metaflow_hera import deployment
         from metaflow_hera.cli import starting
+        from metaflow_hera.operations import deployment
 
         starting.show_schedule(deployment.name_of(_flow(obj), obj.deployment_name), count, as_json)
 
@@ -204,8 +204,8 @@ def schedule(obj: Any, count: int, as_json: bool) -> None:
 def lint(obj: Any, as_json: bool, **given: Any) -> None:
     """Check the flow."""
     with _our_errors():
-        from metaflow_hera import deployment
         from metaflow_hera.cli import deploying
+        from metaflow_hera.operations import deployment
 
         flow = _flow(obj)
         flow.lint()
@@ -337,8 +337,8 @@ def logs(run_id: str, place: str | None, **how: Any) -> None:
 def delete(obj: Any, authorize: str | None, as_json: bool) -> None:
     """Remove the deployment."""
     with _our_errors():
-        from metaflow_hera import deployment
         from metaflow_hera.cli import deploying
+        from metaflow_hera.operations import deployment
 
         flow = _flow(obj)
         deploying.remove(deployment.name_of(flow, obj.deployment_name), authorize, as_json, flow)
@@ -352,7 +352,7 @@ def _act(obj: Any, run_id: str, action: str, authorize: str | None, as_json: boo
 
 
 def _flow(obj: Any) -> LoadedFlow:
-    from metaflow_hera.metaflow_api.flows import LoadedFlow
+    from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
     return LoadedFlow(Path(sys.argv[0]).absolute(), obj)
 

@@ -1,9 +1,9 @@
 """What metaflow_hera adds to Metaflow. Everything behind it lives in the package `metaflow_hera`."""
 
 STEP_DECORATORS_DESC = [
-    ("hera_internal", "metaflow_hera.metaflow_api.decorator.HeraInternalDecorator"),
-    ("kubernetes", "metaflow_hera.metaflow_api.kubernetes.KubernetesDecorator"),
+    ("hera_internal", "metaflow_hera.metaflow_api.decorators.internal.HeraInternalDecorator"),
+    ("kubernetes", "metaflow_hera.metaflow_api.decorators.kubernetes.KubernetesDecorator"),
 ]
-FLOW_DECORATORS_DESC = [("schedule", "metaflow_hera.metaflow_api.schedule.ScheduleDecorator")]
+FLOW_DECORATORS_DESC = [("schedule", "metaflow_hera.metaflow_api.decorators.schedule.ScheduleDecorator")]
 CLIS_DESC = [("hera", ".hera_cli.cli")]
 DEPLOYER_IMPL_PROVIDERS_DESC = [("hera", ".hera_deployer.HeraDeployer")]

@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
-from metaflow_hera.embedded import validation
 from metaflow_hera.embedded.api import objects
 from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, json_response, text_response
 from metaflow_hera.embedded.api.objects import Changed
-from metaflow_hera.embedded.cron_schedule import check_schedule
-from metaflow_hera.embedded.reader import JSON
-from metaflow_hera.embedded.store import Store
+from metaflow_hera.embedded.rules import validation
+from metaflow_hera.embedded.rules.cron import check_schedule
+from metaflow_hera.embedded.storage.reader import JSON
+from metaflow_hera.embedded.storage.store import Store
 
 RESOURCE: Final = "cronworkflows"
 NEW_STATUS = {

@@ -11,9 +11,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from metaflow_hera.embedded.api.session import LOGIN, Session, login_needed, wants_page
 from metaflow_hera.embedded.engine import Engine
-from metaflow_hera.embedded.reader import JSON, Reader, dump
+from metaflow_hera.embedded.storage.reader import JSON, Reader, dump
+from metaflow_hera.embedded.web.session import LOGIN, Session, login_needed, wants_page
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -22,8 +22,8 @@ from metaflow_hera.embedded.api.http import (
 )
 from metaflow_hera.embedded.api.selection import label_selector, name_selector, page
 from metaflow_hera.embedded.kubernetes_time import timestamp
-from metaflow_hera.embedded.reader import JSON, Resource, dump
-from metaflow_hera.embedded.store import Store
+from metaflow_hera.embedded.storage.reader import JSON, Resource, dump
+from metaflow_hera.embedded.storage.store import Store
 
 # Kubernetes' alphabet for generated names: no vowels, no 0, 1 and 3 that look like them.
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"

@@ -10,13 +10,13 @@ from starlette.responses import Response
 from metaflow_hera.embedded.api import objects
 from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, json_response, text_response
 from metaflow_hera.embedded.api.objects import Changed
-from metaflow_hera.embedded.cron_schedule import check_schedule
 from metaflow_hera.embedded.events import paths, triggers
 from metaflow_hera.embedded.events.sensors import RESOURCE
 from metaflow_hera.embedded.expressions import gotemplate
 from metaflow_hera.embedded.expressions.when import WhenError
-from metaflow_hera.embedded.reader import JSON
-from metaflow_hera.embedded.subset import WrongType, check_leaf, not_implemented, without_unknown
+from metaflow_hera.embedded.rules.cron import check_schedule
+from metaflow_hera.embedded.rules.fields import WrongType, check_leaf, not_implemented, without_unknown
+from metaflow_hera.embedded.storage.reader import JSON
 
 
 def create(call: Call) -> Response:

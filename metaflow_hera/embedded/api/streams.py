@@ -22,8 +22,8 @@ from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, un
 from metaflow_hera.embedded.api.selection import Fields, fill, label_selector, name_selector
 from metaflow_hera.embedded.api.workflows import find
 from metaflow_hera.embedded.engine import Published
-from metaflow_hera.embedded.podfiles import open_log
-from metaflow_hera.embedded.reader import Head, PodRow, dump
+from metaflow_hera.embedded.pods.files import open_log
+from metaflow_hera.embedded.storage.reader import Head, PodRow, dump
 
 LOG_POLL = 0.2
 """Seconds between looks for new lines of a followed log."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from metaflow_hera.embedded import validation
 from metaflow_hera.embedded.api.http import (
     INTERNAL,
     INVALID_ARGUMENT,
@@ -18,7 +17,8 @@ from metaflow_hera.embedded.api.http import (
 from metaflow_hera.embedded.api.objects import already_exists, check_labels, generate_name, new_metadata
 from metaflow_hera.embedded.controller import manual
 from metaflow_hera.embedded.engine import Engine
-from metaflow_hera.embedded.reader import JSON, Reader
+from metaflow_hera.embedded.rules import validation
+from metaflow_hera.embedded.storage.reader import JSON, Reader
 from metaflow_hera.errors import ManifestError
 
 RESOURCE = "workflows"

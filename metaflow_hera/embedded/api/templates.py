@@ -6,10 +6,10 @@ from typing import Final
 
 from starlette.responses import Response
 
-from metaflow_hera.embedded import validation
 from metaflow_hera.embedded.api import objects
 from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, json_response, text_response
-from metaflow_hera.embedded.reader import JSON
+from metaflow_hera.embedded.rules import validation
+from metaflow_hera.embedded.storage.reader import JSON
 
 RESOURCE: Final = "workflowtemplates"
 

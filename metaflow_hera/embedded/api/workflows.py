@@ -8,7 +8,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from metaflow_hera.embedded import validation
 from metaflow_hera.embedded.api import submission
 from metaflow_hera.embedded.api.http import (
     INTERNAL,
@@ -23,7 +22,8 @@ from metaflow_hera.embedded.api.http import (
 from metaflow_hera.embedded.api.selection import Fields, fill, label_selector, name_selector, page
 from metaflow_hera.embedded.controller import manual
 from metaflow_hera.embedded.controller.messages import Resume, Shutdown, Suspend
-from metaflow_hera.embedded.reader import JSON, Head, Reader, dump
+from metaflow_hera.embedded.rules import validation
+from metaflow_hera.embedded.storage.reader import JSON, Head, Reader, dump
 from metaflow_hera.errors import ManifestError
 
 RESOURCE = "workflows"

@@ -1,5 +1,5 @@
 """The controller of the embedded Argo: pure, without I/O, threads or a clock."""
 
-from .operation import Operation
+from metaflow_hera.embedded.controller.operation import Operation
 
 __all__ = ["Operation"]

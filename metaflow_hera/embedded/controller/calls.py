@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..expressions.variables import SubstitutionError
-from ..kubernetes_time import seconds
-from .dag import DagFrame
-from .execution import MAX_DEPTH, TOO_DEEP, Call, CallError, Execution, PodEntry, inputs_of, pod_container
-from .nodes import JSON, fulfilled
-from .parameters import fill, supply
-from .pods import start_pod, watch_pod
-from .retries import RetryFrame, parse_duration
-from .steps import StepsFrame
+from metaflow_hera.embedded.controller.dag import DagFrame
+from metaflow_hera.embedded.controller.execution import (
+    MAX_DEPTH,
+    TOO_DEEP,
+    Call,
+    CallError,
+    Execution,
+    PodEntry,
+    inputs_of,
+    pod_container,
+)
+from metaflow_hera.embedded.controller.nodes import JSON, fulfilled
+from metaflow_hera.embedded.controller.parameters import fill, supply
+from metaflow_hera.embedded.controller.pods import start_pod, watch_pod
+from metaflow_hera.embedded.controller.retries import RetryFrame, parse_duration
+from metaflow_hera.embedded.controller.steps import StepsFrame
+from metaflow_hera.embedded.expressions.variables import SubstitutionError
+from metaflow_hera.embedded.kubernetes_time import seconds
 
 
 def execute(run: Execution, call: Call) -> JSON | None:

@@ -6,17 +6,17 @@ import heapq
 from collections.abc import Mapping
 from typing import Any
 
-from ..expressions.depends import evaluate
-from ..expressions.language import ExpressionError
-from ..expressions.variables import MissingVariable, SubstitutionError
-from ..expressions.when import WhenError, should_execute
-from .execution import Call, CallError, Execution, Path, arguments_of
-from .groups import Fan, is_fan, items_of
-from .items import ItemsError
-from .nodes import JSON, fulfilled
-from .outcome import collect_outputs, dag_phase
-from .plan import Task
-from .scope import ABSENT, TaskScope, resolve_references, task_value
+from metaflow_hera.embedded.controller.execution import Call, CallError, Execution, Path, arguments_of
+from metaflow_hera.embedded.controller.items import ItemsError
+from metaflow_hera.embedded.controller.nodes import JSON, fulfilled
+from metaflow_hera.embedded.controller.outcome import collect_outputs, dag_phase
+from metaflow_hera.embedded.controller.plan import Task
+from metaflow_hera.embedded.controller.scope import ABSENT, TaskScope, resolve_references, task_value
+from metaflow_hera.embedded.controller.task_groups import Fan, is_fan, items_of
+from metaflow_hera.embedded.expressions.depends import evaluate
+from metaflow_hera.embedded.expressions.language import ExpressionError
+from metaflow_hera.embedded.expressions.variables import MissingVariable, SubstitutionError
+from metaflow_hera.embedded.expressions.when import WhenError, should_execute
 
 OMITTED = "omitted: depends condition not met"
 

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..expressions.gojson import any_string, dumps
-from ..expressions.variables import substitute
-from ..kubernetes_time import seconds
-from .ids import pod_name
-from .messages import Action
-from .nodes import ACTIVE, JSON, NodeTable, fulfilled
-from .parameters import Globals
-from .plan import Plan, make_plan
+from metaflow_hera.embedded.controller.ids import pod_name
+from metaflow_hera.embedded.controller.messages import Action
+from metaflow_hera.embedded.controller.nodes import ACTIVE, JSON, NodeTable, fulfilled
+from metaflow_hera.embedded.controller.parameters import Globals
+from metaflow_hera.embedded.controller.plan import Plan, make_plan
+from metaflow_hera.embedded.expressions.gojson import any_string, dumps
+from metaflow_hera.embedded.expressions.variables import substitute
+from metaflow_hera.embedded.kubernetes_time import seconds
 
 # maxStackDepth of Argo's controller (controller.go), and its words.
 MAX_DEPTH = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..expressions.gojson import GoJSONError, Number, dumps, kind, loads
+from metaflow_hera.embedded.expressions.gojson import GoJSONError, Number, dumps, kind, loads
 
 JSON = dict[str, Any]
 

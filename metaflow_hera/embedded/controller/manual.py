@@ -6,10 +6,9 @@ import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from metaflow_hera.embedded.controller.nodes import UNSUCCESSFUL
+from metaflow_hera.embedded.kubernetes_time import timestamp
 from metaflow_hera.errors import ManifestError
-
-from ..kubernetes_time import timestamp
-from .nodes import UNSUCCESSFUL
 
 JSON = dict[str, Any]
 

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from ..kubernetes_time import timestamp
-from .ids import node_id
-from .progress import EXECUTABLE, Progress
+from metaflow_hera.embedded.controller.ids import node_id
+from metaflow_hera.embedded.controller.progress import EXECUTABLE, Progress
+from metaflow_hera.embedded.kubernetes_time import timestamp
 
 JSON = dict[str, Any]
 

@@ -6,13 +6,26 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..expressions.gojson import any_string, dump_structs
-from ..kubernetes_time import seconds, timestamp
-from .calls import execute, launch, resume_node
-from .execution import Call, CallError, Execution
-from .messages import Advance, Event, PodEnded, PodRunning, Resume, Shutdown, Suspend
-from .nodes import ACTIVE, JSON, UNSUCCESSFUL
-from .pods import STEP_PAST_DEADLINE, fail_from_outside, pod_ended, pod_running
+from metaflow_hera.embedded.controller.calls import execute, launch, resume_node
+from metaflow_hera.embedded.controller.execution import Call, CallError, Execution
+from metaflow_hera.embedded.controller.messages import (
+    Advance,
+    Event,
+    PodEnded,
+    PodRunning,
+    Resume,
+    Shutdown,
+    Suspend,
+)
+from metaflow_hera.embedded.controller.nodes import ACTIVE, JSON, UNSUCCESSFUL
+from metaflow_hera.embedded.controller.pods import (
+    STEP_PAST_DEADLINE,
+    fail_from_outside,
+    pod_ended,
+    pod_running,
+)
+from metaflow_hera.embedded.expressions.gojson import any_string, dump_structs
+from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
 
 LABEL_PHASE = "workflows.argoproj.io/phase"
 LABEL_COMPLETED = "workflows.argoproj.io/completed"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ..expressions.gojson import any_string
-from ..expressions.language import ExpressionError, compile_expression, format_value
-from .execution import Execution
-from .nodes import FULFILLED, JSON, UNSUCCESSFUL
-from .plan import Plan
+from metaflow_hera.embedded.controller.execution import Execution
+from metaflow_hera.embedded.controller.nodes import FULFILLED, JSON, UNSUCCESSFUL
+from metaflow_hera.embedded.controller.plan import Plan
+from metaflow_hera.embedded.expressions.gojson import any_string
+from metaflow_hera.embedded.expressions.language import ExpressionError, compile_expression, format_value
 
 
 def dag_phase(run: Execution, dag: JSON, plan: Plan, template: JSON, tasks: Mapping[str, JSON]) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from ..expressions.gojson import any_string, dump_structs, dumps
-from ..expressions.variables import Resolve, SubstitutionError, substitute
+from metaflow_hera.embedded.expressions.gojson import any_string, dump_structs, dumps
+from metaflow_hera.embedded.expressions.variables import Resolve, SubstitutionError, substitute
 
 JSON = dict[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..expressions.depends import parse_depends
+from metaflow_hera.embedded.expressions.depends import parse_depends
 
 JSON = dict[str, Any]
 

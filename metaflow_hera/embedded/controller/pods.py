@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..expressions.gojson import any_string
-from .execution import Call, Execution, PodEntry, inputs_of
-from .messages import RESULT, CreatePod, KillPod, PodEnded, PodRunning
-from .nodes import FULFILLED, JSON, fulfilled
+from metaflow_hera.embedded.controller.execution import Call, Execution, PodEntry, inputs_of
+from metaflow_hera.embedded.controller.messages import RESULT, CreatePod, KillPod, PodEnded, PodRunning
+from metaflow_hera.embedded.controller.nodes import FULFILLED, JSON, fulfilled
+from metaflow_hera.embedded.expressions.gojson import any_string
 
 PAST_DEADLINE = "Pod was active on the node longer than the specified deadline"
 STEP_PAST_DEADLINE = "Step exceeded its deadline"

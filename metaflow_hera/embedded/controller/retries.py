@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from ..expressions.gojson import any_string
-from ..expressions.language import ExpressionError, Missing, compile_expression, format_float
-from ..expressions.variables import SubstitutionError
-from ..kubernetes_time import seconds
-from .execution import Call, Execution, inputs_of, pod_container
-from .nodes import FULFILLED, JSON, UNSUCCESSFUL, fulfilled
-from .parameters import fill
+from metaflow_hera.embedded.controller.execution import Call, Execution, inputs_of, pod_container
+from metaflow_hera.embedded.controller.nodes import FULFILLED, JSON, UNSUCCESSFUL, fulfilled
+from metaflow_hera.embedded.controller.parameters import fill
+from metaflow_hera.embedded.expressions.gojson import any_string
+from metaflow_hera.embedded.expressions.language import (
+    ExpressionError,
+    Missing,
+    compile_expression,
+    format_float,
+)
+from metaflow_hera.embedded.expressions.variables import SubstitutionError
+from metaflow_hera.embedded.kubernetes_time import seconds
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|ms|s|m|h|d)")

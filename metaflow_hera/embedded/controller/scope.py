@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..expressions.gojson import GoJSONError, Number, any_string, dumps, loads
-from ..expressions.variables import MissingVariable, SubstitutionError, substitute
-from .execution import Execution
-from .nodes import JSON
+from metaflow_hera.embedded.controller.execution import Execution
+from metaflow_hera.embedded.controller.nodes import JSON
+from metaflow_hera.embedded.expressions.gojson import GoJSONError, Number, any_string, dumps, loads
+from metaflow_hera.embedded.expressions.variables import MissingVariable, SubstitutionError, substitute
 
 ABSENT = object()
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, NamedTuple
 
-from ..expressions.variables import SubstitutionError
-from ..expressions.when import WhenError, should_execute
-from .execution import Call, CallError, Execution, Path, arguments_of
-from .groups import expand, is_fan, items_of, never_runs
-from .items import ItemsError, item_name, without_items
-from .nodes import JSON, UNSUCCESSFUL, fulfilled
-from .outcome import collect_outputs, continues
-from .scope import ABSENT, TaskScope, resolve_references, task_value
+from metaflow_hera.embedded.controller.execution import Call, CallError, Execution, Path, arguments_of
+from metaflow_hera.embedded.controller.items import ItemsError, item_name, without_items
+from metaflow_hera.embedded.controller.nodes import JSON, UNSUCCESSFUL, fulfilled
+from metaflow_hera.embedded.controller.outcome import collect_outputs, continues
+from metaflow_hera.embedded.controller.scope import ABSENT, TaskScope, resolve_references, task_value
+from metaflow_hera.embedded.controller.task_groups import expand, is_fan, items_of, never_runs
+from metaflow_hera.embedded.expressions.variables import SubstitutionError
+from metaflow_hera.embedded.expressions.when import WhenError, should_execute
 
 
 class _GroupError(Exception):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from metaflow_hera.embedded.reader import dump
+from metaflow_hera.embedded.storage.reader import dump
 
 MISSING = object()
 ITEM = re.compile(r"#\(([\w-]+)==?\"?([^\")]*)\"?\)")

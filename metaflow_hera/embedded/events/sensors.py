@@ -11,12 +11,12 @@ import logging
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from metaflow_hera.embedded.cron_schedule import parse_schedule
 from metaflow_hera.embedded.crons import Workflows
 from metaflow_hera.embedded.events import triggers
 from metaflow_hera.embedded.events.filters import passes
-from metaflow_hera.embedded.reader import JSON, Arrival
-from metaflow_hera.embedded.store import Store
+from metaflow_hera.embedded.rules.cron import parse_schedule
+from metaflow_hera.embedded.storage.reader import JSON, Arrival
+from metaflow_hera.embedded.storage.store import Store
 
 RESOURCE: Final = "sensors"
 SENSOR_LABEL = "events.argoproj.io/sensor"

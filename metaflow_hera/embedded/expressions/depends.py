@@ -10,7 +10,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .language import Expression, ExpressionError, compile_expression, format_value, located
+from metaflow_hera.embedded.expressions.language import (
+    Expression,
+    ExpressionError,
+    compile_expression,
+    format_value,
+    located,
+)
 
 RESULTS = (
     "Succeeded",

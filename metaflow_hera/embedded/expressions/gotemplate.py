@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .operators import format_value
+from metaflow_hera.embedded.expressions.operators import format_value
 
 
 class TemplateError(ValueError):

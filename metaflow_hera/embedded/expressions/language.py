@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .operators import (
+from metaflow_hera.embedded.expressions.operators import (
     Expression,
     ExpressionError,
     Lookup,

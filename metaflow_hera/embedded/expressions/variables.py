@@ -11,7 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from .language import ExpressionError, Missing, compile_expression, format_value
+from metaflow_hera.embedded.expressions.language import (
+    ExpressionError,
+    Missing,
+    compile_expression,
+    format_value,
+)
 
 # Resolves a tag to its text, or to None where the tag is unknown at this place.
 Resolve = Callable[[str], str | None]

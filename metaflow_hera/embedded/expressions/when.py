@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .language import format_value
+from metaflow_hera.embedded.expressions.language import format_value
 
 
 class WhenError(ValueError):

@@ -15,9 +15,9 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from metaflow_hera.embedded.api.session import HEADERS
 from metaflow_hera.embedded.api.streams import Hub
 from metaflow_hera.embedded.engine import Published
+from metaflow_hera.embedded.web.session import HEADERS
 
 PAUSE = 0.25
 """Seconds between two events, at least."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from metaflow_hera.embedded.reader import JSON
+from metaflow_hera.embedded.storage.reader import JSON
 
 DEEPEST = 16
 MOST = 2_000

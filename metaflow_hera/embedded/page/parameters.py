@@ -9,9 +9,9 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
+from metaflow_hera.contract.values import OWN_PARAMETERS, TAGS_PARAMETER, decode
 from metaflow_hera.embedded.page.reading import TEXT
-from metaflow_hera.embedded.reader import JSON
-from metaflow_hera.graph.values import OWN_PARAMETERS, TAGS_PARAMETER, decode
+from metaflow_hera.embedded.storage.reader import JSON
 
 OF_FLOW = "metaflow/parameters"
 """The annotation of a flow's deployment that describes its Parameters."""

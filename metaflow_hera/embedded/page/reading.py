@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from metaflow_hera.embedded.reader import JSON, Head, Reader
+from metaflow_hera.embedded.storage.reader import JSON, Head, Reader
 
 TEXT = 2_000
 """Characters of a message, a label or a value that are sent to the page."""

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from metaflow_hera.embedded import local
+from metaflow_hera.embedded.local import launch
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -23,7 +23,7 @@ class Argo:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.server = local.start(home)
+        self.server = launch.start(home)
         self._connect()
 
     def _connect(self) -> None:
@@ -43,7 +43,7 @@ class Argo:
 
     def restart(self) -> None:
         """Start it again, in the same home."""
-        self.server = local.start(self.home)
+        self.server = launch.start(self.home)
         self._connect()
 
     def close(self) -> None:
@@ -53,7 +53,7 @@ class Argo:
                 meta = workflow["metadata"]
                 self.call("DELETE", f"/workflows/{meta['namespace']}/{meta['name']}")
         self.http.close()
-        local.stop(self.home)
+        launch.stop(self.home)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """The answer of a call that must succeed."""

@@ -9,7 +9,7 @@ import pytest
 
 from metaflow_hera.embedded.api.http import ApiError
 from metaflow_hera.embedded.api.selection import Fields, label_selector
-from metaflow_hera.embedded.cron_schedule import check_schedule
+from metaflow_hera.embedded.rules.cron import check_schedule
 
 from .conftest import Argo, fan_spec, pod_spec
 

@@ -19,9 +19,9 @@ import httpx
 import pytest
 
 from metaflow_hera.embedded.api import http
-from metaflow_hera.embedded.api.app import application
 from metaflow_hera.embedded.api.http import BODY_LIMIT, DEPTH_LIMIT
-from metaflow_hera.embedded.api.session import LOGIN, Session
+from metaflow_hera.embedded.app import application
+from metaflow_hera.embedded.web.session import LOGIN, Session
 
 from .conftest import Argo, pod_spec
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from metaflow_hera.embedded.keeper import began
+from metaflow_hera.embedded.pods.keeper import began
 
 from .conftest import Argo, fan_spec, pod_spec, pods
 

@@ -17,10 +17,10 @@ from typing import Any
 import httpx
 import pytest
 
-from metaflow_hera.embedded import local, podfiles
 from metaflow_hera.embedded.controller.messages import PodEnded
-from metaflow_hera.embedded.pods import Pods
-from metaflow_hera.embedded.store import Store
+from metaflow_hera.embedded.local import launch
+from metaflow_hera.embedded.pods.pods import Pods, files
+from metaflow_hera.embedded.storage.store import Store
 from metaflow_hera.errors import ConfigurationError, LocalServerError
 
 from .conftest import Argo, fan_spec, pod_spec, pods
@@ -66,7 +66,7 @@ def test_what_waits_when_the_server_stops_waits_for_the_next_one(own_argo: Argo,
     ran = tmp_path / "ran"
     name = own_argo.run(fan_spec(f"echo >> {ran}; sleep 2", list(range(2 * limit))))
     own_argo.wait(lambda: ran.exists() and len(ran.read_text()) == limit)
-    local.stop(own_argo.home)
+    launch.stop(own_argo.home)
     time.sleep(3)
     assert len(ran.read_text()) == limit
     own_argo.restart()
@@ -78,7 +78,7 @@ def test_a_keeper_ends_with_its_last_pod(own_argo: Argo) -> None:
     name = own_argo.run(pod_spec("echo $$PPID; sleep 1"))
     own_argo.until(name, lambda workflow: own_argo.logs(name))
     keeper = int(own_argo.logs(name)[0])
-    local.stop(own_argo.home)
+    launch.stop(own_argo.home)
     os.kill(keeper, 0)
     own_argo.wait(lambda: not is_there(keeper))
     own_argo.restart()
@@ -112,9 +112,9 @@ def test_a_full_disk_stops_the_work_and_loses_nothing(small_disk: Path, tmp_path
     argo.until(name, lambda workflow: len(pods(workflow)) > 2)
     fill(small_disk / "fill")
     argo.wait(lambda: fails(argo))
-    argo.wait(lambda: local.status(argo.home) is None)
+    argo.wait(lambda: launch.status(argo.home) is None)
     with pytest.raises((ConfigurationError, LocalServerError), match=r"disk is full|No space left|is full"):
-        local.start(argo.home)
+        launch.start(argo.home)
     (small_disk / "fill").unlink()
     argo.restart()
     workflow = argo.end(name)
@@ -175,12 +175,12 @@ def fill(path: Path) -> None:
 def test_a_damaged_database_is_told_and_left_alone(own_argo: Argo) -> None:
     own_argo.end(own_argo.run(fan_spec("true", list(range(50)))))
     own_argo.http.close()
-    local.stop(own_argo.home)
+    launch.stop(own_argo.home)
     database = own_argo.home / "argo.db"
     whole = database.read_bytes()
     database.write_bytes(whole[:100] + os.urandom(len(whole) - 100))
     with pytest.raises((ConfigurationError, LocalServerError), match=r"argo\.db|malformed|not a database"):
-        local.start(own_argo.home)
+        launch.start(own_argo.home)
     database.write_bytes(whole)
     own_argo.restart()
     assert own_argo.call("GET", "/workflows/argo")["items"]
@@ -191,7 +191,7 @@ def test_a_clock_that_jumps_ends_no_pod(tmp_path: Path, jump: float) -> None:
     home, ahead = tmp_path / "home", tmp_path / "ahead"
     ahead.write_text("0")
     server = subprocess.Popen([sys.executable, str(MOVING_SERVER), str(home), str(ahead)])
-    while local.status(home) is None:
+    while launch.status(home) is None:
         time.sleep(0.02)
     argo = Argo(home)
     name = argo.run(fan_spec("sleep 0.3; echo done", list(range(6))))
@@ -205,14 +205,14 @@ def test_a_clock_that_jumps_ends_no_pod(tmp_path: Path, jump: float) -> None:
 
 
 def test_a_log_that_is_too_long_keeps_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(podfiles, "LOG_LIMIT", 1000)
-    monkeypatch.setattr(podfiles, "LOG_KEPT", 100)
+    monkeypatch.setattr(files, "LOG_LIMIT", 1000)
+    monkeypatch.setattr(files, "LOG_KEPT", 100)
     log = tmp_path / "p.logs"
     log.write_text("".join(f"line {number}\n" for number in range(50)))
-    podfiles.shorten(str(log))
+    files.shorten(str(log))
     assert len(log.read_text().splitlines()) == 50
     log.write_text("".join(f"line {number}\n" for number in range(500)))
-    podfiles.shorten(str(log))
+    files.shorten(str(log))
     lines = log.read_text().splitlines()
     assert lines[0] == "[earlier lines were dropped: the log was too long]"
     assert lines[-1] == "line 499"

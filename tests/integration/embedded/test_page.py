@@ -17,9 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
-from metaflow_hera.embedded import opening
-from metaflow_hera.embedded.api.session import CODES, Session
-from metaflow_hera.embedded.reader import dump
+from metaflow_hera.embedded.local import opening
+from metaflow_hera.embedded.storage.reader import dump
+from metaflow_hera.embedded.web.session import CODES, Session
 
 from .conftest import Argo, fan_spec, pod_spec, pods
 

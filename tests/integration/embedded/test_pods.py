@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from metaflow_hera.embedded.containers import IDENTITY, INHERITED, NETWORK
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
-from metaflow_hera.embedded.pods import GRACE, Pods
-from metaflow_hera.embedded.store import Store
+from metaflow_hera.embedded.pods.containers import IDENTITY, INHERITED, NETWORK
+from metaflow_hera.embedded.pods.pods import GRACE, Pods
+from metaflow_hera.embedded.storage.store import Store
 
 from .conftest import Argo, fan_spec, pod_spec, pods
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from metaflow_hera.embedded.retention import Retention, lifetime
-from metaflow_hera.embedded.store import Store
+from metaflow_hera.embedded.storage.retention import Retention, lifetime
+from metaflow_hera.embedded.storage.store import Store
 
 from .conftest import Argo, pod_spec
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from metaflow_hera.embedded.validation import Invalid, normalise, validate_template, validate_workflow
+from metaflow_hera.embedded.rules.validation import Invalid, normalise, validate_template, validate_workflow
 
 JSON = dict[str, Any]
 DATA = Path(__file__).parents[2] / "data" / "recordings"

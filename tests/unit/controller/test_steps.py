@@ -10,7 +10,7 @@ import pytest
 from metaflow_hera.embedded.controller.ids import node_id
 from metaflow_hera.embedded.controller.manual import retry
 from metaflow_hera.embedded.controller.messages import CreatePod, Resume, Shutdown, Suspend
-from metaflow_hera.embedded.validation import Invalid, validate_workflow
+from metaflow_hera.embedded.rules.validation import Invalid, validate_workflow
 
 from .test_parity import named, output
 from .test_rules import POD, most_at_once, phases, start, task

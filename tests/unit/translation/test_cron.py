@@ -16,7 +16,7 @@ from cronsim import CronSim
 from pyawscron import AWSCron
 
 from metaflow_hera.argo.schedules import Schedule, firings
-from metaflow_hera.embedded.cron_schedule import parse_schedule
+from metaflow_hera.embedded.rules.cron import parse_schedule
 from metaflow_hera.errors import UnsupportedError
 from metaflow_hera.translation.cron import argo_schedule
 

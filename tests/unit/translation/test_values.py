@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from metaflow_hera.graph.values import decode, encode
+from metaflow_hera.contract.values import decode, encode
 
 PLAIN = [
     "",

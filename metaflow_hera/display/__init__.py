@@ -1,0 +1,1 @@
+"""A run, a deployment, a template as people see them."""

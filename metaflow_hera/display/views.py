@@ -1,0 +1,139 @@
+"""A run, a deployment and a template as people see them: on a terminal, in a notebook, as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from io import StringIO
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from metaflow_hera.argo.progress import StepProgress
+from metaflow_hera.argo.runs import Run, parse_time
+from metaflow_hera.display.times import local_time, took
+
+STYLES = {
+    "Succeeded": "green",
+    "Failed": "bold red",
+    "Error": "bold red",
+    "Running": "cyan",
+    "Pending": "yellow",
+    "Waiting": "dim",
+    "Skipped": "dim",
+}
+MARKS = {
+    "Succeeded": "✓",
+    "Failed": "✗",
+    "Error": "✗",
+    "Running": "▶",
+    "Pending": "…",
+    "Waiting": "·",
+    "Skipped": "-",
+}
+PLAIN_WIDTH = 200
+"""How wide lines may be where there is no terminal, whose width would be guessed."""
+BAR = 20
+"""How wide the bar of a foreach is."""
+MAX_FAILURES = 10
+"""How many failed tasks of a step are shown one by one."""
+
+
+def run_tree(run: Run) -> Group:
+    """The tree of a run's steps with their states, as it is now."""
+    head = Text(f"{run.pathspec} ", style="bold")
+    head.append(run.phase, style=STYLES.get(run.phase, ""))
+    if run.suspended and not run.ended:
+        head.append(", suspended", style="yellow")
+    of_about = f" of about {took(run.estimate)}" if run.estimate and not run.ended else ""
+    duration = took(run.duration(datetime.now(timezone.utc)))
+    head.append(f"  {duration}{of_about}  started {local_time(run.started_at)}", "dim")
+    root = Tree(head)
+    branches = {0: root}
+    for step in run.steps:
+        branch = branches[min(step.depth, max(branches))].add(_line(step))
+        # What is inside a foreach hangs below the step that opens it.
+        branches = {depth: tree for depth, tree in branches.items() if depth <= step.depth}
+        branches[step.depth + 1] = branch
+        for line in _failures(step):
+            branch.add(line)
+    return Group(root, *([Text(run.message, style="red")] if run.message else []))
+
+
+def _line(step: StepProgress) -> Text:
+    style = STYLES.get(step.phase, "")
+    text = Text(f"{MARKS.get(step.phase, '?')} {step.name} ", style=style)
+    whole = max(step.tasks, step.expected or 0)
+    if step.depth and whole > 1 and step.done < whole:
+        text.append(_bar(step, whole))
+    text.append(state_of(step), style="default" if step.phases else "dim")
+    start, end = parse_time(step.started_at), parse_time(step.finished_at)
+    if start is not None:
+        ended = end if step.phase in ("Succeeded", "Failed", "Error") else None
+        text.append(f"  {took((ended or datetime.now(timezone.utc)) - start)}", style="dim")
+    return text
+
+
+def _bar(step: StepProgress, whole: int) -> Text:
+    """How far the tasks of a step inside a foreach are: those that ended well, that failed, all others."""
+    failed = min(BAR, -(-len(step.failures) * BAR // whole))
+    good = min(BAR - failed, (step.done - len(step.failures)) * BAR // whole)
+    bar = Text("━" * good, style="green")
+    bar.append("━" * failed, style="red")
+    bar.append("╌" * (BAR - good - failed) + " ", style="dim")
+    return bar
+
+
+def state_of(step: StepProgress) -> str:
+    """The state of a step in words."""
+    words = step.phase
+    whole = max(step.tasks, step.expected or 0)
+    if step.depth and whole:
+        words += f" {step.phases.get('Succeeded', 0)}/{whole}"
+        running = step.phases.get("Running", 0)
+        words += f", {running} running" if running else ""
+        failed = len(step.failures)
+        words += f", {failed} failed" if failed else ""
+    if step.attempts > step.tasks:
+        words += f" ({step.attempts} attempts)"
+    return words
+
+
+def _failures(step: StepProgress) -> Iterator[Text]:
+    for failure in step.failures[:MAX_FAILURES]:
+        again = f" after {failure.attempts} attempts" if failure.attempts > 1 else ""
+        yield Text(f"{step.name}{failure.path} failed{again}: {failure.message}", style="red")
+    if len(step.failures) > MAX_FAILURES:
+        yield Text(f"and {len(step.failures) - MAX_FAILURES} more", style="red")
+
+
+def facts(title: str, rows: dict[str, str]) -> RenderableType:
+    """Names and values under a title."""
+    table = Table(title=title, title_justify="left", show_header=False, box=None, title_style="bold")
+    table.add_column(style="dim")
+    table.add_column()
+    for name, value in rows.items():
+        table.add_row(name, Text(value))
+    return table
+
+
+def as_text(view: RenderableType) -> str:
+    """A view as plain text."""
+    console = Console(
+        file=StringIO(), width=PLAIN_WIDTH, force_jupyter=False, force_terminal=False, color_system=None
+    )
+    with console.capture() as captured:
+        console.print(view)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def as_html(view: RenderableType) -> str:
+    """A view as HTML that brings its colours with it."""
+    console = Console(file=StringIO(), width=PLAIN_WIDTH, record=True, force_jupyter=False)
+    console.print(view)
+    return console.export_html(
+        inline_styles=True,
+        code_format='<pre style="line-height:1.3;font-family:monospace;white-space:pre">{code}</pre>',
+    )

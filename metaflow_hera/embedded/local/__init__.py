@@ -1,0 +1,1 @@
+"""The embedded Argo as its user sees it: start, stop, clean, open."""

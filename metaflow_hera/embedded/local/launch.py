@@ -1,0 +1,289 @@
+"""The embedded Argo as its user sees it: start it, stop it, ask after it.
+
+Light on purpose, for the server is another process: it imports little beyond the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from metaflow_hera import __version__
+from metaflow_hera.embedded.local.locks import is_locked
+from metaflow_hera.errors import ConfigurationError, LocalServerError
+
+START_TIMEOUT = 20.0
+STOP_TIMEOUT = 15.0
+
+LEAST_FREE = 1_000_000
+"""Bytes of disk below which a server that does not start is taken to lack room."""
+
+
+@dataclass(frozen=True)
+class LocalServer:
+    """A running server.
+
+    Attributes:
+        url: where it listens, without a slash at the end.
+        pid: its process.
+        home: the folder of its state.
+        version: the version of metaflow_hera it was started from.
+        token_file: holds the token that every call needs.
+        started: when, in seconds since the epoch.
+        database_bytes: the size of its database.
+        free_bytes: what is left on the disk of its home.
+    """
+
+    url: str
+    pid: int
+    home: Path
+    version: str
+    token_file: Path
+    started: float
+    database_bytes: int
+    free_bytes: int
+
+    @property
+    def token(self) -> str:
+        """The token to call it with."""
+        return self.token_file.read_text(encoding="utf-8").strip()
+
+    @property
+    def events_url(self) -> str | None:
+        """Where Metaflow's ArgoEvent can publish events; it holds a secret, so that no token is needed.
+
+        None where an older version serves.
+        """
+        try:
+            secret = (self.home / "webhook").read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
+        return f"{self.url}/webhook/{secret}/default"
+
+
+def home_folder(env: Mapping[str, str] = os.environ) -> Path:
+    """Where the state of the embedded Argo is: METAFLOW_HERA_HOME, or the platform's user state folder.
+
+    Raises:
+        ConfigurationError: METAFLOW_HERA_HOME is relative.
+    """
+    given = env.get("METAFLOW_HERA_HOME")
+    if given:
+        path = Path(given)
+        if not path.is_absolute():
+            raise ConfigurationError(f"METAFLOW_HERA_HOME must be an absolute path, not {given!r}.")
+        return path
+    import platformdirs
+
+    path = Path(platformdirs.user_state_dir("metaflow_hera"))
+    if path.is_absolute():
+        return path
+    # No HOME, and a user that the system does not know, as in some containers.
+    import tempfile
+
+    return Path(tempfile.gettempdir()) / f"metaflow_hera-{os.getuid()}"
+
+
+def status(home: Path | None = None) -> LocalServer | None:
+    """The server of a home if one runs and answers, else None."""
+    home = (home or home_folder()).absolute()
+    try:
+        if home.stat().st_uid != os.getuid():
+            # Whoever owns the folder could name a server of their own in it, and be sent every manifest.
+            raise _unusable(home, "it belongs to another user")
+        facts = json.loads((home / "server.json").read_text(encoding="utf-8"))
+        server = _server(home, facts)
+    except PermissionError as error:
+        raise ConfigurationError(
+            f"{error.filename} cannot be read ({error.strerror}): is it another user's?"
+        ) from error
+    except (OSError, ValueError, KeyError):
+        return None
+    # One that was told to end takes away its note before it answers once more.
+    return server if _answers(server) and (home / "server.json").exists() else None
+
+
+def ensure_running(home: Path | None = None) -> LocalServer:
+    """The server of a home; started if there is none, replaced if it is of another version."""
+    home = (home or home_folder()).absolute()
+    server = status(home)
+    if server is not None and server.version != __version__:
+        stop(home)
+        server = None
+    return server or start(home)
+
+
+def start(home: Path | None = None, port: int | None = None) -> LocalServer:
+    """Start the server of a home; one that runs already is returned as it is.
+
+    Args:
+        home: its folder, by default `home_folder()`.
+        port: where to listen, by default where it did the last time, or a free port.
+
+    Raises:
+        ConfigurationError: the folder or the port cannot be used.
+        LocalServerError: it does not start; the message tells why, or where its log is.
+    """
+    home = (home or home_folder()).absolute()
+    ending = time.monotonic() + STOP_TIMEOUT
+    while (running := status(home)) is None and _is_locked(home) and time.monotonic() < ending:
+        time.sleep(0.02)  # one is about to end, or another starter is faster
+    if running is not None:
+        return _at_port(running, port)
+    make_home(home)
+    command = [sys.executable, "-m", "metaflow_hera.embedded.server", "--home", str(home)]
+    if port is not None:
+        command += ["--port", str(port)]
+    package_folder = str(Path(__file__).resolve().parents[3])
+    paths = [package_folder, *filter(None, [os.environ.get("PYTHONPATH")])]
+    with open(home / "start.log", "wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        code = process.poll()
+        running = status(home)
+        if running is not None and (running.pid == process.pid or code is not None):
+            return _at_port(running, port)  # ours, or that of another starter who was faster
+        if code is not None and not _is_locked(home):
+            said = (home / "start.log").read_text(encoding="utf-8", errors="replace").strip()
+            disk = os.statvfs(home)
+            if disk.f_bavail * disk.f_frsize < LEAST_FREE:  # what it said may not have had room
+                reason = "its disk is full. Nothing is lost: make room, then start it again."
+            else:
+                reason = said.splitlines()[-1] if said else f"it ended with code {code}."
+            kind = ConfigurationError if code == 2 else LocalServerError
+            raise kind(f"The embedded Argo does not start: {reason} Its log is {home / 'server.log'}.")
+        time.sleep(0.02)
+    raise LocalServerError(
+        f"The embedded Argo did not answer within {START_TIMEOUT:.0f} s: see {home / 'server.log'}, "
+        "then try again."
+    )
+
+
+def stop(home: Path | None = None) -> bool:
+    """Stop the server of a home; its pods go on. Returns whether there was one.
+
+    Raises:
+        ConfigurationError: the folder cannot be used.
+        LocalServerError: it does not end.
+    """
+    home = (home or home_folder()).absolute()
+    pid = _lock_holder(home)
+    if pid is None:
+        try:
+            (home / "server.json").unlink()  # stale: its server was killed
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            raise _unusable(home, error.strerror or str(error)) from error
+        return False
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while time.monotonic() < deadline:
+        if not _is_locked(home):
+            return True
+        time.sleep(0.02)
+    raise LocalServerError(f"The embedded Argo (process {pid}) does not end: see {home / 'server.log'}.")
+
+
+def make_home(home: Path) -> None:
+    """Make the folder of a home, for this user only.
+
+    Raises:
+        ConfigurationError: it cannot be made or written to.
+    """
+    import tempfile
+
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if home.stat().st_uid != os.getuid():
+            raise PermissionError(1, "it belongs to another user")
+        home.chmod(0o700)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        raise _unusable(home, error.strerror or str(error)) from error
+
+
+def _unusable(home: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The folder {home} cannot be used ({reason}): set METAFLOW_HERA_HOME to one that can."
+    )
+
+
+def _server(home: Path, facts: dict[str, Any]) -> LocalServer:
+    database = home / "argo.db"
+    disk = os.statvfs(home)
+    return LocalServer(
+        url=str(facts["url"]),
+        pid=int(facts["pid"]),
+        home=home,
+        version=str(facts["version"]),
+        token_file=home / "token",
+        started=float(facts["started"]),
+        database_bytes=database.stat().st_size if database.exists() else 0,
+        free_bytes=disk.f_bavail * disk.f_frsize,
+    )
+
+
+def _answers(server: LocalServer) -> bool:
+    """Whether the server of these facts is there: it holds the lock, and its port takes the token."""
+    if not _is_locked(server.home):
+        return False
+    try:
+        token = server.token
+    except OSError:
+        return False
+    request = urllib.request.Request(
+        f"{server.url}/api/v1/version", headers={"Authorization": f"Bearer {token}"}
+    )
+    try:
+        with direct().open(request, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def direct() -> urllib.request.OpenerDirector:
+    """What calls a server of this machine: a proxy knows nothing of it."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def _at_port(server: LocalServer, port: int | None) -> LocalServer:
+    if port is not None and not server.url.endswith(f":{port}"):
+        raise LocalServerError(
+            f"The embedded Argo runs already, at {server.url}: stop it to change its port."
+        )
+    return server
+
+
+def _is_locked(home: Path) -> bool:
+    return is_locked(home / "server.lock")
+
+
+def _lock_holder(home: Path) -> int | None:
+    """The process that holds the lock: it writes its number into it."""
+    if not _is_locked(home):
+        return None
+    try:
+        return int((home / "server.lock").read_text())
+    except (OSError, ValueError):
+        return None

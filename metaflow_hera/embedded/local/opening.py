@@ -1,0 +1,82 @@
+"""Opening the page of the embedded Argo in a browser, without a secret in the list of processes.
+
+A browser's arguments can be read by every user of the machine. So what it opens is a file that only its user
+may read, and that sends a code which works once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import urllib.request
+import webbrowser
+from pathlib import Path
+
+from metaflow_hera.embedded.local.launch import LocalServer
+from metaflow_hera.errors import ConfigurationError, LocalServerError
+
+FILE = "open.html"
+SCREENS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+
+FORM = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="referrer" content="no-referrer">
+<title>Opening the embedded Argo</title>
+<form method="post" action="{url}/login"><input type="hidden" name="code" value="{code}">
+<button>Open the embedded Argo</button></form>
+<script>document.forms[0].submit()</script>
+"""
+
+
+def one_time_url(server: LocalServer) -> str:
+    """An address that logs one browser in, once and within a minute."""
+    return f"{server.url}/login?code={_code(server)}"
+
+
+def opening_file(server: LocalServer) -> Path:
+    """A file that logs in the browser that opens it, once and within a minute.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    path, text = server.home / FILE, FORM.format(url=server.url, code=_code(server))
+    try:
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written ({error.strerror}): mfhera local open --print does without."
+        ) from error
+    return path
+
+
+def open_page(server: LocalServer) -> bool:
+    """Open the page in the user's browser; returns whether there is one."""
+    # Without a screen Python finds browsers that show text, which cannot show the page.
+    if sys.platform != "darwin" and not any(map(os.environ.get, SCREENS)):
+        return False
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return browser.open(opening_file(server).as_uri())
+
+
+def _code(server: LocalServer) -> str:
+    """A new code, which takes the token.
+
+    Raises:
+        LocalServerError: the server does not answer as it should.
+    """
+    request = urllib.request.Request(
+        f"{server.url}/page/code", method="POST", headers={"Authorization": f"Bearer {server.token}"}
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=10) as answer:
+            return str(json.load(answer)["code"])
+    except (OSError, ValueError, KeyError) as error:
+        raise LocalServerError(
+            f"The embedded Argo at {server.url} gives no code for its page ({error}): stop and start it."
+        ) from error

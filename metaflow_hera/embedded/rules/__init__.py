@@ -1,0 +1,1 @@
+"""Argo's rules for objects: which fields there are and what each may hold."""

@@ -1,0 +1,182 @@
+"""What `create` and `lint` check: Argo's own rules in Argo's own words, then what is not implemented here.
+
+The rules are those of workflow/validate/validate.go of Argo Workflows 4.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from metaflow_hera.embedded.expressions.gojson import any_string
+from metaflow_hera.embedded.expressions.language import (
+    ExpressionError,
+    UnsupportedExpression,
+    compile_expression,
+)
+from metaflow_hera.embedded.expressions.variables import tags
+from metaflow_hera.embedded.rules.checks import Broken
+from metaflow_hera.embedded.rules.fields import WrongType, check_leaf, not_implemented, without_unknown
+from metaflow_hera.embedded.rules.quantities import parse_quantity
+from metaflow_hera.embedded.rules.spec import Validator
+from metaflow_hera.errors import ManifestError
+
+JSON = dict[str, Any]
+Templates = Mapping[str, JSON]
+
+NOT_FOUND, INVALID, LINT = (404, 5), (400, 3), (500, 2)
+
+
+class Invalid(ManifestError):
+    """An object that the server refuses, with what it answers: HTTP status, gRPC code and message."""
+
+    def __init__(self, message: str, answer: tuple[int, int] = INVALID) -> None:
+        super().__init__(message)
+        self.status, self.code = answer
+        self.message = message
+
+
+def validate_workflow(obj: JSON, templates: Templates | None = None, *, lint: bool = False) -> None:
+    """Check a Workflow as `create` does, or as `lint` does.
+
+    `templates` are the WorkflowTemplates that there are, by name. Raises Invalid.
+    """
+    try:
+        spec = _resolved_spec(obj.get("spec") or {}, templates or {})
+        Validator(spec, obj.get("metadata") or {}, lint=lint, is_template=False).check()
+        _refuse(obj.get("spec") or {}, spec)
+    except Broken as error:
+        raise Invalid(str(error), LINT if lint else INVALID) from error
+
+
+def validate_template(obj: JSON, *, lint: bool = False) -> None:
+    """Check a WorkflowTemplate as `create` does, or as `lint` does. Raises Invalid."""
+    spec = obj.get("spec") or {}
+    try:
+        Validator(spec, obj.get("metadata") or {}, lint=lint, is_template=True).check()
+        _refuse(spec, spec)
+    except Broken as error:
+        raise Invalid(str(error), LINT if lint else INVALID) from error
+
+
+def check_workflow_rules(obj: JSON) -> None:
+    """Check a WorkflowTemplate by Argo's rules alone, whatever this server can run. Raises Invalid."""
+    try:
+        Validator(obj.get("spec") or {}, obj.get("metadata") or {}, lint=True, is_template=True).check()
+    except Broken as error:
+        raise Invalid(str(error), LINT) from error
+
+
+def normalise(obj: JSON) -> JSON:
+    """The object as Argo's server gives it back: without unknown fields, with what Go writes always."""
+    normal = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind")}
+    normal.setdefault("metadata", {})
+    try:
+        _check_metadata(normal["metadata"])
+        spec = _plain(without_unknown(obj.get("spec") or {}, "spec"))
+    except WrongType as error:
+        raise Invalid(str(error)) from error
+    spec["arguments"] = spec.get("arguments") or {}
+    if "templates" in spec:
+        spec["templates"] = [_normal_template(template) for template in spec["templates"]]
+    normal["spec"] = spec
+    return normal
+
+
+def _check_metadata(metadata: Any) -> None:
+    check_leaf(metadata, "metadata")
+    for field, value in metadata.items():
+        if value is not None:
+            check_leaf(value, f"metadata.{field}")
+
+
+def _normal_template(template: JSON) -> JSON:
+    normal = dict(template)
+    for field in ("inputs", "outputs", "metadata"):
+        normal[field] = normal.get(field) or {}
+    for kind in ("container", "script"):
+        if kind in normal:
+            normal[kind] = {"name": "", "resources": {}, **normal[kind]}
+    if "dag" in normal:
+        tasks = [{"arguments": {}, **task} for task in normal["dag"].get("tasks") or ()]
+        normal["dag"] = {**normal["dag"], "tasks": tasks}
+    if "steps" in normal:
+        normal["steps"] = [[{"arguments": {}, **step} for step in group] for group in normal["steps"]]
+    return normal
+
+
+def _plain(value: Any) -> Any:
+    """A deep copy in which every parameter's value is a string, as Argo keeps it."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    plain = {key: _plain(item) for key, item in value.items()}
+    for parameter in plain.get("parameters") or () if isinstance(plain.get("parameters"), list) else ():
+        if isinstance(parameter, dict):
+            for field in ("value", "default"):
+                if parameter.get(field) is not None:
+                    parameter[field] = any_string(parameter[field])
+            source = parameter.get("valueFrom")
+            if isinstance(source, dict) and source.get("default") is not None:
+                source["default"] = any_string(source["default"])
+    return plain
+
+
+def _resolved_spec(spec: JSON, templates: Templates) -> JSON:
+    """The spec with that of the template it refers to, the workflow's own values first."""
+    name = (spec.get("workflowTemplateRef") or {}).get("name")
+    if not name:
+        return spec
+    if spec.get("templates"):
+        raise Broken("Templates is invalid field in spec if workflow referred WorkflowTemplate reference")
+    if name not in templates:
+        raise Invalid(f'workflowtemplates.argoproj.io "{name}" not found', NOT_FOUND)
+    return merge_specs(spec, templates[name].get("spec") or {})
+
+
+def merge_specs(spec: JSON, template: JSON) -> JSON:
+    """A workflow's spec over that of the WorkflowTemplate it refers to (storedWorkflowTemplateSpec)."""
+    merged = {**template, **{key: value for key, value in spec.items() if key != "arguments"}}
+    own = (spec.get("arguments") or {}).get("parameters") or []
+    named = {parameter["name"] for parameter in own}
+    theirs = (template.get("arguments") or {}).get("parameters") or []
+    parameters = own + [parameter for parameter in theirs if parameter["name"] not in named]
+    merged["arguments"] = {"parameters": parameters} if parameters else {}
+    return merged
+
+
+def _refuse(own: JSON, whole: JSON) -> None:
+    """Refuse what the embedded Argo does not implement."""
+    for spec in (own, whole) if whole is not own else (own,):
+        for path in not_implemented(spec, "spec", "spec"):
+            raise Broken(f"{path} is not implemented by the embedded Argo")
+    common = whole.get("templateDefaults") or {}
+    for template in whole.get("templates") or ():
+        place = f"templates.{template['name']}"
+        for kind in ("container", "script"):
+            merged = {**(common.get(kind) or {}), **(template.get(kind) or {})}
+            if template.get(kind) is not None and not merged.get("command"):
+                raise Broken(f"{place}.{kind}.command is required: the embedded Argo looks into no image")
+            _check_limits(merged, f"{place}.{kind}.resources.limits")
+        sources = [tag[1:] for tag in tags(template) if tag.startswith("=")]
+        holders = [template.get("retryStrategy") or {}]
+        for parameter in (template.get("outputs") or {}).get("parameters") or ():
+            holders.append(parameter.get("valueFrom") or {})
+        sources += [holder["expression"] for holder in holders if holder.get("expression")]
+        for source in sources:
+            try:
+                compile_expression(source)
+            except UnsupportedExpression as error:
+                raise Broken(f"{place}: {error}") from error
+            except ExpressionError as error:
+                raise Broken(f"{place}: failed to evaluate expression: {error}") from error
+
+
+def _check_limits(container: JSON, place: str) -> None:
+    for name, quantity in ((container.get("resources") or {}).get("limits") or {}).items():
+        try:
+            if parse_quantity(quantity) < 0:
+                raise ValueError("must be greater than or equal to 0")
+        except ValueError as error:
+            raise Broken(f"{place}.{name}: {error}") from error

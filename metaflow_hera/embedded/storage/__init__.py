@@ -1,0 +1,1 @@
+"""What the embedded Argo keeps: objects, nodes, their times."""

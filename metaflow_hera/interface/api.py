@@ -1,0 +1,403 @@
+"""The Python interface: translate and deploy a flow, start it and follow it, in a notebook or a script.
+
+Everything works inside a running event loop. Errors are those of `metaflow_hera.errors`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from hera import workflows
+from rich.syntax import Syntax
+
+from metaflow_hera.argo import deployments, runs
+from metaflow_hera.argo.client import ArgoClient
+from metaflow_hera.argo.progress import StepProgress
+from metaflow_hera.argo.target import resolve_target
+from metaflow_hera.display import views
+from metaflow_hera.errors import RunFailed, UsageError
+from metaflow_hera.interface import isolated
+from metaflow_hera.interface.cells import notebook_shell, script_of
+from metaflow_hera.metaflow_api.decorators.kubernetes import IN_POD
+from metaflow_hera.metaflow_api.read.client import client_run
+from metaflow_hera.operations import control
+from metaflow_hera.operations.deployment import CreateOptions, remove
+from metaflow_hera.operations.logs import Line, Wanted, lines
+from metaflow_hera.operations.logs import follow as follow_lines
+from metaflow_hera.translation.template import Companion, Translation
+from metaflow_hera.translation.writing import as_json, to_yaml
+
+METAFLOW_OPTIONS = {
+    "environment": "--environment",
+    "datastore": "--datastore",
+    "datastore_root": "--datastore-root",
+    "metadata": "--metadata",
+    "package_suffixes": "--package-suffixes",
+    "branch": "--branch",
+    "event_logger": "--event-logger",
+    "monitor": "--monitor",
+}
+"""Metaflow's own options with a value, by their keyword here."""
+CREATE_OPTIONS = tuple(field.name for field in dataclasses.fields(CreateOptions))
+
+
+class WorkflowTemplate(workflows.WorkflowTemplate):
+    """Hera's WorkflowTemplate of a flow; `companions` are the CronWorkflows and the Sensor beside it."""
+
+    companions: Sequence[Companion] = ()
+
+    def to_yaml(self, *_: Any, **__: Any) -> str:
+        """The template and its companions as YAML, every text quoted: Hera's own may unquote some."""
+        return to_yaml([as_json(item) for item in (self, *self.companions)])
+
+    def __repr__(self) -> str:
+        return f"WorkflowTemplate({self.name!r}, {len(self.templates or ())} templates)"
+
+    def __str__(self) -> str:
+        return self.to_yaml()
+
+    def _repr_html_(self) -> str:
+        return views.as_html(Syntax(self.to_yaml(), "yaml"))
+
+
+def translate(flow: Any, *, decorators: Sequence[str] = (), **options: Any) -> WorkflowTemplate:
+    """Translate a flow into Hera's objects and deploy nothing.
+
+    Args:
+        flow: the path of a flow's script, a module, or the flow's class, defined in a file or in a cell.
+        decorators: decorators for all steps, as `--with` takes them.
+        options: those of `deploy`.
+
+    Raises:
+        UsageError: the flow cannot be loaded or translated, or an option is wrong.
+    """
+    source = _Source.of(flow, decorators, options)
+    made: Translation = source.call(isolated.translate, source.create)
+    fields = {
+        field.name: getattr(made.template, field.name)
+        for field in dataclasses.fields(made.template)
+        if field.init
+    }
+    template = WorkflowTemplate(**fields)
+    template.companions = made.companions
+    return template
+
+
+def deploy(flow: Any, *, decorators: Sequence[str] = (), **options: Any) -> Deployment:
+    """Deploy a flow: to the server that ARGO_SERVER names, else to the embedded Argo of this machine.
+
+    Args:
+        flow: the path of a flow's script, a module, or the flow's class, defined in a file or in a cell.
+        decorators: decorators for all steps, as `--with` takes them.
+        options: those of `deployment.CreateOptions`, which are those of `mfhera create` (`name`,
+            `max_workers`, `tags`, `workflow_timeout` in seconds, `concurrency_policy`, `notify_on_error`,
+            `ttl_after_success`, `labels`, `authorize`, `given_token`...); and Metaflow's own `environment`,
+            `datastore`, `datastore_root`, `metadata`, `package_suffixes`, `branch`, `production`, `config`
+            and `config_value` (mappings of the names of Configs to files, or to values), `event_logger`,
+            `monitor`.
+
+    Raises:
+        UsageError: the flow cannot be loaded or translated, an option is wrong, or it is not this user's.
+        ArgoError: the server refuses it, or does not answer.
+    """
+    source = _Source.of(flow, decorators, options)
+    created, target, warnings = source.call(isolated.deploy, source.create)
+    for warning in warnings:
+        print(warning, file=sys.stderr)
+    client = ArgoClient(target)
+    found = deployments.find(client, created.name)
+    if found is None:
+        raise UsageError(f"{created.name} was deleted while it was deployed: deploy it again.")
+    return Deployment(client, found, source)
+
+
+class Deployment:
+    """A deployed flow. `deploy` makes one; `Deployment.find` finds one that is there already."""
+
+    def __init__(
+        self, client: ArgoClient, deployed: deployments.Deployed, source: _Source | None = None
+    ) -> None:
+        self._client = client
+        self._deployed = deployed
+        self._source = source
+
+    @classmethod
+    def find(cls, name: str) -> Deployment:
+        """What is deployed under a name. Raises UsageError if nothing is."""
+        client = ArgoClient(resolve_target(start=False))
+        found = deployments.find(client, name)
+        if found is None:
+            raise UsageError(f"There is no deployment {name}: mfhera list shows those there are.")
+        return cls(client, found)
+
+    @property
+    def name(self) -> str:
+        """The name of the workflow template."""
+        return self._deployed.name
+
+    @property
+    def flow(self) -> str:
+        """The name of the flow."""
+        return self._deployed.flow
+
+    @property
+    def owner(self) -> str:
+        """Who deployed it."""
+        return self._deployed.owner
+
+    @property
+    def production_token(self) -> str:
+        """The token by which others may deploy it."""
+        return self._deployed.token
+
+    @property
+    def namespace(self) -> str:
+        """Metaflow's namespace of its runs."""
+        return f"production:{self._deployed.token}"
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs that Argo still has, the newest first."""
+        return [Run(run.run_id, self._client) for run in runs.runs(self._client, self.name)]
+
+    def trigger(
+        self, parameters: Mapping[str, Any] | None = None, /, *, tags: Sequence[str] = (), **values: Any
+    ) -> Run:
+        """Start a run of what is deployed under this name now.
+
+        Args:
+            parameters: values of Parameters by name, for names that are no keywords.
+            tags: tags for all that the run makes.
+            values: values of Parameters. Of an IncludeFile that is a path, which only what `deploy` returned
+                can take: it knows the flow that says how to store the file.
+
+        Raises:
+            ParameterError: a value is missing, unknown or of the wrong type; nothing was started.
+            UsageError: the deployment is gone.
+        """
+        found = deployments.find(self._client, self.name)
+        if found is None:
+            raise UsageError(f"There is no deployment {self.name} any more: deploy it again.")
+        given = {**(parameters or {}), **values}
+        if self._source is not None and any(found.is_file(name) for name in given):
+            given = self._source.call(isolated.stored_files, given)
+        started = runs.start(self._client, found, given, tags)
+        return Run(started.run_id, self._client)
+
+    def delete(self, authorize: str | None = None) -> None:
+        """Remove it; runs and results stay. Raises UsageError if it is not this user's."""
+        remove(self._client, self.name, authorize)
+
+    def __repr__(self) -> str:
+        return f"Deployment({self.name!r})"
+
+    def __str__(self) -> str:
+        return views.as_text(self.__rich__())
+
+    def _repr_html_(self) -> str:
+        return views.as_html(self.__rich__())
+
+    def __rich__(self) -> Any:
+        found = self._deployed
+        rows = {
+            "flow": found.flow,
+            "at": str(self._client.target),
+            "owner": found.owner,
+            "deployed": found.deployed_at or "-",
+            "namespace": self.namespace,
+            "parameters": ", ".join(_parameter(name, about) for name, about in found.parameters.items()),
+        }
+        return views.facts(f"Deployment {found.name}", {key: value for key, value in rows.items() if value})
+
+
+class Run:
+    """A run of a deployed flow, by its id in Metaflow (`argo-...`). It is looked at each time it is asked."""
+
+    def __init__(self, run_id: str, client: ArgoClient | None = None) -> None:
+        self._client = client or ArgoClient(resolve_target(start=False))
+        self._named = run_id  # perhaps with the name of its flow, which is then checked
+        self._run_id = runs.PREFIX + runs.workflow_name(run_id)
+        self._pathspec: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The run's id in Metaflow."""
+        return self._run_id
+
+    @property
+    def pathspec(self) -> str:
+        """The run's pathspec in Metaflow."""
+        if self._pathspec is None:
+            found = self._look(steps=False)
+            if found.flow == runs.UNKNOWN_FLOW:  # which Argo will know in a moment
+                return found.pathspec
+            self._pathspec = found.pathspec
+        return self._pathspec
+
+    @property
+    def status(self) -> str:
+        """Pending, Running, Succeeded, Failed or Error. Raises ArgoNotFound if Argo has the run no more."""
+        return self._look(steps=False).phase
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return not self._look(steps=False).ended
+
+    @property
+    def steps(self) -> Sequence[StepProgress]:
+        """The steps with their tasks so far."""
+        return self._look(steps=True).steps
+
+    @property
+    def run(self) -> Any:
+        """The run of Metaflow's Client API, with its artifacts; None until its first task has started."""
+        return client_run(self.pathspec)
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until it has ended; in a notebook its tree is shown meanwhile.
+
+        Args:
+            timeout: seconds to wait at most.
+
+        Raises:
+            RunFailed: it did not end well; the message tells why.
+            TimeoutError: it has not ended within that time, and goes on.
+        """
+        sleep = runs.sleep_until(self.id, timeout)
+        show = _display()
+        for look in runs.follow(self._client, self._named, steps=show is not None, sleep=sleep):
+            if show is not None:
+                show(look)
+            if look.ended and not look.succeeded:
+                raise RunFailed(self._look(steps=True).verdict)
+
+    def suspend(self, authorize: str | None = None) -> None:
+        """Start no more of its tasks until `resume`. Raises UsageError if it is not this user's."""
+        self._act("suspend", authorize)
+
+    def resume(self, authorize: str | None = None) -> None:
+        """Let it go on. Raises UsageError if it is not suspended, or not this user's."""
+        self._act("resume", authorize)
+
+    def retry(self, authorize: str | None = None) -> None:
+        """Let it go on from where it failed. Raises UsageError if it has not failed."""
+        control.retry(self._client, self._named, authorize)
+
+    def resubmit(self, authorize: str | None = None) -> Run:
+        """Start a new run with its parameters. Raises UsageError if it is not this user's."""
+        return Run(control.resubmit(self._client, self._named, authorize).run_id, self._client)
+
+    def logs(self, place: str | None = None, *, follow: bool = False) -> Iterator[Line]:
+        """What its tasks printed, of all or of `STEP` or `STEP/TASK`; with `follow` until it ends.
+
+        Raises UsageError where there is no such place.
+        """
+        wanted = Wanted.parse(self.pathspec, place)
+        return follow_lines(self._client, wanted) if follow else lines(self._client, wanted)
+
+    def stop(self, authorize: str | None = None) -> None:
+        """End it; its exit hooks still run. Raises UsageError if it is not this user's."""
+        self._act("stop", authorize)
+
+    def terminate(self, authorize: str | None = None) -> None:
+        """End it and its tasks at once. Raises UsageError if it is not this user's."""
+        self._act("terminate", authorize)
+
+    def _act(self, action: str, authorize: str | None) -> None:
+        control.act(self._client, self._named, action, authorize)
+
+    def _look(self, *, steps: bool) -> runs.Run:
+        return runs.get(self._client, self._named, steps=steps)
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r})"
+
+    def __str__(self) -> str:
+        return views.as_text(self.__rich__())
+
+    def _repr_html_(self) -> str:
+        return views.as_html(self.__rich__())
+
+    def __rich__(self) -> Any:
+        return views.run_tree(self._look(steps=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """A flow to load, with Metaflow's options for that, and those of `create`."""
+
+    flow: Any
+    top_level: Sequence[str]
+    create: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, flow: Any, decorators: Sequence[str], options: Mapping[str, Any]) -> _Source:
+        """The flow and its options as they are given to `deploy`. Raises UsageError for an unknown one."""
+        named = [decorators] if isinstance(decorators, str) else decorators
+        top_level = [word for decorator in named for word in ("--with", decorator)]
+        create: dict[str, Any] = {}
+        for name, value in options.items():
+            if name in CREATE_OPTIONS:
+                create[name] = value
+            elif name in METAFLOW_OPTIONS:
+                top_level += [METAFLOW_OPTIONS[name], str(value)] if value is not None else []
+            elif name == "production":
+                top_level += ["--production"] if value else []
+            elif name in ("config", "config_value"):
+                for key, content in (value or {}).items():
+                    text = content if isinstance(content, str) else json.dumps(content)
+                    top_level += [f"--{name.replace('_', '-')}", key, text]
+            else:
+                known = [*CREATE_OPTIONS, *METAFLOW_OPTIONS, "production", "config", "config_value"]
+                near = difflib.get_close_matches(name, known, n=2) or sorted(known)
+                raise UsageError(f"There is no option {name}; did you mean {' or '.join(near)}?")
+        return cls(flow, top_level, create)
+
+    def call(self, function: Any, *arguments: Any) -> Any:
+        """Call a function of `isolated` with the flow's script and Metaflow's options.
+
+        Raises UsageError in a process that loads or runs a flow: there it would go on for ever.
+        """
+        if isolated.LOADING in os.environ or IN_POD in os.environ:
+            raise UsageError(
+                "A flow's script deploys where it is loaded or run: put that under "
+                "`if __name__ == '__main__':`, or into another script."
+            )
+        with script_of(self.flow) as script:
+            return isolated.call(function, script, self.top_level, *arguments)
+
+
+def _parameter(name: str, about: Mapping[str, Any]) -> str:
+    default = about.get("value")
+    return f"{name}: {about.get('type')}" + (f" = {default}" if default is not None else "")
+
+
+def _display() -> Callable[[Any], None] | None:
+    """What shows a view in a notebook, each in the place of the one before; None elsewhere."""
+    shell = notebook_shell()
+    if shell is None or not hasattr(shell, "kernel"):
+        return None
+    from IPython.display import display
+
+    handle = display(_View(""), display_id=True)
+    return lambda run: handle.update(_View(views.run_tree(run)))
+
+
+class _View:
+    """One look at something, for a notebook to show."""
+
+    def __init__(self, view: Any) -> None:
+        self._view = view
+
+    def __repr__(self) -> str:
+        return views.as_text(self._view)
+
+    def _repr_html_(self) -> str:
+        return views.as_html(self._view)

@@ -1,0 +1,1 @@
+"""The decorators that this package registers with Metaflow."""

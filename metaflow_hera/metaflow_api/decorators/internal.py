@@ -1,0 +1,178 @@
+"""The step decorator that ties a task of a flow to the pod it runs in.
+
+It is attached at create and in the pod, never written by users. At create it adds what a pod needs to
+the code package; in the pod it tells the metadata where the task runs, and writes what Argo has to
+know of the finished step: the items of a foreach, the choice of a switch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+from metaflow.decorators import StepDecorator
+from metaflow.exception import MetaflowException
+from metaflow.metadata_provider import MetaDatum
+from metaflow.packaging_sys import ContentType
+from metaflow.unbounded_foreach import UBF_CONTROL
+
+import metaflow_hera
+from metaflow_hera.metaflow_api.pod.cards import share_cards
+from metaflow_hera.metaflow_api.pod.events import publish_end, tell_current
+from metaflow_hera.metaflow_api.pod.settings import FILE_NAME
+
+NAME = "hera_internal"
+OUTPUT_ENV = "METAFLOW_HERA_OUTPUT"
+"""The environment variable that names the file to write a foreach's items, or a switch's choice, to."""
+FINISHED_ENV = "METAFLOW_HERA_FINISHED"
+"""The environment variable that names the file to make once a task is finished as it ought to be."""
+REASON_ENV = "METAFLOW_HERA_REASON"
+"""The environment variable that names the file to write to why a task failed."""
+
+POD_NAME = "kubernetes-pod-name"
+"""The name under which Metaflow's metadata has the pod of an attempt, as Metaflow's @kubernetes has it."""
+
+POD_PARTS = ("__init__.py", "errors.py", "choices", "contract", "graph", "metaflow_api", "runtime")
+"""The parts of this package that a pod needs: they ride in the code package."""
+
+
+PackagedFile = tuple[str, str, ContentType]
+"""A file, its name in the code package, and what it is."""
+
+
+def pod_files(settings_file: str) -> Iterator[PackagedFile]:
+    """The files of this package that a pod needs, and that with the pod's settings."""
+    root = Path(metaflow_hera.__file__).parent
+    for part in POD_PARTS:
+        path = root / part
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            arcname = f"metaflow_hera/{file.relative_to(root).as_posix()}"
+            yield str(file), arcname, ContentType.CODE_CONTENT
+    yield settings_file, FILE_NAME, ContentType.OTHER_CONTENT
+
+
+class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
+    """See the module."""
+
+    name = NAME
+    defaults: ClassVar[dict[str, Any]] = {}
+    to_package: ClassVar[Callable[[], Iterable[PackagedFile]] | None] = None
+
+    def add_to_package(self) -> list[PackagedFile]:
+        """The files that a pod needs. Every step has this decorator, and the first that is asked has them."""
+        files = HeraInternalDecorator.to_package
+        HeraInternalDecorator.to_package = None
+        return list(files()) if files is not None else []
+
+    def task_pre_step(
+        self,
+        step_name: str,
+        task_datastore: Any,
+        metadata: Any,
+        run_id: str,
+        task_id: str,
+        flow: Any,
+        graph: Any,
+        retry_count: int,
+        max_user_code_retries: int,
+        ubf_context: Any,
+        inputs: Any,
+    ) -> None:
+        """Register where the task runs and what started it, under the names of Metaflow's own plugin."""
+        self._task = (run_id, task_id)
+        triggers = tell_current(os.environ)
+        values = {
+            "argo-workflow-template": os.environ.get("ARGO_WORKFLOW_TEMPLATE"),
+            "argo-workflow-name": os.environ.get("ARGO_WORKFLOW_NAME"),
+            "argo-workflow-namespace": os.environ.get("ARGO_WORKFLOW_NAMESPACE"),
+            "argo-workflow-template-owner": os.environ.get("METAFLOW_OWNER"),
+            POD_NAME: os.environ.get("METAFLOW_KUBERNETES_POD_NAME"),
+        }
+        if triggers and step_name == graph.start_step:
+            values["execution-triggers"] = json.dumps(triggers)
+        entries = [
+            MetaDatum(field=name, value=value, type=name, tags=[f"attempt_id:{retry_count}"])
+            for name, value in values.items()
+        ]
+        metadata.register_metadata(run_id, step_name, task_id, entries)
+        share_cards()
+        if ubf_context == UBF_CONTROL:
+            # The tasks of a gang differ in the last index of their ids; Metaflow wants them listed.
+            gang = task_id.rpartition("-")[0]
+            nodes = range(flow._parallel_ubf_iter.num_parallel)
+            flow._control_mapper_tasks = [f"{run_id}/{step_name}/{gang}-{node}" for node in nodes]
+
+    def task_exception(
+        self,
+        exception: Exception,
+        step_name: str,
+        flow: Any,
+        graph: Any,
+        retry_count: int,
+        max_user_code_retries: int,
+    ) -> bool:
+        """Note why the task fails, for those who see no more than the pod. It is not handled here."""
+        lines = str(exception).strip().splitlines() or [""]
+        text = f"{type(exception).__name__}: {lines[0]}".rstrip(": ")
+        Path(os.environ[REASON_ENV]).write_text(text, encoding="utf-8", errors="backslashreplace")
+        return False
+
+    def task_post_step(
+        self, step_name: str, flow: Any, graph: Any, retry_count: int, max_user_code_retries: int
+    ) -> None:
+        """Refuse what only Metaflow's own runtime can go on from."""
+        if flow._foreach_var is not None and _items(flow) is None:
+            raise MetaflowException(
+                f"Step {step_name} opens an unbounded foreach, which no scheduler can run: give it a list."
+            )
+
+    def task_finished(
+        self,
+        step_name: str,
+        flow: Any,
+        graph: Any,
+        is_task_ok: bool,
+        retry_count: int,
+        max_user_code_retries: int,
+    ) -> None:
+        """Write what Argo has to know, and note that the task is finished.
+
+        Not where the step left without its self.next(): Metaflow's own runtime then ends the run, and
+        Argo would just go on. `is_task_ok` does not tell: it is false as well after a sys.exit(0) that
+        comes after self.next(), which is a good end to Metaflow.
+        """
+        node = graph[step_name]
+        next_steps = flow._transition[0] if flow._transition else []
+        if node.type == "split-switch":
+            if len(next_steps) != 1 or next_steps[0] not in node.out_funcs:
+                return
+            _write_output(next_steps[0])
+        elif next_steps != node.out_funcs:
+            return
+        elif node.type == "foreach":
+            items = _items(flow)
+            if items is None:
+                return
+            _write_output(json.dumps(list(range(items)), separators=(",", ":")))
+        Path(os.environ[FINISHED_ENV]).touch()
+        if is_task_ok:
+            run_id, task_id = self._task
+            publish_end(flow.name, step_name, run_id, task_id, is_last=step_name == graph.end_step)
+
+
+def _items(flow: Any) -> int | None:
+    """How many tasks the foreach or the gang has that a step opens; None where that is not known."""
+    if flow._foreach_num_splits is not None:
+        return int(flow._foreach_num_splits)
+    if flow._foreach_var == "_parallel_ubf_iter":
+        return int(flow._parallel_ubf_iter.num_parallel)
+    return None
+
+
+def _write_output(text: str) -> None:
+    path = Path(os.environ[OUTPUT_ENV])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

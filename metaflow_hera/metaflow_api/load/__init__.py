@@ -1,0 +1,1 @@
+"""A flow, loaded and read as Metaflow's own command line would."""

@@ -1,0 +1,150 @@
+"""Metaflow's configuration: what a pod gets of it, and what this package reads of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from metaflow import metaflow_config
+from metaflow.metaflow_config_funcs import config_values, from_conf
+from metaflow.plugins.datastores.local_storage import LocalStorage
+from metaflow.user_configs.config_options import ConfigInput
+
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+from metaflow_hera.metaflow_api.load.users import user
+from metaflow_hera.metaflow_api.pod.cards import CARDS_ENV, local_cards
+
+POD_CONFIG = (
+    "DATASTORE_SYSROOT_S3",
+    "DATATOOLS_S3ROOT",
+    "CARD_S3ROOT",
+    "S3_ENDPOINT_URL",
+    "S3_SERVER_SIDE_ENCRYPTION",
+    "DEFAULT_SECRETS_BACKEND_TYPE",
+    "AWS_SECRETS_MANAGER_DEFAULT_REGION",
+    "GCP_SECRET_MANAGER_PREFIX",
+    "AZURE_KEY_VAULT_PREFIX",
+    "ARGO_EVENTS_EVENT",
+    "ARGO_EVENTS_EVENT_SOURCE",
+    "ARGO_EVENTS_SERVICE_ACCOUNT",
+)
+"""The settings that Metaflow's own plugin hands to a pod, as far as they are set."""
+
+
+def kubernetes_namespace() -> str:
+    """The Kubernetes namespace that Metaflow is configured for."""
+    return str(metaflow_config.KUBERNETES_NAMESPACE or "default")
+
+
+def local_root() -> str:
+    """The folder that holds `.metaflow`, the local datastore and metadata, of this working directory."""
+    root: str = LocalStorage.get_datastore_root_from_config(lambda *_, **__: None)
+    return os.path.dirname(os.path.abspath(root))
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where people look at runs: Metaflow's page and Argo's, without a slash at the end, or None."""
+
+    metaflow: str | None
+    argo: str | None
+
+
+def links() -> Links:
+    """The pages that Metaflow is configured for."""
+
+    def bare(url: str | None) -> str | None:
+        return url.rstrip("/") if url else None
+
+    return Links(bare(metaflow_config.UI_URL), bare(metaflow_config.ARGO_WORKFLOWS_UI_URL))
+
+
+def own_setting(name: str) -> str | None:
+    """A setting of this package's: METAFLOW_HERA_NAME, in the environment or in Metaflow's configuration."""
+    value = from_conf(f"HERA_{name}")
+    if value in (None, ""):
+        return None
+    return value if isinstance(value, str) else json.dumps(value)  # a file of JSON holds more than text
+
+
+@dataclass(frozen=True)
+class EventsConfig:
+    """What Metaflow is configured with of Argo Events; None where it is not."""
+
+    bus: str
+    source: str | None
+    event: str | None
+    service_account: str | None
+    sensor_namespace: str | None
+    webhook: str | None
+
+
+def events_config() -> EventsConfig:
+    """Metaflow's configuration of Argo Events."""
+    namespace = metaflow_config.ARGO_EVENTS_SENSOR_NAMESPACE
+    return EventsConfig(
+        bus=str(metaflow_config.ARGO_EVENTS_EVENT_BUS),
+        source=metaflow_config.ARGO_EVENTS_EVENT_SOURCE,
+        event=metaflow_config.ARGO_EVENTS_EVENT,
+        service_account=metaflow_config.ARGO_EVENTS_SERVICE_ACCOUNT,
+        # By default Metaflow takes the namespace of its own configuration, and not that of ARGO_NAMESPACE.
+        sensor_namespace=namespace if namespace != metaflow_config.KUBERNETES_NAMESPACE else None,
+        webhook=metaflow_config.ARGO_EVENTS_WEBHOOK_URL,
+    )
+
+
+def pod_environment(flow: LoadedFlow, token: str, *, same_machine: bool) -> Mapping[str, str]:
+    """The environment variables that Metaflow needs in each pod of a flow.
+
+    `token` is the production token. `same_machine` says that pods see this machine's file system, and
+    so its local metadata and datastore. The names are those of Metaflow's own plugin
+    (metaflow/plugins/argo/argo_workflows.py).
+    """
+    state = flow.state
+    info = {
+        **state.environment.get_environment_info(),
+        "flow_name": flow.name,
+        "production_token": token,
+    }
+    env: dict[str, Any] = {
+        name: value
+        for name, value in config_values()
+        if name.startswith(("METAFLOW_CONDA_", "METAFLOW_DEBUG_"))
+    }
+    env |= {f"METAFLOW_{name}": getattr(metaflow_config, name) for name in POD_CONFIG}
+    env |= {
+        "METAFLOW_SERVICE_URL": metaflow_config.SERVICE_INTERNAL_URL,
+        "METAFLOW_SERVICE_HEADERS": json.dumps(metaflow_config.SERVICE_HEADERS)
+        if metaflow_config.SERVICE_HEADERS
+        else None,
+        "METAFLOW_ARGO_EVENTS_WEBHOOK_URL": metaflow_config.ARGO_EVENTS_INTERNAL_WEBHOOK_URL,
+        "METAFLOW_USER": "argo-workflows",
+        "METAFLOW_OWNER": user(),
+        "METAFLOW_DEFAULT_DATASTORE": flow.datastore,
+        "METAFLOW_DEFAULT_METADATA": state.metadata.TYPE,
+        "METAFLOW_RUNTIME_ENVIRONMENT": "kubernetes",
+        "METAFLOW_PRODUCTION_TOKEN": token,
+        "METAFLOW_VERSION": json.dumps(info, sort_keys=True),
+    }
+    if metaflow_config.ARGO_EVENTS_WEBHOOK_URL:
+        env["METAFLOW_ARGO_EVENTS_EVENT_BUS"] = metaflow_config.ARGO_EVENTS_EVENT_BUS
+        env["METAFLOW_ARGO_EVENTS_WEBHOOK_AUTH"] = metaflow_config.ARGO_EVENTS_WEBHOOK_AUTH
+    if flow.configs:
+        # Where in the code package each value is: the tasks see those of the deployment.
+        keys = {name: ConfigInput.make_key_name(name) for name in flow.configs}
+        env["METAFLOW_FLOW_CONFIG_VALUE"] = json.dumps(keys)
+    env |= state.metadata.get_runtime_environment("argo-workflows")
+    if same_machine:
+        env["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = local_root()
+        env[CARDS_ENV] = local_cards() if flow.datastore == "local" else None
+    elif metaflow_config.DATASTORE_SYSROOT_LOCAL:
+        # Set by the user: a folder that the pods are said to share.
+        env["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = metaflow_config.DATASTORE_SYSROOT_LOCAL
+    # What a Kubernetes secret has, say: a variable of the manifest would go before it.
+    skipped = metaflow_config.ARGO_WORKFLOWS_ENV_VARS_TO_SKIP.split(",")
+    return {
+        name: str(value) for name, value in env.items() if value not in (None, "") and name not in skipped
+    }

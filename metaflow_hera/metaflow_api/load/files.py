@@ -1,0 +1,39 @@
+"""Files for a run: what Metaflow's IncludeFile stores of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from metaflow import parameters
+from metaflow._vendor import click
+from metaflow.exception import MetaflowException
+
+from metaflow_hera.errors import ParameterError
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow, message_of
+
+
+def with_files(flow: LoadedFlow, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for Parameters, with the path of each IncludeFile replaced by what finds the stored file.
+
+    Raises ParameterError for a file that cannot be read or stored.
+    """
+    files = {parameter.name for parameter in flow.parameters if parameter.kind == "FilePath"}
+    return {
+        name: _stored(flow, name, str(value)) if name in files and value is not None else value
+        for name, value in given.items()
+    }
+
+
+def _stored(flow: LoadedFlow, parameter: str, path: str) -> str:
+    if path.startswith("{"):  # stored already
+        return path
+    kind = next(p.kwargs["type"] for _, p in flow.state.flow._get_parameters() if p.name == parameter)
+    context = parameters.context_proto._replace(parameter_name=parameter)
+    try:
+        value = kind.convert(path, None, context)
+        return str(value(return_str=True))
+    except click.ClickException as error:
+        raise ParameterError(f"Parameter {parameter!r}: {error.message}.") from error
+    except MetaflowException as error:
+        raise ParameterError(f"Parameter {parameter!r}: {message_of(error)}") from error

@@ -1,0 +1,375 @@
+"""A flow as Metaflow's command line would load it, and the plain data that the translation reads."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import inspect
+import json
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from metaflow import FlowSpec, JSONType, current
+from metaflow._vendor import click
+from metaflow.cli import CliState
+from metaflow.decorators import StepDecorator
+from metaflow.exception import MetaflowException
+from metaflow.includefile import FilePathClass
+from metaflow.parameters import DelayedEvaluationParameter, deploy_time_eval, flow_context
+from metaflow.user_configs.config_options import ConfigInput
+from metaflow.user_decorators.user_flow_decorator import FlowMutator
+
+from metaflow_hera.errors import FlowError, UsageError
+from metaflow_hera.graph.steps import Graph, Step
+from metaflow_hera.metaflow_api.decorators.kubernetes import KubernetesDecorator
+from metaflow_hera.metaflow_api.load.users import ensure_user
+from metaflow_hera.metaflow_api.pod.commands import command_line
+from metaflow_hera.metaflow_api.pod.settings import DEFAULT_EXECUTABLE, Interpreter, Retries, StepSettings
+
+START_HOOKS = ("runtime_init", "runtime_task_created", "runtime_step_cli", "runtime_finished")
+"""What Metaflow's own runtime, and nobody else, calls of a decorator."""
+
+
+@dataclass(frozen=True)
+class Decorator:
+    """A decorator of a flow or of a step, with its attributes as Metaflow resolved them.
+
+    `within_task` says that it is an extension's and works inside the task alone, by its own code: it has no
+    part in how tasks are started.
+    """
+
+    name: str
+    attributes: Mapping[str, Any]
+    within_task: bool = False
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A Parameter of a flow.
+
+    `kind` is the name of its type: str, int, float, bool, JSON or FilePath. `default` is evaluated
+    once, when the flow is loaded for deployment, and written as a user would type it; None where there
+    is none. `encoding` is that of an IncludeFile's text, None where it holds bytes.
+    """
+
+    name: str
+    variable: str
+    kind: str
+    required: bool
+    default: str | None
+    help: str | None
+    encoding: str | None = None
+
+    @property
+    def must_be_given(self) -> bool:
+        """Whether no run can start without a value for it."""
+        return self.required and self.default is None
+
+
+@dataclass
+class LoadedFlow:
+    """A checked flow with its decorators attached.
+
+    `file` is the flow's script; `state` is Metaflow's own, for the other modules of this package only.
+    """
+
+    file: Path
+    state: Any = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The name of the flow's class."""
+        return str(self.state.flow.name)
+
+    @property
+    def doc(self) -> str:
+        """The docstring of the flow's class, or nothing."""
+        return inspect.cleandoc(self.state.flow.__doc__ or "")
+
+    @property
+    def datastore(self) -> str:
+        """The type of the datastore: local, s3, ..."""
+        return str(self.state.flow_datastore.TYPE)
+
+    @property
+    def metadata(self) -> str:
+        """The type of the metadata provider: local, service, ..."""
+        return str(self.state.metadata.TYPE)
+
+    @property
+    def metadata_place(self) -> str:
+        """Where the metadata is, as Metaflow's Client API takes it: its type and its place."""
+        return str(self.state.metadata.metadata_str())
+
+    @property
+    def environment(self) -> str:
+        """The type of the environment: local, conda, pypi, ..."""
+        return str(self.state.environment.TYPE)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The graph of the flow as plain data."""
+        graph = self.state.graph
+        steps = {node.name: _step(node) for node in graph}
+        return Graph(graph.start_step, graph.end_step, steps)
+
+    @cached_property
+    def parameters(self) -> Sequence[Parameter]:
+        """The Parameters, their defaults evaluated. Raises FlowError when a deploy-time function fails."""
+        with metaflow_errors():
+            return [_parameter(name, param) for name, param in self._own_parameters()]
+
+    @property
+    def configs(self) -> Sequence[str]:
+        """The names of the flow's Configs; their values ride in the code package."""
+        return [param.name for _, param in self.state.flow._get_parameters() if param.IS_CONFIG_PARAMETER]
+
+    @property
+    def flow_decorators(self) -> Sequence[Decorator]:
+        """The decorators of the flow itself."""
+        return [
+            Decorator(deco.name, deco.attributes)
+            for decos in self.state.flow._flow_decorators.values()
+            for deco in decos
+        ]
+
+    def step_decorators(self, step: str) -> Sequence[Decorator]:
+        """The decorators of a step, those of `--with` included."""
+        return [
+            Decorator(deco.name, deco.attributes, _is_within_task(type(deco)))
+            for deco in self.state.graph[step].decorators
+        ]
+
+    def retries(self, step: str) -> Retries:
+        """How often a step is retried. Raises FlowError where that is no number."""
+        user_code = error = 0
+        minutes = 2
+        with metaflow_errors():
+            for deco in self.state.graph[step].decorators:
+                deco_user_code, deco_error = deco.step_task_retry_count()
+                user_code, error = max(user_code, deco_user_code), max(error, deco_error)
+                if deco.name == "retry":
+                    minutes = int(deco.attributes.get("minutes_between_retries", minutes))
+        return Retries(user_code, user_code + error, minutes)
+
+    def time_limit(self, step: str) -> int | None:
+        """The seconds after which @timeout ends a step's task; None without one."""
+        return next((int(d.secs) for d in self.state.graph[step].decorators if d.name == "timeout"), None)
+
+    def step_settings(self, step: str) -> StepSettings:
+        """What the runtime must know of a step."""
+        own = next((d.attributes for d in self.step_decorators(step) if d.name == "kubernetes"), {})
+        gang_timeout = int(own.get("hostname_resolution_timeout") or StepSettings.gang_timeout)
+        return StepSettings(self.retries(step), self.time_limit(step), gang_timeout, self._interpreter(step))
+
+    def _interpreter(self, step: str) -> Interpreter | None:
+        """The Python of the step's own environment; known once the code package is made."""
+        environment = self.state.environment
+        commands = environment.bootstrap_commands(step, self.datastore)
+        executable = environment.executable(step, DEFAULT_EXECUTABLE)
+        if not commands and executable == DEFAULT_EXECUTABLE:
+            return None
+        return Interpreter(commands, executable, environment.executable("_parameters", DEFAULT_EXECUTABLE))
+
+    @property
+    def project(self) -> Mapping[str, str]:
+        """`project_name`, `branch_name` and `project_flow_name` of @project; empty without one."""
+        names = ("project_name", "branch_name", "project_flow_name")
+        return {name: current.get(name) for name in names} if current.get("project_name") else {}
+
+    @property
+    def schedules(self) -> Sequence[tuple[str, str | None]]:
+        """The cron expression of each @schedule, as Metaflow has it, and its time zone, in their order."""
+        return [
+            (deco.schedule, deco.timezone)
+            # Python applies the last decorator first.
+            for deco in reversed(self.state.flow._flow_decorators.get("schedule", []))
+            if deco.schedule is not None
+        ]
+
+    def lint(self) -> None:
+        """Check the flow with Metaflow's lint. Raises FlowError for what it finds."""
+        state = self.state
+        with metaflow_errors():
+            state.check(state.graph, state.flow, state.environment, pylint=state.pylint)
+
+    def values_of(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Values for the Parameters from those of Metaflow's command line, by the names that click has.
+
+        Raises FlowError for the file of an IncludeFile that cannot be stored.
+        """
+        found = {}
+        with metaflow_errors():
+            for _, param in self._own_parameters():
+                key = param.name.replace("-", "_").lower()
+                if key in options:
+                    value = options[key]
+                    later = isinstance(value, DelayedEvaluationParameter)
+                    found[param.name] = value(return_str=True) if later else value
+        return found
+
+    def _own_parameters(self) -> Iterator[tuple[str, Any]]:
+        for name, param in self.state.flow._get_parameters():
+            if not param.IS_CONFIG_PARAMETER:
+                yield name, param
+
+
+def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
+    """Import the flow in a file, check it with Metaflow's lint and attach its decorators.
+
+    `top_level` are Metaflow's options before the command, such as `["--with", "retry"]`.
+    Raises FlowError for a file without exactly one valid flow, UsageError for options that Metaflow
+    does not take.
+    """
+    ensure_user()
+    KubernetesDecorator.deploying = True
+    path = Path(file).absolute()
+    if not path.is_file():
+        raise FlowError(f"There is no file {file}: give the path of a flow's script.")
+    flow_class = _flow_class(_import_script(path), file)
+    # Metaflow takes the script's place, name and folder from here, as for `python flow.py`.
+    sys.argv = [str(path)]
+    with metaflow_errors(), flow_context(flow_class):
+        state = CliState(flow_class(use_cli=False))
+        state.entrypoint = [sys.executable, str(path)]
+        command_line(flow_class).main(
+            args=["--quiet", *top_level, "check"],
+            prog_name=path.name,
+            obj=state,
+            auto_envvar_prefix="METAFLOW",
+            standalone_mode=False,
+        )
+    return LoadedFlow(path, state)
+
+
+def _import_script(path: Path) -> ModuleType:
+    # The script's folder comes first on the path, as it does for `python flow.py`.
+    sys.path.insert(0, str(path.parent))
+    name = path.stem if path.stem not in sys.modules else f"__flow_{path.stem}__"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise FlowError(f"{path.name} is not a Python file: give the path of a flow's script.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except MetaflowException as error:
+        raise FlowError(message_of(error)) from error
+    except UsageError:  # of this package's own interface, which the script uses
+        raise
+    except (Exception, SystemExit) as error:
+        raise FlowError(
+            f"{path.name} cannot be imported: {type(error).__name__}: {error}. "
+            f"Try `python {path.name} check`."
+        ) from error
+    return module
+
+
+def _flow_class(module: ModuleType, file: str) -> Any:
+    found = []
+    for value in vars(module).values():
+        candidate = value._flow_cls if isinstance(value, FlowMutator) else value
+        if (
+            inspect.isclass(candidate)
+            and issubclass(candidate, FlowSpec)
+            and candidate.__module__ == module.__name__
+            and candidate not in found
+        ):
+            found.append(candidate)
+    # A flow may extend another one of the same file: the most derived one is meant.
+    flows = [cls for cls in found if not any(cls is not other and issubclass(other, cls) for other in found)]
+    if not flows:
+        raise FlowError(f"{file} has no flow: it defines no class that extends FlowSpec.")
+    if len(flows) > 1:
+        names = ", ".join(cls.__name__ for cls in flows)
+        raise FlowError(f"{file} has {len(flows)} flows ({names}): put each in a file of its own.")
+    return flows[0]
+
+
+def _is_within_task(deco: type[Any]) -> bool:
+    return not deco.__module__.startswith("metaflow.") and not any(
+        getattr(deco, hook) is not getattr(StepDecorator, hook) for hook in START_HOOKS
+    )
+
+
+def _step(node: Any) -> Step:
+    return Step(
+        name=node.name,
+        kind=node.type,
+        out=tuple(dict.fromkeys(node.out_funcs)),  # two cases of a switch may lead to the same step
+        parallel=bool(node.parallel_step),
+    )
+
+
+def _parameter(variable: str, param: Any) -> Parameter:
+    kind = _kind(param.kwargs.get("type"))
+    default = deploy_time_eval(param.kwargs.get("default"))
+    if default is not None and not isinstance(default, str):
+        default = json.dumps(default)
+    return Parameter(
+        name=param.name,
+        variable=variable,
+        kind=kind,
+        required=bool(param.kwargs.get("required", False)),
+        default=default,
+        help=param.kwargs.get("help"),
+        encoding=_encoding(param.kwargs.get("type")),
+    )
+
+
+def _encoding(param_type: Any) -> str | None:
+    return param_type._encoding if isinstance(param_type, FilePathClass) and param_type._is_text else None
+
+
+def _kind(param_type: Any) -> str:
+    if param_type == JSONType:
+        return "JSON"
+    if isinstance(param_type, FilePathClass):
+        return "FilePath"
+    return str(getattr(param_type, "__name__", None) or getattr(param_type, "name", param_type))
+
+
+@contextlib.contextmanager
+def metaflow_errors() -> Iterator[None]:
+    """Turns Metaflow's errors into ours."""
+    try:
+        yield
+    except MetaflowException as error:
+        raise FlowError(message_of(error)) from error
+    except click.exceptions.Exit as error:
+        raise UsageError("Metaflow ended before the flow was loaded.") from error
+    except click.ClickException as error:
+        raise UsageError(error.format_message()) from error
+    except Exception as error:  # what Metaflow itself does not check, such as --with retry:times=x
+        config = _config_at_fault(error)
+        if config is not None:
+            raise UsageError(
+                f"The Config {config!r} cannot be read: {type(error).__name__}: {error}."
+            ) from error
+        raise FlowError(f"Metaflow does not take the flow: {type(error).__name__}: {error}.") from error
+
+
+def _config_at_fault(error: Exception) -> str | None:
+    """The Config whose value, or the parser of it, raised an error; Metaflow does not say."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code is ConfigInput.process_configs.__code__:
+            return str(frame.f_locals.get("name"))
+    return None
+
+
+def message_of(error: MetaflowException) -> str:
+    """What Metaflow says of an error, as one line."""
+    where = f" (line {error.line_no})" if error.line_no else ""
+    message = str(error.message or error.headline)
+    # A function of the user's that failed: of its traceback the last line tells why.
+    before, trace, after = message.partition("Traceback (most recent call last):")
+    if trace:
+        message = f"{before} {after.strip().splitlines()[-1]}"
+    text = " ".join(message.replace("*", "").split())
+    return f"{text}{where}"

@@ -1,0 +1,124 @@
+"""The code package of a flow: made by Metaflow, with what a pod of ours needs beside it."""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from metaflow import decorators
+from metaflow.decorators import flow_decorators
+from metaflow.exception import MetaflowException
+from metaflow.metaflow_config import DEFAULT_DECOSPECS
+from metaflow.package import MetaflowPackage
+
+from metaflow_hera.errors import FlowError
+from metaflow_hera.metaflow_api.decorators import internal
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow, message_of
+from metaflow_hera.metaflow_api.pod.settings import FILE_NAME, PodSettings
+
+
+@dataclass(frozen=True)
+class CodePackage:
+    """A code package that is stored in the flow's datastore.
+
+    `url` is where it is, `sha` the hash of its content, `metadata` Metaflow's note of its format.
+    """
+
+    url: str
+    sha: str
+    metadata: str
+
+
+def save_package(flow: LoadedFlow) -> CodePackage:
+    """Pack the flow's folder, Metaflow and the pod's runtime, and store that in the flow's datastore.
+
+    Raises FlowError when something cannot be packed or stored.
+    """
+    state = flow.state
+    _attach(flow, [internal.NAME])
+
+    def files() -> Iterator[internal.PackagedFile]:
+        # Not before Metaflow asks: by then it has made the environments of the steps.
+        settings = PodSettings(
+            script=flow.file.name,
+            datastore_root=state.flow_datastore.datastore_root,
+            graph=flow.graph,
+            top_level=_pod_options(flow),
+            metadata=flow.metadata,
+            steps={step.name: flow.step_settings(step.name) for step in flow.graph},
+        )
+        settings_file.write_text(settings.to_json(), encoding="utf-8")
+        return internal.pod_files(str(settings_file))
+
+    with tempfile.TemporaryDirectory(prefix="mfhera-") as folder:
+        settings_file = Path(folder, "settings.json")
+        internal.HeraInternalDecorator.to_package = staticmethod(files)
+        try:
+            package = MetaflowPackage(
+                state.flow, state.environment, state.echo, suffixes=state.package_suffixes
+            )
+            blob = package.blob
+        except MetaflowException as error:
+            raise FlowError(f"The code package could not be made: {message_of(error)}") from error
+        except Exception as error:  # whatever an environment or a file system comes up with
+            raise FlowError(f"The code package could not be made: {error}") from error
+        try:
+            url, sha = state.flow_datastore.save_data([blob], len_hint=1)[0]
+        except Exception as error:  # whatever a datastore comes up with
+            raise FlowError(f"The code package could not be stored in {flow.datastore}: {error}") from error
+    return CodePackage(url, sha, package.package_metadata)
+
+
+def stored_settings(flow: LoadedFlow, url: str) -> PodSettings | None:
+    """The settings in a code package that lies in the flow's datastore; None if it does not lie there."""
+    store = flow.state.flow_datastore
+    try:
+        blob = next(iter(store.load_data([url.rsplit("/", 1)[-1]], force_raw=True)))[1]
+        with tarfile.open(fileobj=BytesIO(blob)) as tar:
+            names = [name for name in tar.getnames() if Path(name).name == FILE_NAME]
+            # Metaflow puts what an extension adds below a folder of its own.
+            file = tar.extractfile(next(name for name in names if Path(name).parts[0].startswith(".mf_")))
+            return PodSettings.from_json(file.read().decode()) if file is not None else None
+    except Exception:  # whatever a datastore comes up with, or another version has packed
+        return None
+
+
+def _attach(flow: LoadedFlow, names: Sequence[str]) -> None:
+    state = flow.state
+    decorators._attach_decorators(state.flow, names)
+    decorators._process_late_attached_decorator(
+        names, state.flow, state.graph, state.environment, state.flow_datastore, state.logger
+    )
+    state.graph = state.flow._graph
+
+
+def _pod_options(flow: LoadedFlow) -> list[str]:
+    """Metaflow's options before the command for every task of the flow."""
+    state = flow.state
+    options: list[str] = []
+    for spec in [*state.tl_decospecs, *DEFAULT_DECOSPECS.split()]:
+        options += ["--with", spec]
+    for deco in flow_decorators(state.flow):
+        for name, value in deco.get_top_level_options():
+            for each in value if isinstance(value, list | tuple) else [value]:
+                if each is True:
+                    options.append(f"--{name}")
+                elif each is not None and each is not False:
+                    options += [f"--{name}", str(each)]
+    return [
+        *options,
+        "--with",
+        internal.NAME,
+        "--quiet",
+        f"--metadata={state.metadata.TYPE}",
+        f"--environment={state.environment.TYPE}",
+        f"--datastore={state.flow_datastore.TYPE}",
+        f"--datastore-root={state.flow_datastore.datastore_root}",
+        f"--event-logger={state.event_logger.TYPE}",
+        f"--monitor={state.monitor.TYPE}",
+        "--no-pylint",
+    ]

@@ -1,0 +1,1 @@
+"""What a pod needs of Metaflow: data, metadata, logs, events, cards."""

@@ -1,0 +1,1 @@
+"""What is read of Metaflow afterwards: runs, logs, its webhook."""

@@ -1,0 +1,125 @@
+"""What tasks printed, as Metaflow has stored it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from metaflow import Run, Task
+from metaflow.exception import MetaflowException, MetaflowNotFound
+
+from metaflow_hera.graph.tasks import TaskKey, task_key
+from metaflow_hera.metaflow_api.decorators.internal import POD_NAME
+
+STREAMS = ("stdout", "stderr")
+PARAMETERS_STEP = "_parameters"
+
+
+@dataclass(frozen=True)
+class StoredLine:
+    """A line of a task's log; `stream` is stdout or stderr."""
+
+    attempt: int
+    stream: str
+    time: datetime
+    text: str
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An attempt that Metaflow knows: its number, when it began, and the name of its pod if that is noted."""
+
+    number: int
+    at: datetime
+    pod: str | None
+
+
+class StoredLogs:
+    """The logs of a run, `pathspec` in Metaflow, whatever its namespace.
+
+    `fault` is why Metaflow's data cannot be read, "" as long as it can: then nothing more is known of them,
+    and Metaflow, which tries for long, is asked no more.
+    """
+
+    def __init__(self, pathspec: str) -> None:
+        self._pathspec = pathspec
+        self.fault = ""
+
+    def tasks(self) -> list[TaskKey] | None:
+        """The tasks that Metaflow knows, in the order in which they began; None if it knows no such run."""
+        try:
+            steps = list(Run(self._pathspec, _namespace_check=False))
+            by_step = [[task_key(step.id, task.id) for task in step] for step in steps]
+        except MetaflowNotFound:
+            return None
+        except (MetaflowException, OSError) as error:
+            self._fails(error)
+            return None
+        begun = reversed(by_step)  # Metaflow names the last step first
+        return [
+            task
+            for tasks in begun
+            for task in sorted(tasks, key=lambda each: (each.path, each.turn or 0))
+            if task.step != PARAMETERS_STEP
+        ]
+
+    def turns(self, task: TaskKey) -> Iterator[TaskKey]:
+        """What there is of a task: itself, or the turns of a loop, which are tasks each."""
+        if self._known(task) is not None:
+            yield task
+            return
+        turn = 0
+        while self._known(each := TaskKey(task.step, task.path, turn)) is not None:
+            yield each
+            turn += 1
+
+    def begun(self, task: TaskKey) -> Sequence[Begun]:
+        """The attempts that Metaflow knows of a task, in their order."""
+        known = self._known(task)
+        found: list[Begun] = []
+        # An attempt notes its number first, and no two of a task run at a time.
+        for each in sorted(known.metadata, key=lambda each: each.created_at) if known else ():
+            if each.name == "attempt":
+                at = datetime.fromtimestamp(each.created_at / 1000, timezone.utc)
+                found.append(Begun(int(each.value), at, None))
+            elif each.name == POD_NAME and found:
+                found[-1] = replace(found[-1], pod=each.value)
+        return found
+
+    def attempts(self, task: TaskKey) -> int:
+        """How many attempts a task has had, as Metaflow counts: one more than the number of the last one."""
+        return max((each.number for each in self.begun(task)), default=-1) + 1
+
+    def lines(self, task: TaskKey, attempt: int) -> Iterator[StoredLine]:
+        """The lines of an attempt in the order of their times."""
+        known = self._known(task, attempt)
+        if known is None:
+            return
+
+        def of(stream: str) -> Iterator[StoredLine]:
+            for at, text in known.loglines(stream):
+                if at is not None:
+                    yield StoredLine(attempt, stream, at.replace(tzinfo=timezone.utc), text)
+
+        try:
+            yield from heapq.merge(*map(of, STREAMS), key=lambda line: line.time)
+        except (MetaflowException, OSError) as error:
+            self._fails(error)
+
+    def _known(self, task: TaskKey, attempt: int | None = None) -> Any:
+        pathspec = f"{self._pathspec}/{task.step}/{task.task_id}"
+        if self.fault:
+            return None
+        try:
+            return Task(pathspec, attempt=attempt, _namespace_check=False)
+        except MetaflowNotFound:
+            return None
+        except (MetaflowException, OSError) as error:
+            self._fails(error)
+            return None
+
+    def _fails(self, error: Exception) -> None:
+        self.fault = " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,196 @@
+"""Acting on a run: whose it is, and what is done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from metaflow_hera.argo import runs
+from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.deployments import check_same_flow, described
+from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.tokens import check_access
+from metaflow_hera.contract.values import CODE_PARAMETER
+from metaflow_hera.errors import ArgoDenied, ArgoError, ArgoNotFound, ArgoUnreachable, UsageError
+from metaflow_hera.graph.tasks import TaskKey, parse_path
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+from metaflow_hera.metaflow_api.load.users import user
+from metaflow_hera.metaflow_api.pod.datastore import MAX_ATTEMPTS
+from metaflow_hera.metaflow_api.read.tasklogs import StoredLogs
+from metaflow_hera.operations.new_code import new_code_parameter
+from metaflow_hera.translation.names import token_prefix
+
+FEW = 10
+"""How many failed tasks are asked about before a retry: each question reads the datastore."""
+
+
+def act(
+    client: ArgoClient, run: str, action: str, authorize: str | None, flow: LoadedFlow | None = None
+) -> Run:
+    """Suspend, resume, stop or terminate a run, as `action` says, and return the run as it was before.
+
+    One that is suspended already stays so. Raises UsageError if it is not this user's, or has ended, or is to
+    be resumed and not suspended, or is not a run of the `flow` that is given; ArgoNotFound if there is none.
+    """
+    # Its steps may suspend a run as well, which the nodes tell; `suspend` goes for what is beside them.
+    found = _own(client, run, authorize, flow, steps=action == "resume")
+    if found.ended:
+        raise _nothing_to(action, found)
+    calls = {
+        "suspend": client.suspend,
+        "resume": client.resume,
+        "stop": client.stop,
+        "terminate": client.terminate,
+    }
+    if action == "resume" and not found.suspended:
+        raise UsageError(f"{found.run_id} is not suspended: there is nothing to resume.")
+    if action == "suspend" and found.suspended:
+        return found
+    with _in_a_race(client, found, lambda now: _nothing_to(action, now) if now.ended else None):
+        calls[action](found.workflow)
+    return found
+
+
+def _nothing_to(action: str, run: Run) -> UsageError:
+    return UsageError(f"{run.run_id} has ended as {run.phase}: there is nothing to {action}.")
+
+
+@contextmanager
+def _in_a_race(client: ArgoClient, run: Run, said: Callable[[Run], UsageError | None]) -> Iterator[None]:
+    """Where Argo refuses a call as somebody was faster: raise what is `said` of the run as it is now."""
+    try:
+        yield
+    except (ArgoDenied, ArgoUnreachable):
+        raise
+    except ArgoError as error:
+        if (words := said(runs.get(client, run.run_id, steps=False))) is None:
+            raise
+        raise words from error
+
+
+def retry(
+    client: ArgoClient,
+    run: str,
+    authorize: str | None,
+    flow: LoadedFlow | None = None,
+    new_code: LoadedFlow | None = None,
+) -> Run:
+    """Let a failed run go on from where it failed, and return it as it was before.
+
+    With `new_code` what is still to run runs from that. Raises UsageError if it has not failed, or cannot
+    go on, or for what `act` does.
+    """
+    found = _own(client, run, authorize, flow or new_code, steps=True)
+    if found.succeeded:
+        raise UsageError(
+            f"{found.run_id} has succeeded, there is nothing to retry: mfhera resubmit {found.run_id} runs "
+            "it once more."
+        )
+    if not found.ended:
+        raise UsageError(
+            f"{found.run_id} has not ended: retry it when it has, or end it first with mfhera terminate "
+            f"{found.run_id}."
+        )
+    _check_attempts(found)
+    code = () if new_code is None else (new_code_parameter(client.workflow(found.workflow), new_code),)
+    goes_on = UsageError(
+        f"{found.run_id} goes on already, somebody else has retried it: mfhera status {found.run_id} "
+        "--watch shows it."
+    )
+    with _in_a_race(client, found, lambda now: None if now.ended else goes_on):
+        client.retry(found.workflow, code)
+    return found
+
+
+def resubmit(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFlow | None = None) -> Run:
+    """Start a new run with the parameters of another, and return the new one.
+
+    Raises UsageError if what it was started from is no more, or what `act` does.
+    """
+    found = _own(client, run, authorize, flow, steps=False)
+    template = _deployed(client, found)
+    # A retry may have given it other code, which is of no use to what is deployed now.
+    given = _parameters(client.workflow(found.workflow, "spec.arguments"))
+    code: tuple[str, ...] = ()
+    if CODE_PARAMETER in given:
+        deployed = _parameters(template).get(CODE_PARAMETER)
+        if deployed is None:
+            raise UsageError(
+                f"{found.deployment} was deployed by an older version of mfhera: deploy it again with mfhera "
+                "create, then resubmit the run."
+            )
+        code = (f"{CODE_PARAMETER}={deployed}",)
+    return runs.resubmit(client, found, code)
+
+
+def _deployed(client: ArgoClient, run: Run) -> JSON:
+    """The template that a run was started from, as it is now. Raises UsageError if it is another flow's."""
+    try:
+        template = client.template(run.deployment)
+    except ArgoNotFound as error:
+        raise UsageError(
+            f"The deployment {run.deployment} of {run.run_id} is deleted: deploy the flow again with mfhera "
+            "create, then resubmit the run."
+        ) from error
+    found = described(template)
+    if run.flow != runs.UNKNOWN_FLOW:  # Argo adds what it knows of a run once it has seen it, the project too
+        check_same_flow(found, run.flow, *(run.project or (found.project, found.branch)))
+    return template
+
+
+def _parameters(found: JSON) -> dict[str, str]:
+    """The arguments in the spec of a workflow or a template."""
+    arguments = (found.get("spec") or {}).get("arguments") or {}
+    return {each["name"]: each.get("value", "") for each in arguments.get("parameters") or ()}
+
+
+def delete(client: ArgoClient, run: str, authorize: str | None) -> Run:
+    """Remove a run from Argo, and return it as it was; its results stay in the datastore.
+
+    Raises UsageError if it has not ended, or is not this user's.
+    """
+    found = _own(client, run, authorize, None, steps=True)
+    if not found.ended:
+        raise UsageError(
+            f"{found.run_id} has not ended: end it first with mfhera terminate {found.run_id}, then "
+            "delete it."
+        )
+    client.delete_workflow(found.workflow)
+    return found
+
+
+def _own(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFlow | None, *, steps: bool) -> Run:
+    """A run that this user may act on. Raises UsageError for another's, or one that is not of the flow."""
+    found = runs.get(client, run, steps=steps)
+    if flow is not None:
+        _check_flow(found, flow)
+    project, branch = found.project or (None, None)
+    prefix = token_prefix(found.flow, found.deployment, project, branch)
+    check_access(found, prefix, user(), authorize)
+    return found
+
+
+def _check_attempts(run: Run) -> None:
+    """Raise UsageError for a run with a task that is known to have had all attempts Metaflow allows."""
+    stored = StoredLogs(run.pathspec)
+    failures = [(step.name, failure.path) for step in run.steps for failure in step.failures]
+    for step, path in failures[:FEW]:
+        task = TaskKey(step, parse_path(path))
+        if stored.attempts(task) >= MAX_ATTEMPTS:
+            raise UsageError(
+                f"Task {step}/{task.task_id} has had {MAX_ATTEMPTS} attempts, which is all that Metaflow "
+                f"allows: start a new run with mfhera resubmit {run.run_id}."
+            )
+
+
+def _check_flow(run: Run, flow: LoadedFlow) -> None:
+    if run.flow != flow.name:
+        raise UsageError(f"{run.run_id} is a run of {run.flow}, not of {flow.name}.")
+    project = flow.project
+    mine = (project["project_name"], project["branch_name"]) if project else None
+    if run.project is not None and run.project != mine:
+        name, branch = run.project
+        raise UsageError(
+            f"{run.run_id} belongs to the branch {branch} of the project {name}: choose it with --branch or "
+            "--production."
+        )

@@ -1,0 +1,288 @@
+"""Deploying a flow: load it, pack it, translate it, hand it to Argo."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from metaflow_hera.argo import deployments, last
+from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.deployments import Deployed
+from metaflow_hera.argo.target import Target
+from metaflow_hera.argo.tokens import Token, bare, check_access, first_token, resolve_token
+from metaflow_hera.choices.choices import BINDING, Choices
+from metaflow_hera.choices.configured import configured
+from metaflow_hera.contract.values import sensor_name
+from metaflow_hera.embedded.local.launch import home_folder, make_home
+from metaflow_hera.errors import ConfigurationError, UsageError
+from metaflow_hera.metaflow_api.load import config
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+from metaflow_hera.metaflow_api.load.packages import save_package
+from metaflow_hera.metaflow_api.load.tags import check_tags
+from metaflow_hera.metaflow_api.load.tokens import known_token, remember_token
+from metaflow_hera.metaflow_api.load.users import user
+from metaflow_hera.translation import parameters, support
+from metaflow_hera.translation.events import events
+from metaflow_hera.translation.names import deployment_name, token_prefix
+from metaflow_hera.translation.settings import EventsPlace, Settings
+from metaflow_hera.translation.template import Translation, translate
+from metaflow_hera.translation.writing import as_json
+
+
+@dataclass(frozen=True)
+class CreateOptions(Choices):
+    """What `create` can be told beside Metaflow's own options; see `options.CREATE`.
+
+    Raises UsageError for values that cannot be meant.
+    """
+
+    name: str | None = None
+    authorize: str | None = None
+    generate_new_token: bool = False
+    given_token: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.generate_new_token and self.given_token:
+            raise UsageError("--generate-new-token and --new-token do not go together: choose one.")
+        super().__post_init__()
+
+
+@dataclass(frozen=True)
+class Created:
+    """What `create` made. `token_is_new` says that this version begins a new production namespace."""
+
+    flow: str
+    name: str
+    token: str
+    token_is_new: bool
+    objects: Translation
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A flow that is loaded and found fit to deploy. `token_prefix` is what its tokens begin with."""
+
+    flow: LoadedFlow
+    name: str
+    token_prefix: str
+    options: CreateOptions
+
+
+def prepare(flow: LoadedFlow, options: CreateOptions) -> Prepared:
+    """Check of a flow all that can be checked without a server.
+
+    Raises UsageError or one of its kinds; nothing is changed anywhere.
+    """
+    options = configured(options, config.own_setting)
+    options.check_notifications()
+    support.check(flow)
+    parameters.check(flow.parameters)
+    check_tags(options.tags)
+    project = flow.project
+    if options.given_token is not None:
+        support.check_token(flow, options.given_token)
+    name = name_of(flow, options.name)
+    prefix = token_prefix(flow.name, name, project.get("project_name"), project.get("branch_name"))
+    return Prepared(flow, name, prefix, options)
+
+
+def create(prepared: Prepared, client: ArgoClient) -> Created:
+    """Deploy a flow at a server, and note it as the last one deployed from this folder."""
+    _check_target(prepared, client.target)
+    if client.target.embedded:
+        support.check_local(prepared.flow)
+    if prepared.options.events == BINDING and events(prepared.flow) is not None:
+        raise UsageError(
+            "Argo's server has no call that creates a workflow event binding: write the objects with "
+            "--only-yaml "
+            "and hand them to kubectl apply, or deploy a sensor."
+        )
+    previous = found_of(client, prepared.flow, prepared.name)
+    token = _token(previous, prepared)
+    objects = _translated(prepared, token.value, client.target, deployed_at=_now())
+    # What is kept on this machine goes first: a folder that cannot be written leaves nothing half done.
+    remember_token(prepared.token_prefix, token.value)
+    make_home(home_folder())
+    deployments.apply(client, [as_json(item) for item in objects.objects])
+    flow = prepared.flow.name
+    last.remember(last.noted(prepared.name, flow, client.target))
+    return Created(flow, prepared.name, token.value, token.is_new, objects)
+
+
+def create_from(objects: Sequence[JSON], client: ArgoClient, authorize: str | None) -> Deployed:
+    """Deploy what an export holds, by whoever may deploy that flow.
+
+    Raises UsageError for objects that are not those of one deployment, or not this user's to deploy.
+    """
+    template = _only_template(objects)
+    about = deployments.described(template)
+    for item in objects:
+        _check_belongs(item, about.name, client.target.namespace)
+    prefix = token_prefix(about.flow, about.name, about.project, about.branch)
+    previous = deployments.find(client, about.name)
+    if previous is not None:
+        deployments.check_same_flow(previous, about.flow, about.project, about.branch)
+        check_access(previous, prefix, user(), authorize)
+        if previous.token != about.token:
+            raise UsageError(
+                f"The export has the token {about.token}, and what is deployed as {about.name} has "
+                "another one: its runs would go to another namespace. Write the export with --real-token."
+            )
+    notes = template["metadata"]["annotations"]
+    notes.setdefault("metaflow/deployment_timestamp", _now())
+    remember_token(prefix, about.token)
+    make_home(home_folder())
+    deployments.apply(client, objects)
+    last.remember(last.noted(about.name, about.flow, client.target))
+    return about
+
+
+def export(prepared: Prepared, target: Target | None, client: ArgoClient | None = None) -> Created:
+    """What `create` would deploy at a target (None: the embedded Argo), the same each time.
+
+    No server is asked, but for the token where a `client` is given: without one it is the token in the
+    options, or that which this user has, or one that follows from the deployment's name.
+    """
+    target = target or Target(host="", namespace=os.environ.get("ARGO_NAMESPACE", "default"), embedded=True)
+    _check_target(prepared, target)
+    token = _token_to_write(prepared, client)
+    objects = _translated(prepared, token, target, deployed_at=None)
+    return Created(prepared.flow.name, prepared.name, token, False, objects)
+
+
+def _token_to_write(prepared: Prepared, client: ArgoClient | None) -> str:
+    options = prepared.options
+    if client is not None:
+        previous = found_of(client, prepared.flow, prepared.name)
+        if previous is None:
+            raise UsageError(
+                f"There is no deployment {prepared.name} yet, so it has no token: leave --real-token out."
+            )
+        return _token(previous, prepared).value
+    if options.given_token or options.generate_new_token:
+        return _token(None, prepared).value
+    if options.authorize:
+        return bare(options.authorize)
+    return known_token(prepared.token_prefix) or first_token(prepared.token_prefix)
+
+
+def _only_template(objects: Sequence[JSON]) -> JSON:
+    templates = [item for item in objects if item["kind"] == "WorkflowTemplate"]
+    if len(templates) != 1:
+        raise UsageError(f"There is to be one workflow template, and there are {len(templates)}.")
+    return templates[0]
+
+
+def _check_belongs(item: JSON, name: str, namespace: str) -> None:
+    kind, metadata = item["kind"], item["metadata"]
+    if kind == "WorkflowEventBinding":
+        raise UsageError(
+            "Argo's server has no call that creates a workflow event binding: hand the file to kubectl apply."
+        )
+    is_own = {
+        "WorkflowTemplate": metadata["name"] == name,
+        "CronWorkflow": metadata["name"].startswith(name) and deployments.template_of(item) == name,
+        "Sensor": metadata["name"] == sensor_name(name),
+    }
+    if not is_own[kind]:
+        raise UsageError(f"The {kind} {metadata['name']} is not one of {name}'s: deploy it by itself.")
+    if kind != "Sensor" and metadata.setdefault("namespace", namespace) != namespace:
+        raise UsageError(
+            f"{metadata['name']} is for the namespace {metadata['namespace']}: deploy it with "
+            f"ARGO_NAMESPACE={metadata['namespace']}."
+        )
+
+
+def remove(
+    client: ArgoClient, name: str, authorize: str | None, flow: LoadedFlow | None = None
+) -> Sequence[str]:
+    """Delete a deployment, of `flow` if it is given, and return what was deleted.
+
+    Raises UsageError if there is none, or if it is another flow's, or not this user's to delete.
+    """
+    found = deployments.find(client, name) if flow is None else found_of(client, flow, name)
+    if found is None:
+        raise UsageError(f"There is no deployment {name}: mfhera list shows those there are.")
+    prefix = token_prefix(found.flow, name, found.project, found.branch)
+    resolve_token(found, prefix, user(), authorize=authorize)
+    return deployments.delete(client, name)
+
+
+def found_of(client: ArgoClient, flow: LoadedFlow, name: str) -> Deployed | None:
+    """The deployment of a flow under a name, or None. Raises UsageError if something else has that name."""
+    found = deployments.find(client, name)
+    if found is not None:
+        project = flow.project
+        deployments.check_same_flow(found, flow.name, project.get("project_name"), project.get("branch_name"))
+    return found
+
+
+def name_of(flow: LoadedFlow, name: str | None) -> str:
+    """The name of a flow's deployment; `name` is the one of `--name`."""
+    project = flow.project
+    return deployment_name(flow.name, name, project.get("project_name"), project.get("branch_name"))
+
+
+def _token(previous: deployments.Deployed | None, prepared: Prepared) -> Token:
+    options = prepared.options
+    return resolve_token(
+        previous,
+        prepared.token_prefix,
+        user(),
+        authorize=options.authorize,
+        generate=options.generate_new_token,
+        given=options.given_token,
+    )
+
+
+def _check_target(prepared: Prepared, target: Target) -> None:
+    flow = prepared.flow
+    if flow.datastore == "local" and not target.embedded:
+        raise ConfigurationError(
+            f"The pods of {target} cannot see this machine's files: deploy with --datastore=s3, or unset "
+            "ARGO_SERVER to run on the embedded Argo."
+        )
+    support.check_place(flow, target.namespace)
+    needs_sensor = prepared.options.events != BINDING and events(flow) is not None
+    if needs_sensor and _events_place(target) is None:
+        raise ConfigurationError(
+            "The flow is started by events, and nothing says whence they come: set "
+            "METAFLOW_ARGO_EVENTS_EVENT, METAFLOW_ARGO_EVENTS_EVENT_SOURCE and "
+            "METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT to what Argo Events has in the cluster, or write --events "
+            "workflow-event-binding into an export."
+        )
+
+
+def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str | None) -> Translation:
+    flow, options = prepared.flow, prepared.options
+    settings = Settings(
+        name=prepared.name,
+        kubernetes_namespace=target.namespace,
+        token=token,
+        owner=user(),
+        package=save_package(flow),
+        environment=config.pod_environment(flow, token, same_machine=target.embedded),
+        # The embedded Argo serves all of a user's environments: a pod runs in the one that deployed it.
+        python=sys.executable if target.embedded else None,
+        choices=options,
+        events=_events_place(target),
+        deployed_at=deployed_at,
+    )
+    return translate(flow, settings)
+
+
+def _events_place(target: Target) -> EventsPlace | None:
+    if target.embedded:  # which takes any event for one of any source
+        return EventsPlace("default", "argo-events-webhook", "metaflow-event", "", target.namespace)
+    found = config.events_config()
+    if not (found.source and found.event and found.service_account):
+        return None
+    namespace = found.sensor_namespace or target.namespace
+    return EventsPlace(found.bus, found.source, found.event, found.service_account, namespace)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,71 @@
+"""Checking a flow without a cluster: what `create` refuses, and what Argo's own validation does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.target import Target
+from metaflow_hera.embedded.rules.validation import Invalid, check_workflow_rules
+from metaflow_hera.errors import ManifestError
+from metaflow_hera.operations.deployment import Prepared, export
+from metaflow_hera.translation.names import LONGEST_NAME
+from metaflow_hera.translation.writing import as_json
+
+CRON_NAME_LIMIT = 52
+"""Argo's limit for the name of a cron workflow, to whose workflows it appends a time."""
+
+
+@dataclass(frozen=True)
+class Linted:
+    """What was checked, what is to be said of it although it is fine, and the objects that it makes."""
+
+    checked: Sequence[str]
+    warnings: Sequence[str]
+    objects: Sequence[str]
+
+
+def lint(prepared: Prepared, target: Target | None, client: ArgoClient | None) -> Linted:
+    """Check a flow for a target (None: the embedded Argo), and let the server of a client check it as well.
+
+    Raises UsageError or one of its kinds for what is wrong with it, ArgoError for what Argo says.
+    """
+    made = export(prepared, target)
+    objects = [as_json(item) for item in made.objects.objects]
+    for item in objects:
+        _check(item)
+    checked = ["graph, decorators and parameters", "names and sizes", "references by Argo's rules"]
+    if made.objects.crons:
+        checked.append("schedules")
+    if made.objects.sensor or made.objects.bindings:
+        checked.append("events")
+    if client is not None:
+        _ask(objects, client)
+        checked.append(f"{client.target}")
+    warnings = list(made.objects.footprint.warnings())
+    if prepared.flow.datastore == "local" and target is None:
+        warnings.append("Its data is on this machine: for a cluster deploy it with --datastore=s3.")
+    return Linted(checked, warnings, [f"the {item['kind']} {item['metadata']['name']}" for item in objects])
+
+
+def _check(item: JSON) -> None:
+    kind, name = item["kind"], item["metadata"]["name"]
+    limit = CRON_NAME_LIMIT if kind == "CronWorkflow" else LONGEST_NAME + len("-000000")
+    if len(name) > limit:
+        raise ManifestError(
+            f"The name of the {kind} {name} has {len(name)} characters, and Argo allows {limit}."
+        )
+    if kind == "WorkflowTemplate":
+        try:
+            check_workflow_rules(item)
+        except Invalid as error:
+            raise ManifestError(
+                f"Argo would refuse the workflow template {name}: {error.message}."
+            ) from error
+
+
+def _ask(objects: Sequence[JSON], client: ArgoClient) -> None:
+    for item in objects:
+        if item["kind"] == "WorkflowTemplate":
+            client.lint_template(item)

@@ -1,0 +1,357 @@
+"""The logs of a run: of what has ended from the datastore, of what runs from its pods."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain
+
+from metaflow_hera.argo import runs
+from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.pods import PodTask, pod_tasks, task_of_pods
+from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
+from metaflow_hera.graph.tasks import TaskKey
+from metaflow_hera.metaflow_api.read.tasklogs import STREAMS, StoredLogs
+from metaflow_hera.operations.attempts import SKEW, Attempt, numbered, pod_of
+
+TRIES = 3
+"""How often a workflow is asked which task a pod has."""
+FEW = 3
+"""How many of many tasks are named."""
+
+Note = Callable[[str], None]
+"""What is told something beside the lines."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that a task printed.
+
+    `attempt` counts from 0. A line that comes from a pod, and not from the datastore, has no `stream` and no
+    `time`, and of a loop, whose turns share a pod, `task` is that pod's.
+    """
+
+    step: str
+    task: str
+    attempt: int
+    text: str
+    stream: str | None = None
+    time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which lines of which run: all, or those of a step, a task, an attempt, a stream.
+
+    `task` is a task's id (`train-0-3`) or its place among the items of the foreachs (`0-3`).
+    """
+
+    run: str
+    step: str | None = None
+    task: str | None = None
+    attempt: int | None = None
+    streams: Sequence[str] = STREAMS
+
+    @classmethod
+    def parse(cls, run: str, place: str | None, **more: object) -> Wanted:
+        """From RUN and STEP[/TASK], or from a pathspec that names all. Raises UsageError for other texts."""
+        parts = run.strip("/").split("/")
+        at = next((number for number, part in enumerate(parts) if part.startswith(runs.PREFIX)), None)
+        if at is None and len(parts) == 1:
+            at = 0  # the name of a workflow
+        behind = parts[(at or 0) + 1 :] + (place.strip("/").split("/") if place else [])
+        # Where nothing has a run's prefix, the first word of several may be a flow or a run.
+        if at is None or at > 1 or len(behind) > 2 or not all([*parts, *behind]):
+            raise UsageError(
+                f"{' '.join(filter(None, (run, place)))!r} is no place in a run: give RUN, RUN STEP or RUN "
+                "STEP/TASK, such as argo-parameterflow-x7k2p start. A run's id begins with argo-."
+            )
+        step, task = [*behind, None, None][:2]
+        return cls("/".join(parts[: at + 1]), step, task, **more)  # type: ignore[arg-type]
+
+    @property
+    def place(self) -> str:
+        """The step or the task, as it is asked for."""
+        return f"{self.step}/{self.task}" if self.task else f"step {self.step}"
+
+    def has(self, task: TaskKey) -> bool:
+        """Whether lines of this task are wanted."""
+        if self.step not in (None, task.step):
+            return False
+        place = "-".join(map(str, task.path))
+        pod = TaskKey(task.step, task.path).task_id
+        turn = "" if task.turn is None else f"_{task.turn}"
+        return self.task in (None, place, pod, place + turn, pod + turn)
+
+    def may_have(self, task: TaskKey) -> bool:
+        """Whether lines of this task, or of a turn if it is a loop, are wanted."""
+        if self.has(task) or self.task is None:
+            return self.has(task)
+        return Wanted(self.run, self.step, self.task.rpartition("_")[0]).has(task)
+
+
+def lines(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> Iterator[Line]:
+    """The lines that a run's tasks have printed until now, task by task, in the order of the steps.
+
+    `note` is told what is left out. Raises UsageError where there is no such step, task or attempt,
+    ArgoNotFound where nobody knows the run.
+    """
+    try:
+        workflow, run = _found(client, wanted)
+    except ArgoNotFound:
+        yield from _of_a_run_that_argo_forgot(client, wanted)
+        return
+
+    def printed(pod: str) -> Iterator[str]:
+        return (text for _, text in client.logs(run.workflow, pod))
+
+    reader = _Reader(StoredLogs(run.pathspec), wanted, printed, _skew(client))
+    for each in _chosen(workflow, wanted):
+        yield from reader.task(each)
+    _tell_fault(reader.stored, note)
+    reader.check(run.run_id)
+    if reader.unsplit:
+        note(
+            f"Of {_some(reader.unsplit)} there is what is stored of it so far: a pod's log has both streams "
+            "in one. Without --stdout and --stderr all of it is shown."
+        )
+
+
+def follow(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> Iterator[Line]:
+    """What `lines` has, then the lines that come, until the run has ended.
+
+    Raises what `lines` does; a server that is away for a while is waited for, which `note` is told.
+    """
+    workflow, run = _found(client, wanted)
+    reader = _Reader(StoredLogs(run.pathspec), wanted, None, _skew(client))
+    for each in _chosen(workflow, wanted, may_come=not run.ended):
+        yield from reader.task(each)
+    _tell_fault(reader.stored, note)
+    yield from _coming(client, workflow, reader, note)
+    reader.check(run.run_id)
+
+
+def _skew(client: ArgoClient) -> timedelta:
+    return timedelta(0) if client.target.embedded else SKEW
+
+
+def _tell_fault(stored: StoredLogs, note: Note) -> None:
+    if stored.fault:
+        note(f"Metaflow's data cannot be read, what Argo has is shown: {stored.fault}")
+
+
+def _found(client: ArgoClient, wanted: Wanted) -> tuple[JSON, runs.Run]:
+    flow, name = runs.flow_and_workflow(wanted.run)
+    workflow = client.workflow(name)
+    run = runs.as_run(workflow)
+    runs.check_flow(run, flow)
+    return workflow, run
+
+
+def _coming(client: ArgoClient, workflow: JSON, reader: _Reader, note: Note) -> Iterator[Line]:
+    name, wanted = workflow["metadata"]["name"], reader.wanted
+    pods = _Pods(client, workflow, reader.stored)
+    seen: dict[str, int] = {}  # how many lines of each pod came before the stream broke off
+    for look in runs.follow(client, name, steps=False, note=note):
+        again: dict[str, int] = {}
+        try:
+            for pod, text in client.logs(name, follow=not look.ended):
+                again[pod] = again.get(pod, 0) + 1
+                if pod in reader.told or again[pod] <= seen.get(pod, 0):
+                    continue
+                found = pods.task(pod)
+                seen[pod] = again[pod]
+                if found is None or not wanted.may_have(found[0]):
+                    continue
+                task, attempt = found
+                reader.attempts.add(attempt)
+                if wanted.attempt in (None, attempt):
+                    yield Line(task.step, task.task_id, attempt, text)
+        except ArgoUnreachable:
+            if look.ended:
+                raise
+
+
+class _Pods:
+    """Which task each pod of a workflow has; the workflow is asked again for pods that are new.
+
+    The more that costs, the rarer it is: lines wait meanwhile, and pods come together.
+    """
+
+    def __init__(self, client: ArgoClient, workflow: JSON, stored: StoredLogs) -> None:
+        self._client = client
+        self._name = workflow["metadata"]["name"]
+        self._stored = stored
+        self._known = task_of_pods(workflow)
+        self._retried = runs.may_have_been_retried(workflow)
+        self._not_before = 0.0
+        self._asked: dict[str, int] = {}
+        self._found: dict[str, tuple[TaskKey, int] | None] = {}
+
+    def task(self, pod: str) -> tuple[TaskKey, int] | None:
+        """The task and the attempt of a pod; None for one that runs no step."""
+        if pod not in self._found:
+            each = self._task(pod)
+            # Only a retry of the whole run makes Metaflow's numbers others than Argo's.
+            begun = self._stored.begun(each.task) if each is not None and self._retried else ()
+            attempts = () if each is None else numbered(each.pods, begun, _skew(self._client))
+            numbers = [one.number for one in attempts if one.pod is not None and one.pod.name == pod]
+            self._found[pod] = (each.task, numbers[0]) if each is not None and numbers else None
+        return self._found[pod]
+
+    def _task(self, pod: str) -> PodTask | None:
+        while pod not in self._known:
+            # A pod of a node that a retry took away is never known.
+            self._asked[pod] = self._asked.get(pod, 0) + 1
+            if self._asked[pod] > TRIES:
+                self._known[pod] = None
+                break
+            time.sleep(max(0.0, self._not_before - time.monotonic()))
+            before = time.monotonic()
+            workflow = self._client.workflow(self._name)
+            self._known.update(task_of_pods(workflow))
+            self._retried = runs.may_have_been_retried(workflow)
+            self._not_before = time.monotonic() + max(0.5, 4 * (time.monotonic() - before))
+        return self._known[pod]
+
+
+class _Reader:
+    """Reads what tasks have printed, each attempt where it is: in the datastore, or else with its pod.
+
+    `printed` tells the lines of a pod; None leaves out what the datastore has not. `told` are the pods whose
+    lines came from the datastore, `attempts` the numbers there are of the tasks that are wanted, `unsplit`
+    the tasks of which one stream is wanted, and only a pod has all.
+    """
+
+    def __init__(
+        self,
+        stored: StoredLogs,
+        wanted: Wanted,
+        printed: Callable[[str], Iterator[str]] | None,
+        skew: timedelta,
+    ) -> None:
+        self.stored = stored
+        self.wanted = wanted
+        self.told: set[str] = set()
+        self.attempts: set[int] = set()
+        self.unsplit: list[str] = []
+        self._printed = printed
+        self._skew = skew
+        self._seen: list[TaskKey] = []
+        self._one_stream = len(wanted.streams) < len(STREAMS)
+
+    def task(self, each: PodTask) -> Iterator[Line]:
+        """The lines of a task, or of the turns that a loop has had."""
+        turns = list(self.stored.turns(each.task))
+        self._seen += turns or [each.task]
+        if not turns or turns == [each.task]:
+            if self.wanted.has(each.task):
+                for attempt in numbered(each.pods, self.stored.begun(each.task), self._skew):
+                    yield from self.attempt(each.task, attempt)
+            return
+        # A pod's log has all its turns: while it runs they cannot be told apart.
+        together = not (each.ended or self._one_stream)
+        begun = [
+            (turn, one, pod_of(one, each.pods, self._skew))
+            for turn in turns
+            for one in self.stored.begun(turn)
+        ]
+        of_turns = {at for _, _, at in begun}
+        for number, pod in enumerate(each.pods):
+            if together or (number not in of_turns and self.wanted.has(each.task)):
+                yield from self.attempt(each.task, Attempt(number, pod, begun=False))
+        for turn, one, at in begun:
+            if self.wanted.has(turn) and (not together or at is None):
+                its_pod = None if at is None else each.pods[at]
+                yield from self.attempt(turn, Attempt(one.number, its_pod, begun=True))
+
+    def attempt(self, task: TaskKey, attempt: Attempt) -> Iterator[Line]:
+        """The lines of one attempt, if it is wanted."""
+        number, pod = attempt.number, attempt.pod
+        self.attempts.add(number)
+        if self.wanted.attempt not in (None, number):
+            return
+        if self._one_stream and pod is not None and not pod.ended:
+            self.unsplit.append(f"{task.step}/{task.task_id}")
+        if attempt.begun and (self._one_stream or pod is None or pod.ended):
+            found = self.stored.lines(task, number)
+            if (first := next(found, None)) is not None:
+                if pod is not None:
+                    self.told.add(pod.name)
+                for line in chain([first], found):
+                    if line.stream in self.wanted.streams:
+                        yield Line(task.step, task.task_id, number, line.text, line.stream, line.time)
+                return
+        if pod is None:
+            return
+        if self._one_stream:
+            if pod.ended:
+                self.unsplit.append(f"{task.step}/{task.task_id}")
+        elif self._printed is not None:
+            for text in self._printed(pod.name):
+                yield Line(task.step, task.task_id, number, text)
+
+    def check(self, run: str) -> None:
+        """Raise UsageError if there is no such turn, or no such attempt, of what was read."""
+        wanted = self.wanted
+        if self._seen and not self.attempts and not any(map(wanted.has, self._seen)):
+            raise _no_task(run, wanted, self._seen)
+        if wanted.attempt is not None and wanted.attempt not in self.attempts:
+            where = f" of {wanted.place}" if wanted.step else ""
+            there = ", ".join(map(str, sorted(self.attempts))) or "none yet"
+            raise UsageError(f"{run} has no attempt {wanted.attempt}{where}; there are: {there}.")
+
+
+def _chosen(workflow: JSON, wanted: Wanted, *, may_come: bool = False) -> Sequence[PodTask]:
+    run = runs.as_run(workflow)
+    steps = [step.name for step in run.steps]
+    if wanted.step is not None and steps and wanted.step not in steps:
+        raise UsageError(f"{run.run_id} has no step {wanted.step}; it has {', '.join(steps)}.")
+    tasks = list(pod_tasks(workflow))
+    chosen = [each for each in tasks if wanted.may_have(each.task)]
+    if chosen or may_come or wanted.step is None:
+        return chosen
+    if not run.ended:
+        raise UsageError(
+            f"{run.run_id} has not begun {wanted.place}: mfhera status {run.run_id} shows how far it is."
+        )
+    others = [each.task for each in tasks if each.task.step == wanted.step]
+    if others:
+        raise _no_task(run.run_id, wanted, others)
+    raise UsageError(f"{run.run_id} has ended as {run.phase}, and step {wanted.step} was not run.")
+
+
+def _no_task(run: str, wanted: Wanted, others: Sequence[TaskKey]) -> UsageError:
+    there = _some([task.task_id for task in others])
+    return UsageError(f"{run} has no task {wanted.place}; step {wanted.step} has {there}.")
+
+
+def _some(names: Sequence[str]) -> str:
+    """Some of the names, and how many more there are."""
+    names = list(dict.fromkeys(names))
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    return ", ".join(names[:FEW]) + more
+
+
+def _of_a_run_that_argo_forgot(client: ArgoClient, wanted: Wanted) -> Iterator[Line]:
+    flow, workflow = runs.flow_and_workflow(wanted.run)
+    run = runs.PREFIX + workflow
+    stored = StoredLogs(f"{flow}/{run}")
+    tasks = stored.tasks() if flow else None
+    if tasks is None:
+        hint = "" if flow else f"; if it is deleted there, name its flow, too: FLOW/{run}"
+        raise ArgoNotFound(f"{client.target} has no run {run}: mfhera runs lists those it has{hint}.")
+    chosen = [task for task in tasks if wanted.has(task)]
+    if not chosen:
+        others = [task for task in tasks if task.step == wanted.step]
+        if others:
+            raise _no_task(wanted.run, wanted, others)
+        steps = _some([task.step for task in tasks])
+        raise UsageError(f"{wanted.run} has no {wanted.place}; it has the steps {steps}.")
+    reader = _Reader(stored, wanted, None, timedelta(0))
+    for task in chosen:
+        for each in stored.begun(task):
+            yield from reader.attempt(task, Attempt(each.number, None, begun=True))
+    reader.check(run)

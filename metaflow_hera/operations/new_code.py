@@ -1,0 +1,100 @@
+"""New code for a run that is retried: packed, and found to fit the manifest that the run has."""
+
+from __future__ import annotations
+
+from metaflow_hera.argo.client import JSON
+from metaflow_hera.contract.values import CODE_PARAMETER, decode, encode
+from metaflow_hera.errors import UsageError
+from metaflow_hera.graph.steps import Graph
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+from metaflow_hera.metaflow_api.load.packages import save_package, stored_settings
+from metaflow_hera.metaflow_api.pod.settings import PodSettings
+from metaflow_hera.translation import parameters, support
+
+INSTEAD = "deploy it with mfhera create, then start a new run with mfhera resubmit."
+
+
+def new_code_parameter(workflow: JSON, flow: LoadedFlow) -> str:
+    """Pack a flow, and return the parameter of a workflow (NAME=VALUE) that makes its pods run from that.
+
+    Raises UsageError where the flow is no longer what the workflow's manifest was made of: nothing is
+    stored then.
+    """
+    support.check(flow)
+    package = _package_of(workflow)
+    if package is None:
+        raise UsageError(
+            f"{workflow['metadata']['name']} was deployed by an older version, its code cannot be replaced: "
+            "deploy the flow again, then start a new run with mfhera resubmit."
+        )
+    old = stored_settings(flow, package)
+    if old is None:
+        raise UsageError(
+            f"The code package of the run ({package}) is not in the datastore of {flow.file.name}: give the "
+            "--datastore and --datastore-root with which the flow was deployed."
+        )
+    _check_parameters(flow, workflow)
+    _check_fits(flow, old)
+    return f"{CODE_PARAMETER}={encode(save_package(flow).url)}"
+
+
+def _package_of(workflow: JSON) -> str | None:
+    """Where the code package of a workflow is; what a retry has given goes before what was deployed."""
+    stored = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or {}
+    for spec in (workflow.get("spec") or {}, stored):
+        for parameter in (spec.get("arguments") or {}).get("parameters") or ():
+            if parameter["name"] == CODE_PARAMETER and parameter.get("value"):
+                return decode(parameter["value"])
+    return None
+
+
+def _check_parameters(flow: LoadedFlow, workflow: JSON) -> None:
+    """The pods of the run have the variables of its own Parameters, and keep them."""
+    stored = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or {}
+    before = parameters.names_in(stored.get("templates") or ())
+    now = {parameter.name for parameter in flow.parameters}
+    if different := sorted(before ^ now):
+        what = "is gone" if different[0] in before else "is new"
+        raise UsageError(
+            f"The new code has other Parameters ({different[0]!r} {what}), and the run has those that it was "
+            f"started with: {INSTEAD}"
+        )
+
+
+def _check_fits(flow: LoadedFlow, old: PodSettings) -> None:
+    different = _difference(old.graph, flow.graph)
+    if different is not None:
+        raise UsageError(
+            f"The new code has another graph ({different}), and the run goes by the old one: {INSTEAD}"
+        )
+    for step in flow.graph:
+        before, now = old.steps[step.name].retries.total, flow.retries(step.name).total
+        if before != now:
+            raise UsageError(
+                f"The new code retries step {step.name} {now} times, and the run was deployed with {before}: "
+                f"give the --with options of mfhera create again; or {INSTEAD}"
+            )
+    environment = next(
+        (option.partition("=")[2] for option in old.top_level if option.startswith("--environment=")), "local"
+    )
+    for option, then, is_now in (
+        ("--metadata", old.metadata, flow.metadata),
+        ("--environment", environment, flow.environment),
+    ):
+        if then != is_now:
+            raise UsageError(
+                f"The run was deployed with {option}={then}, and the new code has {is_now}: give "
+                f"{option}={then}."
+            )
+
+
+def _difference(old: Graph, new: Graph) -> str | None:
+    """How two graphs differ, in words; None if they are the same."""
+    if gone := sorted(old.steps.keys() - new.steps.keys()):
+        return f"step {gone[0]} is gone"
+    if added := sorted(new.steps.keys() - old.steps.keys()):
+        return f"step {added[0]} is new"
+    for name, step in old.steps.items():
+        if step != new[name]:
+            return f"step {name} goes on another way"
+    return None if (old.start, old.end) == (new.start, new.end) else "it begins or ends with another step"
