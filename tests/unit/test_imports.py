@@ -7,7 +7,7 @@ import sys
 
 CODE = """
 import sys
-from metaflow_hera import control, deployment, logs
+from metaflow_hera.operations import control, deployment, logs
 from metaflow_hera.cli import main
 print("hera.workflows.models" in sys.modules, "hera.events.models" in sys.modules)
 """
