@@ -1,4 +1,4 @@
-"""Completion of what is typed into a shell: flows, runs, deployments; and the verb that sets it up.
+"""Completion of what is typed into a shell: flows, runs, deployments.
 
 A shell waits for it with each key, so nothing is imported here but what is light, and whatever goes wrong
 completes nothing.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import CompletionItem
 
 SECONDS = 1.0
 """How long a server has to answer."""
@@ -21,7 +21,6 @@ MOST = 50
 """How many runs are offered, the newest."""
 FLOW_LIMIT = 1 << 20
 """Files longer than that are no flows."""
-SHELLS = ("bash", "zsh", "fish")
 
 
 def complete_flow(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -112,24 +111,3 @@ def _trust(verify: bool | str) -> Any:
     if isinstance(verify, str):
         return ssl.create_default_context(cafile=verify)
     return ssl.create_default_context() if verify else ssl._create_unverified_context()
-
-
-@click.command()
-@click.argument("shell", type=click.Choice(SHELLS), required=False)
-def completion(shell: str | None) -> None:
-    """Write the script that completes verbs, flows and runs, for a SHELL to read; by default for yours.
-
-    For bash: eval "$(mfhera completion bash)" in ~/.bashrc. For zsh the same in ~/.zshrc. For fish: mfhera
-    completion fish > ~/.config/fish/completions/mfhera.fish
-    """
-    from metaflow_hera.cli.main import mfhera
-
-    if shell is None:
-        name = Path(os.environ.get("SHELL", "")).name
-        shell = name if name in SHELLS else "bash"
-    made = get_completion_class(shell)
-    assert made is not None
-    click.echo(made(mfhera, {}, "mfhera", "_MFHERA_COMPLETE").source())
-
-
-COMMANDS = {"completion": completion}

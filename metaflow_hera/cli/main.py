@@ -18,27 +18,25 @@ import click
 from metaflow_hera import __version__
 from metaflow_hera.errors import MetaflowHeraError
 
-VERBS = {
-    "create": "deploying",
-    "delete": "deploying",
-    "list": "deploying",
-    "lint": "deploying",
-    "trigger": "running",
-    "schedule": "starting",
-    "emit": "starting",
-    "runs": "running",
-    "status": "running",
-    "logs": "logs",
-    "retry": "acting",
-    "resubmit": "acting",
-    "suspend": "acting",
-    "resume": "acting",
-    "stop": "acting",
-    "terminate": "acting",
-    "local": "serving",
-    "completion": "completing",
+GROUPS = {
+    "Deploy": ("create", "list", "lint", "delete"),
+    "Run": (
+        "trigger",
+        "runs",
+        "status",
+        "logs",
+        "suspend",
+        "resume",
+        "stop",
+        "terminate",
+        "retry",
+        "resubmit",
+    ),
+    "Start by itself": ("schedule", "emit"),
+    "This machine": ("local", "completion"),
 }
-"""Each verb and the module of this package that has it."""
+"""The verbs as help shows them. Each has a module of its name in `cli.verbs`."""
+VERBS = tuple(verb for verbs in GROUPS.values() for verb in verbs)
 
 ELSEWHERE = {
     "unsuspend": "resume",
@@ -61,9 +59,19 @@ class Verbs(click.Group):
         """The command of a verb."""
         if cmd_name not in VERBS:
             return None
-        module = import_module(f"metaflow_hera.cli.{VERBS[cmd_name]}")
-        command: click.Command = module.COMMANDS[cmd_name]
+        command: click.Command = import_module(f"metaflow_hera.cli.verbs.{cmd_name}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs in their groups, each with its first sentence."""
+        longest = max(map(len, VERBS))
+        width = formatter.width - 6 - longest
+        for title, verbs in GROUPS.items():
+            commands = [(verb, self.get_command(ctx, verb)) for verb in verbs]
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(verb, command.get_short_help_str(width)) for verb, command in commands if command]
+                )
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -84,8 +92,8 @@ class Verbs(click.Group):
 def mfhera(debug: bool) -> None:
     """Run Metaflow flows on Argo Workflows.
 
-    Without further ado flows go to an embedded Argo on this machine; with ARGO_SERVER set
-    (host:port, with ARGO_TOKEN and ARGO_NAMESPACE), to that server.
+    Flows go to an embedded Argo on this machine. With ARGO_SERVER set (host:port, with ARGO_TOKEN
+    and ARGO_NAMESPACE) they go to that server.
     """
 
 

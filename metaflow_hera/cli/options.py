@@ -8,9 +8,12 @@ from typing import Any, TypeVar
 import click
 
 from metaflow_hera.choices.options import Option
+from metaflow_hera.cli.completing import complete_run
+from metaflow_hera.cli.help import MetaflowOption
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+the_run = click.argument("run", metavar="RUN", shell_complete=complete_run)
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for a program to read.")
 
 
@@ -43,9 +46,24 @@ _METAFLOW: tuple[tuple[str, dict[str, Any]], ...] = (
 """Metaflow's own options before the command, known by name so that they may stand anywhere."""
 
 
+_OF_THE_DEPLOYMENT = {"--config", "--config-value", "--branch", "--production"}
+"""Those that decide which deployment a flow has."""
+
+
 def metaflow_options(command: Command) -> Command:
     """Give a command Metaflow's options; it gets them as the list `top_level`, ready for Metaflow."""
+    return _with_metaflow_options(command, {name for name, _ in _METAFLOW})
 
+
+def deployment_options(command: Command) -> Command:
+    """The same for a verb that only has to find a flow's deployment.
+
+    It takes all, so that the options of `create` can be repeated; help shows those that matter.
+    """
+    return _with_metaflow_options(command, _OF_THE_DEPLOYMENT)
+
+
+def _with_metaflow_options(command: Command, shown: set[str]) -> Command:
     def collected(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
         name = parameter.opts[0]
         top_level: list[str] = ctx.params.setdefault("top_level", [])
@@ -58,5 +76,13 @@ def metaflow_options(command: Command) -> Command:
             top_level += [name, value]
 
     for name, settings in reversed(_METAFLOW):
-        command = click.option(name, expose_value=False, callback=collected, **settings)(command)
+        option = click.option(
+            name,
+            cls=MetaflowOption,
+            expose_value=False,
+            callback=collected,
+            hidden=name not in shown,
+            **settings,
+        )
+        command = option(command)
     return command

@@ -1,4 +1,4 @@
-"""The verbs about the embedded Argo: local start, stop, status, open, clean."""
+"""The embedded Argo: `mfhera local start`, `stop`, `status`, `clean` and `open`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import sys
 from dataclasses import asdict
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,10 +15,16 @@ from metaflow_hera.cli.words import json_text
 from metaflow_hera.display.times import local_time
 from metaflow_hera.errors import LocalServerError, UsageError
 
+if TYPE_CHECKING:
+    pass
+
 
 @click.group()
 def local() -> None:
-    """The embedded Argo of this machine. create and trigger start it when they need it."""
+    """Start, stop and look after the embedded Argo.
+
+    create and trigger start it when they need it.
+    """
 
 
 @local.command()
@@ -143,4 +150,4 @@ class NotRunning(LocalServerError):
     exit_code = 1
 
 
-COMMANDS = {"local": local}
+command = local

@@ -1,4 +1,4 @@
-"""The verb about what tasks printed: logs."""
+"""What tasks printed: `mfhera logs`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from metaflow_hera.choices import options
 from metaflow_hera.cli.choosing import chosen_run
 from metaflow_hera.cli.completing import complete_run
+from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import shared
 from metaflow_hera.cli.words import json_text, say_note
 from metaflow_hera.errors import UsageError
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
 
 
-@click.command()
+@click.command(
+    cls=Verb,
+    examples=(
+        "mfhera logs",
+        "mfhera logs argo-flow-x7k2p train/0-3 --follow",
+    ),
+)
 @click.argument("run", metavar="[RUN", required=False, shell_complete=complete_run)
 @click.argument("place", metavar="[STEP[/TASK]]]", required=False)
 @shared(options.LOGS)
@@ -38,9 +45,10 @@ def logs(
     tail: int | None,
     as_json: bool,
 ) -> None:
-    """What the tasks of RUN printed; by default of the last run of the flow last deployed from here.
+    """Show what the tasks of RUN printed.
 
-    TASK is a task's id (train-0-3), or just its place among the items of the foreachs (0-3).
+    Without RUN it is the last run of the flow last deployed from this folder. TASK is a task's id
+    (train-0-3), or its indices in the foreachs around it (0-3).
     """
     show_logs(run, place, follow, stdout, stderr, attempt, timestamps, tail, as_json)
 
@@ -94,4 +102,4 @@ def _write(lines: Iterator[Line], wanted: Wanted, timestamps: bool) -> None:
         click.echo(f"{place}{click.style(time, dim=True) if time else ''}{line.text}")
 
 
-COMMANDS = {"logs": logs}
+command = logs

@@ -1,30 +1,34 @@
-"""The verbs about what starts a flow by itself: schedule, emit."""
+"""When a deployment starts by itself: `mfhera schedule`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from metaflow_hera.cli.choosing import chosen_deployment, client_at
 from metaflow_hera.cli.completing import complete_flow
-from metaflow_hera.cli.options import as_json, metaflow_options
-from metaflow_hera.cli.words import json_text, say_where
+from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.options import as_json, deployment_options
+from metaflow_hera.cli.words import json_text
 from metaflow_hera.errors import UsageError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
 
 
-@click.command()
+@click.command(cls=Verb, examples=("mfhera schedule --count 10",))
 @click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
-@metaflow_options
+@deployment_options
 @click.option("--name", metavar="NAME", help="The deployment by its own name; FLOW.py is not needed then.")
 @click.option("--count", "-n", type=int, default=5, show_default=True, help="How many times.")
 @as_json
 def schedule(flow: str | None, top_level: list[str], name: str | None, count: int, as_json: bool) -> None:
-    """The schedules of a deployment, of the last one without FLOW.py, and when they start it next."""
+    """Show the schedules of a deployment and its next starts.
+
+    Without FLOW.py it is the flow last deployed from this folder.
+    """
     deployment, last = chosen_deployment(flow, top_level, name)
     show_schedule(deployment, count, as_json, last)
 
@@ -63,46 +67,4 @@ def show_schedule(deployment: str, count: int, as_json: bool, last: LastDeployme
     table(("NEXT", "HERE", "IN ITS ZONE"), rows, empty="It is suspended: nothing is started by it.")
 
 
-@click.command()
-@click.argument("event", metavar="NAME")
-@click.option(
-    "--payload", "payload", multiple=True, metavar="KEY=VALUE", help="Part of the payload; repeatable."
-)
-@click.option("--payload-json", metavar="JSON", help="The payload as a JSON object.")
-@as_json
-def emit(event: str, payload: tuple[str, ...], payload_json: str | None, as_json: bool) -> None:
-    """Publish the event NAME, for all flows that wait for it (@trigger)."""
-    from metaflow_hera.argo.client import ArgoClient
-    from metaflow_hera.argo.events import publish
-    from metaflow_hera.argo.target import resolve_target
-
-    values = _payload(payload, payload_json)
-    target = resolve_target(start=True)
-    say_where(target)
-    sent = publish(ArgoClient(target), event, values)
-    if as_json:
-        click.echo(json_text({"name": event, "id": sent.id, "place": sent.place}))
-    else:
-        click.echo(f"Published {click.style(event, bold=True)} at {sent.place}.")
-
-
-def _payload(texts: tuple[str, ...], whole: str | None) -> dict[str, Any]:
-    import json
-
-    values: dict[str, Any] = {}
-    if whole is not None:
-        try:
-            values = json.loads(whole)
-        except ValueError as error:
-            raise UsageError(f"--payload-json is not JSON: {error}.") from error
-        if not isinstance(values, dict):
-            raise UsageError("--payload-json is to be a JSON object, such as '{\"size\": 3}'.")
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not key or not equals:
-            raise UsageError(f"--payload {text} is to be KEY=VALUE.")
-        values[key] = value
-    return values
-
-
-COMMANDS = {"schedule": schedule, "emit": emit}
+command = schedule
