@@ -273,7 +273,7 @@ class Engine:
         return min(MOST_SLEEP, max(0.0, min(times) - now)) if times else None
 
     def _ready_at(self, uid: str) -> float:
-        """When a workflow to which something happened is to be advanced.
+        """When a workflow to which something happened should be advanced.
 
         Advancing and saving a wide workflow takes a while, and for each pod that ends it would be done
         once more. While pods of it wait for room, nothing is lost by letting events gather: for ten

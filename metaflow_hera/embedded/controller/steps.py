@@ -21,7 +21,7 @@ class _GroupError(Exception):
 
 
 class _Item(NamedTuple):
-    """A step that is to run, or one item of it."""
+    """A step that has not begun, or one item of it."""
 
     step: JSON
     name: str

@@ -18,8 +18,6 @@ import pytest
 from metaflow_hera import __version__
 from metaflow_hera.embedded.errors import ServerError, Unusable
 from metaflow_hera.embedded.local import launch
-from metaflow_hera.errors import ConfigurationError
-from metaflow_hera.home import home_folder
 
 
 @pytest.fixture
@@ -128,20 +126,6 @@ def test_a_wrong_limit_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("METAFLOW_HERA_MAX_PODS", "many")
     with pytest.raises(Unusable, match="METAFLOW_HERA_MAX_PODS"):
         launch.start(home, __version__)
-
-
-def test_the_home_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("METAFLOW_HERA_HOME", str(tmp_path))
-    assert home_folder() == tmp_path
-    monkeypatch.setenv("METAFLOW_HERA_HOME", "relative")
-    with pytest.raises(ConfigurationError, match="absolute"):
-        home_folder()
-
-
-def test_there_is_a_home_without_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOME", "METAFLOW_HERA_HOME", "XDG_STATE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    assert home_folder().is_absolute()
 
 
 def test_it_is_light_to_import() -> None:
