@@ -3,7 +3,8 @@
 Argo expands double braces inside a value once more, and Kubernetes expands dollar signs in the
 environment of a container. Argo puts values into JSON text with Go's `strconv.Quote`, whose escapes for
 control characters JSON does not have. A value that holds any of these travels as base64; all others stay
-readable.
+readable. The embedded Argo's page reads and writes this form by itself (its `page/parameters.py` and
+`static/values.js`); tests hold them to this one.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from metaflow_hera.argo.tokens import Token, bare, check_access, first_token, re
 from metaflow_hera.choices.choices import BINDING, Choices
 from metaflow_hera.choices.configured import configured
 from metaflow_hera.contract.values import sensor_name
-from metaflow_hera.embedded.local.launch import home_folder, make_home
 from metaflow_hera.errors import ConfigurationError, UsageError
+from metaflow_hera.home import make_home
 from metaflow_hera.metaflow_api.load import config
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.packages import save_package
@@ -105,7 +105,7 @@ def create(prepared: Prepared, client: ArgoClient) -> Created:
     objects = _translated(prepared, token.value, client.target, deployed_at=_now())
     # What is kept on this machine goes first: a folder that cannot be written leaves nothing half done.
     remember_token(prepared.token_prefix, token.value)
-    make_home(home_folder())
+    make_home()
     deployments.apply(client, [as_json(item) for item in objects.objects])
     flow = prepared.flow.name
     last.remember(last.noted(prepared.name, flow, client.target))
@@ -134,7 +134,7 @@ def create_from(objects: Sequence[JSON], client: ArgoClient, authorize: str | No
     notes = template["metadata"]["annotations"]
     notes.setdefault("metaflow/deployment_timestamp", _now())
     remember_token(prefix, about.token)
-    make_home(home_folder())
+    make_home()
     deployments.apply(client, objects)
     last.remember(last.noted(about.name, about.flow, client.target))
     return about

@@ -28,6 +28,7 @@ from hera.workflows import models as hera_models
 from pydantic import BaseModel
 
 from metaflow_hera.embedded.local import launch
+from metaflow_hera.home import home_folder
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def handler(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
 def recorder(mfhera: Mfhera) -> Iterator[Recorder]:
     """A server in front of the embedded Argo, which runs."""
     mfhera.ok("local", "start")
-    server = launch.status(launch.home_folder(mfhera.env))
+    server = launch.status(home_folder(mfhera.env))
     assert server is not None
     made = Recorder(server.url)
     http = ThreadingHTTPServer(("127.0.0.1", 0), handler(made))
@@ -166,7 +167,7 @@ class Cluster:
     """`mfhera` of somebody who has set ARGO_SERVER to the recorder."""
 
     def __init__(self, mfhera: Mfhera, recorder: Recorder) -> None:
-        server = launch.status(launch.home_folder(mfhera.env))
+        server = launch.status(home_folder(mfhera.env))
         assert server is not None
         self._mfhera = mfhera
         self._env = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from metaflow_hera.embedded.errors import Refused
 from metaflow_hera.embedded.expressions.gojson import any_string
 from metaflow_hera.embedded.expressions.language import (
     ExpressionError,
@@ -19,7 +20,6 @@ from metaflow_hera.embedded.rules.checks import Broken
 from metaflow_hera.embedded.rules.fields import WrongType, check_leaf, not_implemented, without_unknown
 from metaflow_hera.embedded.rules.quantities import parse_quantity
 from metaflow_hera.embedded.rules.spec import Validator
-from metaflow_hera.errors import ManifestError
 
 JSON = dict[str, Any]
 Templates = Mapping[str, JSON]
@@ -27,7 +27,7 @@ Templates = Mapping[str, JSON]
 NOT_FOUND, INVALID, LINT = (404, 5), (400, 3), (500, 2)
 
 
-class Invalid(ManifestError):
+class Invalid(Refused):
     """An object that the server refuses, with what it answers: HTTP status, gRPC code and message."""
 
     def __init__(self, message: str, answer: tuple[int, int] = INVALID) -> None:

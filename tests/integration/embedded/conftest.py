@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from metaflow_hera import __version__
 from metaflow_hera.embedded.local import launch
 
 DATA = Path(__file__).parents[2] / "data"
@@ -23,7 +24,7 @@ class Argo:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.server = launch.start(home)
+        self.server = launch.start(home, __version__)
         self._connect()
 
     def _connect(self) -> None:
@@ -43,7 +44,7 @@ class Argo:
 
     def restart(self) -> None:
         """Start it again, in the same home."""
-        self.server = launch.start(self.home)
+        self.server = launch.start(self.home, __version__)
         self._connect()
 
     def close(self) -> None:
