@@ -265,6 +265,56 @@ def test_the_verbs_about_deployments_call_argo_as_its_description_has_it(
     assert "DELETE api/v1/cron-workflows/{namespace}/{name}" in recorder.names
 
 
+@pytest.fixture
+def recorded(mfhera: Mfhera, recorder: Recorder) -> Iterator[Recorder]:
+    """The recorder, where `mfhera` takes it for the embedded Argo: its data stays on this machine."""
+    note = launch.home_folder(mfhera.env) / "server.json"
+    before = note.read_text()
+    note.write_text(json.dumps({**json.loads(before), "url": f"http://127.0.0.1:{recorder.port}"}))
+    yield recorder
+    note.write_text(before)
+
+
+TEMPLATES = "api/v1/workflow-templates/{namespace}"
+CRONS = "api/v1/cron-workflows/{namespace}"
+CRON = f"{CRONS}/{{name}}"
+SENSORS = "api/v1/sensors/{namespace}"
+SENSOR = f"{SENSORS}/{{name}}"
+READ = [f"GET {TEMPLATE}", f"GET {CRONS}"]
+READ_WITH_SENSOR = [f"GET {TEMPLATE}", f"GET {SENSOR}", f"GET {CRONS}"]
+
+
+def test_create_and_delete_ask_for_each_object_once(mfhera: Mfhera, recorded: Recorder) -> None:
+    mfhera.take("event_flow.py", "schedules_flow.py", "linear_flow.py")
+
+    def calls(*arguments: str) -> list[str]:
+        recorded.calls.clear()
+        mfhera.ok(*arguments, "--name", "requests-planned")
+        first, *others = [call.name() for call in recorded.calls]
+        assert first == "GET api/v1/version"  # whether the embedded Argo is there
+        return others
+
+    script = mfhera.folder / "linear_flow.py"
+    plain = script.read_text().replace("LinearFlow", "EventFlow")
+    script.write_text(plain)
+    assert calls("create", "event_flow.py") == [*READ_WITH_SENSOR, f"POST {TEMPLATES}", f"POST {SENSORS}"]
+    # The sensor is what it was.
+    assert calls("create", "event_flow.py") == [*READ_WITH_SENSOR, f"PUT {TEMPLATE}"]
+    assert calls("create", "linear_flow.py") == [*READ_WITH_SENSOR, f"PUT {TEMPLATE}", f"DELETE {SENSOR}"]
+    assert calls("create", "linear_flow.py") == [*READ, f"PUT {TEMPLATE}"]
+    assert calls("delete") == [f"GET {TEMPLATE}", f"GET {CRONS}", f"GET {SENSOR}", f"DELETE {TEMPLATE}"]
+    assert calls("create", "linear_flow.py") == [*READ, f"POST {TEMPLATES}"]
+    assert calls("delete")[-1] == f"DELETE {TEMPLATE}"
+    assert calls("create", "schedules_flow.py") == [
+        *READ,
+        f"POST {TEMPLATES}",
+        f"POST {CRONS}",
+        f"POST {CRONS}",
+    ]
+    assert calls("create", "schedules_flow.py") == [*READ, f"PUT {TEMPLATE}"]
+    assert calls("delete")[-3:] == [f"DELETE {CRON}", f"DELETE {CRON}", f"DELETE {TEMPLATE}"]
+
+
 @pytest.mark.parametrize("words", [["logs", ""], ["delete", "--run", ""]])
 def test_a_shell_completes_runs_of_the_server_of_argo_server(
     mfhera: Mfhera, recorder: Recorder, words: list[str]

@@ -89,7 +89,7 @@ def deploy_from(source: str, authorize: str | None, as_json: bool) -> None:
     """Deploy an export, from a file or a folder of them, and tell of it."""
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import resolve_target
-    from metaflow_hera.operations import deployment
+    from metaflow_hera.operations.exports import create_from
     from metaflow_hera.translation import writing
 
     path = Path(source)
@@ -104,7 +104,7 @@ def deploy_from(source: str, authorize: str | None, as_json: bool) -> None:
             raise UsageError(f"{file}: {error}") from error
     target = resolve_target(start=True)
     say_where(target)
-    about = deployment.create_from(objects, ArgoClient(target), authorize)
+    about = create_from(objects, ArgoClient(target), authorize)
     if as_json:
         click.echo(json_text({"name": about.name, "flow": about.flow, "server": target.host}))
         return
