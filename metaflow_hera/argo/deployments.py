@@ -12,11 +12,10 @@ from typing import Any
 import yaml
 
 from metaflow_hera.argo.client import JSON, ArgoClient, with_retries
-from metaflow_hera.contract.values import TAGS_PARAMETER, USER_KEYS_NOTE, sensor_name
+from metaflow_hera.contract import manifest
 from metaflow_hera.errors import ArgoError, ArgoNotFound, UsageError
 
-SELECTOR = "app.kubernetes.io/part-of=metaflow"
-OURS = ("metaflow/", "workflows.argoproj.io/title", "workflows.argoproj.io/description")
+OURS = (manifest.PREFIX, manifest.TITLE, manifest.DESCRIPTION)
 """Annotations and labels that a deployment owns: those of an older version do not stay."""
 
 
@@ -80,16 +79,20 @@ def _flow_in_words(flow: str, project: str | None) -> str:
 def deployed(client: ArgoClient) -> Iterator[Deployed]:
     """All deployments at a server."""
     schedules: dict[str, list[str]] = {}
-    for cron in client.crons(SELECTOR):
+    for cron in client.crons(manifest.SELECTOR):
         schedules.setdefault(template_of(cron), []).extend(cron["spec"].get("schedules") or ())
-    for template in client.templates(SELECTOR):
-        if "metaflow/owner" in (template["metadata"].get("annotations") or {}):
+    for template in client.templates(manifest.SELECTOR):
+        if manifest.OWNER in (template["metadata"].get("annotations") or {}):
             yield described(template, schedules.get(template["metadata"]["name"], ()))
 
 
 def crons_of(client: ArgoClient, name: str) -> list[JSON]:
     """The cron workflows of a deployment, of this version or an older one."""
-    found = {cron["metadata"]["name"]: cron for cron in client.crons(SELECTOR) if template_of(cron) == name}
+    found = {
+        cron["metadata"]["name"]: cron
+        for cron in client.crons(manifest.SELECTOR)
+        if template_of(cron) == name
+    }
     if name not in found:
         with contextlib.suppress(ArgoNotFound):  # that of Metaflow's own plugin has no labels
             found[name] = client.cron(name)
@@ -146,7 +149,9 @@ def delete(client: ArgoClient, name: str) -> Sequence[str]:
             removed.append(f"cron workflow {cron['metadata']['name']}")
     told = _sensor_of(client, name)
     # One of an older version may be left of which the template does not tell.
-    for place in dict.fromkeys([*([told] if told else []), (sensor_name(name), client.target.namespace)]):
+    for place in dict.fromkeys(
+        [*([told] if told else []), (manifest.sensor_name(name), client.target.namespace)]
+    ):
         try:
             if name in templates_of(client.sensor(*place)) and _delete_sensor(client, *place):
                 removed.append(f"sensor {place[0]}")
@@ -169,9 +174,9 @@ def _sensor_of(client: ArgoClient, name: str) -> tuple[str, str] | None:
         notes = client.template(name)["metadata"].get("annotations") or {}
     except ArgoNotFound:
         return None
-    if "metaflow/sensor_name" not in notes:
+    if manifest.SENSOR_NAME not in notes:
         return None
-    return notes["metaflow/sensor_name"], notes.get("metaflow/sensor_namespace", client.target.namespace)
+    return notes[manifest.SENSOR_NAME], notes.get(manifest.SENSOR_NAMESPACE, client.target.namespace)
 
 
 def _delete_sensor(client: ArgoClient, name: str, namespace: str) -> bool:
@@ -252,7 +257,7 @@ def _put(
         **wanted["metadata"],
         **{key: present[key] for key in ("resourceVersion", "uid") if key in present},
     }
-    own = ((present.get("annotations") or {}).get(USER_KEYS_NOTE) or "").split(",")
+    own = ((present.get("annotations") or {}).get(manifest.USER_KEYS) or "").split(",")
     for key in ("labels", "annotations"):
         there = (present.get(key) or {}).items()
         others = {k: v for k, v in there if not k.startswith(OURS) and k not in own}
@@ -264,23 +269,23 @@ def described(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
     """What a template tells of its deployment. Raises UsageError if it is not that of a flow."""
     metadata = template["metadata"]
     notes = metadata.get("annotations") or {}
-    if "metaflow/owner" not in notes or "metaflow/flow_name" not in notes:
+    if manifest.OWNER not in notes or manifest.FLOW_NAME not in notes:
         raise UsageError(
             f"The workflow template {metadata['name']} was not deployed from a flow: give the flow another "
             "name with --name, or delete that template."
         )
     return Deployed(
         name=metadata["name"],
-        flow=notes["metaflow/flow_name"],
-        owner=notes["metaflow/owner"],
-        token=notes.get("metaflow/production_token", ""),
-        deployed_at=notes.get("metaflow/deployment_timestamp"),
-        parameters=json.loads(notes.get("metaflow/parameters", "{}")),
+        flow=notes[manifest.FLOW_NAME],
+        owner=notes[manifest.OWNER],
+        token=notes.get(manifest.PRODUCTION_TOKEN, ""),
+        deployed_at=notes.get(manifest.DEPLOYMENT_TIMESTAMP),
+        parameters=json.loads(notes.get(manifest.PARAMETERS, "{}")),
         takes_tags=any(
-            parameter.get("name") == TAGS_PARAMETER
+            parameter.get("name") == manifest.TAGS_PARAMETER
             for parameter in ((template.get("spec") or {}).get("arguments") or {}).get("parameters") or ()
         ),
-        project=notes.get("metaflow/project_name"),
-        branch=notes.get("metaflow/branch_name"),
+        project=notes.get(manifest.PROJECT_NAME),
+        branch=notes.get(manifest.BRANCH_NAME),
         schedules=schedules,
     )

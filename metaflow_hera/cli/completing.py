@@ -80,14 +80,15 @@ def _listed(kind: str, fields: tuple[str, ...], limit: int | None = None) -> lis
     import urllib.request
 
     from metaflow_hera.argo.target import resolve_target
+    from metaflow_hera.contract import environment, manifest
     from metaflow_hera.errors import MetaflowHeraError
 
     # Metaflow's configuration is not asked for the namespace: importing it takes too long.
-    namespace = os.environ.get("METAFLOW_KUBERNETES_NAMESPACE") or "default"
+    namespace = os.environ.get(environment.KUBERNETES_NAMESPACE) or "default"
     try:
         target = resolve_target(start=False, env={"ARGO_NAMESPACE": namespace, **os.environ})
         query = {
-            "listOptions.labelSelector": "app.kubernetes.io/part-of=metaflow",
+            "listOptions.labelSelector": manifest.SELECTOR,
             "fields": ",".join(f"items.{field}" for field in fields),
             **({"listOptions.limit": str(limit)} if limit else {}),
         }

@@ -15,7 +15,7 @@ from metaflow_hera.argo.target import Target
 from metaflow_hera.argo.tokens import Token, bare, check_access, first_token, resolve_token
 from metaflow_hera.choices.choices import BINDING, Choices
 from metaflow_hera.choices.configured import configured
-from metaflow_hera.contract.values import sensor_name
+from metaflow_hera.contract.manifest import DEPLOYMENT_TIMESTAMP, sensor_name
 from metaflow_hera.embedded.local.launch import home_folder, make_home
 from metaflow_hera.errors import ConfigurationError, UsageError
 from metaflow_hera.metaflow_api.load import config
@@ -132,7 +132,7 @@ def create_from(objects: Sequence[JSON], client: ArgoClient, authorize: str | No
                 "another one: its runs would go to another namespace. Write the export with --real-token."
             )
     notes = template["metadata"]["annotations"]
-    notes.setdefault("metaflow/deployment_timestamp", _now())
+    notes.setdefault(DEPLOYMENT_TIMESTAMP, _now())
     remember_token(prefix, about.token)
     make_home(home_folder())
     deployments.apply(client, objects)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from metaflow_hera.contract.environment import EVENT
 from metaflow_hera.errors import UnsupportedError
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow, Parameter
 from metaflow_hera.metaflow_api.load.triggers import Trigger, TriggerGroup, trigger_groups
@@ -29,7 +30,7 @@ class Dependency:
     @property
     def variable(self) -> str:
         """The environment variable of pods that has the event, named as Metaflow's plugin does."""
-        return f"METAFLOW_ARGO_EVENT_PAYLOAD_{self.trigger.kind}_{self.name}"
+        return f"{EVENT}{self.trigger.kind}_{self.name}"
 
 
 @dataclass(frozen=True)

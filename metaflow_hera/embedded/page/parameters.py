@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from metaflow_hera.contract.values import OWN_PARAMETERS, TAGS_PARAMETER, decode
+from metaflow_hera.contract.manifest import OWN_PARAMETERS, TAGS_PARAMETER
+from metaflow_hera.contract.values import decode
 from metaflow_hera.embedded.page.reading import TEXT
 from metaflow_hera.embedded.storage.reader import JSON
 
