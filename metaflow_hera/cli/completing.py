@@ -34,10 +34,12 @@ def complete_flow(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The newest runs at the server, with their states."""
+    from metaflow_hera.contract.manifest import run_id
+
     fields = ("metadata.name", "metadata.creationTimestamp", "status.phase")
     found = _listed("workflows", fields, limit=500)
     found.sort(key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
-    runs = [(f"argo-{item['metadata']['name']}", (item.get("status") or {}).get("phase")) for item in found]
+    runs = [(run_id(item["metadata"]["name"]), (item.get("status") or {}).get("phase")) for item in found]
     fitting = [(run, phase) for run, phase in runs if run.startswith(incomplete)]
     return [CompletionItem(run, help=phase) for run, phase in fitting[:MOST]]
 
