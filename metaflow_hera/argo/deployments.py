@@ -15,7 +15,7 @@ from metaflow_hera.argo.client import JSON, ArgoClient, with_retries
 from metaflow_hera.contract import manifest
 from metaflow_hera.errors import ArgoError, ArgoNotFound, UsageError
 
-OURS = (manifest.PREFIX, manifest.TITLE, manifest.DESCRIPTION)
+OURS = (manifest.METAFLOW_PREFIX, manifest.TITLE, manifest.DESCRIPTION)
 """Annotations and labels that a deployment owns: those of an older version do not stay."""
 
 

@@ -48,7 +48,7 @@ SELECTOR = f"{PART_OF}={METAFLOW}"
 
 # Annotations, some of them labels as well. But for USER_KEYS they are those of Metaflow's own plugin.
 
-PREFIX = "metaflow/"
+METAFLOW_PREFIX = "metaflow/"
 FLOW_NAME = "metaflow/flow_name"
 OWNER = "metaflow/owner"
 USER = "metaflow/user"
@@ -80,6 +80,14 @@ label of Kubernetes' coscheduling plugin, whose values are too short for what is
 def run_id(workflow: str) -> str:
     """The id in Metaflow of the run that a workflow is."""
     return RUN_PREFIX + workflow
+
+
+def event_name(flow: str, step: str) -> str:
+    """The event that a task of a step publishes when it ends well, as with Metaflow's own plugin.
+
+    `flow` is the flow's name, after its project and branch where it has them.
+    """
+    return f"metaflow.{flow}.{step}"
 
 
 def sensor_name(deployment: str) -> str:

@@ -25,7 +25,7 @@ from metaflow_hera.errors import FlowError
 from metaflow_hera.metaflow_api.load.compute import Compute
 
 SYSTEM_KEYS = frozenset({manifest.KIND, manifest.PART_OF})
-SYSTEM_PREFIXES = (manifest.PREFIX, manifest.ARGO_PREFIX)
+SYSTEM_PREFIXES = (manifest.METAFLOW_PREFIX, manifest.ARGO_PREFIX)
 """The keys of Metaflow's own labels and annotations, and of Argo's: they go before the user's."""
 SHARED_MEMORY = "/dev/shm"
 

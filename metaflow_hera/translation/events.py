@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from metaflow_hera.contract.environment import EVENT
+from metaflow_hera.contract.manifest import event_name
 from metaflow_hera.errors import UnsupportedError
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow, Parameter
 from metaflow_hera.metaflow_api.load.triggers import Trigger, TriggerGroup, trigger_groups
@@ -128,7 +129,7 @@ def _resets(groups: Sequence[TriggerGroup]) -> Iterator[tuple[str, str]]:
 
 
 def _check_own_end(flow: LoadedFlow, made: Events) -> None:
-    own = f"metaflow.{flow.project.get('project_flow_name', flow.name)}.end"
+    own = event_name(flow.project.get("project_flow_name", flow.name), "end")
     for any_of, names in made.groups:
         if _name(own) in names and (len(made.groups) > 1 or (len(names) > 1 and not any_of)):
             raise UnsupportedError(

@@ -131,7 +131,7 @@ def _about(flow: LoadedFlow, settings: Settings) -> dict[str, str]:
     return {
         manifest.FLOW_NAME: flow.name,
         manifest.OWNER: settings.owner,
-        **{manifest.PREFIX + name: value for name, value in flow.project.items()},
+        **{manifest.METAFLOW_PREFIX + name: value for name, value in flow.project.items()},
     }
 
 

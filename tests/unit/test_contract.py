@@ -83,6 +83,7 @@ MANIFEST = {
     "ITEMS": "items",
     "KIND": "app.kubernetes.io/name",
     "METAFLOW": "metaflow",
+    "METAFLOW_PREFIX": "metaflow/",
     "OUTCOME": "outcome",
     "OUT_OF_ATTEMPTS": 3,
     "OWNER": "metaflow/owner",
@@ -91,7 +92,6 @@ MANIFEST = {
     "PART_OF": "app.kubernetes.io/part-of",
     "PATH": "path",
     "POD_GROUP": "scheduling.x-k8s.io/pod-group",
-    "PREFIX": "metaflow/",
     "PRODUCTION_TOKEN": "metaflow/production_token",
     "PROJECT_NAME": "metaflow/project_name",
     "RUN_ID": "metaflow/run_id",
@@ -160,6 +160,9 @@ def test_the_variables_are_those_that_stored_manifests_and_old_pods_have() -> No
 def test_the_names_in_manifests_are_those_that_are_stored() -> None:
     assert constants(manifest) == MANIFEST
     assert manifest.run_id("linearflow-x7k2p") == "argo-linearflow-x7k2p"
+    assert manifest.event_name("project.user.alice.LinearFlow", "end") == (
+        "metaflow.project.user.alice.LinearFlow.end"
+    )
     assert manifest.sensor_name("project.user.alice.linearflow") == "project-user-alice-linearflow"
 
 

@@ -21,6 +21,7 @@ from metaflow.events import Trigger
 from metaflow.integrations import ArgoEvent
 
 from metaflow_hera.contract.environment import EVENT, NO_EVENTS, SCHEDULED_TIME, WEBHOOK_URL
+from metaflow_hera.contract.manifest import event_name
 from metaflow_hera.contract.values import decode
 
 PATIENCE = 10.0
@@ -64,9 +65,9 @@ def publish_end(flow: str, step: str, run_id: str, task_id: str, *, is_last: boo
     if not os.environ.get(WEBHOOK_URL) or os.environ.get(NO_EVENTS):
         return
     whole = current.get("project_flow_name", flow)
-    names = [f"metaflow.{whole}.{step}"]
+    names = [event_name(whole, step)]
     if is_last and step != "end":
-        names.append(f"metaflow.{whole}.end")  # what those wait for who do not know the step
+        names.append(event_name(whole, "end"))  # what those wait for who do not know the step
     payload = {
         "id": current.pathspec,
         "pathspec": current.pathspec,
