@@ -22,13 +22,15 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except ImportError as error:
-        if "METAFLOW_HERA_PATH" not in os.environ:
+        from metaflow_hera.contract.environment import PATH
+
+        if PATH not in os.environ:
             raise
         # In a pod a flow's script may import what only its author uses.
         reason = str(error)
 
     def absent(*_: Any, **__: Any) -> Any:
-        raise ImportError(f"metaflow_hera.{name} is not to be had in a pod: {reason}.")
+        raise ImportError(f"metaflow_hera.{name} cannot be used in a pod: {reason}.")
 
     return absent
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from metaflow_hera.argo.client import JSON, ArgoClient
-from metaflow_hera.argo.objects import PART_OF, is_cron_of, template_of
-from metaflow_hera.contract.values import TAGS_PARAMETER
+from metaflow_hera.argo.objects import is_cron_of, template_of
+from metaflow_hera.contract import manifest
 from metaflow_hera.errors import ArgoNotFound, UsageError
-
-SELECTOR = "=".join(PART_OF)
 
 
 @dataclass(frozen=True)
@@ -75,10 +73,10 @@ def _flow_in_words(flow: str, project: str | None) -> str:
 def deployed(client: ArgoClient) -> Iterator[Deployed]:
     """All deployments at a server."""
     schedules: dict[str, list[str]] = {}
-    for cron in client.crons(SELECTOR):
+    for cron in client.crons(manifest.SELECTOR):
         schedules.setdefault(template_of(cron), []).extend(cron["spec"].get("schedules") or ())
-    for template in client.templates(SELECTOR):
-        if "metaflow/owner" in (template["metadata"].get("annotations") or {}):
+    for template in client.templates(manifest.SELECTOR):
+        if manifest.OWNER in (template["metadata"].get("annotations") or {}):
             yield described(template, schedules.get(template["metadata"]["name"], ()))
 
 
@@ -91,23 +89,23 @@ def described(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
     """What a template tells of its deployment. Raises UsageError if it is not that of a flow."""
     metadata = template["metadata"]
     notes = metadata.get("annotations") or {}
-    if "metaflow/owner" not in notes or "metaflow/flow_name" not in notes:
+    if manifest.OWNER not in notes or manifest.FLOW_NAME not in notes:
         raise UsageError(
             f"The workflow template {metadata['name']} was not deployed from a flow: give the flow another "
             "name with --name, or delete that template."
         )
     return Deployed(
         name=metadata["name"],
-        flow=notes["metaflow/flow_name"],
-        owner=notes["metaflow/owner"],
-        token=notes.get("metaflow/production_token", ""),
-        deployed_at=notes.get("metaflow/deployment_timestamp"),
-        parameters=json.loads(notes.get("metaflow/parameters", "{}")),
+        flow=notes[manifest.FLOW_NAME],
+        owner=notes[manifest.OWNER],
+        token=notes.get(manifest.PRODUCTION_TOKEN, ""),
+        deployed_at=notes.get(manifest.DEPLOYMENT_TIMESTAMP),
+        parameters=json.loads(notes.get(manifest.PARAMETERS, "{}")),
         takes_tags=any(
-            parameter.get("name") == TAGS_PARAMETER
+            parameter.get("name") == manifest.TAGS_PARAMETER
             for parameter in ((template.get("spec") or {}).get("arguments") or {}).get("parameters") or ()
         ),
-        project=notes.get("metaflow/project_name"),
-        branch=notes.get("metaflow/branch_name"),
+        project=notes.get(manifest.PROJECT_NAME),
+        branch=notes.get(manifest.BRANCH_NAME),
         schedules=schedules,
     )

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from metaflow_hera.contract import manifest
+
 if TYPE_CHECKING:
     from metaflow_hera.argo.client import JSON
-
-PART_OF = ("app.kubernetes.io/part-of", "metaflow")
-"""The label of templates and cron workflows that are deployed from flows. Metaflow's own plugin gives it to
-templates alone."""
 
 
 def template_of(cron: JSON) -> str:
@@ -38,9 +36,10 @@ def is_cron_of(cron: JSON, deployment: str) -> bool:
 
     Others may start the template by cron workflows of their own: those are not part of it.
     """
-    label, value = PART_OF
     metadata = cron["metadata"]
-    is_from_flow = (metadata.get("labels") or {}).get(label) == value or metadata["name"] == deployment
+    labels = metadata.get("labels") or {}
+    # Those of Metaflow's own plugin have no such label, and the name of their template.
+    is_from_flow = labels.get(manifest.PART_OF) == manifest.METAFLOW or metadata["name"] == deployment
     return is_from_flow and template_of(cron) == deployment
 
 
@@ -50,6 +49,6 @@ def sensor_place(template: JSON, namespace: str) -> tuple[str, str] | None:
     `namespace` is that of the template. The annotations are those of Metaflow's own plugin.
     """
     notes = template["metadata"].get("annotations") or {}
-    if "metaflow/sensor_name" not in notes:
+    if manifest.SENSOR_NAME not in notes:
         return None
-    return notes["metaflow/sensor_name"], notes.get("metaflow/sensor_namespace", namespace)
+    return notes[manifest.SENSOR_NAME], notes.get(manifest.SENSOR_NAMESPACE, namespace)

@@ -7,12 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from metaflow_hera.contract.kubernetes import KEY, is_label_value
 from metaflow_hera.errors import UsageError
 
 SENSOR, BINDING = "sensor", "workflow-event-binding"
-LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-"""What Kubernetes takes for the key of a label or an annotation."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class Choices:
             for key, text in pairs(option, texts).items():
                 if not KEY.fullmatch(key):
                     raise UsageError(f"{option} {key}={text}: {key!r} is not a key that Kubernetes takes.")
-                if option != "--annotation" and not LABEL_VALUE.fullmatch(text):
+                if option != "--annotation" and not is_label_value(text):
                     raise UsageError(
                         f"{option} {key}={text}: a value is to be at most 63 letters, digits, '-', "
                         "'_' and '.'."

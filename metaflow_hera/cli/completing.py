@@ -33,10 +33,12 @@ def complete_flow(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The newest runs at the server, with their states."""
+    from metaflow_hera.contract.manifest import run_id
+
     fields = ("metadata.name", "metadata.creationTimestamp", "status.phase")
     found = _listed("workflows", fields, limit=500)
     found.sort(key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
-    runs = [(f"argo-{item['metadata']['name']}", (item.get("status") or {}).get("phase")) for item in found]
+    runs = [(run_id(item["metadata"]["name"]), (item.get("status") or {}).get("phase")) for item in found]
     fitting = [(run, phase) for run, phase in runs if run.startswith(incomplete)]
     return [CompletionItem(run, help=phase) for run, phase in fitting[:MOST]]
 
@@ -79,14 +81,15 @@ def _listed(kind: str, fields: tuple[str, ...], limit: int | None = None) -> lis
     import urllib.request
 
     from metaflow_hera.argo.target import resolve_target
+    from metaflow_hera.contract import environment, manifest
     from metaflow_hera.errors import MetaflowHeraError
 
     # Metaflow's configuration is not asked for the namespace: importing it takes too long.
-    namespace = os.environ.get("METAFLOW_KUBERNETES_NAMESPACE") or "default"
+    namespace = os.environ.get(environment.KUBERNETES_NAMESPACE) or "default"
     try:
         target = resolve_target(start=False, env={"ARGO_NAMESPACE": namespace, **os.environ})
         query = {
-            "listOptions.labelSelector": "app.kubernetes.io/part-of=metaflow",
+            "listOptions.labelSelector": manifest.SELECTOR,
             "fields": ",".join(f"items.{field}" for field in fields),
             **({"listOptions.limit": str(limit)} if limit else {}),
         }

@@ -20,11 +20,11 @@ from metaflow_hera.argo import deployments, runs
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.progress import StepProgress
 from metaflow_hera.argo.target import resolve_target
+from metaflow_hera.contract import environment, manifest
 from metaflow_hera.display import views
 from metaflow_hera.errors import RunFailed, UsageError
 from metaflow_hera.interface import isolated
 from metaflow_hera.interface.cells import notebook_shell, script_of
-from metaflow_hera.metaflow_api.decorators.kubernetes import IN_POD
 from metaflow_hera.metaflow_api.read.client import client_run
 from metaflow_hera.operations import control
 from metaflow_hera.operations.deployment import CreateOptions, remove
@@ -222,7 +222,7 @@ class Run:
     def __init__(self, run_id: str, client: ArgoClient | None = None) -> None:
         self._client = client or ArgoClient(resolve_target(start=False))
         self._named = run_id  # perhaps with the name of its flow, which is then checked
-        self._run_id = runs.PREFIX + runs.workflow_name(run_id)
+        self._run_id = manifest.run_id(runs.workflow_name(run_id))
         self._pathspec: str | None = None
 
     @property
@@ -365,7 +365,7 @@ class _Source:
 
         Raises UsageError in a process that loads or runs a flow: there it would go on for ever.
         """
-        if isolated.LOADING in os.environ or IN_POD in os.environ:
+        if isolated.LOADING in os.environ or environment.PATH in os.environ:
             raise UsageError(
                 "A flow's script deploys where it is loaded or run: put that under "
                 "`if __name__ == '__main__':`, or into another script."

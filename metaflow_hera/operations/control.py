@@ -10,7 +10,7 @@ from metaflow_hera.argo.client import JSON, ArgoClient
 from metaflow_hera.argo.deployments import check_same_flow, described
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.tokens import check_access
-from metaflow_hera.contract.values import CODE_PARAMETER
+from metaflow_hera.contract.manifest import CODE_PARAMETER
 from metaflow_hera.errors import ArgoDenied, ArgoError, ArgoNotFound, ArgoUnreachable, UsageError
 from metaflow_hera.graph.tasks import TaskKey, parse_path
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow

@@ -15,7 +15,7 @@ from metaflow_hera.argo.target import Target
 from metaflow_hera.argo.tokens import Token, bare, check_access, first_token, resolve_token
 from metaflow_hera.choices.choices import BINDING, Choices
 from metaflow_hera.choices.configured import configured
-from metaflow_hera.contract.values import sensor_name
+from metaflow_hera.contract.manifest import sensor_name
 from metaflow_hera.errors import ConfigurationError, UsageError
 from metaflow_hera.home import make_home
 from metaflow_hera.metaflow_api.load import config

@@ -8,7 +8,7 @@ from metaflow_hera.argo.client import JSON, ArgoClient, with_retries
 from metaflow_hera.argo.deployments import Deployed, check_same_flow, described
 from metaflow_hera.argo.objects import template_of
 from metaflow_hera.argo.tokens import check_access
-from metaflow_hera.contract.values import sensor_name
+from metaflow_hera.contract.manifest import DEPLOYMENT_TIMESTAMP, sensor_name
 from metaflow_hera.errors import UsageError
 from metaflow_hera.metaflow_api.load.users import user
 from metaflow_hera.operations.deployment import deploy, now
@@ -26,7 +26,7 @@ def create_from(objects: Sequence[JSON], client: ArgoClient, authorize: str | No
     about = described(template)
     for item in objects:
         _check_belongs(item, about.name, client.target.namespace)
-    template["metadata"]["annotations"].setdefault("metaflow/deployment_timestamp", now())
+    template["metadata"]["annotations"].setdefault(DEPLOYMENT_TIMESTAMP, now())
     with_retries(lambda: _create(objects, about, client, authorize))
     return about
 

@@ -11,6 +11,7 @@ from itertools import chain
 from metaflow_hera.argo import runs
 from metaflow_hera.argo.client import JSON, ArgoClient
 from metaflow_hera.argo.pods import PodTask, pod_tasks, task_of_pods
+from metaflow_hera.contract.manifest import RUN_PREFIX, run_id
 from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
 from metaflow_hera.graph.tasks import TaskKey
 from metaflow_hera.metaflow_api.read.tasklogs import STREAMS, StoredLogs
@@ -30,7 +31,7 @@ class Line:
     """A line that a task printed.
 
     `attempt` counts from 0. A line that comes from a pod, and not from the datastore, has no `stream` and no
-    `time`, and of a loop, whose turns share a pod, `task` is that pod's.
+    `time`, and of a loop, whose iterations share a pod, `task` is that pod's.
     """
 
     step: str
@@ -58,7 +59,7 @@ class Wanted:
     def parse(cls, run: str, place: str | None, **more: object) -> Wanted:
         """From RUN and STEP[/TASK], or from a pathspec that names all. Raises UsageError for other texts."""
         parts = run.strip("/").split("/")
-        at = next((number for number, part in enumerate(parts) if part.startswith(runs.PREFIX)), None)
+        at = next((number for number, part in enumerate(parts) if part.startswith(RUN_PREFIX)), None)
         if at is None and len(parts) == 1:
             at = 0  # the name of a workflow
         behind = parts[(at or 0) + 1 :] + (place.strip("/").split("/") if place else [])
@@ -82,11 +83,11 @@ class Wanted:
             return False
         place = "-".join(map(str, task.path))
         pod = TaskKey(task.step, task.path).task_id
-        turn = "" if task.turn is None else f"_{task.turn}"
-        return self.task in (None, place, pod, place + turn, pod + turn)
+        suffix = "" if task.iteration is None else f"_{task.iteration}"
+        return self.task in (None, place, pod, place + suffix, pod + suffix)
 
     def may_have(self, task: TaskKey) -> bool:
-        """Whether lines of this task, or of a turn if it is a loop, are wanted."""
+        """Whether lines of this task, or of an iteration if it is a loop, are wanted."""
         if self.has(task) or self.task is None:
             return self.has(task)
         return Wanted(self.run, self.step, self.task.rpartition("_")[0]).has(task)
@@ -243,29 +244,29 @@ class _Reader:
         self._one_stream = len(wanted.streams) < len(STREAMS)
 
     def task(self, each: PodTask) -> Iterator[Line]:
-        """The lines of a task, or of the turns that a loop has had."""
-        turns = list(self.stored.turns(each.task))
-        self._seen += turns or [each.task]
-        if not turns or turns == [each.task]:
+        """The lines of a task, or of the iterations that a loop has had."""
+        iterations = list(self.stored.iterations(each.task))
+        self._seen += iterations or [each.task]
+        if not iterations or iterations == [each.task]:
             if self.wanted.has(each.task):
                 for attempt in numbered(each.pods, self.stored.begun(each.task), self._skew):
                     yield from self.attempt(each.task, attempt)
             return
-        # A pod's log has all its turns: while it runs they cannot be told apart.
+        # A pod's log has all its iterations: while it runs they cannot be told apart.
         together = not (each.ended or self._one_stream)
         begun = [
-            (turn, one, pod_of(one, each.pods, self._skew))
-            for turn in turns
-            for one in self.stored.begun(turn)
+            (iteration, one, pod_of(one, each.pods, self._skew))
+            for iteration in iterations
+            for one in self.stored.begun(iteration)
         ]
-        of_turns = {at for _, _, at in begun}
+        of_iterations = {at for _, _, at in begun}
         for number, pod in enumerate(each.pods):
-            if together or (number not in of_turns and self.wanted.has(each.task)):
+            if together or (number not in of_iterations and self.wanted.has(each.task)):
                 yield from self.attempt(each.task, Attempt(number, pod, begun=False))
-        for turn, one, at in begun:
-            if self.wanted.has(turn) and (not together or at is None):
+        for iteration, one, at in begun:
+            if self.wanted.has(iteration) and (not together or at is None):
                 its_pod = None if at is None else each.pods[at]
-                yield from self.attempt(turn, Attempt(one.number, its_pod, begun=True))
+                yield from self.attempt(iteration, Attempt(one.number, its_pod, begun=True))
 
     def attempt(self, task: TaskKey, attempt: Attempt) -> Iterator[Line]:
         """The lines of one attempt, if it is wanted."""
@@ -294,7 +295,7 @@ class _Reader:
                 yield Line(task.step, task.task_id, number, text)
 
     def check(self, run: str) -> None:
-        """Raise UsageError if there is no such turn, or no such attempt, of what was read."""
+        """Raise UsageError if there is no such iteration, or no such attempt, of what was read."""
         wanted = self.wanted
         if self._seen and not self.attempts and not any(map(wanted.has, self._seen)):
             raise _no_task(run, wanted, self._seen)
@@ -337,7 +338,7 @@ def _some(names: Sequence[str]) -> str:
 
 def _of_a_run_that_argo_forgot(client: ArgoClient, wanted: Wanted) -> Iterator[Line]:
     flow, workflow = runs.flow_and_workflow(wanted.run)
-    run = runs.PREFIX + workflow
+    run = run_id(workflow)
     stored = StoredLogs(f"{flow}/{run}")
     tasks = stored.tasks() if flow else None
     if tasks is None:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from metaflow_hera.argo.objects import is_cron_of, sensor_place, template_of, templates_of
-from metaflow_hera.contract.values import USER_KEYS_NOTE
+from metaflow_hera.contract import manifest
 from metaflow_hera.errors import UsageError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.client import JSON
 
 TEMPLATE, CRON, SENSOR = "WorkflowTemplate", "CronWorkflow", "Sensor"
-OURS = ("metaflow/", "workflows.argoproj.io/title", "workflows.argoproj.io/description")
+OURS = (manifest.METAFLOW_PREFIX, manifest.TITLE, manifest.DESCRIPTION)
 """Annotations and labels that a deployment owns: those of an older version do not stay."""
 VERSION = ("resourceVersion", "uid")
 """What Kubernetes knows the version of an object by that a PUT replaces."""
@@ -153,7 +153,7 @@ def _merged(wanted: JSON, before: JSON) -> JSON:
     """A wanted object that takes the place of another, with what others gave to that one."""
     there = before["metadata"]
     metadata = {**wanted["metadata"], **{key: there[key] for key in VERSION if key in there}}
-    own = ((there.get("annotations") or {}).get(USER_KEYS_NOTE) or "").split(",")
+    own = ((there.get("annotations") or {}).get(manifest.USER_KEYS) or "").split(",")
     for key in ("labels", "annotations"):
         others = {k: v for k, v in (there.get(key) or {}).items() if not k.startswith(OURS) and k not in own}
         metadata[key] = {**others, **metadata.get(key, {})}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from metaflow_hera.argo.client import JSON, ArgoClient
 from metaflow_hera.argo.deployments import Deployed, described
 from metaflow_hera.argo.objects import sensor_place
-from metaflow_hera.contract.values import sensor_name
+from metaflow_hera.contract.manifest import sensor_name
 from metaflow_hera.errors import ArgoError, ArgoNotFound
 from metaflow_hera.operations.plan import CRON, SENSOR, TEMPLATE, Present
 

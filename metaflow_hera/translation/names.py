@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 
+from metaflow_hera.contract.kubernetes import SUBDOMAIN
 from metaflow_hera.errors import UsageError
 
 DEPLOYMENT_LIMIT = 45
@@ -40,10 +41,7 @@ EXPRESSION_WORDS = frozenset(
 """Words of the language in which Argo evaluates `depends`: a task of such a name breaks what waits for it."""
 
 GIVEN_NAME = re.compile(r"[a-z]([-a-z0-9.]*[a-z0-9])?")
-SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-"""What Kubernetes takes for the name of an object (RFC 1123)."""
 ILLEGAL = re.compile(r"[^-a-z0-9.]")
-LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
 def deployment_name(
@@ -87,11 +85,6 @@ def token_prefix(flow: str, name: str, project: str | None, branch: str | None) 
         return (name if name != _legal(flow) else flow).lower()
     digest = hashlib.sha1(f"{project}.{branch}".encode(), usedforsecurity=False).digest()
     return f"mfprj-{base64.b32encode(digest).decode()[:16]}".lower()
-
-
-def is_label_value(text: str) -> bool:
-    """Whether Kubernetes takes the text as the value of a label."""
-    return LABEL_VALUE.fullmatch(text) is not None
 
 
 class Names:

@@ -8,7 +8,7 @@ from hera.workflows.models import PodGC, Toleration, TTLStrategy
 from pydantic import ValidationError
 
 from metaflow_hera.choices.choices import Choices, pairs, toleration
-from metaflow_hera.contract.values import USER_KEYS_NOTE
+from metaflow_hera.contract.manifest import USER_KEYS
 from metaflow_hera.errors import UsageError
 
 
@@ -42,7 +42,7 @@ def annotations_of(choices: Choices) -> dict[str, str]:
 def user_keys(choices: Choices) -> dict[str, str]:
     """The annotation that notes which labels and annotations are the user's own."""
     keys = ",".join([*labels_of(choices), *annotations_of(choices)])
-    return {USER_KEYS_NOTE: keys} if keys else {}
+    return {USER_KEYS: keys} if keys else {}
 
 
 def _toleration(text: str) -> Toleration:

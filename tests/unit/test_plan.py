@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from metaflow_hera.contract.values import USER_KEYS_NOTE
+from metaflow_hera.contract.manifest import USER_KEYS
 from metaflow_hera.errors import UsageError
 from metaflow_hera.operations.plan import Plan, Present, Step, plan_deployment, plan_removal
 
@@ -117,7 +117,7 @@ def test_what_others_gave_stays_and_what_an_older_version_had_goes() -> None:
         "metaflow/owner": "ann",
         "metaflow/tags": "[]",
         "workflows.argoproj.io/description": "old",
-        USER_KEYS_NOTE: "team,note",
+        USER_KEYS: "team,note",
         "note": "of the older version",
         "kubectl.kubernetes.io/last-applied": "{}",
     }

@@ -165,8 +165,8 @@ class LoadedFlow:
     def step_settings(self, step: str) -> StepSettings:
         """What the runtime must know of a step."""
         own = next((d.attributes for d in self.step_decorators(step) if d.name == "kubernetes"), {})
-        gang_timeout = int(own.get("hostname_resolution_timeout") or StepSettings.gang_timeout)
-        return StepSettings(self.retries(step), self.time_limit(step), gang_timeout, self._interpreter(step))
+        wait = int(own.get("hostname_resolution_timeout") or StepSettings.parallel_timeout)
+        return StepSettings(self.retries(step), self.time_limit(step), wait, self._interpreter(step))
 
     def _interpreter(self, step: str) -> Interpreter | None:
         """The Python of the step's own environment; known once the code package is made."""
