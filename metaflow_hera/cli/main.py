@@ -47,6 +47,9 @@ ELSEWHERE = {
 }
 """What Metaflow's and Argo's command lines call a verb."""
 
+HELP_INSTEAD: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""What Click raises for a group of verbs without a verb. Before 8.2 it prints the help itself."""
+
 
 class Verbs(click.Group):
     """The verbs, imported one by one as they are asked for."""
@@ -99,6 +102,9 @@ def mfhera(debug: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and end the process: 0 done, 1 the work failed, 2 refused, 130 interrupted."""
+    if sys.platform == "win32":
+        click.echo("mfhera: Metaflow does not run on Windows. Use mfhera in WSL, where it does.", err=True)
+        sys.exit(2)
     arguments = sys.argv[1:] if arguments is None else arguments
     # Importing Hera makes hundreds of thousands of objects that all live on: looking through them for
     # garbage again and again takes a tenth of a second.
@@ -116,7 +122,7 @@ def _run(arguments: list[str], debug: bool) -> int:
     try:
         code = mfhera.main(arguments, prog_name="mfhera", standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
+    except HELP_INSTEAD as error:
         click.echo(error.format_message())
         return 0
     except click.ClickException as error:

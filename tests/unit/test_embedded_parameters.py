@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from metaflow_hera.contract.values import OWN_PARAMETERS, encode
+from metaflow_hera.contract.manifest import OWN_PARAMETERS
+from metaflow_hera.contract.values import encode
 from metaflow_hera.embedded.page.parameters import asked, given
 
 VALUES = [

@@ -17,7 +17,7 @@ from metaflow_hera.embedded.expressions.language import (
 )
 from metaflow_hera.embedded.expressions.variables import tags
 from metaflow_hera.embedded.rules.checks import Broken
-from metaflow_hera.embedded.rules.fields import WrongType, check_leaf, not_implemented, without_unknown
+from metaflow_hera.embedded.rules.fields import WrongType, not_implemented, without_unknown
 from metaflow_hera.embedded.rules.quantities import parse_quantity
 from metaflow_hera.embedded.rules.spec import Validator
 
@@ -72,8 +72,8 @@ def normalise(obj: JSON) -> JSON:
     normal = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind")}
     normal.setdefault("metadata", {})
     try:
-        _check_metadata(normal["metadata"])
-        spec = _plain(without_unknown(obj.get("spec") or {}, "spec"))
+        without_unknown(normal["metadata"], "ObjectMeta", "metadata")
+        spec = _plain(without_unknown(obj.get("spec") or {}, "WorkflowSpec"))
     except WrongType as error:
         raise Invalid(str(error)) from error
     spec["arguments"] = spec.get("arguments") or {}
@@ -81,13 +81,6 @@ def normalise(obj: JSON) -> JSON:
         spec["templates"] = [_normal_template(template) for template in spec["templates"]]
     normal["spec"] = spec
     return normal
-
-
-def _check_metadata(metadata: Any) -> None:
-    check_leaf(metadata, "metadata")
-    for field, value in metadata.items():
-        if value is not None:
-            check_leaf(value, f"metadata.{field}")
 
 
 def _normal_template(template: JSON) -> JSON:
@@ -149,7 +142,7 @@ def merge_specs(spec: JSON, template: JSON) -> JSON:
 def _refuse(own: JSON, whole: JSON) -> None:
     """Refuse what the embedded Argo does not implement."""
     for spec in (own, whole) if whole is not own else (own,):
-        for path in not_implemented(spec, "spec", "spec"):
+        for path in not_implemented(spec, "WorkflowSpec", "spec"):
             raise Broken(f"{path} is not implemented by the embedded Argo")
     common = whole.get("templateDefaults") or {}
     for template in whole.get("templates") or ():

@@ -48,6 +48,11 @@ def pod_files(settings_file: str) -> Iterator[PackagedFile]:
     yield settings_file, FILE_NAME, ContentType.OTHER_CONTENT
 
 
+def first_and_last(graph: Any) -> tuple[str, str]:
+    """The names of a flow's first and last step, by Metaflow's graph. An older one has no names for them."""
+    return getattr(graph, "start_step", "start"), getattr(graph, "end_step", "end")
+
+
 class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
     """See the module."""
 
@@ -85,7 +90,7 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
             "argo-workflow-template-owner": os.environ.get(environment.OWNER),
             POD_NAME: os.environ.get(environment.POD_NAME),
         }
-        if triggers and step_name == graph.start_step:
+        if triggers and step_name == first_and_last(graph)[0]:
             values["execution-triggers"] = json.dumps(triggers)
         entries = [
             MetaDatum(field=name, value=value, type=name, tags=[f"attempt_id:{retry_count}"])
@@ -154,7 +159,7 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
         Path(os.environ[environment.FINISHED]).touch()
         if is_task_ok:
             run_id, task_id = self._task
-            publish_end(flow.name, step_name, run_id, task_id, is_last=step_name == graph.end_step)
+            publish_end(flow.name, step_name, run_id, task_id, is_last=step_name == first_and_last(graph)[1])
 
 
 def _items(flow: Any) -> int | None:

@@ -131,7 +131,7 @@ class _Reader:
 
     def __init__(self, place: str, attributes: Mapping[str, Any]) -> None:
         self.place = place
-        self._attributes = attributes
+        self._attributes = {**dict.fromkeys(KNOWN), **attributes}  # an older Metaflow knows fewer
 
     def compute(self) -> Compute:
         """All of it."""

@@ -27,6 +27,7 @@ from metaflow.user_decorators.user_flow_decorator import FlowMutator
 
 from metaflow_hera.errors import FlowError, UsageError
 from metaflow_hera.graph.steps import Graph, Step
+from metaflow_hera.metaflow_api.decorators.internal import first_and_last
 from metaflow_hera.metaflow_api.decorators.kubernetes import KubernetesDecorator
 from metaflow_hera.metaflow_api.load.users import ensure_user
 from metaflow_hera.metaflow_api.pod.commands import command_line
@@ -117,7 +118,7 @@ class LoadedFlow:
         """The graph of the flow as plain data."""
         graph = self.state.graph
         steps = {node.name: _step(node) for node in graph}
-        return Graph(graph.start_step, graph.end_step, steps)
+        return Graph(*first_and_last(graph), steps)
 
     @cached_property
     def parameters(self) -> Sequence[Parameter]:
