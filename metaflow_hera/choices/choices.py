@@ -117,6 +117,24 @@ class Choices:
             raise UsageError("--notify-slack-webhook-url is not an address: it begins with https://.")
 
 
+@dataclass(frozen=True)
+class CreateOptions(Choices):
+    """What `create` can be told beside Metaflow's own options; see `options.CREATE`.
+
+    Raises UsageError for values that cannot be meant.
+    """
+
+    name: str | None = None
+    authorize: str | None = None
+    generate_new_token: bool = False
+    given_token: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.generate_new_token and self.given_token:
+            raise UsageError("--generate-new-token and --new-token do not go together: choose one.")
+        super().__post_init__()
+
+
 CONCURRENCY_POLICIES = ("Allow", "Forbid", "Replace")
 POD_GC_STRATEGIES = ("OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflowSuccess")
 

@@ -20,6 +20,7 @@ from metaflow_hera.argo import deployments, runs
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.progress import StepProgress
 from metaflow_hera.argo.target import resolve_target
+from metaflow_hera.choices.choices import CreateOptions
 from metaflow_hera.display import views
 from metaflow_hera.errors import RunFailed, UsageError
 from metaflow_hera.interface import isolated
@@ -27,7 +28,7 @@ from metaflow_hera.interface.cells import notebook_shell, script_of
 from metaflow_hera.metaflow_api.decorators.kubernetes import IN_POD
 from metaflow_hera.metaflow_api.read.client import client_run
 from metaflow_hera.operations import control
-from metaflow_hera.operations.deployment import CreateOptions, remove
+from metaflow_hera.operations.deployment import remove
 from metaflow_hera.operations.logs import Line, Wanted, lines
 from metaflow_hera.operations.logs import follow as follow_lines
 from metaflow_hera.translation.template import Companion, Translation

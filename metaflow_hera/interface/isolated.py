@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from metaflow_hera.choices.choices import CreateOptions
 from metaflow_hera.errors import FlowError, MetaflowHeraError
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _prepared(script: str, top_level: Sequence[str], options: Mapping[str, Any])
     from metaflow_hera.metaflow_api.load.flows import load_flow
     from metaflow_hera.operations import deployment
 
-    settings = deployment.CreateOptions(**options)
+    settings = CreateOptions(**options)
     return deployment.prepare(load_flow(script, top_level), settings)
 
 

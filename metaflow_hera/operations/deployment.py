@@ -13,7 +13,7 @@ from metaflow_hera.argo.client import JSON, ArgoClient
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.target import Target
 from metaflow_hera.argo.tokens import Token, bare, check_access, first_token, resolve_token
-from metaflow_hera.choices.choices import BINDING, Choices
+from metaflow_hera.choices.choices import BINDING, CreateOptions
 from metaflow_hera.choices.configured import configured
 from metaflow_hera.contract.values import sensor_name
 from metaflow_hera.embedded.local.launch import home_folder, make_home
@@ -30,24 +30,6 @@ from metaflow_hera.translation.names import deployment_name, token_prefix
 from metaflow_hera.translation.settings import EventsPlace, Settings
 from metaflow_hera.translation.template import Translation, translate
 from metaflow_hera.translation.writing import as_json
-
-
-@dataclass(frozen=True)
-class CreateOptions(Choices):
-    """What `create` can be told beside Metaflow's own options; see `options.CREATE`.
-
-    Raises UsageError for values that cannot be meant.
-    """
-
-    name: str | None = None
-    authorize: str | None = None
-    generate_new_token: bool = False
-    given_token: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.generate_new_token and self.given_token:
-            raise UsageError("--generate-new-token and --new-token do not go together: choose one.")
-        super().__post_init__()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from metaflow import parameters
 from metaflow._vendor import click
 
 from metaflow_hera.choices import options
+from metaflow_hera.choices.choices import CreateOptions
 from metaflow_hera.errors import MetaflowHeraError
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def create(
         form = exporting.export_form(only_json, only_yaml, only_python, output, real_token)
         flow = _flow(obj)
         flow.lint()
-        prepared = deployment.prepare(flow, deployment.CreateOptions(name=obj.deployment_name, **given))
+        prepared = deployment.prepare(flow, CreateOptions(name=obj.deployment_name, **given))
         if dry_run:
             check(prepared, as_json)
             return
@@ -211,7 +212,7 @@ def lint(obj: Any, as_json: bool, **given: Any) -> None:
 
         flow = _flow(obj)
         flow.lint()
-        options = deployment.CreateOptions(name=obj.deployment_name, **given)
+        options = CreateOptions(name=obj.deployment_name, **given)
         check(deployment.prepare(flow, options), as_json)
 
 

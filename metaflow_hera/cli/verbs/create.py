@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metaflow_hera.choices import options
+from metaflow_hera.choices.choices import CreateOptions
 from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.exporting import EXPORTED, export_form, write_export
 from metaflow_hera.cli.help import Verb
@@ -65,7 +66,7 @@ def create(
     from metaflow_hera.metaflow_api.load.flows import load_flow
     from metaflow_hera.operations import deployment
 
-    settings = deployment.CreateOptions(**given)
+    settings = CreateOptions(**given)
     prepared = deployment.prepare(load_flow(str(flow), top_level), settings)
     if form is not None:
         write_export(prepared, form, output, real_token)
