@@ -106,6 +106,13 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def options(session: nox.Session) -> None:
+    """Write the tables of docs/options.md anew, from the options in metaflow_hera/choices."""
+    session.install("-e", ".")
+    session.run("python", "scripts/options.py")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Ratios measured in one run, against Metaflow's own plugin and bare processes. It fails nothing."""
     session.install("-e", ".[dev]", "kubernetes")

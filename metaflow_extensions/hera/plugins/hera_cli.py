@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
 
-def shared(given: Sequence[options.Option]) -> Callable[[Any], Any]:
+def shared(given: Sequence[options.ClickOption]) -> Callable[[Any], Any]:
     """Give a command options that `mfhera` has as well."""
 
     def give(command: Any) -> Any:
@@ -80,7 +80,7 @@ def cli() -> None:
 
 
 @cli.group(help="Commands related to Argo Workflows, through Hera.")
-@click.option("--name", default=None, type=str, help="Name of the deployment, in place of the flow's.")
+@shared(options.NAME)
 @click.pass_obj
 def hera(obj: Any, name: str | None = None) -> None:
     """All verbs."""

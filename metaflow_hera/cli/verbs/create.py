@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 )
 @click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
 @metaflow_options
-@click.option("--name", metavar="NAME", help="Name of the deployment, in place of the flow's.")
+@shared(options.NAME)
 @click.option("--from", "source", metavar="FILE", help="Deploy what --only-yaml or --only-json wrote there.")
 @shared(options.CREATE)
 @shared(options.EXPORT)

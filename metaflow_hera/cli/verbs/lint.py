@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command(cls=Verb, examples=("mfhera lint flow.py",))
 @click.argument("flow", metavar="FLOW.py", shell_complete=complete_flow)
 @metaflow_options
-@click.option("--name", metavar="NAME", help="Name of the deployment, in place of the flow's.")
+@shared(options.NAME)
 @shared(options.CREATE)
 @as_json
 def lint(flow: str, top_level: list[str], as_json: bool, **given: Any) -> None:
