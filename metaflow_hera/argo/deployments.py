@@ -13,7 +13,7 @@ import yaml
 
 from metaflow_hera.argo.client import JSON, ArgoClient, with_retries
 from metaflow_hera.contract.values import TAGS_PARAMETER, USER_KEYS_NOTE, sensor_name
-from metaflow_hera.errors import ArgoError, ArgoNotFound, UsageError
+from metaflow_hera.errors import ArgoError, ArgoNotFound, NameTakenError
 
 SELECTOR = "app.kubernetes.io/part-of=metaflow"
 OURS = ("metaflow/", "workflows.argoproj.io/title", "workflows.argoproj.io/description")
@@ -46,7 +46,7 @@ class Deployed:
 
 
 def find(client: ArgoClient, name: str) -> Deployed | None:
-    """The deployment of a name, or None. Raises UsageError if something else has that name."""
+    """The deployment of a name, or None. Raises NameTakenError if something else has that name."""
     try:
         template = client.template(name)
     except ArgoNotFound:
@@ -57,7 +57,7 @@ def find(client: ArgoClient, name: str) -> Deployed | None:
 def check_same_flow(
     found: Deployed, flow: str, project: str | None = None, branch: str | None = None
 ) -> None:
-    """Raise UsageError if a deployment is not that of a flow (of a project's branch).
+    """Raise NameTakenError if a deployment is not that of a flow (of a project's branch).
 
     Names that differ only in case or underscores make the same name of a deployment.
     """
@@ -67,7 +67,7 @@ def check_same_flow(
     if theirs == ours:
         theirs, ours = f"the branch {found.branch} of {theirs}", f"the branch {branch}"
     other = "name another deployment with --name" if project is None else "rename the flow or its project"
-    raise UsageError(
+    raise NameTakenError(
         f"The deployment {found.name} is that of {theirs}, not of {ours}: {other}, or delete that one first "
         f"with mfhera delete --name {found.name}."
     )
@@ -100,7 +100,7 @@ def apply(client: ArgoClient, objects: Sequence[JSON]) -> None:
     """Deploy a template and what starts runs of it, in place of an older version if there is one.
 
     What an older version had and this one has not goes. When something is refused and the template was
-    new, all of it is taken away again. Raises UsageError if another tool has deployed something of that
+    new, all of it is taken away again. Raises NameTakenError if another tool has deployed something of that
     name.
     """
     template = next(item for item in objects if item["kind"] == "WorkflowTemplate")
@@ -135,7 +135,7 @@ def apply(client: ArgoClient, objects: Sequence[JSON]) -> None:
 def delete(client: ArgoClient, name: str) -> Sequence[str]:
     """Remove a deployment; its runs stay. Returns what was removed, nothing if there was nothing.
 
-    Raises UsageError if something else has that name.
+    Raises NameTakenError if something else has that name.
     """
     if find(client, name) is None:
         return []
@@ -199,7 +199,7 @@ def _put_sensor(client: ArgoClient, sensor: JSON) -> JSON:
 
 
 def _check_owners(client: ArgoClient, objects: Sequence[JSON], deployment: str) -> None:
-    """Raise UsageError if something that starts another template has the name of one of the objects."""
+    """Raise NameTakenError if something that starts another template has the name of one of the objects."""
     for item in objects:
         name = item["metadata"]["name"]
         try:
@@ -212,7 +212,7 @@ def _check_owners(client: ArgoClient, objects: Sequence[JSON], deployment: str) 
         except ArgoNotFound:
             continue
         if deployment not in started:
-            raise UsageError(
+            raise NameTakenError(
                 f"There is a {item['kind']} {name} already, which starts {', '.join(started) or 'others'}: "
                 "give the flow another name with --name, or delete that first."
             )
@@ -261,11 +261,11 @@ def _put(
 
 
 def described(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
-    """What a template tells of its deployment. Raises UsageError if it is not that of a flow."""
+    """What a template tells of its deployment. Raises NameTakenError if it is not that of a flow."""
     metadata = template["metadata"]
     notes = metadata.get("annotations") or {}
     if "metaflow/owner" not in notes or "metaflow/flow_name" not in notes:
-        raise UsageError(
+        raise NameTakenError(
             f"The workflow template {metadata['name']} was not deployed from a flow: give the flow another "
             "name with --name, or delete that template."
         )

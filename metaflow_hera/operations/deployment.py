@@ -17,7 +17,7 @@ from metaflow_hera.choices.choices import BINDING, CreateOptions
 from metaflow_hera.choices.configured import configured
 from metaflow_hera.contract.values import sensor_name
 from metaflow_hera.embedded.local.launch import home_folder, make_home
-from metaflow_hera.errors import ConfigurationError, UsageError
+from metaflow_hera.errors import ConfigurationError, NotFoundError, OptionError, UsageError
 from metaflow_hera.metaflow_api.load import config
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.packages import save_package
@@ -77,7 +77,7 @@ def create(prepared: Prepared, client: ArgoClient) -> Created:
     if client.target.embedded:
         support.check_local(prepared.flow)
     if prepared.options.events == BINDING and events(prepared.flow) is not None:
-        raise UsageError(
+        raise OptionError(
             "Argo's server has no call that creates a workflow event binding: write the objects with "
             "--only-yaml "
             "and hand them to kubectl apply, or deploy a sensor."
@@ -140,7 +140,7 @@ def _token_to_write(prepared: Prepared, client: ArgoClient | None) -> str:
     if client is not None:
         previous = found_of(client, prepared.flow, prepared.name)
         if previous is None:
-            raise UsageError(
+            raise NotFoundError(
                 f"There is no deployment {prepared.name} yet, so it has no token: leave --real-token out."
             )
         return _token(previous, prepared).value
@@ -183,18 +183,19 @@ def remove(
 ) -> Sequence[str]:
     """Delete a deployment, of `flow` if it is given, and return what was deleted.
 
-    Raises UsageError if there is none, or if it is another flow's, or not this user's to delete.
+    Raises NotFoundError if there is none, NameTakenError if it is another flow's, NotYoursError if it is not
+    this user's to delete.
     """
     found = deployments.find(client, name) if flow is None else found_of(client, flow, name)
     if found is None:
-        raise UsageError(f"There is no deployment {name}: mfhera list shows those there are.")
+        raise NotFoundError(f"There is no deployment {name}: mfhera list shows those there are.")
     prefix = token_prefix(found.flow, name, found.project, found.branch)
     resolve_token(found, prefix, user(), authorize=authorize)
     return deployments.delete(client, name)
 
 
 def found_of(client: ArgoClient, flow: LoadedFlow, name: str) -> Deployed | None:
-    """The deployment of a flow under a name, or None. Raises UsageError if something else has that name."""
+    """The deployment of a flow under a name, or None. Raises NameTakenError if something else has it."""
     found = deployments.find(client, name)
     if found is not None:
         project = flow.project

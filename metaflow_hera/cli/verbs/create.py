@@ -18,7 +18,7 @@ from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import as_json, metaflow_options, shared
 from metaflow_hera.cli.verbs.lint import check
 from metaflow_hera.cli.words import json_text, say_where
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import OptionError, UsageError
 
 if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -81,7 +81,7 @@ def _refuse_beside_from(form: bool, top_level: list[str], given: Mapping[str, An
     default = click.core.ParameterSource.DEFAULT
     asked = [name for name in given if name != "authorize" and context.get_parameter_source(name) != default]
     if form or top_level or asked:
-        raise UsageError(
+        raise OptionError(
             "With --from everything is in the file: no option but --authorize and --json goes with it."
         )
 
@@ -102,7 +102,7 @@ def deploy_from(source: str, authorize: str | None, as_json: bool) -> None:
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{file} cannot be read: {error}.") from error
         except UsageError as error:
-            raise UsageError(f"{file}: {error}") from error
+            raise type(error)(f"{file}: {error}") from error
     target = resolve_target(start=True)
     say_where(target)
     about = deployment.create_from(objects, ArgoClient(target), authorize)
