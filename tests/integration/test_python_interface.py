@@ -71,8 +71,6 @@ async def main():
         "no deployment": lambda: Deployment.find("absent"),
         "no step": lambda: list(run.logs("middle")),
         "value of an option": lambda: deploy("parameter_flow.py", max_workers=0),
-        "taken": lambda: deploy("schedule_flow.py", name="parameterflow"),
-        "unsupported": lambda: translate("parameter_flow.py", decorators=["batch"]),
         "no server": lambda: at({"ARGO_SERVER": "://"}, lambda: Deployment.find("parameterflow")),
         "no answer": lambda: at({"ARGO_SERVER": "127.0.0.1:9"}, lambda: Deployment.find("parameterflow")),
         "somebody else's": lambda: at({"METAFLOW_USER": "ann"}, lambda: deploy("parameter_flow.py")),
@@ -131,8 +129,6 @@ def test_a_script_within_an_event_loop(mfhera: Mfhera) -> None:
     assert about["no step"].startswith("NotFoundError: ")
     assert "has no step middle" in about["no step"]
     assert about["value of an option"].startswith("OptionError: --max-workers 0 is not possible")
-    assert about["taken"].startswith("NameTakenError: The deployment parameterflow is that of ParameterFlow")
-    assert about["unsupported"].startswith("UnsupportedError: @batch of step start is not supported yet")
     assert about["no server"].startswith("ConfigurationError: ARGO_SERVER is")
     assert about["no answer"].startswith("ArgoUnreachable: ")
     assert about["somebody else's"].startswith("NotYoursError: parameterflow was deployed by tester")
