@@ -116,7 +116,15 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     session.run("mypy", "--platform", "darwin")
+    session.run("mypy", "tests/typing")  # what a user's type checker sees of the Python interface
     session.run("lint-imports")
+
+
+@nox.session
+def options(session: nox.Session) -> None:
+    """Write the tables of docs/options.md anew, from the options in metaflow_hera/choices."""
+    session.install("-e", ".")
+    session.run("python", "scripts/options.py")
 
 
 @nox.session

@@ -10,7 +10,7 @@ from typing import Any
 from metaflow_hera.argo.client import JSON, ArgoClient
 from metaflow_hera.argo.objects import is_cron_of, template_of
 from metaflow_hera.contract import manifest
-from metaflow_hera.errors import ArgoNotFound, UsageError
+from metaflow_hera.errors import ArgoNotFound, NameTakenError
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Deployed:
 
 
 def find(client: ArgoClient, name: str) -> Deployed | None:
-    """The deployment of a name, or None. Raises UsageError if something else has that name."""
+    """The deployment of a name, or None. Raises NameTakenError if something else has that name."""
     try:
         template = client.template(name)
     except ArgoNotFound:
@@ -50,7 +50,7 @@ def find(client: ArgoClient, name: str) -> Deployed | None:
 def check_same_flow(
     found: Deployed, flow: str, project: str | None = None, branch: str | None = None
 ) -> None:
-    """Raise UsageError if a deployment is not that of a flow (of a project's branch).
+    """Raise NameTakenError if a deployment is not that of a flow (of a project's branch).
 
     Names that differ only in case or underscores make the same name of a deployment.
     """
@@ -60,7 +60,7 @@ def check_same_flow(
     if theirs == ours:
         theirs, ours = f"the branch {found.branch} of {theirs}", f"the branch {branch}"
     other = "name another deployment with --name" if project is None else "rename the flow or its project"
-    raise UsageError(
+    raise NameTakenError(
         f"The deployment {found.name} is that of {theirs}, not of {ours}: {other}, or delete that one first "
         f"with mfhera delete --name {found.name}."
     )
@@ -86,11 +86,11 @@ def crons_of(client: ArgoClient, name: str) -> list[JSON]:
 
 
 def described(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
-    """What a template tells of its deployment. Raises UsageError if it is not that of a flow."""
+    """What a template tells of its deployment. Raises NameTakenError if it is not that of a flow."""
     metadata = template["metadata"]
     notes = metadata.get("annotations") or {}
     if manifest.OWNER not in notes or manifest.FLOW_NAME not in notes:
-        raise UsageError(
+        raise NameTakenError(
             f"The workflow template {metadata['name']} was not deployed from a flow: give the flow another "
             "name with --name, or delete that template."
         )

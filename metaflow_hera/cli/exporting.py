@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from metaflow_hera.errors import ConfigurationError, UsageError
+from metaflow_hera.errors import ConfigurationError, OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.operations.deployment import Created, Prepared
@@ -22,15 +22,15 @@ def export_form(
 ) -> str | None:
     """The form in which to write the objects in place of deploying them: json, yaml, python or None.
 
-    Raises UsageError for options that do not go together.
+    Raises OptionError for options that do not go together.
     """
     asked = {"json": only_json, "yaml": only_yaml, "python": only_python}
     forms = [form for form, is_asked in asked.items() if is_asked]
     if len(forms) > 1:
-        raise UsageError(f"--only-{forms[0]} and --only-{forms[1]} do not go together: choose one.")
+        raise OptionError(f"--only-{forms[0]} and --only-{forms[1]} do not go together: choose one.")
     for option, is_given in (("--output", output is not None), ("--real-token", real_token)):
         if is_given and not forms:
-            raise UsageError(f"{option} goes with --only-json, --only-yaml or --only-python.")
+            raise OptionError(f"{option} goes with --only-json, --only-yaml or --only-python.")
     return forms[0] if forms else None
 
 
@@ -71,7 +71,7 @@ def _write_folder(objects: Sequence[dict[str, Any]], form: str, folder: Path) ->
     from metaflow_hera.translation import writing
 
     if form == "python":
-        raise UsageError("--only-python writes one script: name a file with --output.")
+        raise OptionError("--only-python writes one script: name a file with --output.")
     texts = {
         writing.file_name(item, form): writing.FORMS[form]([item]).rstrip("\n") + "\n" for item in objects
     }

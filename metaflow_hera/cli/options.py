@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from metaflow_hera.choices.options import Option
+from metaflow_hera.choices.metaflow import MetaflowOptions
+from metaflow_hera.choices.options import ClickOption, click_option
+from metaflow_hera.choices.table import options_of
 from metaflow_hera.cli.completing import complete_run
 from metaflow_hera.cli.help import MetaflowOption
 
@@ -17,7 +19,7 @@ the_run = click.argument("run", metavar="RUN", shell_complete=complete_run)
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for a program to read.")
 
 
-def shared(options: Sequence[Option]) -> Callable[[Command], Command]:
+def shared(options: Sequence[ClickOption]) -> Callable[[Command], Command]:
     """Give a command options that `python flow.py hera` has as well."""
 
     def give(command: Command) -> Command:
@@ -28,31 +30,13 @@ def shared(options: Sequence[Option]) -> Callable[[Command], Command]:
     return give
 
 
-_METAFLOW: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("--with", {"multiple": True, "metavar": "DECORATOR", "help": "Add a decorator to all steps."}),
-    ("--environment", {"metavar": "TYPE", "help": "Execution environment."}),
-    ("--datastore", {"metavar": "TYPE", "help": "Where artifacts go: local or s3."}),
-    ("--datastore-root", {"metavar": "PATH", "help": "Root of the datastore."}),
-    ("--metadata", {"metavar": "TYPE", "help": "Metadata provider."}),
-    ("--package-suffixes", {"metavar": "LIST", "help": "File suffixes to pack, with commas."}),
-    ("--config", {"multiple": True, "nargs": 2, "metavar": "NAME FILE", "help": "Value of a Config."}),
-    ("--config-value", {"multiple": True, "nargs": 2, "metavar": "NAME VALUE", "help": "Value of a Config."}),
-    ("--branch", {"metavar": "NAME", "help": "Branch of @project."}),
-    ("--production", {"is_flag": True, "help": "The production branch of @project."}),
-    ("--event-logger", {"metavar": "TYPE", "help": "Event logger."}),
-    ("--monitor", {"metavar": "TYPE", "help": "Monitoring backend."}),
-    ("--no-pylint", {"is_flag": True, "help": "Skip pylint where it is installed."}),
-)
-"""Metaflow's own options before the command, known by name so that they may stand anywhere."""
-
-
-_OF_THE_DEPLOYMENT = {"--config", "--config-value", "--branch", "--production"}
+_OF_THE_DEPLOYMENT = {"config", "config_value", "branch", "production"}
 """Those that decide which deployment a flow has."""
 
 
 def metaflow_options(command: Command) -> Command:
     """Give a command Metaflow's options; it gets them as the list `top_level`, ready for Metaflow."""
-    return _with_metaflow_options(command, {name for name, _ in _METAFLOW})
+    return _with_metaflow_options(command, {option.name for option in options_of(MetaflowOptions)})
 
 
 def deployment_options(command: Command) -> Command:
@@ -75,14 +59,15 @@ def _with_metaflow_options(command: Command, shown: set[str]) -> Command:
         elif value:
             top_level += [name, value]
 
-    for name, settings in reversed(_METAFLOW):
-        option = click.option(
-            name,
+    for option in reversed(options_of(MetaflowOptions)):
+        names, settings = click_option(option)
+        given = click.option(
+            *names,
             cls=MetaflowOption,
             expose_value=False,
             callback=collected,
-            hidden=name not in shown,
+            hidden=option.name not in shown,
             **settings,
         )
-        command = option(command)
+        command = given(command)
     return command

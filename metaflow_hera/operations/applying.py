@@ -14,8 +14,8 @@ def apply(client: ArgoClient, plan: Plan) -> None:
     """Carry out a plan. Where something is refused, everything becomes again what it was.
 
     Raises ArgoConflict if somebody else has written the template since it was read: nothing is done then,
-    and the plan has to be made anew. Raises UsageError if something that starts another template has taken
-    the name of an object meanwhile, ArgoError if the server refuses something or does not answer.
+    and the plan has to be made anew. Raises NameTakenError if something that starts another template has
+    taken the name of an object meanwhile, ArgoError if the server refuses something or does not answer.
     """
     done: list[Step] = []
     for step in plan.changes:

@@ -13,10 +13,10 @@ from metaflow_hera.argo.client import ArgoClient, with_retries
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.target import Target
 from metaflow_hera.argo.tokens import Token, bare, check_access, first_token, resolve_token
-from metaflow_hera.choices.choices import BINDING, Choices
+from metaflow_hera.choices.choices import BINDING, CreateOptions
 from metaflow_hera.choices.configured import configured
 from metaflow_hera.contract.manifest import sensor_name
-from metaflow_hera.errors import ConfigurationError, UsageError
+from metaflow_hera.errors import ConfigurationError, NotFoundError, OptionError
 from metaflow_hera.home import make_home
 from metaflow_hera.metaflow_api.load import config
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -36,24 +36,6 @@ from metaflow_hera.translation.writing import as_json
 
 IN_WORDS = {TEMPLATE: "workflow template", CRON: "cron workflow", SENSOR: "sensor"}
 """The kinds of objects as people call them."""
-
-
-@dataclass(frozen=True)
-class CreateOptions(Choices):
-    """What `create` can be told beside Metaflow's own options; see `options.CREATE`.
-
-    Raises UsageError for values that cannot be meant.
-    """
-
-    name: str | None = None
-    authorize: str | None = None
-    generate_new_token: bool = False
-    given_token: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.generate_new_token and self.given_token:
-            raise UsageError("--generate-new-token and --new-token do not go together: choose one.")
-        super().__post_init__()
 
 
 @dataclass(frozen=True)
@@ -101,7 +83,7 @@ def create(prepared: Prepared, client: ArgoClient) -> Created:
     if client.target.embedded:
         support.check_local(prepared.flow)
     if prepared.options.events == BINDING and events(prepared.flow) is not None:
-        raise UsageError(
+        raise OptionError(
             "Argo's server has no call that creates a workflow event binding: write the objects with "
             "--only-yaml "
             "and hand them to kubectl apply, or deploy a sensor."
@@ -150,7 +132,7 @@ def _token_to_write(prepared: Prepared, client: ArgoClient | None) -> str:
     if client is not None:
         previous = found_of(client, prepared.flow, prepared.name)
         if previous is None:
-            raise UsageError(
+            raise NotFoundError(
                 f"There is no deployment {prepared.name} yet, so it has no token: leave --real-token out."
             )
         return _token(previous, prepared).value
@@ -166,13 +148,13 @@ def remove(
 ) -> Sequence[str]:
     """Delete a deployment, of `flow` if it is given, and return what was deleted.
 
-    Its runs stay. Raises UsageError if there is none, or if it is another flow's, or not this user's to
-    delete.
+    Its runs stay. Raises NotFoundError if there is none, NameTakenError if it is another flow's,
+    NotYoursError if it is not this user's to delete.
     """
     present = read(client, name)
     found = deployed_in(present)
     if found is None:
-        raise UsageError(f"There is no deployment {name}: mfhera list shows those there are.")
+        raise NotFoundError(f"There is no deployment {name}: mfhera list shows those there are.")
     if flow is not None:
         _of_flow(found, flow)
     check_access(found, token_prefix(found.flow, name, found.project, found.branch), user(), authorize)
@@ -181,7 +163,7 @@ def remove(
 
 
 def found_of(client: ArgoClient, flow: LoadedFlow, name: str) -> Deployed | None:
-    """The deployment of a flow under a name, or None. Raises UsageError if something else has that name."""
+    """The deployment of a flow under a name, or None. Raises NameTakenError if something else has it."""
     return _of_flow(deployments.find(client, name), flow)
 
 

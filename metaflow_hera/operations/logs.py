@@ -12,7 +12,7 @@ from metaflow_hera.argo import runs
 from metaflow_hera.argo.client import JSON, ArgoClient
 from metaflow_hera.argo.pods import PodTask, pod_tasks, task_of_pods
 from metaflow_hera.contract.manifest import RUN_PREFIX, run_id
-from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
+from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, NotFoundError, UsageError
 from metaflow_hera.graph.tasks import TaskKey
 from metaflow_hera.metaflow_api.read.tasklogs import STREAMS, StoredLogs
 from metaflow_hera.operations.attempts import SKEW, Attempt, numbered, pod_of
@@ -96,7 +96,7 @@ class Wanted:
 def lines(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> Iterator[Line]:
     """The lines that a run's tasks have printed until now, task by task, in the order of the steps.
 
-    `note` is told what is left out. Raises UsageError where there is no such step, task or attempt,
+    `note` is told what is left out. Raises NotFoundError where there is no such step, task or attempt,
     ArgoNotFound where nobody knows the run.
     """
     try:
@@ -295,38 +295,38 @@ class _Reader:
                 yield Line(task.step, task.task_id, number, text)
 
     def check(self, run: str) -> None:
-        """Raise UsageError if there is no such iteration, or no such attempt, of what was read."""
+        """Raise NotFoundError if there is no such iteration, or no such attempt, of what was read."""
         wanted = self.wanted
         if self._seen and not self.attempts and not any(map(wanted.has, self._seen)):
             raise _no_task(run, wanted, self._seen)
         if wanted.attempt is not None and wanted.attempt not in self.attempts:
             where = f" of {wanted.place}" if wanted.step else ""
             there = ", ".join(map(str, sorted(self.attempts))) or "none yet"
-            raise UsageError(f"{run} has no attempt {wanted.attempt}{where}; there are: {there}.")
+            raise NotFoundError(f"{run} has no attempt {wanted.attempt}{where}; there are: {there}.")
 
 
 def _chosen(workflow: JSON, wanted: Wanted, *, may_come: bool = False) -> Sequence[PodTask]:
     run = runs.as_run(workflow)
     steps = [step.name for step in run.steps]
     if wanted.step is not None and steps and wanted.step not in steps:
-        raise UsageError(f"{run.run_id} has no step {wanted.step}; it has {', '.join(steps)}.")
+        raise NotFoundError(f"{run.run_id} has no step {wanted.step}; it has {', '.join(steps)}.")
     tasks = list(pod_tasks(workflow))
     chosen = [each for each in tasks if wanted.may_have(each.task)]
     if chosen or may_come or wanted.step is None:
         return chosen
     if not run.ended:
-        raise UsageError(
+        raise NotFoundError(
             f"{run.run_id} has not begun {wanted.place}: mfhera status {run.run_id} shows how far it is."
         )
     others = [each.task for each in tasks if each.task.step == wanted.step]
     if others:
         raise _no_task(run.run_id, wanted, others)
-    raise UsageError(f"{run.run_id} has ended as {run.phase}, and step {wanted.step} was not run.")
+    raise NotFoundError(f"{run.run_id} has ended as {run.phase}, and step {wanted.step} was not run.")
 
 
-def _no_task(run: str, wanted: Wanted, others: Sequence[TaskKey]) -> UsageError:
+def _no_task(run: str, wanted: Wanted, others: Sequence[TaskKey]) -> NotFoundError:
     there = _some([task.task_id for task in others])
-    return UsageError(f"{run} has no task {wanted.place}; step {wanted.step} has {there}.")
+    return NotFoundError(f"{run} has no task {wanted.place}; step {wanted.step} has {there}.")
 
 
 def _some(names: Sequence[str]) -> str:
@@ -350,7 +350,7 @@ def _of_a_run_that_argo_forgot(client: ArgoClient, wanted: Wanted) -> Iterator[L
         if others:
             raise _no_task(wanted.run, wanted, others)
         steps = _some([task.step for task in tasks])
-        raise UsageError(f"{wanted.run} has no {wanted.place}; it has the steps {steps}.")
+        raise NotFoundError(f"{wanted.run} has no {wanted.place}; it has the steps {steps}.")
     reader = _Reader(stored, wanted, None, timedelta(0))
     for task in chosen:
         for each in stored.begun(task):

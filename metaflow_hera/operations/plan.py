@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from metaflow_hera.argo.objects import is_cron_of, sensor_place, template_of, templates_of
 from metaflow_hera.contract import manifest
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import NameTakenError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.client import JSON
@@ -91,8 +91,8 @@ class Plan:
 def plan_deployment(present: Present, wanted: Sequence[JSON]) -> Plan:
     """What makes the objects of a deployment those that are wanted: one template and what starts it.
 
-    The template comes first, and what an older version had and this one has not goes last. Raises UsageError
-    if something that starts another template has the name of one of the objects.
+    The template comes first, and what an older version had and this one has not goes last. Raises
+    NameTakenError if something that starts another template has the name of one of the objects.
     """
     by_kind = {kind: [item for item in wanted if item["kind"] == kind] for kind in (TEMPLATE, CRON, SENSOR)}
     (template,) = by_kind[TEMPLATE]
@@ -128,7 +128,7 @@ def plan_removal(present: Present) -> Plan:
 def plan_step(wanted: JSON, before: JSON | None, deployment: str) -> Step:
     """What makes an object of a deployment the wanted one.
 
-    Raises UsageError if the one that is there starts another template.
+    Raises NameTakenError if the one that is there starts another template.
     """
     kind, (name, namespace) = wanted["kind"], _place(wanted)
     if before is None:
@@ -143,7 +143,7 @@ def _check_starts(kind: str, found: JSON, deployment: str) -> None:
     started = [template_of(found)] if kind == CRON else templates_of(found)
     if deployment not in started:
         name = found["metadata"]["name"]
-        raise UsageError(
+        raise NameTakenError(
             f"There is a {kind} {name} already, which starts {', '.join(started) or 'others'}: "
             "give the flow another name with --name, or delete that first."
         )

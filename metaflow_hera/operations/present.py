@@ -39,7 +39,7 @@ def with_left_sensor(client: ArgoClient, present: Present) -> Present:
 
 
 def deployed_in(present: Present) -> Deployed | None:
-    """The deployment that is there. Raises UsageError if it is none of a flow."""
+    """The deployment that is there. Raises NameTakenError if it is not that of a flow."""
     return None if present.template is None else described(present.template)
 
 

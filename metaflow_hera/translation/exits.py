@@ -14,7 +14,8 @@ from typing import Any
 from hera.workflows import DAG, Container, Env, Parameter, Task
 from hera.workflows.models import ContinueOn
 
-from metaflow_hera.choices.choices import Choices, pairs
+from metaflow_hera.choices.checks import pairs
+from metaflow_hera.choices.choices import Choices
 from metaflow_hera.contract import environment
 from metaflow_hera.contract.manifest import ERROR, OUTCOME, SUCCESS
 from metaflow_hera.metaflow_api.load.compute import Compute, compute_of

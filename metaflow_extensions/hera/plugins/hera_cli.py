@@ -16,6 +16,7 @@ from metaflow import parameters
 from metaflow._vendor import click
 
 from metaflow_hera.choices import options
+from metaflow_hera.choices.choices import CreateOptions
 from metaflow_hera.errors import MetaflowHeraError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
 
-def shared(given: Sequence[options.Option]) -> Callable[[Any], Any]:
+def shared(given: Sequence[options.ClickOption]) -> Callable[[Any], Any]:
     """Give a command options that `mfhera` has as well."""
 
     def give(command: Any) -> Any:
@@ -79,7 +80,7 @@ def cli() -> None:
 
 
 @cli.group(help="Commands related to Argo Workflows, through Hera.")
-@click.option("--name", default=None, type=str, help="Name of the deployment, in place of the flow's.")
+@shared(options.NAME)
 @click.pass_obj
 def hera(obj: Any, name: str | None = None) -> None:
     """All verbs."""
@@ -114,7 +115,7 @@ def create(
         form = exporting.export_form(only_json, only_yaml, only_python, output, real_token)
         flow = _flow(obj)
         flow.lint()
-        prepared = deployment.prepare(flow, deployment.CreateOptions(name=obj.deployment_name, **given))
+        prepared = deployment.prepare(flow, CreateOptions(name=obj.deployment_name, **given))
         if dry_run:
             check(prepared, as_json)
             return
@@ -211,7 +212,7 @@ def lint(obj: Any, as_json: bool, **given: Any) -> None:
 
         flow = _flow(obj)
         flow.lint()
-        options = deployment.CreateOptions(name=obj.deployment_name, **given)
+        options = CreateOptions(name=obj.deployment_name, **given)
         check(deployment.prepare(flow, options), as_json)
 
 

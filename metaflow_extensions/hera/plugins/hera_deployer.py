@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from metaflow.runner.deployer_impl import DeployerImpl
@@ -27,6 +28,7 @@ class HeraDeployer(DeployerImpl):
 
     def __init__(self, deployer_kwargs: dict[str, str], **kwargs: Any) -> None:
         self._deployer_kwargs = deployer_kwargs
+        _note_options()
         super().__init__(**kwargs)
 
     @property
@@ -41,34 +43,15 @@ class HeraDeployer(DeployerImpl):
 
         return HeraDeployedFlow
 
-    def create(self, **kwargs: Any) -> HeraDeployedFlow:
+    def create(self, *, only_json: bool = False, **kwargs: Any) -> HeraDeployedFlow:
         """
         Deploy a new version of the flow.
 
         Parameters
         ----------
-        authorize : str, optional, default None
-            The production token of a flow that somebody else deployed.
-        generate_new_token : bool, optional, default False
-            Begin a new production namespace.
-        given_token : str, optional, default None
-            Begin the production namespace of this token.
-        tags : List[str], optional, default None
-            Tags for all that the runs make.
-        user_namespace : str, optional, default None
-            Namespace to read other flows' results from.
         only_json : bool, optional, default False
             Deploy nothing; `workflow_template` of the result is what would be deployed.
-        max_workers : int, optional, default 100
-            How many tasks of a foreach may run at once, for each foreach step.
-        workflow_timeout : int, optional, default None
-            Seconds after which a run is ended.
-        workflow_priority : int, optional, default None
-            Runs of a higher priority go first.
-        workflow_title : str, optional, default None
-            Title in Argo's page.
-        workflow_description : str, optional, default None
-            Description in Argo's page.
+        options: those of docs/options.md, by their names in Python.
 
         Returns
         -------
@@ -81,7 +64,7 @@ class HeraDeployer(DeployerImpl):
             It was refused, or failed; the message holds what the command said.
         """
         with whole_message(self.spm):
-            return self._create(self.deployed_flow_type(), **kwargs)
+            return self._create(self.deployed_flow_type(), only_json=only_json, **kwargs)
 
     async def async_create(self, **kwargs: Any) -> HeraDeployedFlow:
         """`create`, while a running event loop goes on."""
@@ -91,6 +74,21 @@ class HeraDeployer(DeployerImpl):
     def from_deployment(cls, identifier: str, metadata: str | None = None) -> HeraDeployedFlow:
         """What is deployed under a name; see `HeraDeployedFlow.from_deployment`."""
         return cls.deployed_flow_type().from_deployment(identifier, metadata)
+
+
+@functools.cache
+def _note_options() -> None:
+    """Let `help` show the options of `create`. Not on import: Metaflow imports this module in each pod."""
+    from metaflow_hera.choices.choices import CreateOptions
+    from metaflow_hera.choices.signature import note_options
+    from metaflow_hera.choices.table import Option, options_of
+
+    def line(option: Option) -> str:
+        default = None if option.default == () else option.default
+        return f"{option.name} : {option.type_name}, optional, default {default}\n    {option.help}"
+
+    options = [option for option in options_of(CreateOptions) if option.name != "name"]
+    note_options(HeraDeployer.create, options, line)
 
 
 _addl_stubgen_modules = ["metaflow_extensions.hera.plugins.hera_deployer_objects"]

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metaflow_hera.choices import options
+from metaflow_hera.choices.choices import CreateOptions
 from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.exporting import EXPORTED, export_form, write_export
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import as_json, metaflow_options, shared
 from metaflow_hera.cli.verbs.lint import check
 from metaflow_hera.cli.words import json_text, say_where
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import OptionError, UsageError
 
 if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 )
 @click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
 @metaflow_options
-@click.option("--name", metavar="NAME", help="Name of the deployment, in place of the flow's.")
+@shared(options.NAME)
 @click.option("--from", "source", metavar="FILE", help="Deploy what --only-yaml or --only-json wrote there.")
 @shared(options.CREATE)
 @shared(options.EXPORT)
@@ -65,7 +66,7 @@ def create(
     from metaflow_hera.metaflow_api.load.flows import load_flow
     from metaflow_hera.operations import deployment
 
-    settings = deployment.CreateOptions(**given)
+    settings = CreateOptions(**given)
     prepared = deployment.prepare(load_flow(str(flow), top_level), settings)
     if form is not None:
         write_export(prepared, form, output, real_token)
@@ -80,7 +81,7 @@ def _refuse_beside_from(form: bool, top_level: list[str], given: Mapping[str, An
     default = click.core.ParameterSource.DEFAULT
     asked = [name for name in given if name != "authorize" and context.get_parameter_source(name) != default]
     if form or top_level or asked:
-        raise UsageError(
+        raise OptionError(
             "With --from everything is in the file: no option but --authorize and --json goes with it."
         )
 
@@ -101,7 +102,7 @@ def deploy_from(source: str, authorize: str | None, as_json: bool) -> None:
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{file} cannot be read: {error}.") from error
         except UsageError as error:
-            raise UsageError(f"{file}: {error}") from error
+            raise type(error)(f"{file}: {error}") from error
     target = resolve_target(start=True)
     say_where(target)
     about = create_from(objects, ArgoClient(target), authorize)

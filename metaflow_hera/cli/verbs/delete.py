@@ -12,7 +12,7 @@ from metaflow_hera.cli.completing import complete_deployment, complete_flow, com
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import as_json, deployment_options, shared
 from metaflow_hera.cli.words import json_text, say_where
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import OptionError, UsageError
 
 if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -55,7 +55,7 @@ def delete(
     """
     if run is not None:
         if flow is not None or name is not None:
-            raise UsageError("--run is for a run alone: leave FLOW.py and --name out.")
+            raise OptionError("--run is for a run alone: leave FLOW.py and --name out.")
         remove_run(run, authorize, as_json)
         return
     from metaflow_hera.metaflow_api.load.flows import load_flow

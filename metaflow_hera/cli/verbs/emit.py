@@ -10,7 +10,7 @@ import click
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import as_json
 from metaflow_hera.cli.words import json_text, say_where
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import OptionError
 
 
 @click.command(cls=Verb, examples=("mfhera emit data_ready --payload table=sales",))
@@ -43,13 +43,13 @@ def _payload(texts: tuple[str, ...], whole: str | None) -> dict[str, Any]:
         try:
             values = json.loads(whole)
         except ValueError as error:
-            raise UsageError(f"--payload-json is not JSON: {error}.") from error
+            raise OptionError(f"--payload-json is not JSON: {error}.") from error
         if not isinstance(values, dict):
-            raise UsageError("--payload-json is to be a JSON object, such as '{\"size\": 3}'.")
+            raise OptionError("--payload-json is to be a JSON object, such as '{\"size\": 3}'.")
     for text in texts:
         key, equals, value = text.partition("=")
         if not key or not equals:
-            raise UsageError(f"--payload {text} is to be KEY=VALUE.")
+            raise OptionError(f"--payload {text} is to be KEY=VALUE.")
         values[key] = value
     return values
 

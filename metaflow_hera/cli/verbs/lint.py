@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metaflow_hera.choices import options
+from metaflow_hera.choices.choices import CreateOptions
 from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import as_json, metaflow_options, shared
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.command(cls=Verb, examples=("mfhera lint flow.py",))
 @click.argument("flow", metavar="FLOW.py", shell_complete=complete_flow)
 @metaflow_options
-@click.option("--name", metavar="NAME", help="Name of the deployment, in place of the flow's.")
+@shared(options.NAME)
 @shared(options.CREATE)
 @as_json
 def lint(flow: str, top_level: list[str], as_json: bool, **given: Any) -> None:
@@ -29,7 +30,7 @@ def lint(flow: str, top_level: list[str], as_json: bool, **given: Any) -> None:
     With ARGO_SERVER set, Argo's server checks it too.
     """
     from metaflow_hera.metaflow_api.load.flows import load_flow
-    from metaflow_hera.operations.deployment import CreateOptions, prepare
+    from metaflow_hera.operations.deployment import prepare
 
     check(prepare(load_flow(flow, top_level), CreateOptions(**given)), as_json)
 

@@ -14,7 +14,7 @@ from metaflow_hera import __version__
 from metaflow_hera.cli.options import as_json
 from metaflow_hera.cli.words import json_text
 from metaflow_hera.display.times import local_time
-from metaflow_hera.errors import LocalServerError, UsageError
+from metaflow_hera.errors import LocalServerError, OptionError, UsageError
 from metaflow_hera.home import embedded_errors, home_folder
 
 
@@ -109,9 +109,9 @@ def clean(older_than: float | None, everything: bool, yes: bool, as_json: bool) 
     from metaflow_hera.embedded.local import launch as server
 
     if everything and older_than is not None:
-        raise UsageError("--all takes away everything, so --older-than does not go with it.")
+        raise OptionError("--all takes away everything, so --older-than does not go with it.")
     if older_than is not None and not math.isfinite(older_than):
-        raise UsageError(f"--older-than {older_than} is no number of days: give one, such as 7 or 0.5.")
+        raise OptionError(f"--older-than {older_than} is no number of days: give one, such as 7 or 0.5.")
     if not yes and not sys.stdin.isatty():
         raise UsageError("mfhera local clean asks first: give it --yes where nobody can answer.")
     running = server.ensure_running(home_folder(), __version__)

@@ -15,7 +15,7 @@ from metaflow_hera.cli.completing import complete_run
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import shared
 from metaflow_hera.cli.words import json_text, say_note
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.operations.logs import Line, Wanted
@@ -67,13 +67,13 @@ def show_logs(
     """Write the lines of a run's tasks, one by one as they are read."""
     only = [name for name, is_asked in (("stdout", stdout), ("stderr", stderr)) if is_asked]
     if follow and (only or timestamps or tail is not None):
-        raise UsageError(
+        raise OptionError(
             "--stdout, --stderr, --timestamps and --tail do not go with --follow: a pod's log has both "
             "streams in one, and no times."
         )
     for option, number in (("--attempt", attempt), ("--tail", tail)):
         if number is not None and number < 0:
-            raise UsageError(f"{option} {number} is not possible: give 0 or more.")
+            raise OptionError(f"{option} {number} is not possible: give 0 or more.")
     client, run = chosen_run(run)
     from metaflow_hera.metaflow_api.read.tasklogs import STREAMS
     from metaflow_hera.operations import logs

@@ -12,7 +12,7 @@ from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.following import tell
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import as_json, metaflow_options, shared, the_run
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -48,9 +48,9 @@ def retry(
     that create was given. What the manifest says stays as it was: resources, images, retries.
     """
     if with_new_code and flow is None:
-        raise UsageError("--with-new-code needs the code: mfhera retry RUN --with-new-code FLOW.py")
+        raise OptionError("--with-new-code needs the code: mfhera retry RUN --with-new-code FLOW.py")
     if not with_new_code and (flow is not None or top_level):
-        raise UsageError(
+        raise OptionError(
             "FLOW.py and Metaflow's options go with --with-new-code: give that, or leave them out."
         )
     loaded = None

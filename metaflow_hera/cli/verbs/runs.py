@@ -17,7 +17,7 @@ from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import as_json, deployment_options
 from metaflow_hera.cli.words import json_text
 from metaflow_hera.display.times import local_time, time_since, took
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import NotFoundError, OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
@@ -63,7 +63,7 @@ def list_runs(
     Without FLOW.py it is the flow last deployed from this folder.
     """
     if everything and (flow is not None or name is not None):
-        raise UsageError("--all is for the runs of all deployments: leave FLOW.py and --name out.")
+        raise OptionError("--all is for the runs of all deployments: leave FLOW.py and --name out.")
     choice = RunChoice.parse(since, state, limit)
     deployment: str | None = None
     last: LastDeployment | None = None
@@ -87,17 +87,17 @@ class RunChoice:
 
     @classmethod
     def parse(cls, since: str | None, state: str | None, limit: int | None) -> RunChoice:
-        """From what is typed. Raises UsageError for what cannot be meant."""
+        """From what is typed. Raises OptionError for what is not possible."""
         if limit is not None and not 1 <= limit <= sys.maxsize:
-            raise UsageError(f"--limit {limit} is not possible: give 1 or more.")
+            raise OptionError(f"--limit {limit} is not possible: give 1 or more.")
         states = frozenset(word.strip().capitalize() for word in (state or "").split(",") if word.strip())
         unknown = sorted(states - set(PHASES)) or ([repr(state)] if state is not None and not states else [])
         if unknown:
             known = ", ".join(phase.lower() for phase in PHASES)
-            raise UsageError(f"--state {unknown[0].lower()} is not possible: choose of {known}.")
+            raise OptionError(f"--state {unknown[0].lower()} is not possible: choose of {known}.")
         moment = None if since is None else time_since(since, datetime.now().astimezone())
         if since is not None and moment is None:
-            raise UsageError(
+            raise OptionError(
                 f"--since {since!r} is no time: give how long ago (30m, 2h, 3d, 1w) or a date (2026-11-01, "
                 "2026-11-01T08:00)."
             )
@@ -128,7 +128,7 @@ def show_runs(
     found = (choice or RunChoice()).of(runs.runs(client, deployment))
     # What is deleted may have runs still.
     if deployment is not None and not found and deployments.find(client, deployment) is None:
-        raise UsageError(f"There is no deployment {deployment}: mfhera list shows those there are.")
+        raise NotFoundError(f"There is no deployment {deployment}: mfhera list shows those there are.")
     if as_json:
         click.echo(json_text([run.as_json(steps=False) for run in found]))
         return

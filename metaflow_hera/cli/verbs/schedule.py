@@ -12,7 +12,7 @@ from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import as_json, deployment_options
 from metaflow_hera.cli.words import json_text
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import NotFoundError, OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
@@ -36,14 +36,14 @@ def schedule(flow: str | None, top_level: list[str], name: str | None, count: in
 def show_schedule(deployment: str, count: int, as_json: bool, last: LastDeployment | None = None) -> None:
     """Show the schedules of a deployment, and so many of the times at which they start it next."""
     if count < 1:
-        raise UsageError(f"--count {count} is not possible: give 1 or more.")
+        raise OptionError(f"--count {count} is not possible: give 1 or more.")
     from metaflow_hera.argo import deployments
     from metaflow_hera.argo.schedules import firings, schedules_of
     from metaflow_hera.cli.tables import table
 
     client = client_at(start=False, last=last)
     if deployments.find(client, deployment) is None:
-        raise UsageError(f"There is no deployment {deployment}: mfhera create deploys the flow.")
+        raise NotFoundError(f"There is no deployment {deployment}: mfhera create deploys the flow.")
     found = schedules_of(client, deployment)
     times = firings(found, count)
     if as_json:

@@ -15,7 +15,7 @@ from metaflow_hera.cli.completing import complete_deployment, complete_flow
 from metaflow_hera.cli.following import started, tell, write_run_id
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import as_json, deployment_options, shared
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import NotFoundError, OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
@@ -113,7 +113,9 @@ def start(
 
         found = found_of(client, flow, deployment)
     if found is None:
-        raise UsageError(f"There is no deployment {deployment} (any more): mfhera create deploys the flow.")
+        raise NotFoundError(
+            f"There is no deployment {deployment} (any more): mfhera create deploys the flow."
+        )
     if run_id_file is not None:
         write_run_id(
             run_id_file, ""
@@ -133,7 +135,7 @@ def _from_options(params: tuple[str, ...]) -> dict[str, Any]:
     for param in params:
         name, equals, value = param.partition("=")
         if not equals or not name:
-            raise UsageError(f"--param {param!r} is to be NAME=VALUE.")
+            raise OptionError(f"--param {param!r} is to be NAME=VALUE.")
         given[name] = value
     return given
 
@@ -144,11 +146,11 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     try:
         given = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise UsageError(f"--params-file {path} cannot be read: {error.strerror}.") from error
+        raise OptionError(f"--params-file {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise UsageError(f"--params-file {path} is not JSON: {error}.") from error
+        raise OptionError(f"--params-file {path} is not JSON: {error}.") from error
     if not isinstance(given, dict):
-        raise UsageError(f"--params-file {path} is to hold a JSON object of names and values.")
+        raise OptionError(f"--params-file {path} is to hold a JSON object of names and values.")
     return given
 
 

@@ -25,7 +25,7 @@ from metaflow.parameters import DelayedEvaluationParameter, deploy_time_eval, fl
 from metaflow.user_configs.config_options import ConfigInput
 from metaflow.user_decorators.user_flow_decorator import FlowMutator
 
-from metaflow_hera.errors import FlowError, UsageError
+from metaflow_hera.errors import FlowError, OptionError, UsageError
 from metaflow_hera.graph.steps import Graph, Step
 from metaflow_hera.metaflow_api.decorators.internal import first_and_last
 from metaflow_hera.metaflow_api.decorators.kubernetes import KubernetesDecorator
@@ -346,11 +346,11 @@ def metaflow_errors() -> Iterator[None]:
     except click.exceptions.Exit as error:
         raise UsageError("Metaflow ended before the flow was loaded.") from error
     except click.ClickException as error:
-        raise UsageError(error.format_message()) from error
+        raise OptionError(error.format_message()) from error
     except Exception as error:  # what Metaflow itself does not check, such as --with retry:times=x
         config = _config_at_fault(error)
         if config is not None:
-            raise UsageError(
+            raise OptionError(
                 f"The Config {config!r} cannot be read: {type(error).__name__}: {error}."
             ) from error
         raise FlowError(f"Metaflow does not take the flow: {type(error).__name__}: {error}.") from error
