@@ -10,14 +10,13 @@ import pytest
 from metaflow import current
 from metaflow.plugins.argo.argo_workflows_cli import resolve_workflow_name_v2
 
+from metaflow_hera.contract.kubernetes import SUBDOMAIN, is_label_value
 from metaflow_hera.errors import OptionError
 from metaflow_hera.translation.names import (
     DEPLOYMENT_LIMIT,
     LONGEST_NAME,
-    SUBDOMAIN,
     Names,
     deployment_name,
-    is_label_value,
     token_prefix,
 )
 
