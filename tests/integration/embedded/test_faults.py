@@ -21,7 +21,8 @@ from metaflow_hera import __version__
 from metaflow_hera.embedded.controller.messages import PodEnded
 from metaflow_hera.embedded.errors import ServerError, Unusable
 from metaflow_hera.embedded.local import launch
-from metaflow_hera.embedded.pods.pods import Pods, files
+from metaflow_hera.embedded.pods import files
+from metaflow_hera.embedded.pods.pods import Pods
 from metaflow_hera.embedded.storage.store import Store
 
 from .conftest import Argo, fan_spec, pod_spec, pods
