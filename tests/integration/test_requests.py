@@ -12,7 +12,7 @@ import re
 import subprocess
 import threading
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -102,10 +102,11 @@ class Call:
 
 @dataclass
 class Recorder:
-    """Hands calls on to another server, and notes them."""
+    """Hands calls on to another server, and notes them; `meanwhile` is called before each is handed on."""
 
     upstream: str
     calls: list[Call] = field(default_factory=list)
+    meanwhile: Callable[[Call], None] | None = None
     port: int = 0
 
     @property
@@ -121,6 +122,8 @@ def handler(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
             parts = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
             recorder.calls.append(Call(self.command, parts.path, parts.query, headers, body))
+            if recorder.meanwhile is not None:
+                recorder.meanwhile(recorder.calls[-1])
             kept = {name: headers[name] for name in ("authorization", "content-type") if name in headers}
             with httpx.stream(
                 self.command,
@@ -313,6 +316,22 @@ def test_create_and_delete_ask_for_each_object_once(mfhera: Mfhera, recorded: Re
     ]
     assert calls("create", "schedules_flow.py") == [*READ, f"PUT {TEMPLATE}"]
     assert calls("delete")[-3:] == [f"DELETE {CRON}", f"DELETE {CRON}", f"DELETE {TEMPLATE}"]
+
+
+def test_who_deploys_at_the_same_moment_decides_on_the_token(mfhera: Mfhera, recorded: Recorder) -> None:
+    def deploys(call: Call) -> None:
+        if call.name() == f"POST {TEMPLATES}":
+            body = json.loads(call.body)
+            body["template"]["metadata"]["annotations"]["metaflow/production_token"] = "the-faster-one"
+            url, headers = f"{recorded.upstream}{call.path}", {"Authorization": call.headers["authorization"]}
+            httpx.post(url, json=body, headers=headers, timeout=SECONDS, trust_env=False).raise_for_status()
+
+    mfhera.take("linear_flow.py")
+    recorded.meanwhile = deploys
+    made = mfhera.json("create", "linear_flow.py", "--name", "requests-raced", "--json")
+    assert made["namespace"] == "production:the-faster-one"
+    names = [call.name() for call in recorded.calls]
+    assert names[1:] == [*READ, f"POST {TEMPLATES}", *READ, f"PUT {TEMPLATE}"]
 
 
 @pytest.mark.parametrize("words", [["logs", ""], ["delete", "--run", ""]])
