@@ -7,16 +7,16 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
+import warm
 
 from metaflow_hera.embedded.local import launch
 
@@ -24,15 +24,19 @@ TESTS = Path(__file__).parent
 FLOWS = TESTS / "flows"
 EXAMPLES = TESTS.parent / "examples"
 USER = "tester"
-SECONDS = 120.0
-"""A bound for any one process: whoever takes longer hangs."""
+SECONDS = 600.0
+"""A bound for any one process, on a busy machine too: whoever takes longer hangs."""
 DEPENDS_ON_HOW_IT_RUNS = {"tags", "attempt"}
 
 
 def clean_environment(home: Path, **more: str) -> dict[str, str]:
-    """The environment without what this machine says about Metaflow, Argo or AWS."""
-    ours = ("METAFLOW_", "ARGO_", "AWS_", "KUBERNETES_", "EMBEDDED_ARGO_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    """The environment without what this machine says about Metaflow, Argo, AWS, Python or a proxy."""
+    ours = ("METAFLOW_", "ARGO_", "AWS_", "KUBERNETES_", "EMBEDDED_ARGO_", "PYTHON")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(ours) and not name.lower().endswith("_proxy")
+    }
     return {
         **kept,
         "HOME": str(home / "user"),
@@ -51,27 +55,27 @@ class Mfhera:
     home: Path
     folder: Path
     env: dict[str, str]
+    starts: Callable[..., subprocess.CompletedProcess[str]] = warm.call
+    """How a process starts: see warm.py."""
+
+    @property
+    def cold(self) -> Mfhera:
+        """The same, each call with an interpreter of its own: where the start or its imports are the point."""
+        return replace(self, starts=warm.call_cold)
 
     def __call__(
         self, *arguments: str, env: Mapping[str, str | None] | None = None, timeout: float = SECONDS
     ) -> subprocess.CompletedProcess[str]:
         """Call it; `env` adds variables, or takes away those that are None."""
-        return self.python("-m", "metaflow_hera.cli.main", *map(str, arguments), env=env, timeout=timeout)
+        return self.python("-m", warm.COMMAND, *map(str, arguments), env=env, timeout=timeout)
 
     def python(
         self, *arguments: str, env: Mapping[str, str | None] | None = None, timeout: float = SECONDS
     ) -> subprocess.CompletedProcess[str]:
         """Call the interpreter in the same folder and environment."""
         changed = {**self.env, **(env or {})}
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.folder,
-            env={name: value for name, value in changed.items() if value is not None},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
+        kept = {name: value for name, value in changed.items() if value is not None}
+        return self.starts(arguments, self.folder, kept, timeout)
 
     def ok(self, *arguments: str, **options: Any) -> str:
         """Call it, demand success, return what it wrote on stdout."""
@@ -86,7 +90,7 @@ class Mfhera:
     def at(self, folder: Path) -> Mfhera:
         """The same in another folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        return Mfhera(self.home, folder, self.env)
+        return replace(self, folder=folder)
 
     def take(self, *files: str | Path) -> None:
         """Copy flows into the folder; a bare name is one of tests/flows."""
