@@ -60,7 +60,7 @@ class Mfhera:
 
     @property
     def cold(self) -> Mfhera:
-        """The same, each call with an interpreter of its own: where the start or its imports are the point."""
+        """The same, each process with a start of its own: where the start or its imports are the point."""
         return replace(self, starts=warm.call_cold)
 
     def __call__(

@@ -114,7 +114,7 @@ def _fork(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> _Fo
 
 
 def _importable(folder: Path) -> set[str]:
-    """The names of the modules in a folder. One without `__init__.py` hides nothing, but adds to its likes."""
+    """The names of the modules in a folder. A folder without `__init__.py` hides no module."""
     return {
         each.name.split(".")[0]
         for each in folder.iterdir()
@@ -152,7 +152,7 @@ def _suiting(kind: str, env: Mapping[str, str]) -> _Warm:
 
 
 class _Warm:
-    """A warm process as its user has it. It ends when the other end of its socket is closed, however that happens."""
+    """A warm process as its user has it. It ends when this end of its socket is closed."""
 
     def __init__(self, kind: str, env: Mapping[str, str]) -> None:
         self._env = dict(env)
@@ -295,7 +295,7 @@ def serve(kind: str, control: socket.socket) -> None:
 
 
 def _follow(answer: int, out: int, err: int) -> NoReturn:
-    """Fork once more, and tell how that process ends. It has a parent of its own, as it would have from a shell."""
+    """Fork once more, and tell how that process ends."""
     with open(answer, "rb", closefd=False) as request:
         arguments, folder, env = json.loads(request.readline())
     pid = os.fork()

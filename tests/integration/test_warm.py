@@ -28,9 +28,12 @@ print(json.dumps({
     "files": sorted(os.listdir("/dev/fd")),
     "stdin": os.readlink("/dev/fd/0"),
     "streams": [repr(each) for each in (sys.stdin, sys.stdout, sys.stderr)],
-    "buffers": [(s.line_buffering, s.write_through, s.errors, s.seekable()) for s in (sys.stdout, sys.stderr)],
+    "buffers": [
+        (each.line_buffering, each.write_through, each.errors, each.seekable())
+        for each in (sys.stdout, sys.stderr)
+    ],
     "own session": [os.getpid() == os.getsid(0), os.getpid() == os.getpgid(0), os.getppid() > 1],
-    "signals": [(each.name, repr(signal.getsignal(each))) for each in signal.valid_signals() if each in set(signal.Signals)],
+    "signals": [(each.name, repr(signal.getsignal(each))) for each in signal.Signals],
     "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
     "threads": [each.name for each in threading.enumerate()],
     "logging": [logging.root.level, repr(logging.root.handlers)],
@@ -144,7 +147,7 @@ def test_a_module_in_the_folder_goes_before(mfhera: Mfhera) -> None:
         "import os, signal; os.kill(os.getpid(), signal.SIGINT)",
         "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
         "import atexit; atexit.register(print, 'at the end'); print('before')",
-        "import threading, time; threading.Thread(target=lambda: (time.sleep(0.2), print('thread'))).start(); print('main')",
+        "import threading; threading.Timer(0.2, print, ['thread']).start(); print('main')",
         "print('without an end of line', end='')",
         "import sys; sys.stdout.buffer.write(b'x\\r\\ny\\r\\xc3\\xa9'); sys.stdout.close()",
         "import logging; logging.warning('w'); logging.info('i')",
@@ -152,7 +155,8 @@ def test_a_module_in_the_folder_goes_before(mfhera: Mfhera) -> None:
         "open('written', 'w').write('x'); file = open('kept', 'w'); file.write('y'); print('done')",
         "print(input())",
         "import sys; print(sys.stdin.read() == '')",
-        "import subprocess, sys; print(subprocess.run([sys.executable, '-c', 'import sys; print(len(sys.modules))']))",
+        "import subprocess, sys\n"
+        "print(subprocess.run([sys.executable, '-c', 'import sys; print(len(sys.modules))']))",
         "print('x' * 300_000)",
         "from __main__ import __name__ as n; print(n); print(annotations := globals().get('annotations'))",
     ],
