@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -29,16 +30,26 @@ SECONDS = 600.0
 DEPENDS_ON_HOW_IT_RUNS = {"tags", "attempt"}
 
 
-def clean_environment(home: Path, **more: str) -> dict[str, str]:
-    """The environment without what this machine says about Metaflow, Argo, AWS, Python or a proxy."""
-    ours = ("METAFLOW_", "ARGO_", "AWS_", "KUBERNETES_", "EMBEDDED_ARGO_", "PYTHON")
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(ours) and not name.lower().endswith("_proxy")
-    }
+OF_THE_MACHINE = ("METAFLOW_", "ARGO_", "AWS_", "KUBERNETES_", "EMBEDDED_ARGO_", "PYTHON")
+FOR_THE_TESTS = {"ARGO_SCHEMA"}
+"""Variables that the tests themselves take."""
+NETWORK = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+"""How this machine reaches a package index."""
+
+
+def without_the_machine(env: Mapping[str, str]) -> dict[str, str]:
+    """An environment without what it says about Metaflow, Argo, AWS, Python or a proxy."""
     return {
-        **kept,
+        name: value
+        for name, value in env.items()
+        if name in FOR_THE_TESTS or not (name.startswith(OF_THE_MACHINE) or name.lower().endswith("_proxy"))
+    }
+
+
+def clean_environment(home: Path, **more: str) -> dict[str, str]:
+    """The environment for `mfhera` with a home of its own."""
+    return {
+        **without_the_machine(os.environ),
         "HOME": str(home / "user"),
         "METAFLOW_HOME": str(home / "metaflow"),
         "METAFLOW_HERA_HOME": str(home / "argo"),
@@ -46,6 +57,22 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
         "METAFLOW_HERA_MAX_PODS": "8",
         **more,
     }
+
+
+def leave_the_machine(empty: Path) -> None:
+    """Make this process itself one that the machine says nothing to about Metaflow, Argo or AWS.
+
+    Metaflow reads its configuration when it is first imported, from files around the current folder too.
+    """
+    kept = without_the_machine(os.environ)
+    for name in {*os.environ} - {*kept}:
+        del os.environ[name]
+    (empty / ".metaflow").mkdir()  # or Metaflow would look in the folders above
+    os.environ.update(METAFLOW_HOME=str(empty), METAFLOW_USER=USER)
+    before = Path.cwd()
+    os.chdir(empty)
+    importlib.import_module("metaflow.metaflow_config")
+    os.chdir(before)
 
 
 @dataclass
@@ -88,8 +115,8 @@ class Mfhera:
         return json.loads(self.ok(*arguments, **options))
 
     def at(self, folder: Path) -> Mfhera:
-        """The same in another folder."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """The same in another folder, which is where its local datastore is."""
+        (folder / ".metaflow").mkdir(parents=True, exist_ok=True)
         return replace(self, folder=folder)
 
     def take(self, *files: str | Path) -> None:
