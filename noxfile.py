@@ -86,16 +86,14 @@ def notebook(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The whole suite, in two processes. `nox -s tests -- ARGS` hands arguments to pytest."""
     session.install("-e", ".[dev]")
-    env = {name: value for name, value in _environment(session).items() if name == "METAFLOW_USER"}
-    session.run("pytest", *(session.posargs or ["-n", "2", "--dist", "loadgroup"]), env=env)
+    session.run("pytest", *(session.posargs or ["-n", "2", "--dist", "loadgroup", "--durations", "20"]))
 
 
 @nox.session
 def screenshot(session: nox.Session) -> None:
     """Make docs/page.png anew, of a real run in a real browser. It needs chromium and chromium-driver."""
     session.install("-e", ".[dev]")
-    env = {name: value for name, value in _environment(session).items() if name == "METAFLOW_USER"}
-    env["PAGE_SCREENSHOT"] = str(Path("docs/page.png").absolute())
+    env = {"PAGE_SCREENSHOT": str(Path("docs/page.png").absolute())}
     session.run("pytest", "tests/acceptance/test_browser.py", "-k", "screenshot", env=env)
 
 
@@ -103,9 +101,8 @@ def screenshot(session: nox.Session) -> None:
 def differential(session: nox.Session) -> None:
     """Random flows, run by Metaflow and by mfhera, and compared. `-- --seeds 200-299` names others."""
     session.install("-e", ".[dev]")
-    env = {name: value for name, value in _environment(session).items() if name == "METAFLOW_USER"}
     seeds = session.posargs or ["--seeds", "0-199"]
-    session.run("pytest", "-n", "2", "tests/differential", *seeds, env=env)
+    session.run("pytest", "-n", "2", "tests/differential", *seeds)
 
 
 @nox.session

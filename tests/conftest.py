@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Mfhera, clean_environment
+from harness import Mfhera, clean_environment, leave_the_machine
 
 # Here, and not in their folder: with several workers pytest itself loads no conftest but this one.
 from random_flows import pytest_addoption, pytest_generate_tests
 from summaries import pytest_terminal_summary
 
 __all__ = ["pytest_addoption", "pytest_generate_tests", "pytest_terminal_summary"]
+
+
+def pytest_configure() -> None:
+    """Nothing that this machine says about Metaflow, Argo or AWS changes what a test says."""
+    empty = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, empty)
+    leave_the_machine(empty)
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +43,6 @@ def mfhera(_worker: Mfhera, tmp_path: Path) -> Mfhera:
 def own_mfhera(tmp_path: Path) -> Iterator[Mfhera]:
     """`mfhera` with an embedded Argo of the test's own, not started yet."""
     home = tmp_path / "home"
-    folder = tmp_path / "project"
-    folder.mkdir()
-    command = Mfhera(home, folder, clean_environment(home))
+    command = Mfhera(home, home, clean_environment(home)).at(tmp_path / "project")
     yield command
     command.stop()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
+import warm
 
 from metaflow_hera.embedded.local import launch
 
@@ -24,17 +26,31 @@ TESTS = Path(__file__).parent
 FLOWS = TESTS / "flows"
 EXAMPLES = TESTS.parent / "examples"
 USER = "tester"
-SECONDS = 120.0
-"""A bound for any one process: whoever takes longer hangs."""
+SECONDS = 600.0
+"""A bound for any one process, on a busy machine too: whoever takes longer hangs."""
 DEPENDS_ON_HOW_IT_RUNS = {"tags", "attempt"}
 
 
-def clean_environment(home: Path, **more: str) -> dict[str, str]:
-    """The environment without what this machine says about Metaflow, Argo or AWS."""
-    ours = ("METAFLOW_", "ARGO_", "AWS_", "KUBERNETES_", "EMBEDDED_ARGO_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+OF_THE_MACHINE = ("METAFLOW_", "ARGO_", "AWS_", "KUBERNETES_", "EMBEDDED_ARGO_", "PYTHON")
+FOR_THE_TESTS = {"ARGO_SCHEMA"}
+"""Variables that the tests themselves take."""
+NETWORK = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+"""How this machine reaches a package index."""
+
+
+def without_the_machine(env: Mapping[str, str]) -> dict[str, str]:
+    """An environment without what it says about Metaflow, Argo, AWS, Python or a proxy."""
     return {
-        **kept,
+        name: value
+        for name, value in env.items()
+        if name in FOR_THE_TESTS or not (name.startswith(OF_THE_MACHINE) or name.lower().endswith("_proxy"))
+    }
+
+
+def clean_environment(home: Path, **more: str) -> dict[str, str]:
+    """The environment for `mfhera` with a home of its own."""
+    return {
+        **without_the_machine(os.environ),
         "HOME": str(home / "user"),
         "METAFLOW_HOME": str(home / "metaflow"),
         "METAFLOW_HERA_HOME": str(home / "argo"),
@@ -44,6 +60,24 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
     }
 
 
+def leave_the_machine(empty: Path) -> None:
+    """Make this process itself one that the machine says nothing to about Metaflow, Argo or AWS.
+
+    Metaflow reads its configuration when it is first imported, from files around the current folder too.
+    """
+    kept = without_the_machine(os.environ)
+    for name in {*os.environ} - {*kept}:
+        del os.environ[name]
+    (empty / ".metaflow").mkdir()  # or Metaflow would look in the folders above
+    os.environ.update(METAFLOW_HOME=str(empty), METAFLOW_USER=USER)
+    before = Path.cwd()
+    os.chdir(empty)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what Metaflow imports
+        importlib.import_module("metaflow.metaflow_config")
+    os.chdir(before)
+
+
 @dataclass
 class Mfhera:
     """The command `mfhera`, called in a folder, with an embedded Argo of its own below `home`."""
@@ -51,27 +85,27 @@ class Mfhera:
     home: Path
     folder: Path
     env: dict[str, str]
+    starts: Callable[..., subprocess.CompletedProcess[str]] = warm.call
+    """How a process starts: see warm.py."""
+
+    @property
+    def cold(self) -> Mfhera:
+        """The same, each process with a start of its own: where the start or its imports are the point."""
+        return replace(self, starts=warm.call_cold)
 
     def __call__(
         self, *arguments: str, env: Mapping[str, str | None] | None = None, timeout: float = SECONDS
     ) -> subprocess.CompletedProcess[str]:
         """Call it; `env` adds variables, or takes away those that are None."""
-        return self.python("-m", "metaflow_hera.cli.main", *map(str, arguments), env=env, timeout=timeout)
+        return self.python("-m", warm.COMMAND, *map(str, arguments), env=env, timeout=timeout)
 
     def python(
         self, *arguments: str, env: Mapping[str, str | None] | None = None, timeout: float = SECONDS
     ) -> subprocess.CompletedProcess[str]:
         """Call the interpreter in the same folder and environment."""
         changed = {**self.env, **(env or {})}
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.folder,
-            env={name: value for name, value in changed.items() if value is not None},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
+        kept = {name: value for name, value in changed.items() if value is not None}
+        return self.starts(arguments, self.folder, kept, timeout)
 
     def ok(self, *arguments: str, **options: Any) -> str:
         """Call it, demand success, return what it wrote on stdout."""
@@ -84,9 +118,9 @@ class Mfhera:
         return json.loads(self.ok(*arguments, **options))
 
     def at(self, folder: Path) -> Mfhera:
-        """The same in another folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        return Mfhera(self.home, folder, self.env)
+        """The same in another folder, which is where its local datastore is."""
+        (folder / ".metaflow").mkdir(parents=True, exist_ok=True)
+        return replace(self, folder=folder)
 
     def take(self, *files: str | Path) -> None:
         """Copy flows into the folder; a bare name is one of tests/flows."""

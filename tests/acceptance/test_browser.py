@@ -366,7 +366,7 @@ def _asked_nobody_else(browser: Browser, mfhera: Mfhera) -> None:
 
 def _widen(home: Path, name: str) -> None:
     """Add copies of one task of a run's fan to the database, until there are 10,000."""
-    with sqlite3.connect(home / "argo.db", timeout=30) as db:
+    with sqlite3.connect(home / "argo.db", timeout=SECONDS) as db:
         ((uid, text),) = db.execute(
             "SELECT uid, node FROM nodes WHERE json_extract(node, '$.displayName')='work(0:0)' "
             "AND json_extract(node, '$.name') LIKE ?",

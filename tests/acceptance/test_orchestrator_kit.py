@@ -25,7 +25,6 @@ def test_compliance(mfhera: Mfhera) -> None:
     done = mfhera.python(
         *("-m", "pytest", "-q", str(tests), f"--rootdir={mfhera.folder}", "-c", "kit.ini"),
         *("-W", "ignore", "--scheduler-type", "hera", "-k", f"not {LEFT_OUT}"),
-        timeout=300,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert re.search(r"\b7 passed, 1 deselected\b", done.stdout), done.stdout[-500:]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from harness import NETWORK, SECONDS, clean_environment
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -34,22 +35,21 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("ARGO_", "METAFLOW"))}
-    env |= {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}",
-        "METAFLOW_USER": "reader",
-        "BROWSER": "true %s",
-        "METAFLOW_HERA_HOME": str(tmp_path_factory.mktemp("home")),
-        "METAFLOW_HOME": str(tmp_path_factory.mktemp("metaflow")),
+    env = {
+        **clean_environment(tmp_path_factory.mktemp("home"), METAFLOW_USER="reader", BROWSER="true %s"),
+        **NETWORK,  # nox installs
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": os.environ["HOME"],  # with the package index's settings, and what has been fetched before
     }
+    (folder / ".metaflow").mkdir()
     yield folder, env
-    subprocess.run(["mfhera", "local", "stop"], cwd=folder, env=env, timeout=60, check=True)
+    subprocess.run(["mfhera", "local", "stop"], cwd=folder, env=env, timeout=SECONDS, check=True)
 
 
 def shell(command: str, place: tuple[Path, dict[str, str]]) -> str:
     folder, env = place
     done = subprocess.run(
-        ["sh", "-ec", command], cwd=folder, env=env, capture_output=True, text=True, timeout=900
+        ["sh", "-ec", command], cwd=folder, env=env, capture_output=True, text=True, timeout=SECONDS
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -60,7 +60,12 @@ def python(code: str, place: tuple[Path, dict[str, str]], elsewhere: Path) -> st
     script = elsewhere / "script.py"
     script.write_text(code)
     done = subprocess.run(
-        [sys.executable, str(script)], cwd=place[0], env=place[1], capture_output=True, text=True, timeout=120
+        [sys.executable, str(script)],
+        cwd=place[0],
+        env=place[1],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -22,8 +22,8 @@ found["nothing compiled"] = deployed.workflow_template
 
 triggered = deployed.trigger(alpha=0.5, tags=["of the run"])
 found["name"] = triggered.name
-triggered.wait_for_run(check_interval=0.2, timeout=60)
-triggered.wait_for_completion(check_interval=0.2, timeout=60)
+triggered.wait_for_run(check_interval=0.2, timeout=600)
+triggered.wait_for_completion(check_interval=0.2, timeout=600)
 found["status"] = [triggered.status, triggered.is_running]
 run = triggered.run
 found["alpha"] = run["end"].task.data.alpha

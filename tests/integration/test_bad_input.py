@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -245,8 +244,7 @@ class TestServers:
                 "ARGO_NAMESPACE": "team",
                 "NO_PROXY": "127.0.0.1",
             }
-            # The command's own time-out ends it: 10 seconds, and the time a busy machine takes to start it.
-            done = cluster_user(*COMMANDS["create"], env=env, timeout=30)
+            done = cluster_user(*COMMANDS["create"], env=env)  # its own time-out ends it, after 10 seconds
         refused(done, "did not answer in time", "ARGO_SERVER")
 
     @every_command
@@ -398,7 +396,4 @@ class TestSurroundings:
 
 def wait_until_gone(mfhera: Mfhera) -> None:
     """Wait until the embedded Argo does not answer."""
-    until = time.monotonic() + 30
-    while mfhera("local", "status").returncode == 0:
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    mfhera.wait_until(lambda: mfhera("local", "status").returncode != 0)

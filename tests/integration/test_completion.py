@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness import Mfhera
+from harness import SECONDS, Mfhera
 
 
 def completed(mfhera: Mfhera, *words: str, **env: str) -> list[str]:
@@ -78,7 +78,7 @@ echo "${COMPREPLY[@]}"
         env={**mfhera.env, "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=SECONDS,
     )
     assert done.stdout.strip() == "linear_flow.py", done.stderr
 

@@ -25,7 +25,7 @@ try:
 except TimeoutError as error:
     print(error)
 print(triggered.is_running, triggered.suspend(), triggered.unsuspend(), triggered.terminate())
-triggered.wait_for_completion(check_interval=0.2, timeout=60)
+triggered.wait_for_completion(check_interval=0.2)
 print(triggered.status, triggered.terminate())
 """
 PROJECT = """
@@ -55,7 +55,7 @@ for one in (deployed, DeployedFlow.from_hera(deployed.id)):
 @pytest.fixture
 def found(mfhera: Mfhera) -> dict[str, Any]:
     mfhera.take(EXAMPLES / "parameter_flow.py")
-    done = mfhera.python(str(SCRIPT), "parameter_flow.py", timeout=240)
+    done = mfhera.python(str(SCRIPT), "parameter_flow.py")
     assert done.returncode == 0, done.stdout + done.stderr
     result: dict[str, Any] = json.loads(done.stdout.split("FOUND", 1)[1])
     return result

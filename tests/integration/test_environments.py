@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 
-from harness import FLOWS, Mfhera, refused
+from harness import FLOWS, NETWORK, SECONDS, Mfhera, refused
 
 
-def test_a_flow_in_an_environment_of_uv(mfhera: Mfhera) -> None:
+def test_a_flow_in_an_environment_of_uv(own_mfhera: Mfhera) -> None:
     """Its steps import what only the environment has; a loop makes the environment once."""
+    mfhera = own_mfhera  # its pods too reach a package index as this machine does
+    mfhera.env.update(NETWORK)
     for file in (FLOWS / "uv_project").iterdir():
         mfhera.take(file)
-    subprocess.run(["uv", "lock", "--quiet"], cwd=mfhera.folder, check=True, timeout=120)
+    subprocess.run(["uv", "lock", "--quiet"], cwd=mfhera.folder, env=mfhera.env, check=True, timeout=SECONDS)
     mfhera.ok("create", "uv_flow.py", "--environment=uv")
     run = mfhera.run("--param", "number=19")
     tasks = mfhera.read(run["pathspec"])

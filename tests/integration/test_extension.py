@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from harness import TESTS, Mfhera, step_of
+from harness import NETWORK, SECONDS, TESTS, Mfhera, step_of
 
 IN_A_POD = ("requests", "urllib3", "certifi", "idna", "charset_normalizer")
 """What Metaflow itself needs where nothing but its own code package is."""
@@ -164,7 +164,7 @@ def test_in_a_code_package_where_hera_is_not(mfhera: Mfhera, tmp_path: Path) -> 
             env={**mfhera.env, "PYTHONPATH": found, "METAFLOW_EXTRACTED_ROOT": str(package)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=SECONDS,
         )
 
     shown = call("linear_flow.py", "hera", "--help")
@@ -181,15 +181,16 @@ def test_in_a_code_package_where_hera_is_not(mfhera: Mfhera, tmp_path: Path) -> 
 def test_from_a_wheel(mfhera: Mfhera, tmp_path: Path) -> None:
     mfhera.take("linear_flow.py")
     wheels, venv = tmp_path / "wheels", tmp_path / "venv"
-    uv = [sys.executable, "-m", "uv"]
-    build = [*uv, "build", "--quiet", "--wheel", "--out-dir", str(wheels), str(TESTS.parent)]
-    subprocess.run(build, check=True, timeout=300)
-    (wheel,) = wheels.glob("*.whl")
-    subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, str(venv)], check=True, timeout=300)
     python = str(venv / "bin" / "python")
-    subprocess.run(
-        [*uv, "pip", "install", "--quiet", "--python", python, str(wheel)], check=True, timeout=300
-    )
+
+    def uv(*arguments: str) -> None:
+        command = [sys.executable, "-m", "uv", "--quiet", *arguments]
+        subprocess.run(command, check=True, env={**os.environ, **NETWORK}, timeout=SECONDS)
+
+    uv("build", "--wheel", "--out-dir", str(wheels), str(TESTS.parent))
+    (wheel,) = wheels.glob("*.whl")
+    uv("venv", "--python", sys.executable, str(venv))
+    uv("pip", "install", "--python", python, str(wheel))
 
     def call(*arguments: str) -> str:
         done = subprocess.run(
@@ -198,7 +199,7 @@ def test_from_a_wheel(mfhera: Mfhera, tmp_path: Path) -> None:
             env=mfhera.env,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=SECONDS,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

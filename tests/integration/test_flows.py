@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from ast import literal_eval
 from pathlib import Path
 from typing import Any
@@ -242,20 +241,12 @@ def test_metaflow_tutorials_run_unchanged(
             assert one == other
 
 
-def wait_for(path: Path, seconds: float = 60) -> None:
-    """Wait until a file is there."""
-    until = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < until, f"{path} did not come"
-        time.sleep(0.05)
-
-
 def test_a_running_run_keeps_the_code_it_began_with(mfhera: Mfhera) -> None:
     mfhera.take("gate_flow.py")
     script, gate = mfhera.folder / "gate_flow.py", mfhera.folder / "gate"
     mfhera.ok("create", "gate_flow.py")
     run = mfhera.json("trigger", "--json", "--param", f"gate={gate}")
-    wait_for(Path(f"{gate}.waiting"))
+    mfhera.wait_until(Path(f"{gate}.waiting").exists)
     script.write_text(script.read_text().replace('VERSION = "one"', 'VERSION = "two"'))
     mfhera.ok("create", "gate_flow.py")
     gate.touch()

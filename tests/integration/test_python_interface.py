@@ -41,7 +41,7 @@ async def main():
     third = deploy(parameter_flow.ParameterFlow, max_workers=3)
     found["names"] = [each.name for each in (first, second, third)]
     run = first.trigger({"alpha": 0.75}, tags=["u"])
-    run.wait(timeout=60)
+    run.wait()
     found["run"] = [run.status, run.is_running, run.run["end"].task.data.alpha]
     found["pathspec"] = run.pathspec == run.run.pathspec
     found["tags"] = sorted(run.run.user_tags)
@@ -98,7 +98,7 @@ def test_a_script_within_an_event_loop(mfhera: Mfhera) -> None:
         "from metaflow_hera import deploy\ndeploy('deploying_flow.py')"
     )
     (mfhera.folder / "dying_flow.py").write_text("import os\nos._exit(7)")
-    done = mfhera.python("script.py", timeout=240)
+    done = mfhera.python("script.py")
     assert done.returncode == 0, done.stderr
     printed, found = done.stdout.split("FOUND")
     assert printed == "printed by the script\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Mfhera, message, refused, step_of
+from harness import SECONDS, Mfhera, message, refused, step_of
 
 ABSENT = "argo-absentflow-x7k2p"
 
@@ -366,7 +366,7 @@ def test_whoever_follows_is_told_that_the_server_is_away(own_mfhera: Mfhera) -> 
     open_gate(mfhera)
     mfhera.ok("local", "start")
     for process in following:
-        assert process.communicate(timeout=60) == (None, "")
+        assert process.communicate(timeout=SECONDS) == (None, "")
         assert process.returncode == 0
 
 

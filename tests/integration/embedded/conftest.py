@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from harness import SECONDS
 
 from metaflow_hera import __version__
 from metaflow_hera.embedded.local import launch
@@ -31,7 +32,7 @@ class Argo:
         self.http = httpx.Client(
             base_url=f"{self.server.url}/api/v1",
             headers={"Authorization": f"Bearer {self.server.token}"},
-            timeout=60,
+            timeout=SECONDS,
             trust_env=False,
         )
 
@@ -72,7 +73,7 @@ class Argo:
         """A workflow."""
         return self.call("GET", f"/workflows/argo/{name}")
 
-    def until(self, name: str, test: Callable[[Any], Any], seconds: float = 60) -> Any:
+    def until(self, name: str, test: Callable[[Any], Any], seconds: float = SECONDS) -> Any:
         """Wait until a workflow passes a test; returns it."""
         deadline = time.monotonic() + seconds
         while True:
@@ -82,14 +83,14 @@ class Argo:
             assert time.monotonic() < deadline, json.dumps(workflow["status"], indent=1)[:4000]
             time.sleep(0.05)
 
-    def wait(self, test: Callable[[], Any], seconds: float = 60) -> None:
+    def wait(self, test: Callable[[], Any], seconds: float = SECONDS) -> None:
         """Wait until something holds."""
         deadline = time.monotonic() + seconds
         while not test():
             assert time.monotonic() < deadline, "it did not come true"
             time.sleep(0.05)
 
-    def end(self, name: str, seconds: float = 60) -> Any:
+    def end(self, name: str, seconds: float = SECONDS) -> Any:
         """Wait for the end of a workflow; returns it."""
         return self.until(name, lambda workflow: workflow["status"].get("finishedAt"), seconds)
 

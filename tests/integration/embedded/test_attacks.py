@@ -17,6 +17,7 @@ from unittest.mock import MagicMock
 
 import httpx
 import pytest
+from harness import SECONDS
 
 from metaflow_hera.embedded.api.http import BODY_LIMIT, DEPTH_LIMIT
 from metaflow_hera.embedded.app import application
@@ -51,7 +52,7 @@ def filled(path: str) -> str:
 
 def send(argo: Argo, method: str, path: str, **options: Any) -> httpx.Response:
     """A call without the headers that the client has."""
-    return httpx.request(method, argo.server.url + path, trust_env=False, timeout=30, **options)
+    return httpx.request(method, argo.server.url + path, trust_env=False, timeout=SECONDS, **options)
 
 
 def refused(kind: str, answer: httpx.Response, *statuses: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+from harness import SECONDS
 
 from metaflow_hera.embedded.local import opening
 from metaflow_hera.embedded.storage.reader import dump
@@ -30,7 +31,7 @@ WIDE = 10_000
 
 def browser(argo: Argo) -> httpx.Client:
     """A client that has been let in by the real login, as a browser is."""
-    client = httpx.Client(base_url=argo.server.url, trust_env=False, timeout=60)
+    client = httpx.Client(base_url=argo.server.url, trust_env=False, timeout=SECONDS)
     answer = client.get(opening.one_time_url(argo.server))
     assert answer.status_code == 200, answer.text
     return client
@@ -302,7 +303,7 @@ def widen(argo: Argo, name: str) -> None:
             "phase": phase,
         }
         rows.append((workflow["metadata"]["uid"], one["id"], dump(one)))
-    with sqlite3.connect(argo.home / "argo.db", timeout=30) as db:
+    with sqlite3.connect(argo.home / "argo.db", timeout=SECONDS) as db:
         db.executemany("INSERT INTO nodes VALUES (?,?,?)", rows)
     db.close()
 

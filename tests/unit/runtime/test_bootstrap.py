@@ -11,6 +11,8 @@ import sys
 import tarfile
 from pathlib import Path
 
+from harness import SECONDS
+
 from metaflow_hera.translation.pods import bootstrap
 
 RUNTIME = """
@@ -55,7 +57,7 @@ def start(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=SECONDS,
     )
 
 

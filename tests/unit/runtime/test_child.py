@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from harness import SECONDS
 from metaflow.mflog.mflog import parse
 
 PARENT = """
@@ -51,12 +52,12 @@ def parent(folder: Path, work: str, must_stop: str = "None") -> subprocess.Popen
 def end_when_ready(process: subprocess.Popen[str], folder: Path) -> None:
     """Send SIGTERM once the work has made the file `ready`, and wait for the end."""
     try:
-        until = time.monotonic() + 30
+        until = time.monotonic() + SECONDS
         while not (folder / "ready").exists():
             assert time.monotonic() < until
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=SECONDS)
     finally:
         process.kill()
 
@@ -65,7 +66,7 @@ def run(folder: Path, work: str, must_stop: str = "None") -> tuple[int, list[str
     """The exit code, and the lines stored of stdout and stderr."""
     process = parent(folder, work, must_stop)
     try:
-        process.communicate(timeout=60)
+        process.communicate(timeout=SECONDS)
     finally:
         process.kill()
     return process.returncode, stored(folder, "stdout"), stored(folder, "stderr")
@@ -228,7 +229,9 @@ def test_a_datastore_that_fails_does_not_fail_the_task(tmp_path: Path) -> None:
     )
     script = tmp_path / "parent.py"
     script.write_text(text.format(work="    print('work')\n    return 0", must_stop="None"))
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS
+    )
     assert done.returncode == 0
     assert done.stdout == "work\n"
     assert "could not be stored: full" in done.stderr

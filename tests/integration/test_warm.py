@@ -1,0 +1,214 @@
+"""A process that was forked from a warm one is what a cold start would have made of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from subprocess import CompletedProcess, TimeoutExpired
+
+import pytest
+import warm
+from harness import EXAMPLES, Mfhera
+
+pytestmark = pytest.mark.skipif(not warm.FORKS, reason="here every process starts cold")
+
+ABOUT_ITSELF = """
+import gc, json, logging, os, random, signal, sys, threading, warnings
+import metaflow
+from metaflow import metaflow_config, metaflow_config_funcs
+main = sys.modules["__main__"]
+print(json.dumps({
+    "arguments": [sys.argv, sys.orig_argv],
+    "path": sys.path,
+    "flags": repr(sys.flags),
+    "folder": os.getcwd(),
+    "environment": dict(os.environ),
+    "main": sorted((name, repr(value)) for name, value in vars(main).items() if name.startswith("__")),
+    "files": sorted(os.listdir("/dev/fd")),
+    "stdin": os.readlink("/dev/fd/0"),
+    "streams": [repr(each) for each in (sys.stdin, sys.stdout, sys.stderr)],
+    "buffers": [
+        (each.line_buffering, each.write_through, each.errors, each.seekable())
+        for each in (sys.stdout, sys.stderr)
+    ],
+    "own session": [os.getpid() == os.getsid(0), os.getpid() == os.getpgid(0), os.getppid() > 1],
+    "signals": [(each.name, repr(signal.getsignal(each))) for each in signal.Signals],
+    "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+    "threads": [each.name for each in threading.enumerate()],
+    "logging": [logging.root.level, repr(logging.root.handlers)],
+    "gc": [gc.isenabled(), gc.get_threshold()],
+    "warnings": len(warnings.filters),
+    "limits": [sys.getrecursionlimit(), os.umask(0o22)],
+    "hooks": [repr(sys.excepthook), repr(sys.gettrace()), len(sys.path_hooks)],
+    "configuration": {k: repr(v) for k, v in vars(metaflow_config).items() if k.isupper()},
+    "configured": sorted(metaflow_config_funcs.config_values(include=3), key=str),
+    "extensions": [name for name in sys.modules if name.startswith("metaflow_extensions.")],
+}))
+"""
+
+
+def about_itself(done: CompletedProcess[str]) -> dict[str, object]:
+    assert done.returncode == 0, done.stderr
+    about: dict[str, object] = json.loads(re.sub(" at 0x[0-9a-f]+", "", done.stdout))
+    return about
+
+
+ENVIRONMENTS: dict[str, dict[str, str | None]] = {
+    "that of the tests": {},
+    "nothing known": {"LANG": "C.UTF-8", "SOMETHING": "else", "ARGO_SERVER": "localhost:1"},
+    "another language": {"LC_ALL": "C", "PYTHONUTF8": "0"},
+    "values of Metaflow": {
+        "METAFLOW_USER": "another",
+        "METAFLOW_DEFAULT_DATASTORE": "s3",
+        "METAFLOW_DATASTORE_SYSROOT_S3": "s3://bucket/folder",
+        "METAFLOW_KUBERNETES_LABELS": "a=b",
+        "METAFLOW_S3_WORKER_COUNT": "3",
+        "METAFLOW_ARTIFACT_LOCALROOT": "/tmp",
+    },
+    "no home": {"HOME": None, "METAFLOW_HOME": None},
+    "python's own": {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore", "PYTHONPATH": "/nonexistent"},
+}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_it_is_what_a_cold_start_makes(mfhera: Mfhera, name: str) -> None:
+    code = ["-c", ABOUT_ITSELF, "an argument", ""]
+    for _ in range(2):  # the second one surely with modules that the first call had imported
+        warmed = about_itself(mfhera.python(*code, env=ENVIRONMENTS[name]))
+        assert warmed == about_itself(mfhera.cold.python(*code, env=ENVIRONMENTS[name]))
+
+
+@pytest.mark.parametrize("script", ["about_itself.py", "below/about_itself.py", "{folder}/about_itself.py"])
+def test_a_script_too(mfhera: Mfhera, script: str) -> None:
+    for folder in (mfhera.folder, mfhera.at(mfhera.folder / "below").folder):
+        (folder / "about_itself.py").write_text(ABOUT_ITSELF)
+    command = [script.format(folder=mfhera.folder), "--option", "x y"]
+    assert about_itself(mfhera.python(*command)) == about_itself(mfhera.cold.python(*command))
+
+
+def test_a_configuration_file_counts(mfhera: Mfhera) -> None:
+    code = [
+        "-c",
+        "from metaflow.metaflow_config import KUBERNETES_NAMESPACE as n, DEFAULT_DATASTORE as d; print(n, d)",
+    ]
+    home, other = mfhera.folder / "home", mfhera.folder / "other"
+    (home / ".metaflowconfig").mkdir(parents=True)
+    file = json.dumps({"METAFLOW_KUBERNETES_NAMESPACE": "configured"})
+    (home / ".metaflowconfig" / "config.json").write_text(file)
+    other.mkdir()
+    (other / "config_profiled.json").write_text(file)
+    assert mfhera.python(*code).stdout == "default local\n"
+    for env in (
+        {"METAFLOW_HOME": None, "HOME": str(home)},
+        {"METAFLOW_HOME": str(home / ".metaflowconfig")},
+        {"METAFLOW_HOME": "home/.metaflowconfig"},
+        {"METAFLOW_HOME": str(other), "METAFLOW_PROFILE": "profiled"},
+    ):
+        assert mfhera.python(*code, env=env).stdout == "configured local\n", env
+    assert "absent" in mfhera.python(*code, env={"METAFLOW_PROFILE": "absent"}).stderr
+    project = mfhera.at(mfhera.folder / "project")
+    (mfhera.folder / ".metaflow").mkdir(exist_ok=True)
+    (mfhera.folder / ".metaflow" / "config.json").write_text('{"METAFLOW_DEFAULT_DATASTORE": "s3"}')
+    assert project.python(*code).stdout == "default s3\n"
+
+
+def test_a_value_that_metaflow_cannot_read(mfhera: Mfhera) -> None:
+    env = {"METAFLOW_S3_WORKER_COUNT": "many"}
+    for code in ("import metaflow", "print('no Metaflow')"):
+        warmed, cold = (each.python("-c", code, env=env) for each in (mfhera, mfhera.cold))
+        assert (warmed.returncode, warmed.stdout, warmed.stderr) == (
+            cold.returncode,
+            cold.stdout,
+            cold.stderr,
+        )
+
+
+def test_a_module_in_the_folder_goes_before(mfhera: Mfhera) -> None:
+    (mfhera.folder / "json.py").write_text("print('the one of the folder')")
+    assert mfhera.python("-c", "import json").stdout == "the one of the folder\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print('a'); import sys; print('b', file=sys.stderr)",
+        "import sys; sys.exit(3)",
+        "import sys; sys.exit(300)",
+        "import sys; sys.exit('a message')",
+        "raise SystemExit",
+        "import os; os._exit(5)",
+        "1 / 0",
+        "def f(): raise ValueError('x') from KeyError('y')\nf()",
+        "raise KeyboardInterrupt",
+        "not python",
+        "import absent_module",
+        "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
+        "import os, signal; os.kill(os.getpid(), signal.SIGINT)",
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        "import atexit; atexit.register(print, 'at the end'); print('before')",
+        "import threading; threading.Timer(0.2, print, ['thread']).start(); print('main')",
+        "print('without an end of line', end='')",
+        "import sys; sys.stdout.buffer.write(b'x\\r\\ny\\r\\xc3\\xa9'); sys.stdout.close()",
+        "import logging; logging.warning('w'); logging.info('i')",
+        "import warnings; warnings.warn('w')",
+        "open('written', 'w').write('x'); file = open('kept', 'w'); file.write('y'); print('done')",
+        "print(input())",
+        "import sys; print(sys.stdin.read() == '')",
+        "import subprocess, sys\n"
+        "print(subprocess.run([sys.executable, '-c', 'import sys; print(len(sys.modules))']))",
+        "print('x' * 300_000)",
+        "from __main__ import __name__ as n; print(n); print(annotations := globals().get('annotations'))",
+    ],
+)
+def test_it_ends_as_a_cold_one(mfhera: Mfhera, code: str) -> None:
+    done = []
+    for each in (mfhera.at(mfhera.folder / "warm"), mfhera.cold.at(mfhera.folder / "cold")):
+        ended = each.python("-c", code)
+        files = {file.name: file.read_text() for file in each.folder.iterdir() if file.is_file()}
+        done.append((ended.returncode, ended.stdout, ended.stderr, files))
+    assert done[0] == done[1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["create", "parameter_flow.py", "--only-json"],
+        ["create", "absent_flow.py"],
+        ["create", "--debug", "absent_flow.py"],
+        ["no-such-verb"],
+        ["--version"],
+    ],
+)
+def test_the_command_says_the_same(mfhera: Mfhera, arguments: list[str]) -> None:
+    mfhera.take(EXAMPLES / "parameter_flow.py")
+    warmed, cold = mfhera(*arguments), mfhera.cold(*arguments)
+    assert (warmed.returncode, warmed.stdout, warmed.stderr) == (cold.returncode, cold.stdout, cold.stderr)
+
+
+def test_two_calls_share_no_random_numbers(mfhera: Mfhera) -> None:
+    code = "import metaflow, random, tempfile, uuid; print(random.random(), tempfile.mktemp(), uuid.uuid4())"
+    first, second = (mfhera.python("-c", code).stdout.split() for _ in range(2))
+    assert not set(first) & set(second)
+
+
+def test_the_bound_ends_it_and_what_it_has_started(mfhera: Mfhera) -> None:
+    code = (
+        "import os, subprocess, time; child = subprocess.Popen(['sleep', '1000'])\n"
+        "open('pids', 'w').write(f'{os.getpid()} {child.pid}'); time.sleep(1000)"
+    )
+    for each in (mfhera, mfhera.cold):
+        with pytest.raises(TimeoutExpired):
+            each.python("-c", code, timeout=5)
+        for pid in (mfhera.folder / "pids").read_text().split():
+            mfhera.wait_until(lambda pid=pid: not alive(pid))
+        (mfhera.folder / "pids").unlink()
+
+
+def alive(pid: str) -> bool:
+    """Whether a process is there and not a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
