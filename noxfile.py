@@ -88,11 +88,14 @@ def screenshot(session: nox.Session) -> None:
 
 @nox.session
 def differential(session: nox.Session) -> None:
-    """Random flows, run by Metaflow and by mfhera, and compared. `-- --seeds 200-299` names others."""
+    """Random flows, run by Metaflow and by mfhera, and compared. `-- --seeds 200-299` names others.
+
+    `-- --record` records what Metaflow makes of those that the suite runs, for its version that is installed.
+    """
     session.install("-e", ".[dev]")
     env = {name: value for name, value in _environment(session).items() if name == "METAFLOW_USER"}
     seeds = session.posargs or ["--seeds", "0-199"]
-    session.run("pytest", "-n", "2", "tests/differential", *seeds, env=env)
+    session.run("pytest", "-n", "2", "tests/differential", "--live", *seeds, env=env)
 
 
 @nox.session
