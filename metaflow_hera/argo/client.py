@@ -47,6 +47,7 @@ from metaflow_hera.errors import (
 
 if TYPE_CHECKING:
     from hera.events.service import EventsService
+    from requests.adapters import BaseAdapter
 
 JSON = dict[str, Any]
 
@@ -73,11 +74,16 @@ class _Session(requests.Session):
 
 
 class ArgoClient:
-    """Argo's server at a target. Every method raises ArgoError or one of its kinds."""
+    """Argo's server at a target. Every method raises ArgoError or one of its kinds.
 
-    def __init__(self, target: Target) -> None:
+    `transport` carries the calls in place of `requests`' own connections: a test has a server in its process.
+    """
+
+    def __init__(self, target: Target, transport: BaseAdapter | None = None) -> None:
         self.target = target
         self._session = _Session()
+        if transport is not None:
+            self._session.mount(target.host, transport)
         if target.embedded:
             # No proxy and no .netrc has a say between two processes of this machine.
             self._session.trust_env = False
