@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import requests
+from argo_calls import Call
 from requests.adapters import BaseAdapter
 
 from metaflow_hera.argo.client import ArgoClient
@@ -31,7 +32,7 @@ from metaflow_hera.embedded.storage.store import Store
 
 JSON = dict[str, Any]
 HOST = "http://127.0.0.1:2746/"
-TOKEN = "the token of the twin"
+TOKEN = "token-of-the-twin"
 NO_PODS = 0
 SECONDS = 30.0
 """A bound for what takes milliseconds: whoever takes longer hangs."""
@@ -44,20 +45,16 @@ class Application(BaseAdapter):
         super().__init__()
         self._app = app
         self._loop = loop
-        self.calls: list[requests.PreparedRequest] = []
+        self.calls: list[Call] = []
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         """The application's answer, when it is complete."""
-        self.calls.append(request)
-        return asyncio.run_coroutine_threadsafe(self._answer(request), self._loop).result(SECONDS)
-
-    def close(self) -> None:
-        """There is nothing to close."""
-
-    async def _answer(self, request: requests.PreparedRequest) -> requests.Response:
         parts = urlsplit(request.url or "")
+        headers = {name.lower(): value for name, value in request.headers.items()}
         body = request.body or b""
-        headers = {"Host": parts.netloc, **request.headers}
+        body = body.encode() if isinstance(body, str) else body
+        self.calls.append(Call(request.method or "", parts.path, parts.query, headers, body))
+        headers["host"] = parts.netloc
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -67,15 +64,23 @@ class Application(BaseAdapter):
             "path": unquote(parts.path),
             "raw_path": parts.path.encode(),
             "query_string": parts.query.encode(),
-            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         }
-        sent = [{"type": "http.request", "body": body.encode() if isinstance(body, str) else body}]
+        answer = asyncio.run_coroutine_threadsafe(self._answer(scope, body), self._loop).result(SECONDS)
+        answer.request, answer.url = request, request.url or ""
+        return answer
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    async def _answer(self, scope: JSON, body: bytes) -> requests.Response:
+        asked = [{"type": "http.request", "body": body}]
         answer, content = requests.Response(), io.BytesIO()
-        answer.request, answer.url, answer.raw = request, request.url or "", content
+        answer.raw = content
 
         async def receive() -> Any:
-            if sent:
-                return sent.pop()
+            if asked:
+                return asked.pop()
             await asyncio.Event().wait()  # whoever called does not hang up
 
         async def send(message: Mapping[str, Any]) -> None:
@@ -102,9 +107,23 @@ class Twin:
         hub = Hub(self._loop)
         self._engine = Engine(Store(database), home, NO_PODS, hub.publish, submitted, {})
         services = Services(Reader(database), self._engine)
-        self.transport = Application(application(services, hub, TOKEN, "webhook", "session"), self._loop)
+        app = application(services, hub, TOKEN, "webhook", "session")
+        self.transport = Application(app, self._loop)
+        self._direct = Application(app, self._loop)
         self._engine.start()
+        self._seen = 0
         self.client = self.connect()
+
+    @property
+    def calls(self) -> list[Call]:
+        """What was sent to it by its clients."""
+        return self.transport.calls
+
+    def sent(self) -> list[str]:
+        """The calls since this was asked last, each kind once, in their order."""
+        names = list(dict.fromkeys(call.name() for call in self.calls[self._seen :]))
+        self._seen = len(self.calls)
+        return names
 
     def connect(self, **target: Any) -> ArgoClient:
         """A client of it; `target` says what differs from the right token, host and namespace."""
@@ -113,9 +132,15 @@ class Twin:
 
     def ask(self, path: str) -> Any:
         """The answer to a GET, asked directly."""
+        return self.call("GET", path)
+
+    def call(self, method: str, path: str) -> Any:
+        """The answer to a call that is none of a client's."""
         with requests.Session() as session:
-            session.mount(HOST, self.transport)
-            answer = session.get(f"{HOST}api/v1/{path}", headers={"Authorization": f"Bearer {TOKEN}"})
+            session.mount(HOST, self._direct)
+            answer = session.request(
+                method, f"{HOST}api/v1/{path}", headers={"Authorization": f"Bearer {TOKEN}"}
+            )
         assert answer.ok, answer.text
         return answer.json()
 
