@@ -56,7 +56,7 @@ def summary(terminalreporter: pytest.TerminalReporter) -> None:
     say(f"by Metaflow: {live} run now, {len(compared) - live} as recorded")
     say(f"differed: {len(differing)}{_listed(differing)}")
     say(f"did not run to their end one way or the other: {len(failed)}{_listed(failed)}")
-    for what in ("by Metaflow", "create", "trigger"):
+    for what in ("by Metaflow", "create", "trigger", "run", "read"):
         seconds = [flow[what] for flow in compared if what in flow]
         say(f"seconds for a flow, {what}: {sum(seconds) / max(len(seconds), 1):.1f}")
     for shape, count in sorted(Counter(shape for flow in compared for shape in flow["shapes"]).items()):

@@ -289,8 +289,10 @@ class ArgoClient:
         with self._told(), suppress(ValidationError, ValueError, TypeError):
             call()
         answer = self._session.answer
+        if answer is not None and not answer.ok:  # a refusal in words that Hera cannot read either
+            raise self._refused(HeraException(answer.reason))
         try:
-            if answer is not None and answer.ok and isinstance(found := answer.json(), dict):
+            if answer is not None and isinstance(found := answer.json(), dict):
                 return found
         except ValueError:
             pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +42,9 @@ def test_a_random_flow_makes_the_same_as_by_metaflow_itself(
 
     def by_mfhera() -> Tasks:
         timed("create", mfhera.ok, "create", "flow.py")
-        run = timed("trigger", mfhera.run)
+        run = json.loads(timed("trigger", mfhera.ok, "trigger", "--json"))
+        phase = timed("run", mfhera.end_of, run["run_id"])
+        assert phase == "Succeeded", f"{where}: {mfhera('status', run['run_id']).stdout}"
         return line(seed, flow.script, timed("read", mfhera.read, run["pathspec"]))["tasks"]
 
     with ThreadPoolExecutor() as pool:

@@ -290,6 +290,11 @@ class TestAgain:
         create_from(export("linear", LinearFlow="Linear_Flow"), twin.client, None)
         with pytest.raises(UsageError, match="linearflow is that of Linear_Flow, not of LinearFlow"):
             control.resubmit(twin.client, run.run_id, None)
+        # A retry goes by what the run itself has kept.
+        twin.finish(run.workflow, exit_code=1)
+        control.retry(twin.client, run.run_id, None)
+        twin.finish(run.workflow)
+        assert runs.get(twin.client, run.run_id).succeeded
 
     def test_a_run_is_deleted_when_it_has_ended(self, twin: Twin) -> None:
         run = started(twin)
