@@ -99,10 +99,13 @@ def screenshot(session: nox.Session) -> None:
 
 @nox.session
 def differential(session: nox.Session) -> None:
-    """Random flows, run by Metaflow and by mfhera, and compared. `-- --seeds 200-299` names others."""
+    """Random flows, run by Metaflow and by mfhera, and compared. `-- --seeds 200-299` names others.
+
+    `-- --record` records what Metaflow makes of those that the suite runs, for its version that is installed.
+    """
     session.install("-e", ".[dev]")
     seeds = session.posargs or ["--seeds", "0-199"]
-    session.run("pytest", "-n", "2", "tests/differential", *seeds)
+    session.run("pytest", "-n", "2", "tests/differential", "--live", *seeds)
 
 
 @nox.session

@@ -165,6 +165,25 @@ class Mfhera:
         )
         return {f"argo-{each['metadata']['name']}": each["status"].get("phase", "Pending") for each in items}
 
+    def end_of(self, run: str) -> str:
+        """The phase in which a run has ended. The server tells when it does: nobody has to ask again."""
+        server = launch.status(Path(self.env["METAFLOW_HERA_HOME"]))
+        assert server is not None
+        selector = f"metadata.name={run.removeprefix('argo-')}"
+        with httpx.stream(
+            "GET",
+            f"{server.url}/api/v1/workflow-events/default",
+            params={"listOptions.fieldSelector": selector, "fields": "result.object.status"},
+            headers={"Authorization": f"Bearer {server.token}"},
+            timeout=SECONDS,
+            trust_env=False,
+        ) as answer:
+            for line in answer.iter_lines():
+                status = json.loads(line)["result"]["object"]["status"]
+                if status.get("finishedAt"):
+                    return str(status["phase"])
+        raise AssertionError("the server ended before the run")
+
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait for something to come true; it fails after a while."""
         end = time.monotonic() + SECONDS

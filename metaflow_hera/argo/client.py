@@ -47,6 +47,7 @@ from metaflow_hera.errors import (
 
 if TYPE_CHECKING:
     from hera.events.service import EventsService
+    from requests.adapters import BaseAdapter
 
 JSON = dict[str, Any]
 T = TypeVar("T")
@@ -74,11 +75,16 @@ class _Session(requests.Session):
 
 
 class ArgoClient:
-    """Argo's server at a target. Every method raises ArgoError or one of its kinds."""
+    """Argo's server at a target. Every method raises ArgoError or one of its kinds.
 
-    def __init__(self, target: Target) -> None:
+    `transport` carries the calls in place of `requests`' own connections: a test has a server in its process.
+    """
+
+    def __init__(self, target: Target, transport: BaseAdapter | None = None) -> None:
         self.target = target
         self._session = _Session()
+        if transport is not None:
+            self._session.mount(target.host, transport)
         if target.embedded:
             # No proxy and no .netrc has a say between two processes of this machine.
             self._session.trust_env = False
@@ -285,8 +291,10 @@ class ArgoClient:
         with self._told(), suppress(ValidationError, ValueError, TypeError):
             call()
         answer = self._session.answer
+        if answer is not None and not answer.ok:  # a refusal in words that Hera cannot read either
+            raise self._refused(HeraException(answer.reason))
         try:
-            if answer is not None and answer.ok and isinstance(found := answer.json(), dict):
+            if answer is not None and isinstance(found := answer.json(), dict):
                 return found
         except ValueError:
             pass

@@ -258,29 +258,8 @@ class TestServers:
         assert "Bearer old" not in done.stdout + done.stderr
         assert set(server.calls) == {"GET"}
 
-    def test_the_server_wants_a_token(self, cluster_user: Mfhera) -> None:
-        server = FakeArgo(401, {"code": 16, "message": "token not valid"})
-        try:
-            done = cluster_user(*COMMANDS["create"], env=server.env)
-        finally:
-            server.close()
-        refused(done, "401", "token not valid", "set ARGO_TOKEN")
-        assert set(server.calls) == {"GET"}
-
-    def test_a_namespace_that_is_not_there(self, cluster_user: Mfhera) -> None:
-        server = FakeArgo(404, {"code": 5, "message": 'namespaces "team" not found'})
-        try:
-            listed = cluster_user("list", env=server.env)
-            triggered = cluster_user("trigger", "--name", "some-flow", env=server.env)
-        finally:
-            server.close()
-        refused(listed, "team", "not found")
-        refused(triggered, "some-flow")
-        assert set(server.calls) == {"GET"}
-
-    @pytest.mark.parametrize("body", ["<html>a proxy</html>", "[1]", ""], ids=["html", "list", "empty"])
-    def test_something_that_is_no_argo(self, cluster_user: Mfhera, body: str) -> None:
-        server = FakeArgo(200, body)
+    def test_something_that_is_no_argo(self, cluster_user: Mfhera) -> None:
+        server = FakeArgo(200, "<html>a proxy</html>")
         try:
             done = cluster_user("list", env=server.env)
         finally:
@@ -295,13 +274,8 @@ class TestServers:
             server.close()
         refused(done, "ARGO_SECURE=false")
 
-    @pytest.mark.parametrize("value", ["host:port", "ftp://host", "http://", "host:99999"])
-    def test_an_address_that_is_none(self, cluster_user: Mfhera, value: str) -> None:
-        refused(cluster_user("list", env={"ARGO_SERVER": value}), "ARGO_SERVER", value)
-
-    def test_an_authority_that_is_no_file(self, cluster_user: Mfhera) -> None:
-        env = {"ARGO_SERVER": "127.0.0.1:9", "ARGO_CA_CERT": "absent.pem"}
-        refused(cluster_user("list", env=env), "ARGO_CA_CERT", "absent.pem")
+    def test_an_address_that_is_none(self, cluster_user: Mfhera) -> None:
+        refused(cluster_user("list", env={"ARGO_SERVER": "host:port"}), "ARGO_SERVER", "host:port")
 
     def test_a_local_datastore_for_a_cluster(self, cluster_user: Mfhera) -> None:
         server = FakeArgo(404, {"message": "not found"})

@@ -21,22 +21,10 @@ def test_two_people_fight_over_a_flow(mfhera: Mfhera, other: Mapping[str, str]) 
     token = said.split("--authorize ")[1].split()[0]
     assert f'namespace("production:{token}")' in said
     assert "--authorize" not in mfhera.ok(*create)  # once more by the same person: the same token
-    before = mfhera.stored()
-    # The other is refused, whatever it is, and told how.
+    # The other is refused and told how; what else is refused them is in tests/unit/server.
     run = mfhera.json("trigger", "--param", "gate=g", "--json")["run_id"]
-    for refusal in (
-        mfhera(*create, env=other),
-        mfhera(*create, "--generate-new-token", env=other),
-        mfhera(*create, "--new-token", "mine", env=other),
-        mfhera("delete", "--name", "fought-over", env=other),
-        mfhera("suspend", run, env=other),
-        mfhera("terminate", run, env=other),
-    ):
-        refused(refusal, "was deployed by tester", "--authorize TOKEN")
-    refused(mfhera(*create, "--authorize", "wrong", env=other), "wrong is not its production token")
-    assert [each for each in mfhera.stored() if each[0] != "workflows"] == [
-        each for each in before if each[0] != "workflows"
-    ]
+    refused(mfhera(*create, env=other), "was deployed by tester", "--authorize TOKEN")
+    refused(mfhera("terminate", run, env=other), "was deployed by tester", "--authorize TOKEN")
     # With the token it goes, and from then on without.
     mfhera.ok("suspend", run, "--authorize", token, env=other)
     mfhera.ok(*create, "--authorize", f"production:{token}", env=other)

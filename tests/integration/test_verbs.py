@@ -264,64 +264,25 @@ class TestRetry:
         assert mfhera("retry", run, "--wait").returncode == 1  # the sixth attempt, and no other
         refused(mfhera("retry", run), "Task work/work-1 has had 6 attempts", f"mfhera resubmit {run}")
 
-    def test_what_cannot_be_retried(self, mfhera: Mfhera, other: Mapping[str, str]) -> None:
-        run = waiting_run(mfhera, "retried-early")
-        refused(mfhera("retry", run), "has not ended", f"mfhera terminate {run}")
-        mfhera.ok("terminate", run)
-        ended(mfhera, run)
-        refused(mfhera("retry", run, env=other), "was deployed by tester")
-        refused(mfhera("retry", ABSENT), f"has no run {ABSENT}")
-        open_gate(mfhera)
-        assert mfhera.json("retry", run, "--wait", "--json")["phase"] == "Succeeded"
-
 
 def test_a_deployment_belongs_to_one_flow(mfhera: Mfhera) -> None:
-    run = failed_run(mfhera, "mended-flow-s")
+    mfhera.take("mended_flow.py")
+    mfhera.ok("create", "mended_flow.py", "--name", "mended-flow-s")
     script = mfhera.folder / "other_flow.py"
     script.write_text((mfhera.folder / "mended_flow.py").read_text().replace("MendedFlow", "Mended_Flow"))
     other, named = str(script), ("--name", "mended-flow-s")
     whose = "mended-flow-s is that of MendedFlow, not of Mended_Flow"
     before = mfhera.stored()
-    export = mfhera.ok("create", other, *named, "--only-json")
-    (mfhera.folder / "export.json").write_text(export)
     for command in (
         ("create", other, *named),
-        ("create", "--from", "export.json"),
         ("trigger", other, *named, "--param", "place=x"),
         ("delete", other, *named),
     ):
         refused(mfhera(*command), whose, "--name")
     assert mfhera.stored() == before
-    # A run of what was deployed under that name before.
-    mfhera.ok("delete", *named)
-    mfhera.ok("create", other, *named)
-    refused(mfhera("resubmit", run), "mended-flow-s is that of Mended_Flow, not of MendedFlow")
-    # A retry goes by what the run itself has kept.
-    mend(mfhera)
-    mfhera.ok("retry", run, "--wait")
 
 
-def test_a_run_that_somebody_else_retries_meanwhile(mfhera: Mfhera) -> None:
-    run = failed_run(mfhera, "retried-twice")
-    code = f"""
-from metaflow_hera.operations import control
-from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.argo.target import resolve_target
-from metaflow_hera.errors import UsageError
-client = ArgoClient(resolve_target(start=False))
-once = client.retry
-client.retry = lambda *arguments: once(*arguments) and once(*arguments)
-try:
-    control.retry(client, {run!r}, None)
-except UsageError as error:
-    print(error)
-"""
-    done = mfhera.python("-c", code)
-    assert "goes on already" in done.stdout, done.stderr
-    assert ended(mfhera, run)["phase"] == "Failed"
-
-
-def test_resubmit(mfhera: Mfhera, other: Mapping[str, str]) -> None:
+def test_resubmit(mfhera: Mfhera) -> None:
     run = failed_run(mfhera, "resubmitted")
     mend(mfhera)
     output = mfhera.ok("resubmit", run, "--watch", "--run-id-file", "id")
@@ -334,12 +295,7 @@ def test_resubmit(mfhera: Mfhera, other: Mapping[str, str]) -> None:
     assert third["run_id"] not in (run, new)
     # Its place was a parameter of the first.
     assert mfhera.read(third["pathspec"])["start"]["place"] == repr(str(mfhera.folder))
-    refused(mfhera("resubmit", ABSENT), f"has no run {ABSENT}")
-    refused(mfhera("resubmit", run, env=other), "was deployed by tester")
     refused(mfhera("resubmit", run, "--run-id-file", "absent/id"), "absent/id cannot be written")
-    mfhera.ok("delete", "--name", "resubmitted")
-    gone = f"The deployment resubmitted of {run} is deleted"
-    refused(mfhera("resubmit", run), gone, "mfhera create, then resubmit the run")
 
 
 def test_whoever_follows_is_told_that_the_server_is_away(own_mfhera: Mfhera) -> None:
@@ -377,13 +333,10 @@ def test_stop_runs_the_exit_hooks_and_terminate_does_not(mfhera: Mfhera, verb: s
     assert ended(mfhera, run)["phase"] == "Failed"
     nodes = mfhera.ask(f"workflows/default/{run.removeprefix('argo-')}")["status"]["nodes"]
     assert any(".onExit" in node["name"] for node in nodes.values()) == (verb == "stop")
-    refused(mfhera(verb, run), "has ended as Failed", f"nothing to {verb}")
-    refused(mfhera(verb, ABSENT), f"has no run {ABSENT}")
 
 
-def test_suspend_and_resume(mfhera: Mfhera, other: Mapping[str, str]) -> None:
+def test_suspend_and_resume(mfhera: Mfhera) -> None:
     run = waiting_run(mfhera, "suspended")
-    refused(mfhera("resume", run), f"{run} is not suspended")
     shown = mfhera.json("suspend", run, "--json")
     assert shown["suspended"] is True
     assert shown == mfhera.json("status", run, "--json")  # one record, whichever verb shows it
@@ -394,13 +347,9 @@ def test_suspend_and_resume(mfhera: Mfhera, other: Mapping[str, str]) -> None:
     open_gate(mfhera)
     mfhera.wait_until(lambda: step_of(mfhera.json("status", run, "--json"), "start")["phase"] == "Succeeded")
     assert step_of(mfhera.json("status", run, "--json"), "end")["phase"] == "Waiting"
-    for verb in ("suspend", "resume", "stop"):
-        refused(mfhera(verb, run, env=other), "was deployed by tester")
     assert mfhera.json("resume", run, "--json")["suspended"] is False
     assert ended(mfhera, run)["phase"] == "Succeeded"
-    for verb in ("suspend", "resume"):
-        refused(mfhera(verb, run), "has ended as Succeeded")
-        refused(mfhera(verb, ABSENT), f"has no run {ABSENT}")
+    refused(mfhera("resume", run), "has ended as Succeeded")
 
 
 def test_runs_of_all_deployments_by_time_and_state(own_mfhera: Mfhera) -> None:
@@ -437,7 +386,6 @@ def test_runs_of_all_deployments_by_time_and_state(own_mfhera: Mfhera) -> None:
 
 def test_delete_a_run(mfhera: Mfhera, other: Mapping[str, str]) -> None:
     run = waiting_run(mfhera, "deleted-run")
-    refused(mfhera("delete", "--run", run), "has not ended", f"mfhera terminate {run}")
     open_gate(mfhera)
     ended(mfhera, run)
     refused(mfhera("delete", "--run", run, env=other), "was deployed by tester")
@@ -458,11 +406,9 @@ def test_status(mfhera: Mfhera) -> None:
     assert "work-1 failed: " in text
     assert "not mended yet" in text
     assert "collect Waiting" in text
-    for verb in ("status", "suspend", "retry", "resubmit", "logs"):
+    for verb in ("status", "logs"):
         refused(mfhera(verb, f"OtherFlow/{run}"), f"{run} is a run of MendedFlow, not of OtherFlow")
         refused(mfhera(verb, "MendedFlow/nosuch"), "'MendedFlow/nosuch' is no", "argo-")
-    for odd in ("..", "argo-.", "a\nb", "argo-" + "x" * 300):
-        refused(mfhera("stop", odd), "is not a run: give its id")
     about = mfhera.json("status", "--json")
     assert (about["deployment"], about["owner"], about["suspended"]) == ("looked-at", "tester", False)
     (failure,) = step_of(about, "work")["failures"]

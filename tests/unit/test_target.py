@@ -45,7 +45,7 @@ def test_without_an_address_it_is_the_embedded_argo(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["argo:port", "argo:99999", "ftp://argo", "https://", "://", "http://:80"])
 def test_what_is_no_address(value: str) -> None:
-    with pytest.raises(ConfigurationError, match="ARGO_SERVER"):
+    with pytest.raises(ConfigurationError, match=f"ARGO_SERVER is {value!r}"):
         target(ARGO_SERVER=value)
 
 
@@ -71,5 +71,5 @@ def test_how_the_certificate_is_checked(tmp_path: Path) -> None:
     assert verify() is True
     assert verify(ARGO_INSECURE_SKIP_VERIFY="true") is False
     assert verify(ARGO_CA_CERT=str(authority)) == str(authority)
-    with pytest.raises(ConfigurationError, match="ARGO_CA_CERT"):
+    with pytest.raises(ConfigurationError, match=r"ARGO_CA_CERT names .*absent"):
         verify(ARGO_CA_CERT=str(tmp_path / "absent"))

@@ -1,0 +1,191 @@
+"""The embedded Argo in this process: its API, its engine and its store, without a socket and without pods.
+
+What `argo/` and `operations/` do with a server is tested with it in milliseconds. All of it is real but two
+things: `requests` hands its calls to the API's ASGI application in place of a connection, and no pod
+is started: a test says how each one ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import requests
+from argo_calls import Call
+from requests.adapters import BaseAdapter
+
+from metaflow_hera.argo.client import ArgoClient
+from metaflow_hera.argo.target import Target
+from metaflow_hera.embedded.api.http import Services
+from metaflow_hera.embedded.api.streams import Hub
+from metaflow_hera.embedded.api.submission import submitted
+from metaflow_hera.embedded.app import application
+from metaflow_hera.embedded.controller.messages import Event, PodEnded, PodRunning
+from metaflow_hera.embedded.engine import Engine
+from metaflow_hera.embedded.storage.reader import Reader
+from metaflow_hera.embedded.storage.store import Store
+
+JSON = dict[str, Any]
+HOST = "http://127.0.0.1:2746/"
+TOKEN = "token-of-the-twin"
+NO_PODS = 0
+SECONDS = 30.0
+"""A bound for what takes milliseconds: whoever takes longer hangs."""
+
+
+class Application(BaseAdapter):
+    """Carries the calls of a `requests` session to an ASGI application, and notes them."""
+
+    def __init__(self, app: Any, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._app = app
+        self._loop = loop
+        self.calls: list[Call] = []
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        """The application's answer, when it is complete."""
+        parts = urlsplit(request.url or "")
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        body = request.body or b""
+        body = body.encode() if isinstance(body, str) else body
+        self.calls.append(Call(request.method or "", parts.path, parts.query, headers, body))
+        headers["host"] = parts.netloc
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": parts.scheme,
+            "path": unquote(parts.path),
+            "raw_path": parts.path.encode(),
+            "query_string": parts.query.encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+        answer = asyncio.run_coroutine_threadsafe(self._answer(scope, body), self._loop).result(SECONDS)
+        answer.request, answer.url = request, request.url or ""
+        return answer
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    async def _answer(self, scope: JSON, body: bytes) -> requests.Response:
+        asked = [{"type": "http.request", "body": body}]
+        answer, content = requests.Response(), io.BytesIO()
+        answer.raw = content
+
+        async def receive() -> Any:
+            if asked:
+                return asked.pop()
+            await asyncio.Event().wait()  # whoever called does not hang up
+
+        async def send(message: Mapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                answer.status_code = message["status"]
+                answer.headers.update({name.decode(): value.decode() for name, value in message["headers"]})
+            else:
+                content.write(message.get("body", b""))
+
+        await self._app(scope, receive, send)
+        content.seek(0)
+        return answer
+
+
+class Twin:
+    """An embedded Argo in this process, with its state below a folder."""
+
+    def __init__(self, home: Path) -> None:
+        home.mkdir()
+        database = home / "argo.db"
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="twin", daemon=True)
+        self._thread.start()
+        hub = Hub(self._loop)
+        self._engine = Engine(Store(database), home, NO_PODS, hub.publish, submitted, {})
+        services = Services(Reader(database), self._engine)
+        app = application(services, hub, TOKEN, "webhook", "session")
+        self.transport = Application(app, self._loop)
+        self._direct = Application(app, self._loop)
+        self._engine.start()
+        self._seen = 0
+        self.client = self.connect()
+
+    @property
+    def calls(self) -> list[Call]:
+        """What was sent to it by its clients."""
+        return self.transport.calls
+
+    def sent(self) -> list[str]:
+        """The calls since this was asked last, each kind once, in their order."""
+        names = list(dict.fromkeys(call.name() for call in self.calls[self._seen :]))
+        self._seen = len(self.calls)
+        return names
+
+    def connect(self, **target: Any) -> ArgoClient:
+        """A client of it; `target` says what differs from the right token, host and namespace."""
+        about = {"host": HOST, "namespace": "default", "token": TOKEN, "embedded": True, **target}
+        return ArgoClient(Target(**about), self.transport)
+
+    def ask(self, path: str) -> Any:
+        """The answer to a GET, asked directly."""
+        return self.call("GET", path)
+
+    def call(self, method: str, path: str) -> Any:
+        """The answer to a call that is none of a client's."""
+        with requests.Session() as session:
+            session.mount(HOST, self._direct)
+            answer = session.request(
+                method, f"{HOST}api/v1/{path}", headers={"Authorization": f"Bearer {TOKEN}"}
+            )
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def stored(self) -> list[tuple[str, str, str]]:
+        """All that it has: kind, name and version of each object."""
+        kinds = ("workflow-templates", "cron-workflows", "sensors", "workflows")
+        found = [(kind, item) for kind in kinds for item in self.ask(f"{kind}/default")["items"] or ()]
+        return sorted((kind, i["metadata"]["name"], i["metadata"]["resourceVersion"]) for kind, i in found)
+
+    def workflow(self, name: str) -> Any:
+        """A workflow as it is."""
+        return self.ask(f"workflows/default/{name}")
+
+    def waiting(self, workflow: str) -> list[str]:
+        """The pods that a test can end now, by the names of their nodes."""
+        return sorted(node["displayName"] for node in self._pods(workflow))
+
+    def begin(self, workflow: str, *pods: str) -> None:
+        """Let pods run; they do nothing."""
+        self._tell(workflow, dict.fromkeys(pods, PodRunning))
+
+    def end(self, workflow: str, *pods: str, exit_code: int | None = 0, **outputs: str) -> None:
+        """Let pods end, with the output parameters that they have written."""
+        self._tell(workflow, {pod: lambda node: PodEnded(node, exit_code, outputs) for pod in pods})
+
+    def finish(self, workflow: str, exit_code: int | None = 0) -> None:
+        """Let all pods end alike, until the workflow has ended."""
+        while waiting := self.waiting(workflow):
+            self.end(workflow, *waiting, exit_code=exit_code)
+        assert self.workflow(workflow)["status"].get("finishedAt"), "it waits for something else than pods"
+
+    def _pods(self, workflow: str) -> list[JSON]:
+        nodes = (self.workflow(workflow)["status"].get("nodes") or {}).values()
+        return [node for node in nodes if node["type"] == "Pod" and node["phase"] in ("Pending", "Running")]
+
+    def _tell(self, workflow: str, events: Mapping[str, Callable[[str], Event]]) -> None:
+        ids = {node["displayName"]: node["id"] for node in self._pods(workflow)}
+        uid = self.workflow(workflow)["metadata"]["uid"]
+        told = [event(ids[pod]) for pod, event in events.items()]
+        # What is told within one call is acted upon, and stored, before the call returns.
+        self._engine.call(lambda: [self._engine.send(uid, event) for event in told])
+
+    def close(self) -> None:
+        """End it."""
+        self._engine.stop()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

@@ -1,0 +1,61 @@
+"""The server in the tests' own process is the embedded Argo: its guard, its words, its controller."""
+
+from __future__ import annotations
+
+import pytest
+from twin import HOST, Twin
+
+from metaflow_hera.errors import ArgoDenied, ArgoNotFound
+
+TEMPLATE = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "WorkflowTemplate",
+    "metadata": {"name": "two", "namespace": "default"},
+    "spec": {
+        "entrypoint": "main",
+        "templates": [
+            {"name": "pod", "container": {"image": "busybox", "command": ["true"]}},
+            {
+                "name": "main",
+                "dag": {
+                    "tasks": [
+                        {"name": "a", "template": "pod"},
+                        {"name": "b", "template": "pod", "depends": "a"},
+                    ]
+                },
+            },
+        ],
+    },
+}
+
+
+def test_the_token_is_asked_for(twin: Twin) -> None:
+    with pytest.raises(ArgoDenied, match="token not valid"):
+        twin.connect(token="wrong").template("two")
+
+
+def test_only_this_machine_may_ask(twin: Twin) -> None:
+    elsewhere = twin.connect(host=HOST.replace("127.0.0.1", "argo.example.com"))
+    with pytest.raises(ArgoDenied, match=r"answers to 127\.0\.0\.1"):
+        elsewhere.template("two")
+
+
+def test_pods_end_as_the_test_says(twin: Twin) -> None:
+    with pytest.raises(ArgoNotFound, match='"two" not found'):
+        twin.client.template("two")
+    twin.client.create_template(TEMPLATE)
+    assert twin.stored() == [("workflow-templates", "two", "1")]
+    first, second = (twin.client.submit("two", None)["metadata"]["name"] for _ in range(2))
+    assert twin.waiting(first) == ["a"]
+    twin.begin(first, "a")
+    twin.end(first, "a")
+    assert twin.waiting(first) == ["b"]
+    twin.finish(first)
+    assert twin.workflow(first)["status"]["phase"] == "Succeeded"
+    twin.end(second, "a", exit_code=3)
+    assert twin.waiting(second) == []
+    assert twin.workflow(second)["status"]["phase"] == "Failed"
+    twin.client.retry(second)
+    assert twin.waiting(second) == ["a"]
+    twin.client.terminate(second)
+    assert twin.workflow(second)["status"]["phase"] == "Failed"
