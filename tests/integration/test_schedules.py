@@ -100,7 +100,7 @@ def test_an_hourly_flow_through_a_day_on_which_the_clocks_change(moving: Moving)
 
 
 def test_the_flow_can_read_the_time_that_it_was_scheduled_for(moving: Moving) -> None:
-    moving.to(datetime(2026, 11, 24, 9, 59, 30, tzinfo=BERLIN))
+    moving.to(datetime(2026, 11, 24, 9, 30, tzinfo=BERLIN))
     moving.start()
     mfhera = moving.mfhera
     mfhera.take("scheduled_flow.py")
