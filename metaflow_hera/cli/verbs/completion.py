@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import get_completion_class
 
 from metaflow_hera.cli.help import Verb
-
-if TYPE_CHECKING:
-    pass
-
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,9 +11,6 @@ from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import as_json
 from metaflow_hera.cli.words import json_text, say_where
 from metaflow_hera.errors import OptionError
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(cls=Verb, examples=("mfhera emit data_ready --payload table=sales",))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import click
 
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import as_json
 from metaflow_hera.cli.words import json_text, say_where
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command("list", cls=Verb, examples=("mfhera list",))

@@ -6,7 +6,6 @@ import math
 import sys
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +13,6 @@ from metaflow_hera.cli.options import as_json
 from metaflow_hera.cli.words import json_text
 from metaflow_hera.display.times import local_time
 from metaflow_hera.errors import LocalServerError, OptionError, UsageError
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.group()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +11,6 @@ from metaflow_hera.cli.completing import complete_run
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import as_json
 from metaflow_hera.cli.words import json_text, say_note
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(

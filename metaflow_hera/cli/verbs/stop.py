@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from metaflow_hera.choices import options
 from metaflow_hera.cli.acting import act
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import as_json, shared, the_run
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(cls=Verb, examples=("mfhera stop argo-flow-x7k2p",))
