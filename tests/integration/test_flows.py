@@ -25,6 +25,7 @@ GRAPHS = [
 
 
 def test_a_parameter_arrives_and_is_read_back(mfhera: Mfhera) -> None:
+    mfhera = mfhera.cold  # as its user has it
     mfhera.take(EXAMPLES / "parameter_flow.py")
     mfhera.ok("create", "parameter_flow.py", "--with", "retry")
     run = mfhera.run("--param", "alpha=0.5")
