@@ -19,8 +19,16 @@ print(f"{run.pathspec} by Metaflow's Client API:")
 for step in ("start", "end"):
     task = run[step].task
     print(f"  alpha in {step}: {task.data.alpha}")
+    assert task.data.alpha == 0.5
 """
 
+OLDEST = (
+    "tests/unit/test_crons.py",
+    "tests/unit/test_target.py",
+    "tests/unit/translation/test_cron.py",
+    "tests/unit/translation/test_golden.py",
+)
+"""Tests of what other packages do: cron expressions, configuration, a whole manifest."""
 
 NOTEBOOK = """
 import nbclient, nbformat
@@ -44,18 +52,23 @@ def _environment(session: nox.Session) -> dict[str, str]:
     }
 
 
-@nox.session
-def demo(session: nox.Session) -> None:
+def _run_example(session: nox.Session, flow: str = "examples/parameter_flow.py") -> None:
     """Deploy the example ParameterFlow, run it with alpha=0.5, read the results back."""
-    session.install("-e", ".")
     env = _environment(session)
     try:
-        session.run("mfhera", "create", "examples/parameter_flow.py", "--with", "retry", env=env)
+        session.run("mfhera", "create", flow, "--with", "retry", env=env)
         session.run("mfhera", "trigger", "--param", "alpha=0.5", "--watch", env=env)
         session.run("mfhera", "status", env=env)
         session.run("python", "-c", DEMO, env=env)
     finally:
         session.run("mfhera", "local", "stop", env=env)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Deploy the example ParameterFlow, run it with alpha=0.5, read the results back."""
+    session.install("-e", ".")
+    _run_example(session)
 
 
 @nox.session
@@ -99,7 +112,16 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    session.run("mypy", "--platform", "darwin")
+    session.run("mypy", "tests/typing")  # what a user's type checker sees of the Python interface
     session.run("lint-imports")
+
+
+@nox.session
+def options(session: nox.Session) -> None:
+    """Write the tables of docs/options.md anew, from the options in metaflow_hera/choices."""
+    session.install("-e", ".")
+    session.run("python", "scripts/options.py")
 
 
 @nox.session
@@ -109,3 +131,41 @@ def bench(session: nox.Session) -> None:
     env = _environment(session)
     shutil.rmtree(env["METAFLOW_HERA_HOME"], ignore_errors=True)
     session.run("python", "bench/run.py", *session.posargs, env=env)
+
+
+@nox.session
+def schema(session: nox.Session) -> None:
+    """Renew what follows from Argo's JSON schema: `-- --check` compares, `-- --schema FILE` takes another."""
+    session.run("python", "scripts/argo_fields.py", *session.posargs)
+
+
+@nox.session
+def oldest(session: nox.Session) -> None:
+    """The example, and a slice of the tests, with the lowest version of each direct dependency."""
+    session.install("uv")
+    python = str(Path(session.virtualenv.location) / "bin" / "python")
+    lowest = ("uv", "pip", "install", "--quiet", "--python", python, "--resolution", "lowest-direct")
+    session.run(*lowest, "-e", ".")
+    session.run("uv", "pip", "list", "--python", python)
+    _run_example(session)
+    session.install("pytest", "httpx", "jsonschema", "pyawscron", "cronsim")
+    session.run("pytest", "-q", *OLDEST)
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Build sdist and wheel into dist/, check them, and run the example with the wheel, outside the clone."""
+    session.install("build", "twine")
+    shutil.rmtree("dist", ignore_errors=True)
+    shutil.rmtree("build", ignore_errors=True)  # setuptools would pack what an earlier build has left there
+    session.run("python", "-m", "build", silent=True)
+    files = sorted(map(str, Path("dist").iterdir()))
+    session.run("twine", "check", "--strict", *files)
+    session.run("python", "scripts/check_release.py", *files)
+    session.install(next(file for file in files if file.endswith(".whl")))
+    folder = Path(session.create_tmp()).absolute() / "elsewhere"
+    folder.mkdir(exist_ok=True)
+    shutil.copy("examples/parameter_flow.py", folder)
+    with session.chdir(folder):
+        session.run("mfhera", "--help")
+        _run_example(session, "parameter_flow.py")

@@ -25,7 +25,9 @@ import requests
 from container import Manifest
 from moto.server import ThreadedMotoServer
 
+from metaflow_hera import __version__
 from metaflow_hera.embedded.local import launch
+from metaflow_hera.home import home_folder
 
 CORES = os.cpu_count() or 1
 MFHERA = [sys.executable, "-m", "metaflow_hera.cli.main"]
@@ -86,7 +88,7 @@ def main() -> None:
             for name in wanted:
                 rows[name]()
         finally:
-            launch.stop()
+            launch.stop(home_folder())
 
 
 def row(what: str, ours: float, reference: float, unit: str, goal: str) -> None:
@@ -213,7 +215,7 @@ def many() -> None:
         f"{1000 * waits[int(0.99 * len(waits))]:.0f} ms, slowest {1000 * waits[-1]:.0f} ms (goal 100 ms)",
         flush=True,
     )
-    server = launch.status()
+    server = launch.status(home_folder())
     assert server is not None
     print(f"  the server's peak memory: {peak_memory(server.pid):.0f} MB (goal 300 MB)", flush=True)
 
@@ -234,7 +236,7 @@ class Api:
     """The embedded Argo, asked directly."""
 
     def __init__(self) -> None:
-        server = launch.ensure_running()
+        server = launch.ensure_running(home_folder(), __version__)
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["Authorization"] = f"Bearer {server.token}"
@@ -281,7 +283,7 @@ def wide() -> None:
     file = written("wide.py", FOREACH.format(n=WIDE))
     run(*MFHERA, "create", file)
     took = seconds(lambda: run(*MFHERA, "trigger", "--wait"))
-    server = launch.status()
+    server = launch.status(home_folder())
     assert server is not None
     print(f"foreach of {WIDE:,}: {took:.0f} s, {1000 * took / WIDE:.0f} ms a task", flush=True)
     print(f"  the server's peak memory: {peak_memory(server.pid):.0f} MB (goal 300 MB at 10,000)", flush=True)

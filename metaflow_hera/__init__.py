@@ -7,31 +7,87 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from metaflow_hera.errors import MetaflowHeraError
+    from metaflow_hera.argo.progress import StepProgress, TaskFailure
+    from metaflow_hera.errors import (
+        ArgoConflict,
+        ArgoDenied,
+        ArgoError,
+        ArgoNotFound,
+        ArgoUnreachable,
+        ConfigurationError,
+        FlowError,
+        LocalServerError,
+        ManifestError,
+        MetaflowHeraError,
+        NameTakenError,
+        NotFoundError,
+        NotYoursError,
+        OptionError,
+        ParameterError,
+        RunFailed,
+        UnsupportedError,
+        UsageError,
+    )
     from metaflow_hera.interface.api import Deployment, Run, WorkflowTemplate, deploy, translate
+    from metaflow_hera.operations.logs import Line
 
 __version__ = "0.3.0"
-__all__ = ["Deployment", "MetaflowHeraError", "Run", "WorkflowTemplate", "deploy", "translate"]
+__all__ = [
+    "ArgoConflict",
+    "ArgoDenied",
+    "ArgoError",
+    "ArgoNotFound",
+    "ArgoUnreachable",
+    "ConfigurationError",
+    "Deployment",
+    "FlowError",
+    "Line",
+    "LocalServerError",
+    "ManifestError",
+    "MetaflowHeraError",
+    "NameTakenError",
+    "NotFoundError",
+    "NotYoursError",
+    "OptionError",
+    "ParameterError",
+    "Run",
+    "RunFailed",
+    "StepProgress",
+    "TaskFailure",
+    "UnsupportedError",
+    "UsageError",
+    "WorkflowTemplate",
+    "__version__",
+    "deploy",
+    "translate",
+]
+_MODULES = {
+    **dict.fromkeys(("Deployment", "Run", "WorkflowTemplate", "deploy", "translate"), "interface.api"),
+    **dict.fromkeys(("StepProgress", "TaskFailure"), "argo.progress"),
+    "Line": "operations.logs",
+}
+"""Where a name comes from that is not an error."""
 
 
 def __getattr__(name: str) -> Any:
     # Late, since a pod has neither Hera nor what is imported here, and help is to be quick.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "metaflow_hera.errors" if name == "MetaflowHeraError" else "metaflow_hera.interface.api"
     try:
-        return getattr(import_module(module), name)
+        return getattr(import_module(f"metaflow_hera.{_MODULES.get(name, 'errors')}"), name)
     except ImportError as error:
-        if "METAFLOW_HERA_PATH" not in os.environ:
+        from metaflow_hera.contract.environment import PATH
+
+        if PATH not in os.environ:
             raise
         # In a pod a flow's script may import what only its author uses.
         reason = str(error)
 
     def absent(*_: Any, **__: Any) -> Any:
-        raise ImportError(f"metaflow_hera.{name} is not to be had in a pod: {reason}.")
+        raise ImportError(f"metaflow_hera.{name} is not available in a pod: {reason}.")
 
     return absent
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return sorted(__all__)

@@ -2,6 +2,10 @@
 
     MetaflowHeraError
     |- UsageError             the input is at fault; nothing was done
+    |  |- NotFoundError       no such deployment, run, step, task or attempt
+    |  |- NotYoursError       somebody else deployed it, and their production token is not given
+    |  |- NameTakenError      something else has the name already
+    |  |- OptionError         an option is unknown, or its value is, or it does not go with another
     |  |- FlowError           the flow cannot be loaded, linted or packaged
     |  |- UnsupportedError    a legal flow uses what cannot be translated (yet)
     |  |- ParameterError      a value given for a flow's Parameter does not fit
@@ -10,7 +14,7 @@
     |- ArgoError              Argo's server said no, or did not answer
     |  |- ArgoUnreachable     no answer: refused, timed out, TLS
     |  |- ArgoDenied          401 or 403
-    |  |- ArgoNotFound        404
+    |  |- ArgoNotFound        404; a NotFoundError as well
     |  `- ArgoConflict        409
     |- LocalServerError       the embedded Argo could not be started, reached or stopped
     `- RunFailed              the work itself failed
@@ -33,6 +37,22 @@ class MetaflowHeraError(Exception):
 
 class UsageError(MetaflowHeraError):
     """The input is at fault: correct it and call again. Nothing was done."""
+
+
+class NotFoundError(UsageError):
+    """There is no such deployment, run, step, task or attempt."""
+
+
+class NotYoursError(UsageError):
+    """Somebody else deployed it, and the production token that would let this user in is not given."""
+
+
+class NameTakenError(UsageError):
+    """Another flow's deployment, or an object that belongs to none, has the name already."""
+
+
+class OptionError(UsageError):
+    """An option is unknown, has a value that is not possible, or does not go with another one."""
 
 
 class FlowError(UsageError):
@@ -67,7 +87,7 @@ class ArgoDenied(ArgoError):
     """Argo's server answered 401 or 403."""
 
 
-class ArgoNotFound(ArgoError):
+class ArgoNotFound(ArgoError, NotFoundError):
     """Argo's server answered 404: no such object, or no such namespace."""
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from metaflow_hera import __version__
 from metaflow_hera.embedded.server import main
 
 _, home, ahead = sys.argv
@@ -19,4 +20,4 @@ def clock() -> float:
     return time.time() + float(Path(ahead).read_text())
 
 
-sys.exit(main(["--home", home], clock))
+sys.exit(main(["--home", home, "--version", __version__], clock))

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 from hera.exceptions import HeraException
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from hera.events.service import EventsService
 
 JSON = dict[str, Any]
+T = TypeVar("T")
 
 CONNECT_SECONDS = 4.0
 READ_SECONDS = 5.0
@@ -128,11 +129,12 @@ class ArgoClient:
         """A cron workflow."""
         return self._call(lambda: self._service.get_cron_workflow(name))
 
-    def crons(self, selector: str) -> Iterator[JSON]:
-        """The cron workflows with labels that a selector asks for. Argo does not page them."""
-        yield from (
-            self._call(lambda: self._service.list_cron_workflows(label_selector=selector)).get("items") or ()
+    def crons(self, selector: str | None = None) -> Iterator[JSON]:
+        """The cron workflows with labels that a selector asks for, or all. Argo does not page them."""
+        answer = self._call(
+            lambda: self._service.list_cron_workflows(label_selector=selector), patient=selector is None
         )
+        yield from answer.get("items") or ()
 
     def create_cron(self, cron: JSON) -> JSON:
         """Create a cron workflow from its JSON."""
@@ -342,7 +344,7 @@ def _log_line(text: bytes) -> tuple[str, str]:
         raise ArgoError("The server does not send logs as Argo does: is ARGO_SERVER right?") from error
 
 
-def with_retries(change: Callable[[], JSON], attempts: int = 5) -> JSON:
+def with_retries(change: Callable[[], T], attempts: int = 5) -> T:
     """Do a read and a write that depends on it, again when somebody else wrote in between."""
     for attempt in range(attempts):
         try:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from metaflow_hera.argo.target import Target
-from metaflow_hera.embedded.local.launch import home_folder, make_home
+from metaflow_hera.home import home_folder, make_home
 
 EMBEDDED = "embedded"
 LIMIT = 1000
@@ -40,8 +40,7 @@ def _server(target: Target) -> str:
 
 def remember(deployment: LastDeployment, folder: str | None = None) -> None:
     """Note a deployment as the last one from a folder (the current one by default)."""
-    home = home_folder()
-    make_home(home)
+    home = make_home()
     notes = _read()
     key = os.path.realpath(folder or os.getcwd())
     notes.pop(key, None)

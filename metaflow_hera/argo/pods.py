@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from metaflow_hera.argo.progress import STEP, progress
+from metaflow_hera.argo.progress import progress
 from metaflow_hera.argo.runs import parse_time
+from metaflow_hera.contract.kubernetes import pod_name
+from metaflow_hera.contract.manifest import PATH, STEP
 from metaflow_hera.graph.tasks import TaskKey, parse_path
 
 JSON = dict[str, Any]
 
-NAME_LENGTH = 253 - 10 - 1
-"""What Argo leaves of the names of workflow and template, so that a hash goes behind them."""
 UNENDED = ("", "Pending", "Running")
 
 
@@ -29,7 +29,7 @@ class Pod:
 
 @dataclass(frozen=True)
 class PodTask:
-    """What one pod of a run after the other does: a task, or of a loop all turns, which are tasks each.
+    """What one pod of a run after the other does: a task, or of a loop all iterations, which are tasks each.
 
     `pods` are those that Argo knows, one for each attempt since the run was last retried.
     """
@@ -62,7 +62,7 @@ def pod_tasks(workflow: JSON) -> Iterator[PodTask]:
             )
             for each in attempts
         ]
-        task = TaskKey(step, parse_path(inputs.get("path", "")))
+        task = TaskKey(step, parse_path(inputs.get(PATH, "")))
         found[step].append(PodTask(task, pods, _has_ended(node)))
     for tasks in found.values():
         yield from sorted(tasks, key=lambda each: each.task.path)
@@ -83,18 +83,3 @@ def task_of_pods(workflow: JSON) -> dict[str, PodTask | None]:
     for each in pod_tasks(workflow):
         found.update((pod.name, each) for pod in each.pods)
     return found
-
-
-def pod_name(workflow: str, node: str, template: str) -> str:
-    """The name that Argo gives to the pod of a node, since version 3.4."""
-    if node == workflow:
-        return workflow
-    return f"{workflow}-{template}"[:NAME_LENGTH] + f"-{_fnv1a(node)}"
-
-
-def _fnv1a(text: str) -> int:
-    """The 32-bit FNV-1a hash of a text."""
-    value = 0x811C9DC5
-    for byte in text.encode():
-        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
-    return value

@@ -7,12 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-JSON = dict[str, Any]
-STEP = "step"
-"""The input parameter that tells which step a pod runs (see translation.pods)."""
-ITEMS = "items"
-"""The output parameter of a foreach step, and the input of the template that fans out (translation.dags)."""
+from metaflow_hera.contract.manifest import ITEMS, PATH, STEP
 
+JSON = dict[str, Any]
 FINISHED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 
 
@@ -110,7 +107,7 @@ def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress]
     if phase in ("Failed", "Error"):
         attempts = len(node.get("children") or ()) if node["type"] == "Retry" else 1
         message = _reason(node, nodes)
-        step.failures.append(TaskFailure(inputs.get("path", ""), message, attempts))
+        step.failures.append(TaskFailure(inputs.get(PATH, ""), message, attempts))
 
 
 def _phase(node: JSON, nodes: Mapping[str, JSON], status: JSON) -> str:

@@ -13,13 +13,14 @@ from typing import Any
 from hera.workflows.models import SubmitOpts
 
 from metaflow_hera.argo.client import JSON, ArgoClient
-from metaflow_hera.argo.deployments import SELECTOR, Deployed
+from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.parameters import checked
 from metaflow_hera.argo.progress import StepProgress, progress
-from metaflow_hera.contract.values import TAGS_PARAMETER, TEMPLATE_LABEL, encode
+from metaflow_hera.contract import manifest
+from metaflow_hera.contract.manifest import RUN_PREFIX
+from metaflow_hera.contract.values import encode
 from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
 
-PREFIX = "argo-"
 WORKFLOW_NAME = re.compile(r"[a-z0-9][-a-z0-9.]{0,252}")
 """Kubernetes' names of objects, nearly (see its IsDNS1123Subdomain)."""
 LONGEST_SHOWN = 100
@@ -63,7 +64,7 @@ class Run:
     @property
     def run_id(self) -> str:
         """The run's id in Metaflow."""
-        return PREFIX + self.workflow
+        return manifest.run_id(self.workflow)
 
     @property
     def pathspec(self) -> str:
@@ -132,8 +133,8 @@ def flow_and_workflow(run: str) -> tuple[str | None, str]:
     Raises UsageError for other texts.
     """
     flow, slash, run_id = run.strip("/").rpartition("/")
-    name = run_id.removeprefix(PREFIX)
-    is_pathspec = bool(flow) and "/" not in flow and run_id.startswith(PREFIX)
+    name = run_id.removeprefix(RUN_PREFIX)
+    is_pathspec = bool(flow) and "/" not in flow and run_id.startswith(RUN_PREFIX)
     if not WORKFLOW_NAME.fullmatch(name) or (slash and not is_pathspec):
         shown = run if len(run) < LONGEST_SHOWN else f"{run[:LONGEST_SHOWN]}..."
         raise UsageError(
@@ -162,8 +163,8 @@ def start(client: ArgoClient, deployed: Deployed, given: Mapping[str, Any], tags
     if tags:
         if not deployed.takes_tags:
             raise UsageError(f"{deployed.name} takes no tags: deploy it again with mfhera create first.")
-        parameters.append(f"{TAGS_PARAMETER}={encode(json.dumps(list(tags)))}")
-    options = SubmitOpts(parameters=parameters or None, annotations=f"metaflow/flow_name={deployed.flow}")
+        parameters.append(f"{manifest.TAGS_PARAMETER}={encode(json.dumps(list(tags)))}")
+    options = SubmitOpts(parameters=parameters or None, annotations=f"{manifest.FLOW_NAME}={deployed.flow}")
     return as_run(client.submit(deployed.name, options))
 
 
@@ -176,9 +177,13 @@ def get(client: ArgoClient, run: str, *, steps: bool = True) -> Run:
     try:
         found = as_run(client.workflow(name, None if steps else SUMMARY))
     except ArgoNotFound as error:
-        hint = f" Its results and logs may still be there: mfhera logs {flow}/{PREFIX}{name}." if flow else ""
+        hint = (
+            f" Its results and logs may still be there: mfhera logs {flow}/{RUN_PREFIX}{name}."
+            if flow
+            else ""
+        )
         raise ArgoNotFound(
-            f"{client.target} has no run {PREFIX}{name}: mfhera runs lists those it has.{hint}"
+            f"{client.target} has no run {RUN_PREFIX}{name}: mfhera runs lists those it has.{hint}"
         ) from error
     check_flow(found, flow)
     return found
@@ -192,7 +197,9 @@ def resubmit(client: ArgoClient, run: Run, parameters: Sequence[str] = ()) -> Ru
 def runs(client: ArgoClient, deployment: str | None) -> Iterator[Run]:
     """The runs of a deployment, or (None) of all, that Argo still has, the newest first."""
     fields = ",".join(f"items.{field}" for field in SUMMARY.split(","))
-    found = client.workflows(f"{TEMPLATE_LABEL}={deployment}" if deployment else SELECTOR, fields)
+    found = client.workflows(
+        f"{manifest.TEMPLATE_LABEL}={deployment}" if deployment else manifest.SELECTOR, fields
+    )
     items = sorted(found, key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
     return map(as_run, items)
 
@@ -249,14 +256,14 @@ def as_run(workflow: JSON) -> Run:
     metadata, status = workflow["metadata"], workflow.get("status") or {}
     # On the workflow once the controller has seen it; the flow's name at once, by `start`.
     notes = metadata.get("annotations") or {}
-    project = notes.get("metaflow/project_name")
+    project = notes.get(manifest.PROJECT_NAME)
     return Run(
         workflow=metadata["name"],
-        flow=notes.get("metaflow/flow_name", UNKNOWN_FLOW),
-        deployment=(metadata.get("labels") or {}).get(TEMPLATE_LABEL, ""),
-        owner=notes.get("metaflow/owner", ""),
-        token=notes.get("metaflow/production_token", ""),
-        project=(project, notes.get("metaflow/branch_name", "")) if project else None,
+        flow=notes.get(manifest.FLOW_NAME, UNKNOWN_FLOW),
+        deployment=(metadata.get("labels") or {}).get(manifest.TEMPLATE_LABEL, ""),
+        owner=notes.get(manifest.OWNER, ""),
+        token=notes.get(manifest.PRODUCTION_TOKEN, ""),
+        project=(project, notes.get(manifest.BRANCH_NAME, "")) if project else None,
         phase=status.get("phase") or "Pending",
         message=status.get("message") or "",
         started_at=parse_time(status.get("startedAt")),

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from metaflow_hera import __version__
 from metaflow_hera.embedded.local import launch
 from metaflow_hera.errors import ConfigurationError, LocalServerError
+from metaflow_hera.home import embedded_errors, home_folder
 
 TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 
@@ -79,8 +81,9 @@ def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Targe
     if configured is not None:
         return configured
     asked = time.time()
-    home = launch.home_folder(env)
-    server = launch.ensure_running(home) if start else launch.status(home)
+    home = home_folder(env)
+    with embedded_errors():
+        server = launch.ensure_running(home, __version__) if start else launch.status(home)
     if server is None:
         raise LocalServerError(
             "The embedded Argo does not run: start it with mfhera local start, or set ARGO_SERVER to talk "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.runs import Run
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import NotYoursError, OptionError
 from metaflow_hera.metaflow_api.load.tokens import fresh_token, known_token
 
 
@@ -32,7 +32,7 @@ def resolve_token(
     """The token for a deployment by a user, by the rules of Metaflow's own plugin.
 
     Whoever deployed the previous version may deploy again; others need its token, in `authorize` or from
-    an earlier time. Raises UsageError for those who have it not.
+    an earlier time. Raises NotYoursError for those who do not have it.
     """
     if previous is not None:
         check_access(previous, prefix, user, authorize)
@@ -42,7 +42,7 @@ def resolve_token(
         return Token(previous.token, is_new=False)
     token = fresh_token(prefix, previous.token if previous else None)
     if token is None:
-        raise UsageError(
+        raise OptionError(
             "--generate-new-token does not go with a token of your own making: give the next one with "
             "--new-token."
         )
@@ -59,7 +59,7 @@ def first_token(prefix: str) -> str:
 
 
 def check_access(found: Deployed | Run, prefix: str, user: str, authorize: str | None) -> None:
-    """Raise UsageError if a deployment, or a run of it, is not a user's to change.
+    """Raise NotYoursError if a deployment, or a run of it, is not a user's to change.
 
     It is whose it is, and theirs who have its production token: in `authorize`, or from an earlier time,
     under the `prefix` of the deployment's tokens.
@@ -73,7 +73,7 @@ def check_access(found: Deployed | Run, prefix: str, user: str, authorize: str |
     wrong = (
         f"{authorize} is not its production token" if authorize else "you do not have its production token"
     )
-    raise UsageError(
+    raise NotYoursError(
         f"{what} was deployed by {found.owner}, and {wrong}: ask them for it, then call this again with "
         "--authorize TOKEN."
     )

@@ -1,102 +1,275 @@
-"""What a user can choose of a deployment."""
+"""The options of a deployment: each is one field here, and all that knows of it follows from that.
 
-from __future__ import annotations
+From these fields are made the options of `mfhera create` and `lint`, those of `python flow.py hera`, the
+keywords of Metaflow's Deployer, the signatures of `deploy` and `translate`, the checks, the keys of the
+configuration, the plain fields of the manifest, and docs/options.md (`nox -s options`). Names are those of
+Metaflow's own plugin, so that its Deployer takes the same keywords.
+"""
 
-import json
+# Without `annotations` of `__future__`, so that a field has its type and not the text of it.
+
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from metaflow_hera.errors import UsageError
+from metaflow_hera.choices import checks, readers
+from metaflow_hera.choices.table import option, options_of
+from metaflow_hera.contract import manifest
+from metaflow_hera.errors import OptionError
 
 SENSOR, BINDING = "sensor", "workflow-event-binding"
-LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-"""What Kubernetes takes for the key of a label or an annotation."""
+NOTIFIES = ("notify_on_error", "notify_on_success")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What a user can choose of a deployment; see `options.CREATE`.
+    """What a user can choose of the objects of a deployment.
 
-    None and empty: as Metaflow's configuration says it, else as Argo has it. Times are in seconds. `labels`,
-    `annotations`, `node_selectors` and `incident_io_metadata` hold texts `KEY=VALUE`, `tolerations` JSON.
+    None and (): as Metaflow's configuration says it, else as Argo has it. Times are in seconds.
 
-    Raises UsageError for values that cannot be meant.
+    Raises OptionError for a value that is not possible.
     """
 
-    max_workers: int = 100
-    tags: Sequence[str] = ()
-    user_namespace: str | None = None
-    workflow_timeout: int | None = None
-    workflow_priority: int | None = None
-    workflow_title: str | None = None
-    workflow_description: str | None = None
-    concurrency_policy: str | None = None
-    starting_deadline: int | None = None
-    successful_history_limit: int | None = None
-    failed_history_limit: int | None = None
-    events: str | None = None
-    auto_emit_argo_events: bool = True
-    notify_on_error: bool = False
-    notify_on_success: bool = False
-    notify_slack_webhook_url: str | None = None
-    notify_pager_duty_integration_key: str | None = None
-    notify_incident_io_api_key: str | None = None
-    incident_io_alert_source_config_id: str | None = None
-    incident_io_metadata: Sequence[str] = ()
-    ttl_after_success: int | None = None
-    ttl_after_failure: int | None = None
-    pod_gc: str | None = None
-    archive_logs: bool | None = None
-    priority_class: str | None = None
-    service_account: str | None = None
-    node_selectors: Sequence[str] = ()
-    tolerations: Sequence[str] = ()
-    image_pull_secrets: Sequence[str] = ()
-    labels: Sequence[str] = ()
-    annotations: Sequence[str] = ()
+    tags: Sequence[str] = option(
+        (),
+        "Tag for all that its runs make.",
+        flags="--tag",
+        place="the tags of Metaflow's runs and tasks",
+    )
+    user_namespace: str | None = option(
+        None,
+        "Namespace to read other flows' results from.",
+        flags="--namespace",
+        metavar="NAME",
+        place="Metaflow's namespace in the pods",
+    )
+    max_workers: int = option(
+        100,
+        "How many tasks of a foreach may run at once, for each foreach step.",
+        check=checks.at_least(1),
+        place="`parallelism` of the template of each foreach",
+    )
+    workflow_timeout: int | None = option(
+        None,
+        "End a run after this many seconds.",
+        metavar="SECONDS",
+        check=checks.at_least(1),
+        read=int,
+        field="spec.activeDeadlineSeconds",
+    )
+    workflow_priority: int | None = option(
+        None,
+        "Runs of a higher priority go first.",
+        metavar="N",
+        read=int,
+        field="spec.priority",
+    )
+    workflow_title: str | None = option(
+        None,
+        "Title in Argo's page; by default the flow's name.",
+        metavar="TEXT",
+        place=f"the annotation `{manifest.TITLE}`",
+    )
+    workflow_description: str | None = option(
+        None,
+        "Description in Argo's page; by default the flow's docstring.",
+        metavar="TEXT",
+        place=f"the annotation `{manifest.DESCRIPTION}`",
+    )
+    concurrency_policy: str | None = option(
+        None,
+        "What a schedule does while its last run goes on: Allow another, Forbid it, or Replace the run.",
+        metavar="POLICY",
+        check=checks.one_of("Allow", "Forbid", "Replace"),
+        read=str,
+        place="`spec.concurrencyPolicy` of a CronWorkflow; Allow by default",
+    )
+    starting_deadline: int | None = option(
+        None,
+        "How many seconds late a missed schedule still starts its run; 3540 by default.",
+        metavar="SECONDS",
+        check=checks.at_least(0),
+        read=int,
+        place="`spec.startingDeadlineSeconds` of a CronWorkflow",
+    )
+    successful_history_limit: int | None = option(
+        None,
+        "How many scheduled runs that succeeded Argo keeps.",
+        metavar="N",
+        check=checks.at_least(0),
+        read=int,
+        place="`spec.successfulJobsHistoryLimit` of a CronWorkflow",
+    )
+    failed_history_limit: int | None = option(
+        None,
+        "How many scheduled runs that failed Argo keeps.",
+        metavar="N",
+        check=checks.at_least(0),
+        read=int,
+        place="`spec.failedJobsHistoryLimit` of a CronWorkflow",
+    )
+    events: str | None = option(
+        None,
+        "What starts runs on events: a sensor of Argo Events (by default), or a workflow-event-binding, "
+        "for an export to a cluster without Argo Events.",
+        metavar="KIND",
+        check=checks.one_of(SENSOR, BINDING),
+        read=str,
+        place="a Sensor, or WorkflowEventBindings",
+    )
+    auto_emit_argo_events: bool = option(
+        True,
+        "Publish an event when a step ends well. On by default.",
+        place="the variables of the pods",
+    )
+    notify_on_error: bool = option(
+        False,
+        "Notify when a run fails.",
+        place="a pod of `spec.onExit` that notifies",
+    )
+    notify_on_success: bool = option(
+        False,
+        "Notify when a run succeeds.",
+        place="a pod of `spec.onExit` that notifies",
+    )
+    notify_slack_webhook_url: str | None = option(
+        None,
+        "Incoming webhook of Slack to notify.",
+        metavar="URL",
+        read=str,
+        only_with=NOTIFIES,
+        place="a variable of the pod that notifies",
+    )
+    notify_pager_duty_integration_key: str | None = option(
+        None,
+        "Integration key of PagerDuty's Events API v2 to notify.",
+        metavar="KEY",
+        read=str,
+        only_with=NOTIFIES,
+        place="a variable of the pod that notifies",
+    )
+    notify_incident_io_api_key: str | None = option(
+        None,
+        "API key of incident.io to notify.",
+        metavar="KEY",
+        read=str,
+        only_with=NOTIFIES,
+        place="a variable of the pod that notifies",
+    )
+    incident_io_alert_source_config_id: str | None = option(
+        None,
+        "The alert source of incident.io.",
+        metavar="ID",
+        read=str,
+        only_with=NOTIFIES,
+        place="a variable of the pod that notifies",
+    )
+    incident_io_metadata: Sequence[str] = option(
+        (),
+        "Metadata of alerts of incident.io.",
+        metavar="KEY=VALUE",
+        check=checks.pairs,
+        read=readers.words,
+        only_with=NOTIFIES,
+        place="a variable of the pod that notifies",
+    )
+    ttl_after_success: int | None = option(
+        None,
+        "How many seconds Argo keeps a run that succeeded.",
+        metavar="SECONDS",
+        check=checks.at_least(0),
+        read=int,
+        field="spec.ttlStrategy.secondsAfterSuccess",
+    )
+    ttl_after_failure: int | None = option(
+        None,
+        "How many seconds Argo keeps a run that failed.",
+        metavar="SECONDS",
+        check=checks.at_least(0),
+        read=int,
+        field="spec.ttlStrategy.secondsAfterFailure",
+    )
+    pod_gc: str | None = option(
+        None,
+        "When pods are deleted, such as OnPodCompletion or OnWorkflowSuccess.",
+        metavar="STRATEGY",
+        check=checks.one_of("OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflowSuccess"),
+        read=str,
+        field="spec.podGC.strategy",
+    )
+    archive_logs: bool | None = option(
+        None,
+        "Let Argo archive the pods' logs in its artifact repository.",
+        read=readers.flag,
+        field="spec.archiveLogs",
+    )
+    priority_class: str | None = option(
+        None,
+        "Priority class of the pods.",
+        metavar="NAME",
+        read=str,
+        field="spec.podPriorityClassName",
+    )
+    service_account: str | None = option(
+        None,
+        "Service account of pods for which @kubernetes names none.",
+        metavar="NAME",
+        read=str,
+        field="spec.serviceAccountName",
+    )
+    node_selectors: Sequence[str] = option(
+        (),
+        "Label of the nodes to run on.",
+        flags="--node-selector",
+        metavar="KEY=VALUE",
+        check=checks.label_pairs,
+        read=readers.words,
+        field="spec.nodeSelector",
+    )
+    tolerations: Sequence[str] = option(
+        (),
+        "Toleration of the pods.",
+        flags="--toleration",
+        metavar="JSON",
+        check=checks.tolerations,
+        read=readers.json_items,
+        field="spec.tolerations",
+    )
+    image_pull_secrets: Sequence[str] = option(
+        (),
+        "Secret to pull images with.",
+        flags="--image-pull-secret",
+        metavar="NAME",
+        read=readers.words,
+        place="`spec.imagePullSecrets`, with those of @kubernetes",
+    )
+    labels: Sequence[str] = option(
+        (),
+        "Label of the runs and their pods.",
+        flags="--label",
+        metavar="KEY=VALUE",
+        check=checks.label_pairs,
+        read=readers.words,
+        place="`metadata.labels` of the template, its workflows and their pods",
+    )
+    annotations: Sequence[str] = option(
+        (),
+        "Annotation of the runs and their pods.",
+        flags="--annotation",
+        metavar="KEY=VALUE",
+        check=checks.annotation_pairs,
+        read=readers.words,
+        place="`metadata.annotations` of the template, its workflows and their pods",
+    )
 
     def __post_init__(self) -> None:
-        for option, value, least in (
-            ("--max-workers", self.max_workers, 1),
-            ("--workflow-timeout", self.workflow_timeout, 1),
-            ("--starting-deadline", self.starting_deadline, 0),
-            ("--successful-history-limit", self.successful_history_limit, 0),
-            ("--failed-history-limit", self.failed_history_limit, 0),
-            ("--ttl-after-success", self.ttl_after_success, 0),
-            ("--ttl-after-failure", self.ttl_after_failure, 0),
-        ):
-            if value is not None and value < least:
-                raise UsageError(f"{option} {value} is not possible: give {least} or more.")
-        for option, word, words in (
-            ("--concurrency-policy", self.concurrency_policy, CONCURRENCY_POLICIES),
-            ("--pod-gc", self.pod_gc, POD_GC_STRATEGIES),
-            ("--events", self.events, (SENSOR, BINDING)),
-        ):
-            if word is not None and word not in words:
-                raise UsageError(f"{option} {word} is not possible: choose one of {', '.join(words)}.")
-        for option, texts in (
-            ("--label", self.labels),
-            ("--annotation", self.annotations),
-            ("--node-selector", self.node_selectors),
-        ):
-            for key, text in pairs(option, texts).items():
-                if not KEY.fullmatch(key):
-                    raise UsageError(f"{option} {key}={text}: {key!r} is not a key that Kubernetes takes.")
-                if option != "--annotation" and not LABEL_VALUE.fullmatch(text):
-                    raise UsageError(
-                        f"{option} {key}={text}: a value is to be at most 63 letters, digits, '-', "
-                        "'_' and '.'."
-                    )
-                if "{{" in text:
-                    raise UsageError(f"{option} {key}={text}: Argo would take {{{{ for one of its variables.")
-        for text in self.tolerations:
-            toleration(text)
-        pairs("--incident-io-metadata", self.incident_io_metadata)
+        for each in options_of(type(self)):
+            value = getattr(self, each.name)
+            if value is not None:
+                each.check(each.flag, value)
 
     def check_notifications(self) -> None:
-        """Raise UsageError where it is not said whom to notify, or when."""
+        """Raise OptionError where it is not said whom to notify, or when."""
         places = (
             self.notify_slack_webhook_url,
             self.notify_pager_duty_integration_key,
@@ -104,59 +277,52 @@ class Choices:
         )
         asked = self.notify_on_error or self.notify_on_success
         if asked and not any(places):
-            raise UsageError(
+            raise OptionError(
                 "Say whom to notify: --notify-slack-webhook-url, --notify-pager-duty-integration-key or "
                 "--notify-incident-io-api-key."
             )
         if any(places) and not asked:
-            raise UsageError("Say when to notify: --notify-on-error, --notify-on-success or both.")
+            raise OptionError("Say when to notify: --notify-on-error, --notify-on-success or both.")
         if self.notify_incident_io_api_key and not self.incident_io_alert_source_config_id:
-            raise UsageError("incident.io needs --incident-io-alert-source-config-id as well.")
+            raise OptionError("incident.io needs --incident-io-alert-source-config-id as well.")
         url = self.notify_slack_webhook_url
         if url and not re.fullmatch(r"https?://[^/\s]\S*", url):
-            raise UsageError("--notify-slack-webhook-url is not an address: it begins with https://.")
+            raise OptionError("--notify-slack-webhook-url is not an address: it begins with https://.")
 
 
-CONCURRENCY_POLICIES = ("Allow", "Forbid", "Replace")
-POD_GC_STRATEGIES = ("OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflowSuccess")
+@dataclass(frozen=True, kw_only=True)
+class CreateOptions(Choices):
+    """The same, with the deployment's name and whose it is.
 
+    Raises OptionError for a value that is not possible, or for two that do not go together.
+    """
 
-def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
-    """Texts `KEY=VALUE` as a dictionary. Raises UsageError for others."""
-    found = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(f"{option} {text} is to be KEY=VALUE.")
-        found[key] = value
-    return found
-
-
-def toleration(text: str) -> dict[str, object]:
-    """A toleration of Kubernetes from its JSON. Raises UsageError for what is none."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or not found.keys() <= TOLERATION_KEYS or not _is_tolerated(found):
-        raise UsageError(
-            f"--toleration {text} is to be JSON with some of {', '.join(sorted(TOLERATION_KEYS))}, such as "
-            '\'{"key": "gpu", "operator": "Exists"}\'.'
-        )
-    return found
-
-
-TOLERATION_KEYS = {"key", "operator", "value", "effect", "tolerationSeconds"}
-
-
-def _is_tolerated(found: Mapping[str, object]) -> bool:
-    """Whether Kubernetes would take it: its API server checks what Argo's does not."""
-    operator, effect = found.get("operator", "Equal"), found.get("effect")
-    exists = operator == "Exists"
-    return (
-        operator in ("Exists", "Equal")
-        and effect in (None, "NoSchedule", "PreferNoSchedule", "NoExecute")
-        and (exists or bool(found.get("key")))
-        and not (exists and found.get("value"))
-        and ("tolerationSeconds" not in found or effect == "NoExecute")
+    name: str | None = option(
+        None,
+        "Name of the deployment, in place of the flow's.",
+        metavar="NAME",
+        place="`metadata.name`",
     )
+    authorize: str | None = option(
+        None,
+        "The production token of a flow that somebody else deployed.",
+        metavar="TOKEN",
+    )
+    generate_new_token: bool = option(
+        False,
+        "Begin a new production namespace.",
+        flags="--generate-new-token",
+        place=f"the annotation `{manifest.PRODUCTION_TOKEN}`",
+    )
+    given_token: str | None = option(
+        None,
+        "Begin the production namespace of this token.",
+        flags="--new-token",
+        metavar="TOKEN",
+        place=f"the annotation `{manifest.PRODUCTION_TOKEN}`",
+    )
+
+    def __post_init__(self) -> None:
+        if self.generate_new_token and self.given_token:
+            raise OptionError("--generate-new-token and --new-token do not go together: choose one.")
+        super().__post_init__()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from metaflow_hera.cli.words import say_where
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.client import ArgoClient
@@ -50,7 +50,7 @@ def chosen_run(run: str | None) -> tuple[ArgoClient, str]:
     client = client_at(start=False, last=last)
     latest = next(runs.runs(client, deployment), None)
     if latest is None:
-        raise UsageError(f"{deployment} has no runs: mfhera trigger starts one.")
+        raise NotFoundError(f"{deployment} has no runs: mfhera trigger starts one.")
     return client, latest.run_id
 
 
@@ -64,5 +64,7 @@ def known_deployment(name: str | None) -> tuple[str, LastDeployment | None]:
 
     last = recall()
     if last is None:
-        raise UsageError("Nothing was deployed from this folder yet: mfhera create FLOW.py deploys a flow.")
+        raise NotFoundError(
+            "Nothing was deployed from this folder yet: mfhera create FLOW.py deploys a flow."
+        )
     return last.name, last

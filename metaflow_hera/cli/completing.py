@@ -1,4 +1,4 @@
-"""Completion of what is typed into a shell: flows, runs, deployments; and the verb that sets it up.
+"""Completion of what is typed into a shell: flows, runs, deployments.
 
 A shell waits for it with each key, so nothing is imported here but what is light, and whatever goes wrong
 completes nothing.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import CompletionItem
 
 SECONDS = 1.0
 """How long a server has to answer."""
@@ -21,7 +21,6 @@ MOST = 50
 """How many runs are offered, the newest."""
 FLOW_LIMIT = 1 << 20
 """Files longer than that are no flows."""
-SHELLS = ("bash", "zsh", "fish")
 
 
 def complete_flow(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -34,10 +33,12 @@ def complete_flow(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The newest runs at the server, with their states."""
+    from metaflow_hera.contract.manifest import run_id
+
     fields = ("metadata.name", "metadata.creationTimestamp", "status.phase")
     found = _listed("workflows", fields, limit=500)
     found.sort(key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
-    runs = [(f"argo-{item['metadata']['name']}", (item.get("status") or {}).get("phase")) for item in found]
+    runs = [(run_id(item["metadata"]["name"]), (item.get("status") or {}).get("phase")) for item in found]
     fitting = [(run, phase) for run, phase in runs if run.startswith(incomplete)]
     return [CompletionItem(run, help=phase) for run, phase in fitting[:MOST]]
 
@@ -80,14 +81,15 @@ def _listed(kind: str, fields: tuple[str, ...], limit: int | None = None) -> lis
     import urllib.request
 
     from metaflow_hera.argo.target import resolve_target
+    from metaflow_hera.contract import environment, manifest
     from metaflow_hera.errors import MetaflowHeraError
 
     # Metaflow's configuration is not asked for the namespace: importing it takes too long.
-    namespace = os.environ.get("METAFLOW_KUBERNETES_NAMESPACE") or "default"
+    namespace = os.environ.get(environment.KUBERNETES_NAMESPACE) or "default"
     try:
         target = resolve_target(start=False, env={"ARGO_NAMESPACE": namespace, **os.environ})
         query = {
-            "listOptions.labelSelector": "app.kubernetes.io/part-of=metaflow",
+            "listOptions.labelSelector": manifest.SELECTOR,
             "fields": ",".join(f"items.{field}" for field in fields),
             **({"listOptions.limit": str(limit)} if limit else {}),
         }
@@ -112,24 +114,3 @@ def _trust(verify: bool | str) -> Any:
     if isinstance(verify, str):
         return ssl.create_default_context(cafile=verify)
     return ssl.create_default_context() if verify else ssl._create_unverified_context()
-
-
-@click.command()
-@click.argument("shell", type=click.Choice(SHELLS), required=False)
-def completion(shell: str | None) -> None:
-    """Write the script that completes verbs, flows and runs, for a SHELL to read; by default for yours.
-
-    For bash: eval "$(mfhera completion bash)" in ~/.bashrc. For zsh the same in ~/.zshrc. For fish: mfhera
-    completion fish > ~/.config/fish/completions/mfhera.fish
-    """
-    from metaflow_hera.cli.main import mfhera
-
-    if shell is None:
-        name = Path(os.environ.get("SHELL", "")).name
-        shell = name if name in SHELLS else "bash"
-    made = get_completion_class(shell)
-    assert made is not None
-    click.echo(made(mfhera, {}, "mfhera", "_MFHERA_COMPLETE").source())
-
-
-COMMANDS = {"completion": completion}

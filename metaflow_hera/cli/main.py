@@ -18,27 +18,25 @@ import click
 from metaflow_hera import __version__
 from metaflow_hera.errors import MetaflowHeraError
 
-VERBS = {
-    "create": "deploying",
-    "delete": "deploying",
-    "list": "deploying",
-    "lint": "deploying",
-    "trigger": "running",
-    "schedule": "starting",
-    "emit": "starting",
-    "runs": "running",
-    "status": "running",
-    "logs": "logs",
-    "retry": "acting",
-    "resubmit": "acting",
-    "suspend": "acting",
-    "resume": "acting",
-    "stop": "acting",
-    "terminate": "acting",
-    "local": "serving",
-    "completion": "completing",
+GROUPS = {
+    "Deploy": ("create", "list", "lint", "delete"),
+    "Run": (
+        "trigger",
+        "runs",
+        "status",
+        "logs",
+        "suspend",
+        "resume",
+        "stop",
+        "terminate",
+        "retry",
+        "resubmit",
+    ),
+    "Start by itself": ("schedule", "emit"),
+    "This machine": ("local", "completion"),
 }
-"""Each verb and the module of this package that has it."""
+"""The verbs as help shows them. Each has a module of its name in `cli.verbs`."""
+VERBS = tuple(verb for verbs in GROUPS.values() for verb in verbs)
 
 ELSEWHERE = {
     "unsuspend": "resume",
@@ -48,6 +46,9 @@ ELSEWHERE = {
     "deploy": "create",
 }
 """What Metaflow's and Argo's command lines call a verb."""
+
+HELP_INSTEAD: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""What Click raises for a group of verbs without a verb. Before 8.2 it prints the help itself."""
 
 
 class Verbs(click.Group):
@@ -61,9 +62,19 @@ class Verbs(click.Group):
         """The command of a verb."""
         if cmd_name not in VERBS:
             return None
-        module = import_module(f"metaflow_hera.cli.{VERBS[cmd_name]}")
-        command: click.Command = module.COMMANDS[cmd_name]
+        command: click.Command = import_module(f"metaflow_hera.cli.verbs.{cmd_name}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs in their groups, each with its first sentence."""
+        longest = max(map(len, VERBS))
+        width = formatter.width - 6 - longest
+        for title, verbs in GROUPS.items():
+            commands = [(verb, self.get_command(ctx, verb)) for verb in verbs]
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(verb, command.get_short_help_str(width)) for verb, command in commands if command]
+                )
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -84,13 +95,16 @@ class Verbs(click.Group):
 def mfhera(debug: bool) -> None:
     """Run Metaflow flows on Argo Workflows.
 
-    Without further ado flows go to an embedded Argo on this machine; with ARGO_SERVER set
-    (host:port, with ARGO_TOKEN and ARGO_NAMESPACE), to that server.
+    Flows go to an embedded Argo on this machine. With ARGO_SERVER set (host:port, with ARGO_TOKEN
+    and ARGO_NAMESPACE) they go to that server.
     """
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and end the process: 0 done, 1 the work failed, 2 refused, 130 interrupted."""
+    if sys.platform == "win32":
+        click.echo("mfhera: Metaflow does not run on Windows. Use mfhera in WSL, where it does.", err=True)
+        sys.exit(2)
     arguments = sys.argv[1:] if arguments is None else arguments
     # Importing Hera makes hundreds of thousands of objects that all live on: looking through them for
     # garbage again and again takes a tenth of a second.
@@ -108,7 +122,7 @@ def _run(arguments: list[str], debug: bool) -> int:
     try:
         code = mfhera.main(arguments, prog_name="mfhera", standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
+    except HELP_INSTEAD as error:
         click.echo(error.format_message())
         return 0
     except click.ClickException as error:

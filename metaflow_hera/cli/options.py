@@ -7,14 +7,19 @@ from typing import Any, TypeVar
 
 import click
 
-from metaflow_hera.choices.options import Option
+from metaflow_hera.choices.metaflow import MetaflowOptions
+from metaflow_hera.choices.options import ClickOption, click_option
+from metaflow_hera.choices.table import options_of
+from metaflow_hera.cli.completing import complete_run
+from metaflow_hera.cli.help import MetaflowOption
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+the_run = click.argument("run", metavar="RUN", shell_complete=complete_run)
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for a program to read.")
 
 
-def shared(options: Sequence[Option]) -> Callable[[Command], Command]:
+def shared(options: Sequence[ClickOption]) -> Callable[[Command], Command]:
     """Give a command options that `python flow.py hera` has as well."""
 
     def give(command: Command) -> Command:
@@ -25,27 +30,24 @@ def shared(options: Sequence[Option]) -> Callable[[Command], Command]:
     return give
 
 
-_METAFLOW: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("--with", {"multiple": True, "metavar": "DECORATOR", "help": "Add a decorator to all steps."}),
-    ("--environment", {"metavar": "TYPE", "help": "Execution environment."}),
-    ("--datastore", {"metavar": "TYPE", "help": "Where artifacts go: local or s3."}),
-    ("--datastore-root", {"metavar": "PATH", "help": "Root of the datastore."}),
-    ("--metadata", {"metavar": "TYPE", "help": "Metadata provider."}),
-    ("--package-suffixes", {"metavar": "LIST", "help": "File suffixes to pack, with commas."}),
-    ("--config", {"multiple": True, "nargs": 2, "metavar": "NAME FILE", "help": "Value of a Config."}),
-    ("--config-value", {"multiple": True, "nargs": 2, "metavar": "NAME VALUE", "help": "Value of a Config."}),
-    ("--branch", {"metavar": "NAME", "help": "Branch of @project."}),
-    ("--production", {"is_flag": True, "help": "The production branch of @project."}),
-    ("--event-logger", {"metavar": "TYPE", "help": "Event logger."}),
-    ("--monitor", {"metavar": "TYPE", "help": "Monitoring backend."}),
-    ("--no-pylint", {"is_flag": True, "help": "Skip pylint where it is installed."}),
-)
-"""Metaflow's own options before the command, known by name so that they may stand anywhere."""
+_OF_THE_DEPLOYMENT = {"config", "config_value", "branch", "production"}
+"""Those that decide which deployment a flow has."""
 
 
 def metaflow_options(command: Command) -> Command:
     """Give a command Metaflow's options; it gets them as the list `top_level`, ready for Metaflow."""
+    return _with_metaflow_options(command, {option.name for option in options_of(MetaflowOptions)})
 
+
+def deployment_options(command: Command) -> Command:
+    """The same for a verb that only has to find a flow's deployment.
+
+    It takes all, so that the options of `create` can be repeated; help shows those that matter.
+    """
+    return _with_metaflow_options(command, _OF_THE_DEPLOYMENT)
+
+
+def _with_metaflow_options(command: Command, shown: set[str]) -> Command:
     def collected(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
         name = parameter.opts[0]
         top_level: list[str] = ctx.params.setdefault("top_level", [])
@@ -57,6 +59,15 @@ def metaflow_options(command: Command) -> Command:
         elif value:
             top_level += [name, value]
 
-    for name, settings in reversed(_METAFLOW):
-        command = click.option(name, expose_value=False, callback=collected, **settings)(command)
+    for option in reversed(options_of(MetaflowOptions)):
+        names, settings = click_option(option)
+        given = click.option(
+            *names,
+            cls=MetaflowOption,
+            expose_value=False,
+            callback=collected,
+            hidden=option.name not in shown,
+            **settings,
+        )
+        command = given(command)
     return command

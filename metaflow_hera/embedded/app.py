@@ -22,7 +22,6 @@ from metaflow_hera.embedded.api.http import (
     UNIMPLEMENTED,
     ApiError,
     Call,
-    Guard,
     Services,
     json_response,
     read_body,
@@ -30,6 +29,7 @@ from metaflow_hera.embedded.api.http import (
 from metaflow_hera.embedded.api.streams import Hub
 from metaflow_hera.embedded.page.routes import Page
 from metaflow_hera.embedded.rules import validation
+from metaflow_hera.embedded.web.guard import Guard
 from metaflow_hera.embedded.web.session import Session
 
 Handler = Callable[[Call], Response]

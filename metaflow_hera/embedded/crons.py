@@ -102,7 +102,7 @@ class Crons:
         """When the next of them fires."""
         return min((at for at in self._wakes.values() if at is not None), default=None)
 
-    def turn(self, now: float) -> None:
+    def fire_due(self, now: float) -> None:
         """Fire what is due."""
         for key, at in list(self._wakes.items()):
             if at is not None and at <= now:

@@ -1,10 +1,10 @@
 """The loop: what happened -> the controller -> the store -> the world.
 
-One thread owns the store's writer, the pods and the workflows in progress. Each turn it takes what happened
-(pods that ended, calls of the API, times that came), lets the controller advance the workflows concerned,
-saves all of it in one transaction, and only then lets it be seen: pods start, signals go out, callers get
-their answers, watchers their events. A crash between the two leaves a state from which the next start
-goes on.
+One thread owns the store's writer, the pods and the workflows in progress. In each iteration it takes what
+happened (pods that ended, calls of the API, times that came), lets the controller advance the workflows
+concerned, saves all of it in one transaction, and only then lets it be seen: pods start, signals go out,
+callers get their answers, watchers their events. A crash between the two leaves a state from which the next
+start goes on.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Engine:
         goes on then, and a new start is needed.
         """
         self._on_failure = on_failure
-        with self.store.turn():
+        with self.store.transaction():
             for uid in self.store.unfinished():
                 head = self.store.head_by_uid(uid)
                 if head is not None:
@@ -132,7 +132,7 @@ class Engine:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the turn and stop; running pods go on, waiting ones start after the next `start`."""
+        """Finish the iteration and stop; running pods go on, waiting ones start after the next `start`."""
         self._stopping = True
         self._wake()
         self._thread.join()
@@ -206,7 +206,7 @@ class Engine:
         """Tell a workflow in progress that something happened."""
         running = self._running[uid]
         running.events.append(event)
-        running.rest_until = 0.0  # what a person asks for is done in the turn that saves it
+        running.rest_until = 0.0  # what a person asks for is done in the transaction that saves it
         self._due[uid] = None
 
     def touch(self, uid: str) -> None:
@@ -233,7 +233,7 @@ class Engine:
         try:
             while not self._stopping:
                 self._rest(self._timeout())
-                self._turn()
+                self._iterate()
         except BaseException as error:  # the server ends with it: see server.py
             self.failure = error
             log.critical("the loop stopped", exc_info=True)
@@ -273,7 +273,7 @@ class Engine:
         return min(MOST_SLEEP, max(0.0, min(times) - now)) if times else None
 
     def _ready_at(self, uid: str) -> float:
-        """When a workflow to which something happened is to be advanced.
+        """When a workflow to which something happened should be advanced.
 
         Advancing and saving a wide workflow takes a while, and for each pod that ends it would be done
         once more. While pods of it wait for room, nothing is lost by letting events gather: for ten
@@ -282,7 +282,7 @@ class Engine:
         running = self._running.get(uid)
         return running.rest_until if running is not None and self._pods.waiting(uid) else 0.0
 
-    def _turn(self) -> None:
+    def _iterate(self) -> None:
         now = self.clock()
         answers: list[Answer] = []
         # Pods that were saved as waiting may start at once; their claim tells a restart of those that did.
@@ -300,10 +300,10 @@ class Engine:
         ):
             return
         try:
-            with self.store.turn():
+            with self.store.transaction():
                 while self._calls:
                     answers.append(self._answer(*self._calls.popleft()))
-                self.crons.turn(now)
+                self.crons.fire_due(now)
                 ready = [uid for uid in self._due if self._ready_at(uid) <= now]
                 for uid in ready:
                     del self._due[uid]

@@ -1,4 +1,4 @@
-"""The process of the embedded Argo: `python -m metaflow_hera.embedded.server --home FOLDER [--port PORT]`.
+"""The process of the embedded Argo: `python -m metaflow_hera.embedded.server --home HOME --version VERSION`.
 
 In its home it keeps `argo.db` (all state), `pods` (their folders), `token`, `server.json` (where it listens,
 written once it does), `server.log` and `server.lock` (held while it runs, so there is one server a home).
@@ -24,17 +24,16 @@ from types import FrameType
 
 import uvicorn
 
-from metaflow_hera import __version__
 from metaflow_hera.embedded.api.events import open_path
 from metaflow_hera.embedded.api.http import Services
 from metaflow_hera.embedded.api.streams import Hub
 from metaflow_hera.embedded.api.submission import submitted
 from metaflow_hera.embedded.app import application
 from metaflow_hera.embedded.engine import Clock, Engine
+from metaflow_hera.embedded.errors import EmbeddedArgoError, Unusable
 from metaflow_hera.embedded.local.cleaning import CACHE_DAYS, clear_cache
 from metaflow_hera.embedded.storage.reader import Reader
 from metaflow_hera.embedded.storage.store import Store
-from metaflow_hera.errors import ConfigurationError, MetaflowHeraError
 
 LOG_BYTES = 2_000_000
 LOCK_TRIES = 20
@@ -80,7 +79,7 @@ def listen(home: Path, port: int | None) -> socket.socket:
         except OSError as error:
             sock.close()
             if number == wanted[-1]:
-                raise ConfigurationError(
+                raise Unusable(
                     f"Port {number} of 127.0.0.1 cannot be used ({error.strerror}): choose another one, "
                     "or none to get a free one."
                 ) from error
@@ -97,7 +96,7 @@ def max_pods() -> int:
     if not text:
         return os.cpu_count() or 1
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ConfigurationError(f"METAFLOW_HERA_MAX_PODS must be a number from 1 on, not {text!r}.")
+        raise Unusable(f"METAFLOW_HERA_MAX_PODS must be a number from 1 on, not {text!r}.")
     return int(text)
 
 
@@ -139,8 +138,8 @@ class HttpServer(uvicorn.Server):
         self._hub.close()
 
 
-async def serve(home: Path, port: int | None, clock: Clock) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit code."""
+async def serve(home: Path, version: str, port: int | None, clock: Clock) -> int:
+    """Run as a version until SIGTERM or SIGINT; returns the exit code."""
     loop = asyncio.get_running_loop()
     token, webhook, limit = read_secret(home, "token"), read_secret(home, "webhook"), max_pods()
     sock = listen(home, port)
@@ -166,7 +165,7 @@ async def serve(home: Path, port: int | None, clock: Clock) -> int:
         "url": url,
         "pid": os.getpid(),
         "started": time.time(),
-        "version": __version__,
+        "version": version,
         "home": str(home),
     }
     write_private(home / "server.json", json.dumps(facts))
@@ -190,6 +189,7 @@ def main(arguments: list[str] | None = None, clock: Clock = time.time) -> int:
         prog="python -m metaflow_hera.embedded.server", description="The embedded Argo."
     )
     parser.add_argument("--home", type=Path, required=True, help="the folder of its state")
+    parser.add_argument("--version", required=True, help="what it is started as; server.json tells it")
     parser.add_argument(
         "--port", type=int, help="where to listen on 127.0.0.1; default: as last time, or a free one"
     )
@@ -201,14 +201,14 @@ def main(arguments: list[str] | None = None, clock: Clock = time.time) -> int:
         home.chmod(0o700)
         lock = hold_lock(home)
         if lock is None:
-            raise ConfigurationError(f"Another server runs for {home}.")
+            raise Unusable(f"Another server runs for {home}.")
         handler = logging.handlers.RotatingFileHandler(
             home / "server.log", maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8"
         )
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
-        return asyncio.run(serve(home, options.port, clock))
-    except (MetaflowHeraError, OSError) as error:
+        return asyncio.run(serve(home, options.version, options.port, clock))
+    except (EmbeddedArgoError, OSError) as error:
         log.error("%s", error)
         print(error, file=sys.stderr)
         return 2

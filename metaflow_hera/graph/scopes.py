@@ -24,13 +24,13 @@ class Task:
 
 
 @dataclass(frozen=True, eq=False)
-class Fan:
-    """The body of a foreach, run once for each item that the task before it found.
+class Foreach:
+    """A foreach: its body runs once for each item that `task` found.
 
     Two foreachs that lead to the same step, where a switch chooses between them, have one body.
     """
 
-    foreach: Task
+    task: Task
     body: Scope
 
 
@@ -58,7 +58,7 @@ class Scope:
     members: tuple[Member, ...]
 
 
-Member = Task | Fan
+Member = Task | Foreach
 
 
 def scopes(graph: Graph) -> Scope:
@@ -70,13 +70,15 @@ def scopes(graph: Graph) -> Scope:
     def scope(path: tuple[str, ...]) -> Scope:
         members: list[Member] = []
         tasks: dict[str, Task] = {}
-        fans: dict[str, list[Fan]] = {}
+        foreachs: dict[str, list[Foreach]] = {}
         bodies: dict[str, Scope] = {}
 
         def edges(source: str, target: str) -> list[Edge]:
             """The ways on which a step follows another: one, but for what several foreachs share."""
             around = graph.bodies_around(source)
-            sources: list[Task] | list[Fan] = [tasks[source]] if around == path else fans[around[len(path)]]
+            sources: list[Task] | list[Foreach] = (
+                [tasks[source]] if around == path else foreachs[around[len(path)]]
+            )
             return [Edge(member, target) for member in sources]
 
         def needs(step: str) -> tuple[tuple[Edge, ...], ...]:
@@ -98,9 +100,9 @@ def scopes(graph: Graph) -> Scope:
                 (root,) = step.out
                 if root not in bodies:
                     bodies[root] = scope((*path, root))
-                fan = Fan(task, bodies[root])
-                fans.setdefault(root, []).append(fan)
-                members.append(fan)
+                foreach = Foreach(task, bodies[root])
+                foreachs.setdefault(root, []).append(foreach)
+                members.append(foreach)
         return Scope(path, tuple(members))
 
     return scope(())

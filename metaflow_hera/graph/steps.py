@@ -18,8 +18,8 @@ JOIN = "join"
 class Step:
     """One step of a flow.
 
-    `kind` is Metaflow's node type: start, linear, split, foreach, split-switch, join or end;
-    `out` names the steps it may go to, `parallel` says that the step runs as a gang (@parallel).
+    `kind` is start, linear, split, foreach, split-switch, join or end. `out` names the steps it may go to.
+    `parallel` says that it is @parallel: its tasks, called nodes, run at the same time.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Step:
 
     @property
     def loops(self) -> bool:
-        """Whether the step may choose itself: it then runs turn after turn."""
+        """Whether the step may choose itself: it then runs iteration after iteration."""
         return self.name in self.out
 
 
@@ -50,8 +50,8 @@ class Branches:
 class Graph:
     """The steps of a flow in an order in which each comes after all that lead to it.
 
-    The one cycle Metaflow allows, a switch that chooses itself, is no exception to that order:
-    the transition of a step to itself does not count.
+    The one cycle there can be, a switch that chooses itself, is no exception to that order: the transition
+    of a step to itself does not count.
 
     Raises FlowError where a step can be reached from inside of different splits.
     """

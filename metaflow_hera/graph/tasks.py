@@ -12,26 +12,23 @@ from metaflow_hera.graph.steps import FOREACH, SWITCH, Graph
 Path = tuple[int, ...]
 """The index in each foreach around a task, outermost first: (0, 3) is item 3 of item 0."""
 
-OUT_OF_ATTEMPTS = 3
-"""The exit code of a pod whose task has failed as often as it may: Argo is not to start it again."""
-
 
 @dataclass(frozen=True)
 class TaskKey:
-    """Which task of a run: a step, the indices in the foreachs around it, and the turn of a loop."""
+    """Which task of a run: a step, the indices in the foreachs around it, and the iteration of a loop."""
 
     step: str
     path: Path = ()
-    turn: int | None = None
+    iteration: int | None = None
 
     @property
     def task_id(self) -> str:
-        """The task's id in Metaflow: `train`, `train-0-3` inside two foreachs, `refine-0_2` in turn 2.
+        """The task's id: `train`, `train-0-3` inside two foreachs, `refine-0_2` in iteration 2.
 
-        Never a bare number: Metaflow's metadata providers take those for ids of their own.
+        Never a bare number, which would be taken for an id that somebody else gave.
         """
         place = "-".join([self.step, *map(str, self.path)])
-        return place if self.turn is None else f"{place}_{self.turn}"
+        return place if self.iteration is None else f"{place}_{self.iteration}"
 
 
 class RunSoFar(Protocol):
@@ -46,29 +43,29 @@ class RunSoFar(Protocol):
     def choice(self, task: TaskKey) -> str:
         """The step that a switch's task chose."""
 
-    def last_turn(self, loop: TaskKey) -> TaskKey | None:
-        """The last turn that ended well of a loop's task (given without a turn); None before the first."""
+    def last_iteration(self, loop: TaskKey) -> TaskKey | None:
+        """The last iteration that ended well of a loop's task (given without one); None before the first."""
 
 
 def parse_path(text: str) -> Path:
-    """The path that a manifest writes as `-0-3`; empty text is the empty path."""
+    """The path that is written as `-0-3`; empty text is the empty path."""
     return tuple(int(index) for index in text.split("-")[1:])
 
 
 def task_key(step: str, task_id: str) -> TaskKey:
     """The task of a step that has this id."""
-    path, _, turn = task_id.removeprefix(step).partition("_")
-    return TaskKey(step, parse_path(path), int(turn) if turn else None)
+    path, _, iteration = task_id.removeprefix(step).partition("_")
+    return TaskKey(step, parse_path(path), int(iteration) if iteration else None)
 
 
 def input_tasks(graph: Graph, task: TaskKey, run: RunSoFar) -> list[TaskKey]:
-    """The tasks that precede a task, in the order in which Metaflow gives them.
+    """The tasks that precede a task, in the order in which a step gets them.
 
     The first step of a flow has none. What the graph leaves open is asked of `run`: how many items a
-    foreach had, how many turns a loop, and, where several steps may lead here, which of them did.
+    foreach had, how many iterations a loop, and, where several steps may lead here, which of them did.
     """
-    if task.turn:
-        return [TaskKey(task.step, task.path, task.turn - 1)]
+    if task.iteration:
+        return [TaskKey(task.step, task.path, task.iteration - 1)]
     joined = graph.joined(task.step)
     paths = [task.path]
     if joined and joined.kind == FOREACH:
@@ -80,18 +77,18 @@ def input_tasks(graph: Graph, task: TaskKey, run: RunSoFar) -> list[TaskKey]:
 def split_index(graph: Graph, task: TaskKey) -> int | None:
     """The index of the item for a task that is the first in the body of a foreach, else None."""
     opened = any(graph[source].kind == FOREACH for source in graph.into[task.step])
-    return task.path[-1] if opened and not task.turn else None
+    return task.path[-1] if opened and not task.iteration else None
 
 
 def _taken(graph: Graph, step: str, paths: Sequence[Path], run: RunSoFar) -> list[TaskKey]:
-    """The tasks from which the run came to a step, on each of the paths in turn.
+    """The tasks from which the run came to a step, on each of the paths.
 
     Nothing is asked where it can only have come one way: a step runs when all before it ended well.
     """
     found: list[TaskKey | None] = []
     for path, source in product(paths, graph.into[step]):
         task = TaskKey(source, path[: len(graph.bodies_around(source))])
-        found.append(run.last_turn(task) if graph[source].loops else task)
+        found.append(run.last_iteration(task) if graph[source].loops else task)
     tasks = [task for task in found if task is not None]
     if all(len(group) == 1 for group in graph.ways_into(step)):
         return tasks

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from types import ModuleType
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from hera import workflows
 from rich.syntax import Syntax
@@ -20,31 +20,44 @@ from metaflow_hera.argo import deployments, runs
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.progress import StepProgress
 from metaflow_hera.argo.target import resolve_target
+from metaflow_hera.choices.choices import CreateOptions
+from metaflow_hera.choices.metaflow import MetaflowOptions
+from metaflow_hera.choices.signature import note_options
+from metaflow_hera.choices.table import options_of
+from metaflow_hera.contract import environment, manifest
 from metaflow_hera.display import views
-from metaflow_hera.errors import RunFailed, UsageError
+from metaflow_hera.errors import NotFoundError, OptionError, RunFailed, UsageError
 from metaflow_hera.interface import isolated
 from metaflow_hera.interface.cells import notebook_shell, script_of
-from metaflow_hera.metaflow_api.decorators.kubernetes import IN_POD
 from metaflow_hera.metaflow_api.read.client import client_run
 from metaflow_hera.operations import control
-from metaflow_hera.operations.deployment import CreateOptions, remove
+from metaflow_hera.operations.deployment import remove
 from metaflow_hera.operations.logs import Line, Wanted, lines
 from metaflow_hera.operations.logs import follow as follow_lines
 from metaflow_hera.translation.template import Companion, Translation
 from metaflow_hera.translation.writing import as_json, to_yaml
 
-METAFLOW_OPTIONS = {
-    "environment": "--environment",
-    "datastore": "--datastore",
-    "datastore_root": "--datastore-root",
-    "metadata": "--metadata",
-    "package_suffixes": "--package-suffixes",
-    "branch": "--branch",
-    "event_logger": "--event-logger",
-    "monitor": "--monitor",
-}
-"""Metaflow's own options with a value, by their keyword here."""
-CREATE_OPTIONS = tuple(field.name for field in dataclasses.fields(CreateOptions))
+Flow = str | os.PathLike[str] | type | ModuleType
+"""A flow: the path of its script, its class, defined in a file or in a cell, or its module."""
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Keywords(MetaflowOptions, CreateOptions):
+    """The keywords of `deploy` and `translate`: the options of `mfhera create`, and Metaflow's own."""
+
+
+def _takes(table: Callable[P, object]) -> Callable[[Callable[..., R]], Callable[Concatenate[Flow, P], R]]:
+    """Give a function of a flow the options of a table, for type checkers and editors, and for `help`."""
+    assert isinstance(table, type)
+    options = options_of(table)
+
+    def give(function: Callable[..., R]) -> Callable[Concatenate[Flow, P], R]:
+        note_options(function, options, lambda option: f"{option.name}: {option.help}")
+        return function
+
+    return give
 
 
 class WorkflowTemplate(workflows.WorkflowTemplate):
@@ -66,18 +79,19 @@ class WorkflowTemplate(workflows.WorkflowTemplate):
         return views.as_html(Syntax(self.to_yaml(), "yaml"))
 
 
-def translate(flow: Any, *, decorators: Sequence[str] = (), **options: Any) -> WorkflowTemplate:
+@_takes(Keywords)
+def translate(flow: Flow, **options: Any) -> WorkflowTemplate:
     """Translate a flow into Hera's objects and deploy nothing.
 
     Args:
         flow: the path of a flow's script, a module, or the flow's class, defined in a file or in a cell.
-        decorators: decorators for all steps, as `--with` takes them.
         options: those of `deploy`.
 
     Raises:
-        UsageError: the flow cannot be loaded or translated, or an option is wrong.
+        OptionError: an option is unknown, or has a value that is not possible.
+        UsageError: the flow cannot be loaded or translated.
     """
-    source = _Source.of(flow, decorators, options)
+    source = _Source.of(flow, options)
     made: Translation = source.call(isolated.translate, source.create)
     fields = {
         field.name: getattr(made.template, field.name)
@@ -89,31 +103,29 @@ def translate(flow: Any, *, decorators: Sequence[str] = (), **options: Any) -> W
     return template
 
 
-def deploy(flow: Any, *, decorators: Sequence[str] = (), **options: Any) -> Deployment:
+@_takes(Keywords)
+def deploy(flow: Flow, **options: Any) -> Deployment:
     """Deploy a flow: to the server that ARGO_SERVER names, else to the embedded Argo of this machine.
 
     Args:
         flow: the path of a flow's script, a module, or the flow's class, defined in a file or in a cell.
-        decorators: decorators for all steps, as `--with` takes them.
-        options: those of `deployment.CreateOptions`, which are those of `mfhera create` (`name`,
-            `max_workers`, `tags`, `workflow_timeout` in seconds, `concurrency_policy`, `notify_on_error`,
-            `ttl_after_success`, `labels`, `authorize`, `given_token`...); and Metaflow's own `environment`,
-            `datastore`, `datastore_root`, `metadata`, `package_suffixes`, `branch`, `production`, `config`
-            and `config_value` (mappings of the names of Configs to files, or to values), `event_logger`,
-            `monitor`.
+        options: those of docs/options.md, by their names in Python.
 
     Raises:
-        UsageError: the flow cannot be loaded or translated, an option is wrong, or it is not this user's.
+        OptionError: an option is unknown, or has a value that is not possible.
+        UsageError: the flow cannot be loaded or translated.
+        NotYoursError: somebody else deployed it.
+        NameTakenError: its name is that of another flow's deployment.
         ArgoError: the server refuses it, or does not answer.
     """
-    source = _Source.of(flow, decorators, options)
+    source = _Source.of(flow, options)
     created, target, warnings = source.call(isolated.deploy, source.create)
     for warning in warnings:
         print(warning, file=sys.stderr)
     client = ArgoClient(target)
     found = deployments.find(client, created.name)
     if found is None:
-        raise UsageError(f"{created.name} was deleted while it was deployed: deploy it again.")
+        raise NotFoundError(f"{created.name} was deleted while it was deployed: deploy it again.")
     return Deployment(client, found, source)
 
 
@@ -129,11 +141,11 @@ class Deployment:
 
     @classmethod
     def find(cls, name: str) -> Deployment:
-        """What is deployed under a name. Raises UsageError if nothing is."""
+        """What is deployed under a name. Raises NotFoundError if nothing is."""
         client = ArgoClient(resolve_target(start=False))
         found = deployments.find(client, name)
         if found is None:
-            raise UsageError(f"There is no deployment {name}: mfhera list shows those there are.")
+            raise NotFoundError(f"There is no deployment {name}: mfhera list shows those there are.")
         return cls(client, found)
 
     @property
@@ -179,11 +191,11 @@ class Deployment:
 
         Raises:
             ParameterError: a value is missing, unknown or of the wrong type; nothing was started.
-            UsageError: the deployment is gone.
+            NotFoundError: the deployment is gone.
         """
         found = deployments.find(self._client, self.name)
         if found is None:
-            raise UsageError(f"There is no deployment {self.name} any more: deploy it again.")
+            raise NotFoundError(f"There is no deployment {self.name} any more: deploy it again.")
         given = {**(parameters or {}), **values}
         if self._source is not None and any(found.is_file(name) for name in given):
             given = self._source.call(isolated.stored_files, given)
@@ -191,7 +203,7 @@ class Deployment:
         return Run(started.run_id, self._client)
 
     def delete(self, authorize: str | None = None) -> None:
-        """Remove it; runs and results stay. Raises UsageError if it is not this user's."""
+        """Remove it; runs and results stay. Raises NotYoursError if it is not this user's."""
         remove(self._client, self.name, authorize)
 
     def __repr__(self) -> str:
@@ -222,7 +234,7 @@ class Run:
     def __init__(self, run_id: str, client: ArgoClient | None = None) -> None:
         self._client = client or ArgoClient(resolve_target(start=False))
         self._named = run_id  # perhaps with the name of its flow, which is then checked
-        self._run_id = runs.PREFIX + runs.workflow_name(run_id)
+        self._run_id = manifest.run_id(runs.workflow_name(run_id))
         self._pathspec: str | None = None
 
     @property
@@ -279,11 +291,12 @@ class Run:
                 raise RunFailed(self._look(steps=True).verdict)
 
     def suspend(self, authorize: str | None = None) -> None:
-        """Start no more of its tasks until `resume`. Raises UsageError if it is not this user's."""
+        """Start no more of its tasks until `resume`. Raises NotYoursError if it is not this user's."""
         self._act("suspend", authorize)
 
     def resume(self, authorize: str | None = None) -> None:
-        """Let it go on. Raises UsageError if it is not suspended, or not this user's."""
+        """Let it go on. Raises UsageError if it is not suspended, NotYoursError if it is
+        not this user's."""
         self._act("resume", authorize)
 
     def retry(self, authorize: str | None = None) -> None:
@@ -291,23 +304,23 @@ class Run:
         control.retry(self._client, self._named, authorize)
 
     def resubmit(self, authorize: str | None = None) -> Run:
-        """Start a new run with its parameters. Raises UsageError if it is not this user's."""
+        """Start a new run with its parameters. Raises NotYoursError if it is not this user's."""
         return Run(control.resubmit(self._client, self._named, authorize).run_id, self._client)
 
     def logs(self, place: str | None = None, *, follow: bool = False) -> Iterator[Line]:
         """What its tasks printed, of all or of `STEP` or `STEP/TASK`; with `follow` until it ends.
 
-        Raises UsageError where there is no such place.
+        Raises NotFoundError where there is no such place.
         """
         wanted = Wanted.parse(self.pathspec, place)
         return follow_lines(self._client, wanted) if follow else lines(self._client, wanted)
 
     def stop(self, authorize: str | None = None) -> None:
-        """End it; its exit hooks still run. Raises UsageError if it is not this user's."""
+        """End it; its exit hooks still run. Raises NotYoursError if it is not this user's."""
         self._act("stop", authorize)
 
     def terminate(self, authorize: str | None = None) -> None:
-        """End it and its tasks at once. Raises UsageError if it is not this user's."""
+        """End it and its tasks at once. Raises NotYoursError if it is not this user's."""
         self._act("terminate", authorize)
 
     def _act(self, action: str, authorize: str | None) -> None:
@@ -333,39 +346,31 @@ class Run:
 class _Source:
     """A flow to load, with Metaflow's options for that, and those of `create`."""
 
-    flow: Any
+    flow: Flow
     top_level: Sequence[str]
-    create: Mapping[str, Any]
+    create: CreateOptions
 
     @classmethod
-    def of(cls, flow: Any, decorators: Sequence[str], options: Mapping[str, Any]) -> _Source:
-        """The flow and its options as they are given to `deploy`. Raises UsageError for an unknown one."""
-        named = [decorators] if isinstance(decorators, str) else decorators
-        top_level = [word for decorator in named for word in ("--with", decorator)]
-        create: dict[str, Any] = {}
-        for name, value in options.items():
-            if name in CREATE_OPTIONS:
-                create[name] = value
-            elif name in METAFLOW_OPTIONS:
-                top_level += [METAFLOW_OPTIONS[name], str(value)] if value is not None else []
-            elif name == "production":
-                top_level += ["--production"] if value else []
-            elif name in ("config", "config_value"):
-                for key, content in (value or {}).items():
-                    text = content if isinstance(content, str) else json.dumps(content)
-                    top_level += [f"--{name.replace('_', '-')}", key, text]
-            else:
-                known = [*CREATE_OPTIONS, *METAFLOW_OPTIONS, "production", "config", "config_value"]
-                near = difflib.get_close_matches(name, known, n=2) or sorted(known)
-                raise UsageError(f"There is no option {name}; did you mean {' or '.join(near)}?")
-        return cls(flow, top_level, create)
+    def of(cls, flow: Flow, options: Mapping[str, Any]) -> _Source:
+        """The flow and its options as they are given to `deploy`. Raises OptionError for a wrong one."""
+        own, metaflows = (
+            {field.name for field in dataclasses.fields(table)} for table in (CreateOptions, MetaflowOptions)
+        )
+        for name in options:
+            if name not in own | metaflows:
+                near = difflib.get_close_matches(name, own | metaflows, n=2)
+                hint = f"did you mean {' or '.join(near)}?" if near else "help(deploy) shows those there are."
+                raise OptionError(f"There is no option {name}; {hint}")
+        before = MetaflowOptions(**{name: options[name] for name in options if name in metaflows})
+        create = CreateOptions(**{name: options[name] for name in options if name in own})
+        return cls(flow, before.words(), create)
 
     def call(self, function: Any, *arguments: Any) -> Any:
         """Call a function of `isolated` with the flow's script and Metaflow's options.
 
         Raises UsageError in a process that loads or runs a flow: there it would go on for ever.
         """
-        if isolated.LOADING in os.environ or IN_POD in os.environ:
+        if isolated.LOADING in os.environ or environment.PATH in os.environ:
             raise UsageError(
                 "A flow's script deploys where it is loaded or run: put that under "
                 "`if __name__ == '__main__':`, or into another script."

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from metaflow_hera.choices.choices import CreateOptions
 from metaflow_hera.errors import FlowError, MetaflowHeraError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ main()
 """What the new process runs. Files of the current folder must not be taken for modules before the flow is."""
 
 
-def translate(script: str, top_level: Sequence[str], options: Mapping[str, Any]) -> Translation:
+def translate(script: str, top_level: Sequence[str], options: CreateOptions) -> Translation:
     """What `create` would deploy of a flow's script. Raises UsageError or one of its kinds."""
     from metaflow_hera.argo.target import configured_target
     from metaflow_hera.operations import deployment
@@ -43,7 +44,7 @@ def translate(script: str, top_level: Sequence[str], options: Mapping[str, Any])
 
 
 def deploy(
-    script: str, top_level: Sequence[str], options: Mapping[str, Any]
+    script: str, top_level: Sequence[str], options: CreateOptions
 ) -> tuple[Created, Target, list[str]]:
     """Deploy a flow's script: what was made, where, and what is to be said of it."""
     from metaflow_hera.argo.client import ArgoClient
@@ -90,12 +91,11 @@ def call(function: Any, *arguments: Any) -> Any:
     return result
 
 
-def _prepared(script: str, top_level: Sequence[str], options: Mapping[str, Any]) -> Any:
+def _prepared(script: str, top_level: Sequence[str], options: CreateOptions) -> Any:
     from metaflow_hera.metaflow_api.load.flows import load_flow
     from metaflow_hera.operations import deployment
 
-    settings = deployment.CreateOptions(**options)
-    return deployment.prepare(load_flow(script, top_level), settings)
+    return deployment.prepare(load_flow(script, top_level), options)
 
 
 def main() -> None:

@@ -10,8 +10,15 @@ from metaflow_hera.argo.client import JSON, ArgoClient
 from metaflow_hera.argo.deployments import check_same_flow, described
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.tokens import check_access
-from metaflow_hera.contract.values import CODE_PARAMETER
-from metaflow_hera.errors import ArgoDenied, ArgoError, ArgoNotFound, ArgoUnreachable, UsageError
+from metaflow_hera.contract.manifest import CODE_PARAMETER
+from metaflow_hera.errors import (
+    ArgoDenied,
+    ArgoError,
+    ArgoNotFound,
+    ArgoUnreachable,
+    NotFoundError,
+    UsageError,
+)
 from metaflow_hera.graph.tasks import TaskKey, parse_path
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.users import user
@@ -29,8 +36,9 @@ def act(
 ) -> Run:
     """Suspend, resume, stop or terminate a run, as `action` says, and return the run as it was before.
 
-    One that is suspended already stays so. Raises UsageError if it is not this user's, or has ended, or is to
-    be resumed and not suspended, or is not a run of the `flow` that is given; ArgoNotFound if there is none.
+    One that is suspended already stays so. Raises NotYoursError if it is not this user's, UsageError if
+    it has ended, or is to be resumed and not suspended, or is not a run of the `flow` that is given,
+    ArgoNotFound if there is none.
     """
     # Its steps may suspend a run as well, which the nodes tell; `suspend` goes for what is beside them.
     found = _own(client, run, authorize, flow, steps=action == "resume")
@@ -105,7 +113,7 @@ def retry(
 def resubmit(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFlow | None = None) -> Run:
     """Start a new run with the parameters of another, and return the new one.
 
-    Raises UsageError if what it was started from is no more, or what `act` does.
+    Raises NotFoundError if what it was started from is no more, or what `act` does.
     """
     found = _own(client, run, authorize, flow, steps=False)
     template = _deployed(client, found)
@@ -124,11 +132,14 @@ def resubmit(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFl
 
 
 def _deployed(client: ArgoClient, run: Run) -> JSON:
-    """The template that a run was started from, as it is now. Raises UsageError if it is another flow's."""
+    """The template that a run was started from, as it is now.
+
+    Raises NotFoundError if it is deleted, NameTakenError if it is another flow's by now.
+    """
     try:
         template = client.template(run.deployment)
     except ArgoNotFound as error:
-        raise UsageError(
+        raise NotFoundError(
             f"The deployment {run.deployment} of {run.run_id} is deleted: deploy the flow again with mfhera "
             "create, then resubmit the run."
         ) from error
@@ -147,7 +158,7 @@ def _parameters(found: JSON) -> dict[str, str]:
 def delete(client: ArgoClient, run: str, authorize: str | None) -> Run:
     """Remove a run from Argo, and return it as it was; its results stay in the datastore.
 
-    Raises UsageError if it has not ended, or is not this user's.
+    Raises UsageError if it has not ended, NotYoursError if it is not this user's.
     """
     found = _own(client, run, authorize, None, steps=True)
     if not found.ended:
@@ -160,7 +171,10 @@ def delete(client: ArgoClient, run: str, authorize: str | None) -> Run:
 
 
 def _own(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFlow | None, *, steps: bool) -> Run:
-    """A run that this user may act on. Raises UsageError for another's, or one that is not of the flow."""
+    """A run that this user may act on.
+
+    Raises NotYoursError for another's, UsageError for one that is not of the flow.
+    """
     found = runs.get(client, run, steps=steps)
     if flow is not None:
         _check_flow(found, flow)

@@ -1,4 +1,4 @@
-"""Deploying a flow: load it, pack it, translate it, hand it to Argo."""
+"""Deploying a flow: check it, translate it, plan what changes at the server, and change that; removing it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from metaflow_hera.argo import deployments, last
-from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.client import ArgoClient, with_retries
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.target import Target
 from metaflow_hera.argo.tokens import Token, bare, check_access, first_token, resolve_token
-from metaflow_hera.choices.choices import BINDING, Choices
+from metaflow_hera.choices.choices import BINDING, CreateOptions
 from metaflow_hera.choices.configured import configured
-from metaflow_hera.contract.values import sensor_name
-from metaflow_hera.embedded.local.launch import home_folder, make_home
-from metaflow_hera.errors import ConfigurationError, UsageError
+from metaflow_hera.contract.manifest import sensor_name
+from metaflow_hera.errors import ConfigurationError, NotFoundError, OptionError
+from metaflow_hera.home import make_home
 from metaflow_hera.metaflow_api.load import config
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.packages import save_package
 from metaflow_hera.metaflow_api.load.tags import check_tags
 from metaflow_hera.metaflow_api.load.tokens import known_token, remember_token
 from metaflow_hera.metaflow_api.load.users import user
+from metaflow_hera.operations import applying
+from metaflow_hera.operations.plan import CRON, SENSOR, TEMPLATE, Plan, plan_deployment, plan_removal
+from metaflow_hera.operations.present import deployed_in, read, with_left_sensor
 from metaflow_hera.translation import parameters, support
 from metaflow_hera.translation.events import events
 from metaflow_hera.translation.names import deployment_name, token_prefix
@@ -31,23 +34,8 @@ from metaflow_hera.translation.settings import EventsPlace, Settings
 from metaflow_hera.translation.template import Translation, translate
 from metaflow_hera.translation.writing import as_json
 
-
-@dataclass(frozen=True)
-class CreateOptions(Choices):
-    """What `create` can be told beside Metaflow's own options; see `options.CREATE`.
-
-    Raises UsageError for values that cannot be meant.
-    """
-
-    name: str | None = None
-    authorize: str | None = None
-    generate_new_token: bool = False
-    given_token: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.generate_new_token and self.given_token:
-            raise UsageError("--generate-new-token and --new-token do not go together: choose one.")
-        super().__post_init__()
+IN_WORDS = {TEMPLATE: "workflow template", CRON: "cron workflow", SENSOR: "sensor"}
+"""The kinds of objects as people call them."""
 
 
 @dataclass(frozen=True)
@@ -95,49 +83,35 @@ def create(prepared: Prepared, client: ArgoClient) -> Created:
     if client.target.embedded:
         support.check_local(prepared.flow)
     if prepared.options.events == BINDING and events(prepared.flow) is not None:
-        raise UsageError(
+        raise OptionError(
             "Argo's server has no call that creates a workflow event binding: write the objects with "
             "--only-yaml "
             "and hand them to kubectl apply, or deploy a sensor."
         )
-    previous = found_of(client, prepared.flow, prepared.name)
+    return with_retries(lambda: _create(prepared, client))
+
+
+def _create(prepared: Prepared, client: ArgoClient) -> Created:
+    """Deploy a flow as the server is now. Raises ArgoConflict if somebody else deploys it at this moment."""
+    present = read(client, prepared.name, _sensor(prepared, client.target))
+    previous = _of_flow(deployed_in(present), prepared.flow)
     token = _token(previous, prepared)
-    objects = _translated(prepared, token.value, client.target, deployed_at=_now())
-    # What is kept on this machine goes first: a folder that cannot be written leaves nothing half done.
-    remember_token(prepared.token_prefix, token.value)
-    make_home(home_folder())
-    deployments.apply(client, [as_json(item) for item in objects.objects])
-    flow = prepared.flow.name
-    last.remember(last.noted(prepared.name, flow, client.target))
-    return Created(flow, prepared.name, token.value, token.is_new, objects)
+    objects = _translated(prepared, token.value, client.target, deployed_at=now())
+    plan = plan_deployment(present, [as_json(item) for item in objects.objects])
+    deploy(client, plan, prepared.flow.name, prepared.token_prefix, token.value)
+    return Created(prepared.flow.name, prepared.name, token.value, token.is_new, objects)
 
 
-def create_from(objects: Sequence[JSON], client: ArgoClient, authorize: str | None) -> Deployed:
-    """Deploy what an export holds, by whoever may deploy that flow.
+def deploy(client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str) -> None:
+    """Carry out the plan of a flow's deployment; its token, and that it is the last one, are noted here.
 
-    Raises UsageError for objects that are not those of one deployment, or not this user's to deploy.
+    Raises what `applying.apply` does.
     """
-    template = _only_template(objects)
-    about = deployments.described(template)
-    for item in objects:
-        _check_belongs(item, about.name, client.target.namespace)
-    prefix = token_prefix(about.flow, about.name, about.project, about.branch)
-    previous = deployments.find(client, about.name)
-    if previous is not None:
-        deployments.check_same_flow(previous, about.flow, about.project, about.branch)
-        check_access(previous, prefix, user(), authorize)
-        if previous.token != about.token:
-            raise UsageError(
-                f"The export has the token {about.token}, and what is deployed as {about.name} has "
-                "another one: its runs would go to another namespace. Write the export with --real-token."
-            )
-    notes = template["metadata"]["annotations"]
-    notes.setdefault("metaflow/deployment_timestamp", _now())
-    remember_token(prefix, about.token)
-    make_home(home_folder())
-    deployments.apply(client, objects)
-    last.remember(last.noted(about.name, about.flow, client.target))
-    return about
+    # What is kept on this machine goes first: a folder that cannot be written leaves nothing half done.
+    remember_token(prefix, token)
+    make_home()
+    applying.apply(client, plan)
+    last.remember(last.noted(plan.deployment, flow, client.target))
 
 
 def export(prepared: Prepared, target: Target | None, client: ArgoClient | None = None) -> Created:
@@ -158,7 +132,7 @@ def _token_to_write(prepared: Prepared, client: ArgoClient | None) -> str:
     if client is not None:
         previous = found_of(client, prepared.flow, prepared.name)
         if previous is None:
-            raise UsageError(
+            raise NotFoundError(
                 f"There is no deployment {prepared.name} yet, so it has no token: leave --real-token out."
             )
         return _token(previous, prepared).value
@@ -169,51 +143,31 @@ def _token_to_write(prepared: Prepared, client: ArgoClient | None) -> str:
     return known_token(prepared.token_prefix) or first_token(prepared.token_prefix)
 
 
-def _only_template(objects: Sequence[JSON]) -> JSON:
-    templates = [item for item in objects if item["kind"] == "WorkflowTemplate"]
-    if len(templates) != 1:
-        raise UsageError(f"There is to be one workflow template, and there are {len(templates)}.")
-    return templates[0]
-
-
-def _check_belongs(item: JSON, name: str, namespace: str) -> None:
-    kind, metadata = item["kind"], item["metadata"]
-    if kind == "WorkflowEventBinding":
-        raise UsageError(
-            "Argo's server has no call that creates a workflow event binding: hand the file to kubectl apply."
-        )
-    is_own = {
-        "WorkflowTemplate": metadata["name"] == name,
-        "CronWorkflow": metadata["name"].startswith(name) and deployments.template_of(item) == name,
-        "Sensor": metadata["name"] == sensor_name(name),
-    }
-    if not is_own[kind]:
-        raise UsageError(f"The {kind} {metadata['name']} is not one of {name}'s: deploy it by itself.")
-    if kind != "Sensor" and metadata.setdefault("namespace", namespace) != namespace:
-        raise UsageError(
-            f"{metadata['name']} is for the namespace {metadata['namespace']}: deploy it with "
-            f"ARGO_NAMESPACE={metadata['namespace']}."
-        )
-
-
 def remove(
     client: ArgoClient, name: str, authorize: str | None, flow: LoadedFlow | None = None
 ) -> Sequence[str]:
     """Delete a deployment, of `flow` if it is given, and return what was deleted.
 
-    Raises UsageError if there is none, or if it is another flow's, or not this user's to delete.
+    Its runs stay. Raises NotFoundError if there is none, NameTakenError if it is another flow's,
+    NotYoursError if it is not this user's to delete.
     """
-    found = deployments.find(client, name) if flow is None else found_of(client, flow, name)
+    present = read(client, name)
+    found = deployed_in(present)
     if found is None:
-        raise UsageError(f"There is no deployment {name}: mfhera list shows those there are.")
-    prefix = token_prefix(found.flow, name, found.project, found.branch)
-    resolve_token(found, prefix, user(), authorize=authorize)
-    return deployments.delete(client, name)
+        raise NotFoundError(f"There is no deployment {name}: mfhera list shows those there are.")
+    if flow is not None:
+        _of_flow(found, flow)
+    check_access(found, token_prefix(found.flow, name, found.project, found.branch), user(), authorize)
+    done = applying.remove(client, plan_removal(with_left_sensor(client, present)))
+    return [f"{IN_WORDS[step.kind]} {step.name}" for step in done]
 
 
 def found_of(client: ArgoClient, flow: LoadedFlow, name: str) -> Deployed | None:
-    """The deployment of a flow under a name, or None. Raises UsageError if something else has that name."""
-    found = deployments.find(client, name)
+    """The deployment of a flow under a name, or None. Raises NameTakenError if something else has it."""
+    return _of_flow(deployments.find(client, name), flow)
+
+
+def _of_flow(found: Deployed | None, flow: LoadedFlow) -> Deployed | None:
     if found is not None:
         project = flow.project
         deployments.check_same_flow(found, flow.name, project.get("project_name"), project.get("branch_name"))
@@ -226,7 +180,7 @@ def name_of(flow: LoadedFlow, name: str | None) -> str:
     return deployment_name(flow.name, name, project.get("project_name"), project.get("branch_name"))
 
 
-def _token(previous: deployments.Deployed | None, prepared: Prepared) -> Token:
+def _token(previous: Deployed | None, prepared: Prepared) -> Token:
     options = prepared.options
     return resolve_token(
         previous,
@@ -254,6 +208,14 @@ def _check_target(prepared: Prepared, target: Target) -> None:
             "METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT to what Argo Events has in the cluster, or write --events "
             "workflow-event-binding into an export."
         )
+
+
+def _sensor(prepared: Prepared, target: Target) -> tuple[str, str] | None:
+    """The name and the namespace of the sensor that a flow has at a target."""
+    place = _events_place(target)
+    if place is None or events(prepared.flow) is None:
+        return None
+    return sensor_name(prepared.name), place.namespace
 
 
 def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str | None) -> Translation:
@@ -284,5 +246,6 @@ def _events_place(target: Target) -> EventsPlace | None:
     return EventsPlace(found.bus, found.source, found.event, found.service_account, namespace)
 
 
-def _now() -> str:
+def now() -> str:
+    """The time of a version, as its template notes it."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")

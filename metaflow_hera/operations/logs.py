@@ -11,7 +11,8 @@ from itertools import chain
 from metaflow_hera.argo import runs
 from metaflow_hera.argo.client import JSON, ArgoClient
 from metaflow_hera.argo.pods import PodTask, pod_tasks, task_of_pods
-from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
+from metaflow_hera.contract.manifest import RUN_PREFIX, run_id
+from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, NotFoundError, UsageError
 from metaflow_hera.graph.tasks import TaskKey
 from metaflow_hera.metaflow_api.read.tasklogs import STREAMS, StoredLogs
 from metaflow_hera.operations.attempts import SKEW, Attempt, numbered, pod_of
@@ -30,7 +31,7 @@ class Line:
     """A line that a task printed.
 
     `attempt` counts from 0. A line that comes from a pod, and not from the datastore, has no `stream` and no
-    `time`, and of a loop, whose turns share a pod, `task` is that pod's.
+    `time`, and of a loop, whose iterations share a pod, `task` is that pod's.
     """
 
     step: str
@@ -58,7 +59,7 @@ class Wanted:
     def parse(cls, run: str, place: str | None, **more: object) -> Wanted:
         """From RUN and STEP[/TASK], or from a pathspec that names all. Raises UsageError for other texts."""
         parts = run.strip("/").split("/")
-        at = next((number for number, part in enumerate(parts) if part.startswith(runs.PREFIX)), None)
+        at = next((number for number, part in enumerate(parts) if part.startswith(RUN_PREFIX)), None)
         if at is None and len(parts) == 1:
             at = 0  # the name of a workflow
         behind = parts[(at or 0) + 1 :] + (place.strip("/").split("/") if place else [])
@@ -82,11 +83,11 @@ class Wanted:
             return False
         place = "-".join(map(str, task.path))
         pod = TaskKey(task.step, task.path).task_id
-        turn = "" if task.turn is None else f"_{task.turn}"
-        return self.task in (None, place, pod, place + turn, pod + turn)
+        suffix = "" if task.iteration is None else f"_{task.iteration}"
+        return self.task in (None, place, pod, place + suffix, pod + suffix)
 
     def may_have(self, task: TaskKey) -> bool:
-        """Whether lines of this task, or of a turn if it is a loop, are wanted."""
+        """Whether lines of this task, or of an iteration if it is a loop, are wanted."""
         if self.has(task) or self.task is None:
             return self.has(task)
         return Wanted(self.run, self.step, self.task.rpartition("_")[0]).has(task)
@@ -95,7 +96,7 @@ class Wanted:
 def lines(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> Iterator[Line]:
     """The lines that a run's tasks have printed until now, task by task, in the order of the steps.
 
-    `note` is told what is left out. Raises UsageError where there is no such step, task or attempt,
+    `note` is told what is left out. Raises NotFoundError where there is no such step, task or attempt,
     ArgoNotFound where nobody knows the run.
     """
     try:
@@ -243,29 +244,29 @@ class _Reader:
         self._one_stream = len(wanted.streams) < len(STREAMS)
 
     def task(self, each: PodTask) -> Iterator[Line]:
-        """The lines of a task, or of the turns that a loop has had."""
-        turns = list(self.stored.turns(each.task))
-        self._seen += turns or [each.task]
-        if not turns or turns == [each.task]:
+        """The lines of a task, or of the iterations that a loop has had."""
+        iterations = list(self.stored.iterations(each.task))
+        self._seen += iterations or [each.task]
+        if not iterations or iterations == [each.task]:
             if self.wanted.has(each.task):
                 for attempt in numbered(each.pods, self.stored.begun(each.task), self._skew):
                     yield from self.attempt(each.task, attempt)
             return
-        # A pod's log has all its turns: while it runs they cannot be told apart.
+        # A pod's log has all its iterations: while it runs they cannot be told apart.
         together = not (each.ended or self._one_stream)
         begun = [
-            (turn, one, pod_of(one, each.pods, self._skew))
-            for turn in turns
-            for one in self.stored.begun(turn)
+            (iteration, one, pod_of(one, each.pods, self._skew))
+            for iteration in iterations
+            for one in self.stored.begun(iteration)
         ]
-        of_turns = {at for _, _, at in begun}
+        of_iterations = {at for _, _, at in begun}
         for number, pod in enumerate(each.pods):
-            if together or (number not in of_turns and self.wanted.has(each.task)):
+            if together or (number not in of_iterations and self.wanted.has(each.task)):
                 yield from self.attempt(each.task, Attempt(number, pod, begun=False))
-        for turn, one, at in begun:
-            if self.wanted.has(turn) and (not together or at is None):
+        for iteration, one, at in begun:
+            if self.wanted.has(iteration) and (not together or at is None):
                 its_pod = None if at is None else each.pods[at]
-                yield from self.attempt(turn, Attempt(one.number, its_pod, begun=True))
+                yield from self.attempt(iteration, Attempt(one.number, its_pod, begun=True))
 
     def attempt(self, task: TaskKey, attempt: Attempt) -> Iterator[Line]:
         """The lines of one attempt, if it is wanted."""
@@ -294,38 +295,38 @@ class _Reader:
                 yield Line(task.step, task.task_id, number, text)
 
     def check(self, run: str) -> None:
-        """Raise UsageError if there is no such turn, or no such attempt, of what was read."""
+        """Raise NotFoundError if there is no such iteration, or no such attempt, of what was read."""
         wanted = self.wanted
         if self._seen and not self.attempts and not any(map(wanted.has, self._seen)):
             raise _no_task(run, wanted, self._seen)
         if wanted.attempt is not None and wanted.attempt not in self.attempts:
             where = f" of {wanted.place}" if wanted.step else ""
             there = ", ".join(map(str, sorted(self.attempts))) or "none yet"
-            raise UsageError(f"{run} has no attempt {wanted.attempt}{where}; there are: {there}.")
+            raise NotFoundError(f"{run} has no attempt {wanted.attempt}{where}; there are: {there}.")
 
 
 def _chosen(workflow: JSON, wanted: Wanted, *, may_come: bool = False) -> Sequence[PodTask]:
     run = runs.as_run(workflow)
     steps = [step.name for step in run.steps]
     if wanted.step is not None and steps and wanted.step not in steps:
-        raise UsageError(f"{run.run_id} has no step {wanted.step}; it has {', '.join(steps)}.")
+        raise NotFoundError(f"{run.run_id} has no step {wanted.step}; it has {', '.join(steps)}.")
     tasks = list(pod_tasks(workflow))
     chosen = [each for each in tasks if wanted.may_have(each.task)]
     if chosen or may_come or wanted.step is None:
         return chosen
     if not run.ended:
-        raise UsageError(
+        raise NotFoundError(
             f"{run.run_id} has not begun {wanted.place}: mfhera status {run.run_id} shows how far it is."
         )
     others = [each.task for each in tasks if each.task.step == wanted.step]
     if others:
         raise _no_task(run.run_id, wanted, others)
-    raise UsageError(f"{run.run_id} has ended as {run.phase}, and step {wanted.step} was not run.")
+    raise NotFoundError(f"{run.run_id} has ended as {run.phase}, and step {wanted.step} was not run.")
 
 
-def _no_task(run: str, wanted: Wanted, others: Sequence[TaskKey]) -> UsageError:
+def _no_task(run: str, wanted: Wanted, others: Sequence[TaskKey]) -> NotFoundError:
     there = _some([task.task_id for task in others])
-    return UsageError(f"{run} has no task {wanted.place}; step {wanted.step} has {there}.")
+    return NotFoundError(f"{run} has no task {wanted.place}; step {wanted.step} has {there}.")
 
 
 def _some(names: Sequence[str]) -> str:
@@ -337,7 +338,7 @@ def _some(names: Sequence[str]) -> str:
 
 def _of_a_run_that_argo_forgot(client: ArgoClient, wanted: Wanted) -> Iterator[Line]:
     flow, workflow = runs.flow_and_workflow(wanted.run)
-    run = runs.PREFIX + workflow
+    run = run_id(workflow)
     stored = StoredLogs(f"{flow}/{run}")
     tasks = stored.tasks() if flow else None
     if tasks is None:
@@ -349,7 +350,7 @@ def _of_a_run_that_argo_forgot(client: ArgoClient, wanted: Wanted) -> Iterator[L
         if others:
             raise _no_task(wanted.run, wanted, others)
         steps = _some([task.step for task in tasks])
-        raise UsageError(f"{wanted.run} has no {wanted.place}; it has the steps {steps}.")
+        raise NotFoundError(f"{wanted.run} has no {wanted.place}; it has the steps {steps}.")
     reader = _Reader(stored, wanted, None, timedelta(0))
     for task in chosen:
         for each in stored.begun(task):

@@ -7,7 +7,7 @@ from os import environ
 from pathlib import Path
 
 from metaflow_hera.contract import values
-from metaflow_hera.contract.values import PARAMETER_VARIABLE
+from metaflow_hera.contract.environment import PARAMETER
 from metaflow_hera.graph.tasks import input_tasks, split_index
 from metaflow_hera.metaflow_api.pod.commands import UBF_CONTROL, UBF_TASK
 from metaflow_hera.metaflow_api.pod.datastore import PARAMETERS_TASK, RunStore
@@ -59,6 +59,6 @@ def step_arguments(
 
 def take_parameters() -> dict[str, str]:
     """Take the values that came through Argo out of the environment, in the form Metaflow's `init` reads."""
-    given = {name: environ.pop(name) for name in list(environ) if name.startswith(PARAMETER_VARIABLE)}
+    given = {name: environ.pop(name) for name in list(environ) if name.startswith(PARAMETER)}
     decoded = {name: values.decode(text) for name, text in given.items()}
     return {name: value for name, value in decoded.items() if value is not None}

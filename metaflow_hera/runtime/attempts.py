@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from metaflow_hera.contract import environment
+from metaflow_hera.contract.kubernetes import MESSAGE_LIMIT
 from metaflow_hera.errors import MetaflowHeraError, RunFailed
-from metaflow_hera.metaflow_api.decorators.internal import FINISHED_ENV, REASON_ENV
 from metaflow_hera.metaflow_api.pod.commands import run_command
 from metaflow_hera.metaflow_api.pod.datastore import MAX_ATTEMPTS, REASON, RunStore
 from metaflow_hera.metaflow_api.pod.heartbeat import Heartbeats
@@ -20,14 +21,12 @@ from metaflow_hera.runtime.arguments import init_arguments, step_arguments
 from metaflow_hera.runtime.child import run_forked
 from metaflow_hera.runtime.interpreter import command, prepare
 from metaflow_hera.runtime.logs import TaskLogs
-from metaflow_hera.runtime.parallel import Gang
+from metaflow_hera.runtime.parallel import ParallelNode
 from metaflow_hera.runtime.task import PodTask
 
 TIMEOUT_GRACE = 30.0
 """Seconds that @timeout has to end a task from within, before the task is ended from here: code that does
 not come back to Python hears nothing of it."""
-MESSAGE_LIMIT = 4096
-"""The bytes of a termination message that Kubernetes keeps."""
 
 
 class Attempts:
@@ -53,8 +52,8 @@ class Attempts:
         self._reason = Path(".metaflow", "reason").absolute()
         self._inputs = Path(".metaflow", "inputs").absolute()
         self._logs = Path(".logs").absolute()
-        os.environ[FINISHED_ENV] = str(self._finished)
-        os.environ[REASON_ENV] = str(self._reason)
+        os.environ[environment.FINISHED] = str(self._finished)
+        os.environ[environment.REASON] = str(self._reason)
         os.environ["PYTHONUNBUFFERED"] = "x"
 
     def run(self, task: PodTask, attempt: int, earlier: int) -> int:
@@ -67,7 +66,7 @@ class Attempts:
                 f"Task {self.store.pathspec(task.key)} has had {attempt} attempts, and Metaflow allows "
                 f"{MAX_ATTEMPTS}: start a new run with mfhera trigger."
             )
-        os.environ["METAFLOW_RETRY_COUNT"] = str(attempt)
+        os.environ[environment.RETRY_COUNT] = str(attempt)
         for left in (self._finished, self._reason):
             left.unlink(missing_ok=True)
         logs = TaskLogs(self._logs, lambda files: self.store.save_logs(task.key, attempt, files))
@@ -75,13 +74,13 @@ class Attempts:
             logs.add("stdout", line.encode(), at)
         self._said.clear()
         logs.add("stdout", b"Task is starting.")
-        is_gang = self.settings.graph[task.step].parallel
-        gang = Gang(task.key, attempt, self.settings, self.store) if is_gang else None
+        is_parallel = self.settings.graph[task.step].parallel
+        node = ParallelNode(task.key, attempt, self.settings, self.store) if is_parallel else None
         heartbeats = Heartbeats(task.flow, self.settings.metadata, task.run_id, task.key)
         ended = run_forked(
-            lambda: self._work(task, attempt, earlier, gang),
+            lambda: self._work(task, attempt, earlier, node),
             logs,
-            self._must_stop(task.step, gang),
+            self._must_stop(task.step, node),
             heartbeats.start,
         )
         heartbeats.stop()
@@ -96,13 +95,13 @@ class Attempts:
             logs.note(reason)
         logs.close()
         if code:
-            self._tell(task, attempt, code, reason or self._reason_of_the_task(), gang)
+            self._tell(task, attempt, code, reason or self._reason_of_the_task(), node)
         return code
 
-    def _work(self, task: PodTask, attempt: int, earlier: int, gang: Gang | None) -> int:
+    def _work(self, task: PodTask, attempt: int, earlier: int, node: ParallelNode | None) -> int:
         """What the forked child does; a reason why it cannot even start is left for the parent."""
         try:
-            return self._run(task, attempt, earlier, gang)
+            return self._run(task, attempt, earlier, node)
         except Exception as error:
             self._reason.write_text(str(error), encoding="utf-8")
             if isinstance(error, MetaflowHeraError):
@@ -110,7 +109,7 @@ class Attempts:
                 return error.exit_code
             raise
 
-    def _run(self, task: PodTask, attempt: int, earlier: int, gang: Gang | None) -> int:
+    def _run(self, task: PodTask, attempt: int, earlier: int, node: ParallelNode | None) -> int:
         """Register the run if this is its first task, then run the step."""
         settings = self.settings
         own = settings.steps[task.step].interpreter
@@ -118,8 +117,8 @@ class Attempts:
             prepare(own)
         if task.step == settings.graph.start and not self.store.is_registered():
             self._register(task, own)
-        if gang is not None:
-            os.environ.update(gang.meet())
+        if node is not None:
+            os.environ.update(node.meet())
         arguments = step_arguments(task, settings, self.store, attempt, earlier, self._inputs)
         if own is not None:
             argv = command(own.executable, settings.script, arguments)
@@ -141,15 +140,15 @@ class Attempts:
         if code:
             raise RunFailed(f"The run and its parameters could not be registered (exit code {code}).")
 
-    def _must_stop(self, step: str, gang: Gang | None) -> Callable[[], str | None]:
-        """What tells why a running attempt has to end: its time limit, or the end of its gang."""
+    def _must_stop(self, step: str, node: ParallelNode | None) -> Callable[[], str | None]:
+        """What tells why a running attempt has to end: its time limit, or another node."""
         limit = self.settings.steps[step].time_limit
         end = time.monotonic() + limit + TIMEOUT_GRACE if limit else float("inf")
 
         def reason() -> str | None:
             if time.monotonic() >= end:
                 return f"Step {step} was ended: it did not heed @timeout of {limit} seconds."
-            return gang.broken() if gang else None
+            return node.broken() if node else None
 
         return reason
 
@@ -157,16 +156,18 @@ class Attempts:
         """What the task itself left as the reason of its failure."""
         return self._reason.read_text(encoding="utf-8") if self._reason.exists() else None
 
-    def _tell(self, task: PodTask, attempt: int, code: int, reason: str | None, gang: Gang | None) -> None:
-        """Leave word of a failure: with Kubernetes, which hands it to Argo, the gang, Metaflow's metadata.
+    def _tell(
+        self, task: PodTask, attempt: int, code: int, reason: str | None, node: ParallelNode | None
+    ) -> None:
+        """Tell of a failure: Kubernetes (which tells Argo), the step's other nodes, Metaflow's metadata.
 
         None of it may change how the task ended.
         """
         try:
-            if reason and (path := os.environ.get("METAFLOW_HERA_MESSAGE")):
+            if reason and (path := os.environ.get(environment.MESSAGE)):
                 Path(path).write_bytes(reason.encode()[:MESSAGE_LIMIT])
-            if gang is not None:
-                gang.give_up()
+            if node is not None:
+                node.give_up()
             self.store.leave(task.key, attempt, REASON, reason or f"exit code {code}")
             register_end(
                 task.flow,

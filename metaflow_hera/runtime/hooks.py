@@ -18,16 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from metaflow_hera.contract import environment
+from metaflow_hera.contract.kubernetes import MESSAGE_LIMIT
 from metaflow_hera.metaflow_api.pod.datastore import RunStore
 from metaflow_hera.metaflow_api.pod.settings import PodSettings
 from metaflow_hera.metaflow_api.read.client import client_run
 from metaflow_hera.runtime.notifications import MOST_NAMED, Ending, notify
 
-HOOKS_ENV = "METAFLOW_HERA_HOOKS"
-"""The variable that says what there is to run: JSON with `functions` and `notify` by outcome, and
-`places`."""
 SUCCEEDED = "Succeeded"
-MESSAGE_LIMIT = 4096
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,8 @@ class Hook:
 
 def run_hooks(settings: PodSettings) -> int:
     """Run what there is for how the run ended; 1 if any of it failed."""
-    what = json.loads(os.environ[HOOKS_ENV])
-    outcome, ending = os.environ["METAFLOW_HERA_OUTCOME"], _ending(settings)
+    what = json.loads(os.environ[environment.HOOKS])
+    outcome, ending = os.environ[environment.OUTCOME], _ending(settings)
     failures = []
     for name in what["functions"][outcome]:
         print(f"Exit hook {name} is starting.", flush=True)
@@ -65,18 +63,18 @@ def run_hooks(settings: PodSettings) -> int:
         failures += notify(what["places"], ending)
     for failure in failures:
         print(failure, file=sys.stderr, flush=True)
-    if failures and (path := os.environ.get("METAFLOW_HERA_MESSAGE")):
+    if failures and (path := os.environ.get(environment.MESSAGE)):
         Path(path).write_bytes("; ".join(failures).encode()[:MESSAGE_LIMIT])
     return 1 if failures else 0
 
 
 def _ending(settings: PodSettings) -> Ending:
     flow, run_id, status = (
-        os.environ[name] for name in ("METAFLOW_FLOW_NAME", "METAFLOW_RUN_ID", "METAFLOW_HERA_STATUS")
+        os.environ[name] for name in (environment.FLOW_NAME, environment.RUN_ID, environment.STATUS)
     )
     failed: Sequence[tuple[str, str]] = ()
     if status != SUCCEEDED:
-        store = RunStore(flow, os.environ["METAFLOW_CODE_DS"], settings.datastore_root, run_id)
+        store = RunStore(flow, os.environ[environment.CODE_DATASTORE], settings.datastore_root, run_id)
         try:
             failed = store.failed([step.name for step in settings.graph], MOST_NAMED)
         except Exception as error:  # a datastore may come up with anything; the hooks are to run all the same

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from metaflow_hera.contract.environment import ARGO_NAME, ARGO_NAMESPACE
+
 SECONDS = 5.0
 TRIES = 3
 """How long one try to reach a receiver may take, and how many there are."""
@@ -119,7 +121,7 @@ def _pages(links: Mapping[str, str | None], ending: Ending) -> list[tuple[str, s
     if links["metaflow"]:
         found.append(("Metaflow UI", f"{links['metaflow']}/{ending.pathspec}"))
     if links["argo"]:
-        place = f"{os.environ['ARGO_WORKFLOW_NAMESPACE']}/{os.environ['ARGO_WORKFLOW_NAME']}"
+        place = f"{os.environ[ARGO_NAMESPACE]}/{os.environ[ARGO_NAME]}"
         found.append(("Argo UI", f"{links['argo']}/workflows/{place}"))
     return found
 
@@ -148,7 +150,7 @@ def _slack(project: Mapping[str, str], pages: Sequence[tuple[str, str]], ending:
 
 
 def _pager_duty(place: Mapping[str, str], pages: Sequence[tuple[str, str]], ending: Ending) -> Request:
-    workflow = os.environ["ARGO_WORKFLOW_NAME"]
+    workflow = os.environ[ARGO_NAME]
     details: dict[str, Any] = {"Flow": ending.flow, "Run ID": ending.run_id}
     links = [{"href": url, "text": name} for name, url in pages]
     body: dict[str, Any] = {"routing_key": place["key"], "links": links}

@@ -1,4 +1,4 @@
-"""A gang: the tasks of a @parallel step, which run at the same time in pods of their own.
+"""The nodes of a @parallel step: tasks that run at the same time, each in a pod of its own.
 
 They meet in the datastore, so no more is asked of a cluster than pods that reach each other: node 0 leaves
 its address there for the others. Who fails leaves word as well: node 0 then ends, and with it all others,
@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from metaflow_hera.contract.environment import POD_IP
 from metaflow_hera.errors import RunFailed
 from metaflow_hera.graph.tasks import TaskKey, input_tasks
 from metaflow_hera.metaflow_api.pod.datastore import RunStore
@@ -29,27 +30,27 @@ PATIENCE = 60.0
 alone was lost, and node 0 is still there."""
 
 
-class Gang:
-    """One attempt of one node of a gang."""
+class ParallelNode:
+    """One attempt of one node of a @parallel step."""
 
     def __init__(self, task: TaskKey, attempt: int, settings: PodSettings, store: RunStore) -> None:
         self._task = task
         self._attempt = attempt
         self._store = store
-        self._timeout = settings.steps[task.step].gang_timeout
+        self._timeout = settings.steps[task.step].parallel_timeout
         self._graph = settings.graph
         self._next_look = 0.0
         self._others: list[TaskKey] = []
 
     def meet(self) -> Mapping[str, str]:
-        """Wait until node 0 is there; the environment variables that tell a node of its gang.
+        """Wait until node 0 is there; the environment variables that tell a node of the others.
 
         Their names are those of Metaflow's own plugin (kubernetes_decorator.py, argo_workflows.py).
         Raises RunFailed when node 0 does not come.
         """
         nodes, index = self._nodes(), self._task.path[-1]
         if index == 0:
-            address = os.environ["METAFLOW_HERA_POD_IP"]
+            address = os.environ[POD_IP]
             self._store.leave(self._task, self._attempt, ADDRESS, address)
         else:
             address = self._address_of_node_0()
@@ -76,9 +77,15 @@ class Gang:
                 self._others = [self._node(node) for node in nodes]
             failed = self._store.left(self._others, self._attempt, FAILED)
         except Exception as error:  # a datastore may come up with anything; the next look may do better
-            print(f"The gang could not be looked at: {error}", file=sys.stderr, flush=True)
+            print(
+                f"The other nodes of the step could not be looked at: {error}",
+                file=sys.stderr,
+                flush=True,
+            )
             return None
-        return f"Node {failed[0].path[-1]} of the gang failed." if failed else None
+        return (
+            f"Node {failed[0].path[-1]} of the @parallel step {self._task.step} failed." if failed else None
+        )
 
     def give_up(self) -> None:
         """Leave word that this node failed."""
@@ -100,6 +107,6 @@ class Gang:
                 return address
             time.sleep(POLL)
         raise RunFailed(
-            f"Node 0 of the gang was not there after {self._timeout} seconds: give the pods room to run at "
-            "the same time, or raise @kubernetes(hostname_resolution_timeout=...)."
+            f"Node 0 of the @parallel step {self._task.step} was not there after {self._timeout} seconds: "
+            "give its pods room to run together, or raise @kubernetes(hostname_resolution_timeout=...)."
         )

@@ -1,17 +1,18 @@
-"""The life of a pod: its task, the turns of its loop or its run's hooks, and the exit code for Argo."""
+"""The life of a pod: its task, the iterations of its loop or its run's hooks, and the exit code for Argo."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 
+from metaflow_hera.contract import environment
 from metaflow_hera.metaflow_api.pod.datastore import RunStore
 from metaflow_hera.metaflow_api.pod.events import take_from
 from metaflow_hera.metaflow_api.pod.settings import load_pod_settings
 from metaflow_hera.runtime.arguments import take_parameters
 from metaflow_hera.runtime.attempts import Attempts
-from metaflow_hera.runtime.hooks import HOOKS_ENV, run_hooks
-from metaflow_hera.runtime.iterations import run_turns
+from metaflow_hera.runtime.hooks import run_hooks
+from metaflow_hera.runtime.iterations import run_iterations
 from metaflow_hera.runtime.task import PodTask
 
 
@@ -22,13 +23,13 @@ def main(said: Sequence[tuple[float, str]] = ()) -> int:
     """
     take_from(os.environ)
     settings = load_pod_settings()
-    if HOOKS_ENV in os.environ:
+    if environment.HOOKS in os.environ:
         return run_hooks(settings)
     task = PodTask.from_environment(os.environ)
-    store = RunStore(task.flow, os.environ["METAFLOW_CODE_DS"], settings.datastore_root, task.run_id)
+    store = RunStore(task.flow, os.environ[environment.CODE_DATASTORE], settings.datastore_root, task.run_id)
     attempts = Attempts(settings, store, take_parameters(), said)
     if settings.graph[task.step].loops:
-        return run_turns(task, attempts)
+        return run_iterations(task, attempts)
     # Argo counts from 0 again when a whole run is retried; the datastore knows of the attempts before.
     attempt = max(task.argo_retries, store.attempts(task.key))
     return attempts.run(task, attempt, earlier=attempt - task.argo_retries)

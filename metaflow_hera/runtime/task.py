@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from metaflow_hera.contract.values import TAGS_PARAMETER, decode
+from metaflow_hera.contract import environment
+from metaflow_hera.contract.manifest import TAGS_PARAMETER
+from metaflow_hera.contract.values import decode
 from metaflow_hera.errors import ParameterError
 from metaflow_hera.graph.tasks import TaskKey, parse_path
 
@@ -31,20 +33,20 @@ class PodTask:
         """The name of the task's step."""
         return self.key.step
 
-    def turn(self, number: int) -> PodTask:
-        """The task of one turn, where the step is a loop."""
-        return replace(self, key=replace(self.key, turn=number))
+    def iteration(self, number: int) -> PodTask:
+        """The task of one iteration, where the step is a loop."""
+        return replace(self, key=replace(self.key, iteration=number))
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> PodTask:
         """The task that the manifest's variables name."""
         return cls(
-            flow=env["METAFLOW_FLOW_NAME"],
-            run_id=env["METAFLOW_RUN_ID"],
-            key=TaskKey(env["METAFLOW_STEP_NAME"], parse_path(env.get("METAFLOW_HERA_PATH", ""))),
-            argo_retries=int(env.get("METAFLOW_HERA_RETRIES", "0")),
-            tags=(*_tags(env, "METAFLOW_HERA_TAGS"), *_tags(env, "METAFLOW_HERA_RUN_TAGS")),
-            namespace=env.get("METAFLOW_HERA_NAMESPACE"),
+            flow=env[environment.FLOW_NAME],
+            run_id=env[environment.RUN_ID],
+            key=TaskKey(env[environment.STEP_NAME], parse_path(env.get(environment.PATH, ""))),
+            argo_retries=int(env.get(environment.RETRIES, "0")),
+            tags=(*_tags(env, environment.TAGS), *_tags(env, environment.RUN_TAGS)),
+            namespace=env.get(environment.NAMESPACE),
         )
 
 

@@ -20,11 +20,12 @@ from hera.workflows.models import (
 )
 from pydantic import BaseModel, ValidationError
 
+from metaflow_hera.contract import manifest
 from metaflow_hera.errors import FlowError
 from metaflow_hera.metaflow_api.load.compute import Compute
 
-SYSTEM_KEYS = frozenset({"app.kubernetes.io/name", "app.kubernetes.io/part-of"})
-SYSTEM_PREFIXES = ("metaflow/", "workflows.argoproj.io/")
+SYSTEM_KEYS = frozenset({manifest.KIND, manifest.PART_OF})
+SYSTEM_PREFIXES = (manifest.METAFLOW_PREFIX, manifest.ARGO_PREFIX)
 """The keys of Metaflow's own labels and annotations, and of Argo's: they go before the user's."""
 SHARED_MEMORY = "/dev/shm"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
-from croniter import CroniterBadDateError, CroniterError, croniter
+from croniter import CroniterBadDateError, croniter
 
 from metaflow_hera.embedded.rules.cron import DESCRIPTORS, check_schedule
 from metaflow_hera.errors import UnsupportedError
@@ -200,5 +200,5 @@ def _check_comes_true(schedule: str) -> None:
         croniter(schedule, datetime.now(timezone.utc)).get_next(datetime)
     except CroniterBadDateError as error:
         raise ValueError("it never comes true, since there is no such date") from error
-    except CroniterError as error:
+    except ValueError as error:  # CroniterError, which older versions do not export
         raise ValueError(f"it is not a cron expression: {error}") from error

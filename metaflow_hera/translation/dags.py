@@ -1,4 +1,4 @@
-"""Scopes as DAG templates: one for the flow, and for each foreach one that fans out and one for its body."""
+"""Scopes as DAG templates: one for the flow, and for each foreach one for its items and one for its body."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from hera.workflows import DAG, Parameter, Task
 
+from metaflow_hera.contract import manifest
 from metaflow_hera.graph import scopes
 from metaflow_hera.translation.names import Names
-from metaflow_hera.translation.pods import CHOICE, ITEMS, Pods
+from metaflow_hera.translation.pods import Pods
+from metaflow_hera.translation.variables import input_parameter, output_parameter
 
-PATH = "{{inputs.parameters.path}}"
+PATH = input_parameter(manifest.PATH)
 ITEM_PATH = PATH + "-{{item}}"
 
 
@@ -22,7 +24,7 @@ class Dags:
         self._pods = pods
         self._names = names
         self._max_workers = max_workers
-        self._fans: dict[scopes.Scope, str] = {}
+        self._foreachs: dict[scopes.Scope, str] = {}
 
     def entrypoint(self, flow: scopes.Scope) -> str:
         """Make the templates of a whole flow and return the name of the one to begin with."""
@@ -32,51 +34,51 @@ class Dags:
         """The template of a scope; inside a foreach it takes the path of its item."""
         names = Names()
         tasks: dict[scopes.Member, Task] = {}
-        path = {"path": PATH} if scope.path else {}
+        path = {manifest.PATH: PATH} if scope.path else {}
         for member in scope.members:
-            if isinstance(member, scopes.Fan):
-                found = f"{{{{tasks.{tasks[member.foreach].name}.outputs.parameters.{ITEMS}}}}}"
+            if isinstance(member, scopes.Foreach):
+                before = str(tasks[member.task].name)
                 tasks[member] = Task(
-                    name=names.give(f"{member.foreach.step.name}-foreach"),
-                    template=self._fan(member),
-                    arguments={ITEMS: found, **path},
-                    depends=f"{tasks[member.foreach].name}.Succeeded",
+                    name=names.give(f"{member.task.step.name}-foreach"),
+                    template=self._foreach(member),
+                    arguments={manifest.ITEMS: output_parameter(before, manifest.ITEMS), **path},
+                    depends=f"{before}.Succeeded",
                 )
             else:
                 tasks[member] = Task(
                     name=names.give(member.step.name),
                     template=self._pods.template(member.step),
-                    arguments={"step": member.step.name, **path},
+                    arguments={manifest.STEP: member.step.name, **path},
                     depends=_depends(member, tasks),
                     when=_when(member, tasks),
                 )
-        return self._dag(title, [Parameter(name="path")] if scope.path else [], list(tasks.values()))
+        return self._dag(title, [Parameter(name=manifest.PATH)] if scope.path else [], list(tasks.values()))
 
-    def _fan(self, fan: scopes.Fan) -> str:
+    def _foreach(self, foreach: scopes.Foreach) -> str:
         """The template that runs a body for each item, so many at once as `parallelism` says.
 
         The limit is this template's alone: that is what makes it hold for each foreach step.
         """
-        if fan.body not in self._fans:
-            self._fans[fan.body] = self._new_fan(fan)
-        return self._fans[fan.body]
+        if foreach.body not in self._foreachs:
+            self._foreachs[foreach.body] = self._new_foreach(foreach)
+        return self._foreachs[foreach.body]
 
-    def _new_fan(self, fan: scopes.Fan) -> str:
-        title = fan.foreach.step.name
-        match fan.body.members:
+    def _new_foreach(self, foreach: scopes.Foreach) -> str:
+        title = foreach.task.step.name
+        match foreach.body.members:
             case (scopes.Task(step),):  # a pod is a body of its own: no DAG around each
-                name, template, own = step.name, self._pods.template(step), {"step": step.name}
+                name, template, own = step.name, self._pods.template(step), {manifest.STEP: step.name}
             case _:
-                name, template, own = f"{title}-item", self._scope(f"{title}-item", fan.body), {}
+                name, template, own = f"{title}-item", self._scope(f"{title}-item", foreach.body), {}
         task = Task(
             name=Names().give(name),
             template=template,
-            arguments={**own, "path": ITEM_PATH},
-            with_param=f"{{{{inputs.parameters.{ITEMS}}}}}",
+            arguments={**own, manifest.PATH: ITEM_PATH},
+            with_param=input_parameter(manifest.ITEMS),
         )
-        inputs = [Parameter(name=ITEMS), Parameter(name="path", value="")]
-        # The nodes of a gang wait for each other: a limit would leave them waiting for ever.
-        limit = None if _is_gang(fan) else self._max_workers
+        inputs = [Parameter(name=manifest.ITEMS), Parameter(name=manifest.PATH, value="")]
+        # The nodes of a @parallel step wait for each other: with a limit they could wait for ever.
+        limit = None if _is_parallel(foreach) else self._max_workers
         return self._dag(f"{title}-foreach", inputs, [task], parallelism=limit)
 
     def _dag(
@@ -87,8 +89,8 @@ class Dags:
         return name
 
 
-def _is_gang(fan: scopes.Fan) -> bool:
-    return any(isinstance(member, scopes.Task) and member.step.parallel for member in fan.body.members)
+def _is_parallel(foreach: scopes.Foreach) -> bool:
+    return any(isinstance(member, scopes.Task) and member.step.parallel for member in foreach.body.members)
 
 
 def _depends(member: scopes.Task, tasks: Mapping[scopes.Member, Task]) -> str | None:
@@ -117,7 +119,7 @@ def _when(member: scopes.Task, tasks: Mapping[scopes.Member, Task]) -> str | Non
 
 
 def _taken(edge: scopes.Edge, tasks: Mapping[scopes.Member, Task]) -> str:
-    name = tasks[edge.source].name
+    name = str(tasks[edge.source].name)
     if edge.is_choice:
-        return f"'{{{{tasks.{name}.outputs.parameters.{CHOICE}}}}}' == '{edge.target}'"
+        return f"'{output_parameter(name, manifest.CHOICE)}' == '{edge.target}'"
     return f"'{{{{tasks.{name}.status}}}}' == 'Succeeded'"

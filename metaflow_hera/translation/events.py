@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from metaflow_hera.contract.environment import EVENT
+from metaflow_hera.contract.manifest import event_name
 from metaflow_hera.errors import UnsupportedError
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow, Parameter
 from metaflow_hera.metaflow_api.load.triggers import Trigger, TriggerGroup, trigger_groups
@@ -29,7 +31,7 @@ class Dependency:
     @property
     def variable(self) -> str:
         """The environment variable of pods that has the event, named as Metaflow's plugin does."""
-        return f"METAFLOW_ARGO_EVENT_PAYLOAD_{self.trigger.kind}_{self.name}"
+        return f"{EVENT}{self.trigger.kind}_{self.name}"
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def _resets(groups: Sequence[TriggerGroup]) -> Iterator[tuple[str, str]]:
 
 
 def _check_own_end(flow: LoadedFlow, made: Events) -> None:
-    own = f"metaflow.{flow.project.get('project_flow_name', flow.name)}.end"
+    own = event_name(flow.project.get("project_flow_name", flow.name), "end")
     for any_of, names in made.groups:
         if _name(own) in names and (len(made.groups) > 1 or (len(names) > 1 and not any_of)):
             raise UnsupportedError(

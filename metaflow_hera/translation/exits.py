@@ -14,7 +14,10 @@ from typing import Any
 from hera.workflows import DAG, Container, Env, Parameter, Task
 from hera.workflows.models import ContinueOn
 
-from metaflow_hera.choices.choices import Choices, pairs
+from metaflow_hera.choices.checks import pairs
+from metaflow_hera.choices.choices import Choices
+from metaflow_hera.contract import environment
+from metaflow_hera.contract.manifest import ERROR, OUTCOME, SUCCESS
 from metaflow_hera.metaflow_api.load.compute import Compute, compute_of
 from metaflow_hera.metaflow_api.load.config import links, own_setting
 from metaflow_hera.metaflow_api.load.exit_hooks import exit_hooks
@@ -22,11 +25,11 @@ from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.translation.compute import container_fields
 from metaflow_hera.translation.names import Names
 from metaflow_hera.translation.pods import Pods, bootstrap
+from metaflow_hera.translation.variables import input_parameter
 
-SUCCEEDED, FAILED = "success", "error"
 WHEN = {
-    SUCCEEDED: "'{{workflow.status}}' == 'Succeeded'",
-    FAILED: "'{{workflow.status}}' != 'Succeeded'",
+    SUCCESS: "'{{workflow.status}}' == 'Succeeded'",
+    ERROR: "'{{workflow.status}}' != 'Succeeded'",
 }
 REQUESTS = {"cpu": "500m", "memory": "512M"}
 PAGER_DUTY = "https://events.pagerduty.com"
@@ -41,8 +44,8 @@ TIME_LIMIT = 3600
 class Hooks:
     """What one pod runs for each outcome: functions, and whether to notify."""
 
-    functions: dict[str, list[str]] = field(default_factory=lambda: {SUCCEEDED: [], FAILED: []})
-    notify: dict[str, bool] = field(default_factory=lambda: {SUCCEEDED: False, FAILED: False})
+    functions: dict[str, list[str]] = field(default_factory=lambda: {SUCCESS: [], ERROR: []})
+    notify: dict[str, bool] = field(default_factory=lambda: {SUCCESS: False, ERROR: False})
 
     def concerns(self, outcome: str) -> bool:
         """Whether there is anything to do for an outcome."""
@@ -61,7 +64,7 @@ def exit_handler(flow: LoadedFlow, pods: Pods, names: Names, choices: Choices) -
             Task(
                 name=task_names.give(f"on-{outcome}"),
                 template=template.name,
-                arguments={"outcome": outcome},
+                arguments={OUTCOME: outcome},
                 when=condition,
                 continue_on=ContinueOn(failed=True, error=True),
             )
@@ -77,11 +80,11 @@ def _by_image(flow: LoadedFlow, choices: Choices) -> Mapping[str | None, Hooks]:
     found: dict[str | None, Hooks] = {}
     for hook in exit_hooks(flow):
         hooks = found.setdefault(hook.image, Hooks())
-        hooks.functions[SUCCEEDED] += hook.on_success
-        hooks.functions[FAILED] += hook.on_error
+        hooks.functions[SUCCESS] += hook.on_success
+        hooks.functions[ERROR] += hook.on_error
     if choices.notify_on_success or choices.notify_on_error:
         found.setdefault(None, Hooks()).notify.update(
-            {SUCCEEDED: choices.notify_on_success, FAILED: choices.notify_on_error}
+            {SUCCESS: choices.notify_on_success, ERROR: choices.notify_on_error}
         )
     return found
 
@@ -95,14 +98,14 @@ def _container(
     about: dict[str, Any] = {"functions": hooks.functions, "notify": hooks.notify}
     if any(hooks.notify.values()):
         about["places"] = _places(flow, choices)
-    fixed = {"METAFLOW_HERA_HOOKS": json.dumps(about), "METAFLOW_HERA_PATH": ""}
+    fixed = {environment.HOOKS: json.dumps(about), environment.PATH: ""}
     by_argo = {
-        "METAFLOW_HERA_OUTCOME": "{{inputs.parameters.outcome}}",
-        "METAFLOW_HERA_STATUS": "{{workflow.status}}",
+        environment.OUTCOME: input_parameter(OUTCOME),
+        environment.STATUS: "{{workflow.status}}",
     }
     return Container(
         name=name,
-        inputs=[Parameter(name="outcome")],
+        inputs=[Parameter(name=OUTCOME)],
         command=[pods.python(compute)],
         args=["-c", bootstrap()],
         env=[*pods.common(fixed, {}), *(Env(name=key, value=value) for key, value in by_argo.items())],

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hera.workflows import WorkflowTemplate
 
 from metaflow_hera.errors import UnsupportedError
-from metaflow_hera.graph.scopes import Fan, Scope
+from metaflow_hera.graph.scopes import Foreach, Scope
 from metaflow_hera.graph.steps import Step
 
 WORKFLOW_LIMIT = 1024 * 1024
@@ -53,9 +53,9 @@ class Footprint:
 def footprint(template: WorkflowTemplate, flow: Scope, is_retried: Callable[[Step], bool]) -> Footprint:
     """What Argo has to keep of a flow's runs. Raises UnsupportedError when it does not fit at all."""
     manifest = len(json.dumps(template.to_dict(), separators=(",", ":")).encode())
-    fans = [member for member in flow.members if isinstance(member, Fan)]
-    items = {fan.foreach.step.name: _nodes(fan.body, is_retried, inside=True) for fan in fans}
-    # A fan has a node of its own and one for the group of its items.
+    foreachs = [member for member in flow.members if isinstance(member, Foreach)]
+    items = {each.task.step.name: _nodes(each.body, is_retried, inside=True) for each in foreachs}
+    # A foreach has a node of its own and one for the TaskGroup of its items.
     nodes = _nodes(flow, is_retried, inside=False) - sum(items.values())
     if manifest + NODE_BYTES * nodes > WORKFLOW_LIMIT:
         raise UnsupportedError(
@@ -71,7 +71,7 @@ def _nodes(scope: Scope, is_retried: Callable[[Step], bool], *, inside: bool) ->
     """The nodes of a scope, with one item in each foreach; a body of one step has no DAG around it."""
     count = 0 if inside and len(scope.members) == 1 else 1
     for member in scope.members:
-        if isinstance(member, Fan):
+        if isinstance(member, Foreach):
             count += 2 + _nodes(member.body, is_retried, inside=True)
         else:
             count += 2 if is_retried(member.step) else 1

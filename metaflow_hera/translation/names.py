@@ -6,7 +6,8 @@ import base64
 import hashlib
 import re
 
-from metaflow_hera.errors import UsageError
+from metaflow_hera.contract.kubernetes import SUBDOMAIN
+from metaflow_hera.errors import OptionError
 
 DEPLOYMENT_LIMIT = 45
 """The length of a deployment's name. Argo puts it into a label (63 characters) and adds a suffix to it
@@ -40,10 +41,7 @@ EXPRESSION_WORDS = frozenset(
 """Words of the language in which Argo evaluates `depends`: a task of such a name breaks what waits for it."""
 
 GIVEN_NAME = re.compile(r"[a-z]([-a-z0-9.]*[a-z0-9])?")
-SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-"""What Kubernetes takes for the name of an object (RFC 1123)."""
 ILLEGAL = re.compile(r"[^-a-z0-9.]")
-LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
 def deployment_name(
@@ -52,11 +50,11 @@ def deployment_name(
     """The name of a flow's deployment: the one that Metaflow's own plugin gives it.
 
     `given` is the name of `--name`; `project` and `branch` are those of @project. What is too long is cut and
-    ends in a hash of the whole. Raises UsageError for a `given` that is no name.
+    ends in a hash of the whole. Raises OptionError for a `given` that is no name.
     """
     if given is not None:
         if project is not None:
-            raise UsageError("--name does not go with @project: choose the deployment with --branch.")
+            raise OptionError("--name does not go with @project: choose the deployment with --branch.")
         return given_name(given)
     wanted = flow if project is None else f"{project}.{branch}.{flow}"
     if len(wanted) <= DEPLOYMENT_LIMIT:
@@ -72,9 +70,9 @@ def deployment_name(
 
 
 def given_name(name: str, limit: int = DEPLOYMENT_LIMIT) -> str:
-    """A deployment's name as a user gives it. Raises UsageError where it can be none."""
+    """A deployment's name as a user gives it. Raises OptionError where it can be none."""
     if not GIVEN_NAME.fullmatch(name) or not SUBDOMAIN.fullmatch(name) or len(name) > limit:
-        raise UsageError(
+        raise OptionError(
             f"--name {name!r} is not a name for a deployment: it must be at most {limit} of "
             "a-z, 0-9, '-' and '.', begin with a letter and end with a letter or a digit."
         )
@@ -87,11 +85,6 @@ def token_prefix(flow: str, name: str, project: str | None, branch: str | None) 
         return (name if name != _legal(flow) else flow).lower()
     digest = hashlib.sha1(f"{project}.{branch}".encode(), usedforsecurity=False).digest()
     return f"mfprj-{base64.b32encode(digest).decode()[:16]}".lower()
-
-
-def is_label_value(text: str) -> bool:
-    """Whether Kubernetes takes the text as the value of a label."""
-    return LABEL_VALUE.fullmatch(text) is not None
 
 
 class Names:

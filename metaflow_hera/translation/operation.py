@@ -4,29 +4,48 @@ from __future__ import annotations
 
 from typing import Any
 
-from hera.workflows.models import PodGC, Toleration, TTLStrategy
+from hera.workflows.models import WorkflowSpec
 from pydantic import ValidationError
 
-from metaflow_hera.choices.choices import Choices, pairs, toleration
-from metaflow_hera.contract.values import USER_KEYS_NOTE
-from metaflow_hera.errors import UsageError
+from metaflow_hera.choices.checks import pairs
+from metaflow_hera.choices.choices import Choices
+from metaflow_hera.choices.table import Option, options_of
+from metaflow_hera.contract.manifest import USER_KEYS
+from metaflow_hera.errors import OptionError
 
 
 def operation_fields(choices: Choices) -> dict[str, Any]:
-    """The arguments of Hera's WorkflowTemplate for the workflow's life, and for all of its pods."""
-    success, failure = choices.ttl_after_success, choices.ttl_after_failure
-    ttl = TTLStrategy(seconds_after_success=success, seconds_after_failure=failure)
-    return {
-        "active_deadline_seconds": choices.workflow_timeout,
-        "priority": choices.workflow_priority,
-        "ttl_strategy": ttl if (success, failure) != (None, None) else None,
-        "pod_gc": PodGC(strategy=choices.pod_gc) if choices.pod_gc else None,
-        "archive_logs": choices.archive_logs,
-        "pod_priority_class_name": choices.priority_class,
-        "service_account_name": choices.service_account,
-        "node_selector": pairs("--node-selector", choices.node_selectors) or None,
-        "tolerations": [_toleration(text) for text in choices.tolerations] or None,
-    }
+    """The arguments of Hera's WorkflowTemplate for the options that stand at a field of the manifest."""
+    wanted: dict[str, Any] = {}
+    placed: dict[tuple[str, ...], Option] = {}
+    for option in options_of(type(choices)):
+        value = getattr(choices, option.name)
+        if option.field is None or value in (None, (), []):
+            continue
+        _, *path = option.field.split(".")
+        placed[tuple(path)] = option
+        *parents, last = path
+        inner = wanted
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[last] = option.check(option.flag, value)
+    try:
+        spec = WorkflowSpec.model_validate(wanted)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _refused(choices, placed, first["loc"], first["msg"]) from error
+    return {name: getattr(spec, name) for name in spec.model_fields_set}
+
+
+def _refused(
+    choices: Choices, placed: dict[tuple[str, ...], Option], where: tuple[int | str, ...], why: str
+) -> OptionError:
+    """The error for the value that a field of the manifest does not take."""
+    path, option = next((path, option) for path, option in placed.items() if where[: len(path)] == path)
+    value = getattr(choices, option.name)
+    if option.repeatable and isinstance(where[len(path)], int):
+        value = value[where[len(path)]]
+    return OptionError(f"{option.flag} {value} is not one that Kubernetes takes: {why}.")
 
 
 def labels_of(choices: Choices) -> dict[str, str]:
@@ -42,13 +61,4 @@ def annotations_of(choices: Choices) -> dict[str, str]:
 def user_keys(choices: Choices) -> dict[str, str]:
     """The annotation that notes which labels and annotations are the user's own."""
     keys = ",".join([*labels_of(choices), *annotations_of(choices)])
-    return {USER_KEYS_NOTE: keys} if keys else {}
-
-
-def _toleration(text: str) -> Toleration:
-    try:
-        return Toleration.model_validate(toleration(text))
-    except ValidationError as error:
-        raise UsageError(
-            f"--toleration {text} is not one that Kubernetes takes: {error.errors()[0]['msg']}."
-        ) from error
+    return {USER_KEYS: keys} if keys else {}

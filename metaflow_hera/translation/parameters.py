@@ -10,14 +10,14 @@ from hera.shared.serialization import MISSING
 from hera.workflows import Env, Parameter
 from hera.workflows.models import Parameter as ParameterModel
 
-from metaflow_hera.contract import values
+from metaflow_hera.contract import manifest, values
+from metaflow_hera.contract.environment import PARAMETER, RUN_TAGS, SCHEDULED_TIME, parameter_variable
 from metaflow_hera.errors import FlowError, UnsupportedError
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.flows import Parameter as FlowParameter
 from metaflow_hera.metaflow_api.load.packages import CodePackage
 from metaflow_hera.translation.events import Events
-
-ANNOTATION = "metaflow/parameters"
+from metaflow_hera.translation.variables import workflow_parameter
 
 
 def workflow_parameters(
@@ -39,9 +39,9 @@ def workflow_parameters(
         for parameter in flow.parameters
     ]
     about_run = [
-        Parameter(name=values.TAGS_PARAMETER, description="Tags for this run, a JSON list", value="[]"),
+        Parameter(name=manifest.TAGS_PARAMETER, description="Tags for this run, a JSON list", value="[]"),
         Parameter(
-            name=values.CODE_PARAMETER,
+            name=manifest.CODE_PARAMETER,
             description="Where the code package is; mfhera retry --with-new-code gives another one",
             value=values.encode(package.url),
         ),
@@ -49,7 +49,7 @@ def workflow_parameters(
     if flow.schedules:
         about_run.append(
             Parameter(
-                name=values.SCHEDULED_TIME_PARAMETER,
+                name=manifest.SCHEDULED_TIME_PARAMETER,
                 description="The time that a schedule started this run for",
                 value=values.NOT_GIVEN,
             )
@@ -72,27 +72,23 @@ def environment(flow: LoadedFlow, events: Events | None) -> list[Env]:
     Those of the flow as Metaflow's `init` reads them: the first step's pod alone uses them, and having
     them in all lets all steps share a template.
     """
-    found = {"METAFLOW_HERA_RUN_TAGS": values.TAGS_PARAMETER}
+    found = {RUN_TAGS: manifest.TAGS_PARAMETER}
     if flow.schedules:
-        found["METAFLOW_HERA_SCHEDULED_TIME"] = values.SCHEDULED_TIME_PARAMETER
+        found[SCHEDULED_TIME] = manifest.SCHEDULED_TIME_PARAMETER
     if events is not None:
         found |= {dependency.variable: dependency.name for dependency in events.dependencies}
-    found |= {
-        values.PARAMETER_VARIABLE + parameter.name.upper().replace("-", "_"): parameter.name
-        for parameter in flow.parameters
-    }
-    return [
-        Env(name=variable, value="{{workflow.parameters." + name + "}}") for variable, name in found.items()
-    ]
+    found |= {parameter_variable(parameter.name): parameter.name for parameter in flow.parameters}
+    return [Env(name=variable, value=workflow_parameter(name)) for variable, name in found.items()]
 
 
 def names_in(templates: Iterable[Mapping[str, Any]]) -> set[str]:
     """The names of a flow's Parameters, from the JSON of its templates: its pods have a variable for each."""
+    before, after = workflow_parameter("NAME").split("NAME")
     return {
-        each["value"].removeprefix("{{workflow.parameters.").removesuffix("}}")
+        each["value"].removeprefix(before).removesuffix(after)
         for template in templates
         for each in (template.get("container") or {}).get("env") or ()
-        if each["name"].startswith(values.PARAMETER_VARIABLE)
+        if each["name"].startswith(PARAMETER)
     }
 
 
@@ -115,10 +111,10 @@ def annotation(parameters: Iterable[FlowParameter]) -> str:
 
 
 def check(parameters: Iterable[FlowParameter]) -> None:
-    """Raise FlowError for a Parameter whose default cannot be meant, UnsupportedError for its name."""
+    """Raise FlowError for a Parameter whose default is not of its type, UnsupportedError for its name."""
     seen: dict[str, str] = {}
     for parameter in parameters:
-        if parameter.name in values.OWN_PARAMETERS:
+        if parameter.name in manifest.OWN_PARAMETERS:
             raise UnsupportedError(
                 f"A Parameter cannot be called {parameter.name!r}: every run has one of that name. Rename it."
             )

@@ -14,10 +14,8 @@ from typing import Any
 from hera.workflows import Container, Env, Parameter, RetryStrategy
 from hera.workflows.models import Backoff, EnvVar, EnvVarSource, ObjectFieldSelector, ValueFrom
 
-from metaflow_hera.contract import values
+from metaflow_hera.contract import environment, manifest, values
 from metaflow_hera.graph.steps import FOREACH, SWITCH, Step
-from metaflow_hera.graph.tasks import OUT_OF_ATTEMPTS
-from metaflow_hera.metaflow_api.decorators.kubernetes import TMPFS_ENV
 from metaflow_hera.metaflow_api.load.compute import Compute, compute_of
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.pod.settings import Retries
@@ -26,28 +24,23 @@ from metaflow_hera.translation.compute import container_fields
 from metaflow_hera.translation.events import Events
 from metaflow_hera.translation.names import Names
 from metaflow_hera.translation.settings import Settings
+from metaflow_hera.translation.variables import input_parameter, workflow_parameter
 
-ITEMS = "items"
-"""The output of a foreach step: the list that Argo fans out over."""
-CHOICE = "next"
-"""The output of a switch step: the step it chose."""
-OUTPUTS = {FOREACH: ITEMS, SWITCH: CHOICE}
+OUTPUTS = {FOREACH: manifest.ITEMS, SWITCH: manifest.CHOICE}
 OUTPUT_FOLDER = "/tmp/metaflow_hera"
-RUN_ID = "argo-{{workflow.name}}"
+RUN_ID = manifest.run_id("{{workflow.name}}")
+STEP = input_parameter(manifest.STEP)
 POD_FIELDS = {
-    "METAFLOW_KUBERNETES_POD_NAMESPACE": "metadata.namespace",
-    "METAFLOW_KUBERNETES_POD_NAME": "metadata.name",
-    "METAFLOW_KUBERNETES_POD_ID": "metadata.uid",
-    "METAFLOW_KUBERNETES_SERVICE_ACCOUNT_NAME": "spec.serviceAccountName",
-    "METAFLOW_KUBERNETES_NODE_IP": "status.hostIP",
+    environment.POD_NAMESPACE: "metadata.namespace",
+    environment.POD_NAME: "metadata.name",
+    environment.POD_ID: "metadata.uid",
+    environment.SERVICE_ACCOUNT: "spec.serviceAccountName",
+    environment.NODE_IP: "status.hostIP",
 }
 """What Metaflow's @kubernetes reads of its pod, as Metaflow's own plugin hands it over."""
 
-GANG_FIELDS = {"METAFLOW_HERA_POD_IP": "status.podIP"}
-"""Where the other nodes of a gang find the first."""
-GANG = "scheduling.x-k8s.io/pod-group"
-"""The annotation that pods have in common which only make sense together. The name is that of the label of
-Kubernetes' coscheduling plugin, whose values are too short for what is needed here."""
+PARALLEL_FIELDS = {environment.POD_IP: "status.podIP"}
+"""Where the other nodes of a @parallel step find the first."""
 START_TIME = 3600
 """Seconds that a pod with a @timeout has beside it, for its image and the code package. The limit itself is
 kept in the pod; Kubernetes ends one in which nothing else works any more."""
@@ -118,7 +111,7 @@ class Pods:
             parallel=step.parallel,
             # How much of it is the step's own code concerns the pod's settings, not its shape.
             retries=Retries(0, retries.total, retries.minutes_between if retries.total else 0),
-            # The turns of a loop have it each for itself, in the pod.
+            # Each iteration of a loop has it for itself, in the pod.
             time_limit=None if step.loops else self._flow.time_limit(step.name),
             python=self.python(compute),
             # Without what is said elsewhere: pull secrets are the workflow's.
@@ -132,7 +125,7 @@ class Pods:
         output = OUTPUTS.get(shape.kind)
         return Container(
             name=self._names.give(shape.title),
-            inputs=[Parameter(name="step"), Parameter(name="path", value="")],
+            inputs=[Parameter(name=manifest.STEP), Parameter(name=manifest.PATH, value="")],
             # The default is for those who read it of a step that the run passed by.
             outputs=[Parameter(name=output, value_from=ValueFrom(path=_output_path(output), default=""))]
             if output
@@ -144,8 +137,8 @@ class Pods:
             active_deadline_seconds=str(shape.time_limit + START_TIME) if shape.time_limit else None,
             annotations={
                 **pod.pop("annotations"),
-                "metaflow/step_name": "{{inputs.parameters.step}}",
-                **({GANG: RUN_ID + "/{{inputs.parameters.step}}"} if shape.parallel else {}),
+                manifest.STEP_NAME: STEP,
+                **({manifest.POD_GROUP: f"{RUN_ID}/{STEP}"} if shape.parallel else {}),
             },
             **pod,
         )
@@ -160,22 +153,22 @@ class Pods:
         fixed = {
             **user,
             **self._settings.environment,
-            "METAFLOW_FLOW_NAME": self._flow.name,
-            "METAFLOW_FLOW_FILENAME": self._flow.file.name,
-            "METAFLOW_CODE_METADATA": package.metadata,
-            "METAFLOW_CODE_DS": self._flow.datastore,
-            "METAFLOW_KUBERNETES_WORKLOAD": "1",
-            "METAFLOW_KUBERNETES_NAMESPACE": self._settings.kubernetes_namespace,
-            "ARGO_WORKFLOW_TEMPLATE": self._settings.name,
-            "ARGO_WORKFLOW_NAMESPACE": self._settings.kubernetes_namespace,
-            "METAFLOW_HERA_MESSAGE": "/dev/termination-log",
+            environment.FLOW_NAME: self._flow.name,
+            environment.FLOW_FILENAME: self._flow.file.name,
+            environment.CODE_METADATA: package.metadata,
+            environment.CODE_DATASTORE: self._flow.datastore,
+            environment.KUBERNETES_WORKLOAD: "1",
+            environment.KUBERNETES_NAMESPACE: self._settings.kubernetes_namespace,
+            environment.ARGO_TEMPLATE: self._settings.name,
+            environment.ARGO_NAMESPACE: self._settings.kubernetes_namespace,
+            environment.MESSAGE: "/dev/termination-log",
             **own,
         }
         by_argo = {
-            "METAFLOW_RUN_ID": RUN_ID,
-            "ARGO_WORKFLOW_NAME": "{{workflow.name}}",
-            # The hash of its content, METAFLOW_CODE_SHA, is the end of it: the bootstrap sets that.
-            "METAFLOW_CODE_URL": "{{workflow.parameters." + values.CODE_PARAMETER + "}}",
+            environment.RUN_ID: RUN_ID,
+            environment.ARGO_NAME: "{{workflow.name}}",
+            # The hash of its content is the end of it: the bootstrap sets CODE_SHA.
+            environment.CODE_URL: workflow_parameter(manifest.CODE_PARAMETER),
         }
         return [*_variables(fixed), *(Env(name=name, value=value) for name, value in by_argo.items())]
 
@@ -183,31 +176,31 @@ class Pods:
         choices = self._settings.choices
         fixed = {}
         if choices.tags:
-            fixed["METAFLOW_HERA_TAGS"] = json.dumps(list(choices.tags))
+            fixed[environment.TAGS] = json.dumps(list(choices.tags))
         if choices.user_namespace is not None:
-            fixed["METAFLOW_HERA_NAMESPACE"] = choices.user_namespace
+            fixed[environment.NAMESPACE] = choices.user_namespace
         if not choices.auto_emit_argo_events:
-            fixed["METAFLOW_HERA_NO_EVENTS"] = "1"
+            fixed[environment.NO_EVENTS] = "1"
         if self._flow.environment != "local":
-            # Making an environment changes what was unpacked: it is not to be shared.
-            fixed["METAFLOW_HERA_OWN_PACKAGE"] = "1"
+            # Making an environment changes what was unpacked, so the pod has one of its own.
+            fixed[environment.OWN_PACKAGE] = "1"
         if shape.kind in OUTPUTS:
-            fixed["METAFLOW_HERA_OUTPUT"] = _output_path(OUTPUTS[shape.kind])
+            fixed[environment.OUTPUT] = _output_path(OUTPUTS[shape.kind])
         if compute.tmpfs_path:
-            fixed["METAFLOW_TEMPDIR" if compute.tmpfs_tempdir else TMPFS_ENV] = compute.tmpfs_path
+            fixed[environment.TEMPDIR if compute.tmpfs_tempdir else environment.TMPFS] = compute.tmpfs_path
         by_argo = {
-            "METAFLOW_STEP_NAME": "{{inputs.parameters.step}}",
-            "METAFLOW_HERA_PATH": "{{inputs.parameters.path}}",
+            environment.STEP_NAME: STEP,
+            environment.PATH: input_parameter(manifest.PATH),
         }
         if shape.retries.total:
-            by_argo["METAFLOW_HERA_RETRIES"] = "{{retries}}"
+            by_argo[environment.RETRIES] = "{{retries}}"
         return [
             *self.common(fixed, json.loads(shape.variables)),
             *(Env(name=name, value=value) for name, value in by_argo.items()),
             *parameters.environment(self._flow, self._events),
             *(
                 EnvVar(name=name, value_from=EnvVarSource(field_ref=ObjectFieldSelector(field_path=path)))
-                for name, path in {**POD_FIELDS, **(GANG_FIELDS if shape.parallel else {})}.items()
+                for name, path in {**POD_FIELDS, **(PARALLEL_FIELDS if shape.parallel else {})}.items()
             ),
         ]
 
@@ -233,7 +226,7 @@ def _variables(fixed: Mapping[str, str]) -> list[Env]:
     others = {name: str(value) for name, value in fixed.items() if name not in plain}
     if others:
         encoded = base64.b64encode(json.dumps(others).encode()).decode()
-        plain["METAFLOW_HERA_ENCODED"] = encoded
+        plain[environment.ENCODED] = encoded
     return [Env(name=name, value=str(value)) for name, value in plain.items()]
 
 
@@ -250,6 +243,6 @@ def _retry_strategy(shape: Shape) -> RetryStrategy | None:
         limit=str(retries.total),
         retry_policy="Always",
         backoff=backoff,
-        # The turns of a loop have their attempts in the pod: Argo starts one again that was lost.
-        expression=f"lastRetry.exitCode != '{OUT_OF_ATTEMPTS}'" if shape.loops else None,
+        # Iterations of a loop are retried in the pod: Argo starts only a lost pod again.
+        expression=f"lastRetry.exitCode != '{manifest.OUT_OF_ATTEMPTS}'" if shape.loops else None,
     )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hera.workflows import CronWorkflow, Parameter
 from hera.workflows.models import Metadata, WorkflowTemplateRef
 
-from metaflow_hera.contract.values import SCHEDULED_TIME_PARAMETER
+from metaflow_hera.contract.manifest import SCHEDULED_TIME_PARAMETER
 from metaflow_hera.errors import UnsupportedError
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.translation.cron import argo_schedule, check_zone

@@ -15,7 +15,8 @@ import yaml
 from hera.events.models import Sensor
 from hera.workflows.models import Metadata
 
-from metaflow_hera.contract.values import ENCODED, NOT_GIVEN, encode, sensor_name
+from metaflow_hera.contract import manifest
+from metaflow_hera.contract.values import ENCODED, NOT_GIVEN, encode
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.translation.events import Dependency, Events
 from metaflow_hera.translation.settings import EventsPlace, Settings
@@ -29,7 +30,7 @@ def sensor(
     flow: LoadedFlow, settings: Settings, place: EventsPlace, made: Events, metadata: Metadata
 ) -> Sensor:
     """The sensor of a flow."""
-    name = sensor_name(settings.name)
+    name = manifest.sensor_name(settings.name)
     trigger: dict[str, Any] = {
         "name": name,
         "k8s": {
@@ -64,7 +65,7 @@ def sensor(
             "metadata": {
                 "name": name,
                 "namespace": place.namespace,
-                "labels": {**(metadata.labels or {}), "app.kubernetes.io/name": "metaflow-sensor"},
+                "labels": {**(metadata.labels or {}), manifest.KIND: manifest.A_SENSOR},
                 "annotations": metadata.annotations,
             },
             "spec": spec,
@@ -88,7 +89,7 @@ def _workflow(flow: LoadedFlow, settings: Settings, made: Events) -> str:
             "generateName": f"{settings.name}-",
             "namespace": settings.kubernetes_namespace,
             "annotations": {
-                "metaflow/triggered_by": json.dumps(
+                manifest.TRIGGERED_BY: json.dumps(
                     [{"name": each.trigger.name, "type": each.trigger.kind} for each in made.dependencies]
                 )
             },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from metaflow_hera.errors import FlowError, UnsupportedError, UsageError
+from metaflow_hera.errors import FlowError, OptionError, UnsupportedError
 from metaflow_hera.metaflow_api.load.compute import asked_namespace, compute_of
 from metaflow_hera.metaflow_api.load.exit_hooks import exit_hooks
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -56,13 +56,13 @@ def check(flow: LoadedFlow) -> None:
 
 
 def check_token(flow: LoadedFlow, token: str) -> None:
-    """Raise UsageError for a token of the user's own making where it cannot be one."""
+    """Raise OptionError for a token of the user's own making where it cannot be one."""
     if flow.project:
-        raise UsageError(
+        raise OptionError(
             "--new-token does not go with @project, whose tokens begin alike: use --generate-new-token."
         )
     if not re.fullmatch(r"[\w.:@+-]+", token):
-        raise UsageError(
+        raise OptionError(
             f"--new-token {token!r} is not a token: use letters, digits and . : @ + - _ only, for it is the "
             "name of a namespace."
         )

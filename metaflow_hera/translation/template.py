@@ -11,7 +11,8 @@ from hera.workflows import CronWorkflow, WorkflowTemplate
 from hera.workflows.models import Metadata, WorkflowEventBinding, WorkflowMetadata
 
 from metaflow_hera.choices.choices import BINDING
-from metaflow_hera.contract.values import TEMPLATE_LABEL, sensor_name
+from metaflow_hera.contract import manifest
+from metaflow_hera.contract.kubernetes import is_label_value
 from metaflow_hera.graph.scopes import scopes
 from metaflow_hera.metaflow_api.load.compute import compute_of
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -21,15 +22,13 @@ from metaflow_hera.translation.dags import Dags
 from metaflow_hera.translation.events import Events, events
 from metaflow_hera.translation.exits import exit_handler
 from metaflow_hera.translation.limits import Footprint, footprint
-from metaflow_hera.translation.names import Names, is_label_value
+from metaflow_hera.translation.names import Names
 from metaflow_hera.translation.operation import annotations_of, labels_of, operation_fields, user_keys
 from metaflow_hera.translation.pods import RUN_ID, Pods
 from metaflow_hera.translation.settings import Settings
 
 if TYPE_CHECKING:
     from hera.events.models import Sensor
-
-LABELS = {"app.kubernetes.io/part-of": "metaflow"}
 
 Companion: TypeAlias = "CronWorkflow | Sensor | WorkflowEventBinding"
 
@@ -72,20 +71,20 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
     about = _about(flow, settings)
     labels = {
         **labels_of(settings.choices),
-        **LABELS,
+        manifest.PART_OF: manifest.METAFLOW,
         **{name: value for name, value in about.items() if is_label_value(value)},
     }
     notes = {
         **annotations_of(settings.choices),
         **user_keys(settings.choices),
         **about,
-        "metaflow/production_token": settings.token,
+        manifest.PRODUCTION_TOKEN: settings.token,
     }
     template = WorkflowTemplate(
         name=settings.name,
         namespace=settings.kubernetes_namespace,
-        labels={**labels, "app.kubernetes.io/name": "metaflow-flow"},
-        annotations={**notes, "metaflow/user": "argo-workflows", **_optional(flow, settings, made)},
+        labels={**labels, manifest.KIND: manifest.A_FLOW},
+        annotations={**notes, manifest.USER: "argo-workflows", **_optional(flow, settings, made)},
         entrypoint=entrypoint,
         on_exit=at_exit[-1].name if at_exit else None,
         arguments=parameters.workflow_parameters(flow, made, settings.package),
@@ -95,16 +94,16 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
         ),
         # Only what Argo may look for its own variables in: no text of the user's.
         workflow_metadata=WorkflowMetadata(
-            labels={**labels, "app.kubernetes.io/name": "metaflow-run", TEMPLATE_LABEL: settings.name},
-            annotations={**notes, "metaflow/run_id": RUN_ID},
+            labels={**labels, manifest.KIND: manifest.A_RUN, manifest.TEMPLATE_LABEL: settings.name},
+            annotations={**notes, manifest.RUN_ID: RUN_ID},
         ),
         pod_metadata=Metadata(
-            labels={**labels, "app.kubernetes.io/name": "metaflow-task"},
-            annotations={**annotations_of(settings.choices), "metaflow/run_id": RUN_ID},
+            labels={**labels, manifest.KIND: manifest.A_TASK},
+            annotations={**annotations_of(settings.choices), manifest.RUN_ID: RUN_ID},
         ),
         **operation_fields(settings.choices),
     )
-    metadata = Metadata(labels={**labels, "app.kubernetes.io/name": "metaflow-flow"}, annotations=notes)
+    metadata = Metadata(labels={**labels, manifest.KIND: manifest.A_FLOW}, annotations=notes)
     size = footprint(template, scope, lambda step: flow.retries(step.name).total > 0)
     return Translation(
         template,
@@ -130,28 +129,27 @@ def _started_by_events(
 def _about(flow: LoadedFlow, settings: Settings) -> dict[str, str]:
     """Whose and what it is: annotations, and labels as well where the value is a legal one."""
     return {
-        "metaflow/flow_name": flow.name,
-        "metaflow/owner": settings.owner,
-        **{f"metaflow/{name}": value for name, value in flow.project.items()},
+        manifest.FLOW_NAME: flow.name,
+        manifest.OWNER: settings.owner,
+        **{manifest.METAFLOW_PREFIX + name: value for name, value in flow.project.items()},
     }
 
 
 def _optional(flow: LoadedFlow, settings: Settings, made: Events | None) -> Mapping[str, str]:
     choices = settings.choices
     found = {
-        parameters.ANNOTATION: parameters.annotation(flow.parameters) if flow.parameters else None,
-        "metaflow/tags": json.dumps(list(choices.tags)) if choices.tags else None,
-        "metaflow/deployment_timestamp": settings.deployed_at,
-        "workflows.argoproj.io/title": choices.workflow_title
-        or flow.project.get("project_flow_name", flow.name),
-        "workflows.argoproj.io/description": choices.workflow_description or flow.doc or None,
+        manifest.PARAMETERS: parameters.annotation(flow.parameters) if flow.parameters else None,
+        manifest.TAGS: json.dumps(list(choices.tags)) if choices.tags else None,
+        manifest.DEPLOYMENT_TIMESTAMP: settings.deployed_at,
+        manifest.TITLE: choices.workflow_title or flow.project.get("project_flow_name", flow.name),
+        manifest.DESCRIPTION: choices.workflow_description or flow.doc or None,
     }
     if made is not None:
-        found["metaflow/triggers"] = json.dumps(
+        found[manifest.TRIGGERS] = json.dumps(
             [{"name": each.trigger.name, "type": each.trigger.kind} for each in made.dependencies]
         )
         if settings.events is not None and choices.events != BINDING:
-            # Where the next version, or `delete`, finds what is to go; as Metaflow's own plugin has it.
-            found["metaflow/sensor_name"] = sensor_name(settings.name)
-            found["metaflow/sensor_namespace"] = settings.events.namespace
+            # By these the next version, or `delete`, finds the sensor; as with Metaflow's own plugin.
+            found[manifest.SENSOR_NAME] = manifest.sensor_name(settings.name)
+            found[manifest.SENSOR_NAMESPACE] = settings.events.namespace
     return {name: value for name, value in found.items() if value is not None}

@@ -26,7 +26,7 @@ def completed(mfhera: Mfhera, *words: str, **env: str) -> list[str]:
 
 
 def test_verbs_and_options(mfhera: Mfhera) -> None:
-    assert completed(mfhera, "re") == ["retry", "resubmit", "resume"]
+    assert completed(mfhera, "re") == ["resume", "retry", "resubmit"]
     assert "--with-new-code" in completed(mfhera, "retry", "--with")
 
 

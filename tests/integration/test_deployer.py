@@ -12,7 +12,7 @@ from harness import EXAMPLES, Mfhera
 from metaflow.runner.subprocess_manager import SubprocessManager
 from metaflow.runner.utils import handle_timeout, temporary_fifo
 
-from metaflow_extensions.hera.plugins.hera_deployer import whole_message
+from metaflow_extensions.hera.plugins.deployer_errors import whole_message
 
 SCRIPT = Path(__file__).with_name("deploying.py")
 WAITING = """

@@ -1,4 +1,4 @@
-"""@parallel: a gang of pods that run at the same time and find each other."""
+"""@parallel: pods that run at the same time and find each other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from harness import Mfhera, run_by_metaflow
 
 
-def test_the_nodes_of_a_gang_meet_and_join_as_they_do_in_metaflow(mfhera: Mfhera) -> None:
+def test_the_nodes_of_a_parallel_step_meet_and_join_as_they_do_in_metaflow(mfhera: Mfhera) -> None:
     mfhera.take("gang_flow.py")
     mfhera.ok("create", "gang_flow.py")
     ours = mfhera.read(mfhera.run()["pathspec"])
@@ -19,22 +19,22 @@ def test_the_nodes_of_a_gang_meet_and_join_as_they_do_in_metaflow(mfhera: Mfhera
     assert ours["end"]["ranks"] == theirs["end"]["ranks"]
 
 
-def test_a_gang_runs_where_there_is_room_for_one_pod(own_mfhera: Mfhera) -> None:
+def test_a_parallel_step_runs_where_there_is_room_for_one_pod(own_mfhera: Mfhera) -> None:
     own_mfhera.env["METAFLOW_HERA_MAX_PODS"] = "1"
     own_mfhera.take("gang_flow.py")
     own_mfhera.ok("create", "gang_flow.py", "--max-workers", "1")
     assert own_mfhera.run()["phase"] == "Succeeded"
 
 
-def test_with_one_node_the_whole_gang_fails(mfhera: Mfhera) -> None:
+def test_with_one_node_the_whole_parallel_step_fails(mfhera: Mfhera) -> None:
     mfhera.take("broken_gang_flow.py")
     mfhera.ok("create", "broken_gang_flow.py")
     done = mfhera("trigger", "--wait", "--json")
     run = json.loads(done.stdout)
     assert (done.returncode, run["phase"]) == (1, "Failed")
     assert {task["path"]: task["message"] for task in run["steps"][1]["failures"]} == {
-        "-0": "main: Error (exit code 143): Node 2 of the gang failed.",
-        "-1": "main: Error (exit code 143): Node 0 of the gang failed.",
+        "-0": "main: Error (exit code 143): Node 2 of the @parallel step train failed.",
+        "-1": "main: Error (exit code 143): Node 0 of the @parallel step train failed.",
         "-2": "main: Error (exit code 1): ValueError: no more of this",
     }
     logs = mfhera.python("broken_gang_flow.py", "logs", f"{run['run_id']}/train")

@@ -14,6 +14,7 @@ from argo_schema import faults
 from harness import EXAMPLES, SECONDS, Mfhera, message, refused
 
 from metaflow_hera.embedded.local import launch
+from metaflow_hera.home import home_folder
 
 FIVE = {
     "parameter_flow.py": ["WorkflowTemplate"],
@@ -44,7 +45,7 @@ def example(mfhera: Mfhera, name: str) -> str:
 
 def at_server(mfhera: Mfhera, item: dict[str, Any]) -> dict[str, Any]:
     """An object as the server has it, without what differs from one deployment to the next."""
-    server = launch.status(launch.home_folder(mfhera.env))
+    server = launch.status(home_folder(mfhera.env))
     assert server is not None
     answer = httpx.get(
         f"{server.url}/api/v1/{PLURAL[item['kind']]}/default/{item['metadata']['name']}",
@@ -152,7 +153,7 @@ def test_delete_removes_what_older_versions_have_left(own_mfhera: Mfhera) -> Non
     flow = example(own_mfhera, "nightly/restock_flow.py")
     own_mfhera.ok("create", flow, "--name", "schedulesflow", "--only-json", "--output", "other.json")
     items = json.loads((own_mfhera.folder / "other.json").read_text())["items"]
-    server = launch.status(launch.home_folder(own_mfhera.env))
+    server = launch.status(home_folder(own_mfhera.env))
     assert server is not None
     sensor = next(item for item in items if item["kind"] == "Sensor")
     httpx.post(

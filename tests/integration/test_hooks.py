@@ -15,6 +15,7 @@ import pytest
 from harness import SECONDS, Mfhera, refused
 
 from metaflow_hera.embedded.local import launch
+from metaflow_hera.home import home_folder
 
 
 @dataclass
@@ -57,7 +58,7 @@ def receiver() -> Iterator[Receiver]:
 
 def exit_pods(mfhera: Mfhera, run: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """The nodes below the exit handler of a run by their names, and what its pods have logged."""
-    server = launch.status(launch.home_folder(mfhera.env))
+    server = launch.status(home_folder(mfhera.env))
     assert server is not None
     base = f"{server.url}/api/v1/workflows/default/{run['workflow']}"
     options: dict[str, Any] = {

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from harness import Mfhera
 
+from metaflow_hera import __version__
 from metaflow_hera.embedded.local import launch
 
 KILLS = 50
@@ -42,7 +43,7 @@ def killed(home: Path) -> None:
     os.kill(server.pid, signal.SIGKILL)
     while launch.status(home) is not None:
         time.sleep(0.01)
-    launch.start(home)
+    launch.start(home, __version__)
 
 
 @pytest.mark.slow

@@ -8,10 +8,8 @@ import sys
 
 from harness import EXAMPLES, Mfhera
 
-import metaflow_hera
-
 SCRIPT = """
-import asyncio, json
+import asyncio, json, os, unittest.mock
 from metaflow_hera import MetaflowHeraError, Deployment, Run, deploy, translate
 from metaflow import FlowSpec, Parameter, step
 
@@ -26,6 +24,11 @@ class ScriptFlow(FlowSpec):
     @step
     def end(self):
         print("printed by the task")
+
+
+def at(env, call):
+    with unittest.mock.patch.dict(os.environ, env):
+        call()
 
 
 async def main():
@@ -65,6 +68,13 @@ async def main():
         "round in circles": lambda: deploy("deploying_flow.py"),
         "dying": lambda: deploy("dying_flow.py"),
         "gone": lambda: (first.delete(), first.trigger()),
+        "no deployment": lambda: Deployment.find("absent"),
+        "no step": lambda: list(run.logs("middle")),
+        "value of an option": lambda: deploy("parameter_flow.py", max_workers=0),
+        "no server": lambda: at({"ARGO_SERVER": "://"}, lambda: Deployment.find("parameterflow")),
+        "no answer": lambda: at({"ARGO_SERVER": "127.0.0.1:9"}, lambda: Deployment.find("parameterflow")),
+        "somebody else's": lambda: at({"METAFLOW_USER": "ann"}, lambda: deploy("parameter_flow.py")),
+        "somebody else's run": lambda: at({"METAFLOW_USER": "ann"}, run.resubmit),
     }
     for name, call in calls.items():
         try:
@@ -106,7 +116,7 @@ def test_a_script_within_an_event_loop(mfhera: Mfhera) -> None:
     assert about["configured"] == "p.prod.configflow"
     assert about["no file"].startswith("FlowError: There is no file absent.py")
     assert about["no flow"].startswith("FlowError: 3 is no flow")
-    assert about["option"] == "UsageError: There is no option max_worker; did you mean max_workers?"
+    assert about["option"] == "OptionError: There is no option max_worker; did you mean max_workers?"
     assert about["value"] == "ParameterError: Parameter 'alpha' is to be a float, not 'x'."
     assert about["unknown"].startswith("ParameterError: There is no Parameter 'beta'")
     assert about["late"].startswith("TimeoutError: ")
@@ -114,13 +124,15 @@ def test_a_script_within_an_event_loop(mfhera: Mfhera) -> None:
     assert about["broken"].startswith("FlowError: broken_flow.py cannot be imported: ZeroDivisionError")
     assert about["round in circles"].startswith("UsageError: A flow's script deploys where it is loaded")
     assert about["dying"] == "FlowError: The flow cannot be loaded: its process ended with 7."
-    assert about["gone"].startswith("UsageError: There is no deployment from-a-class any more")
-
-
-def test_only_what_is_listed_is_public() -> None:
-    assert set(metaflow_hera.__all__) <= set(dir(metaflow_hera))
-    for name in metaflow_hera.__all__:
-        assert getattr(metaflow_hera, name).__doc__
+    assert about["gone"].startswith("NotFoundError: There is no deployment from-a-class any more")
+    assert about["no deployment"].startswith("NotFoundError: There is no deployment absent")
+    assert about["no step"].startswith("NotFoundError: ")
+    assert "has no step middle" in about["no step"]
+    assert about["value of an option"].startswith("OptionError: --max-workers 0 is not possible")
+    assert about["no server"].startswith("ConfigurationError: ARGO_SERVER is")
+    assert about["no answer"].startswith("ArgoUnreachable: ")
+    assert about["somebody else's"].startswith("NotYoursError: parameterflow was deployed by tester")
+    assert about["somebody else's run"].startswith("NotYoursError: ")
 
 
 def test_importing_it_imports_neither_hera_nor_metaflow() -> None:

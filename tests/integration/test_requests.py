@@ -12,7 +12,7 @@ import re
 import subprocess
 import threading
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -28,6 +28,7 @@ from hera.workflows import models as hera_models
 from pydantic import BaseModel
 
 from metaflow_hera.embedded.local import launch
+from metaflow_hera.home import home_folder
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,11 @@ class Call:
 
 @dataclass
 class Recorder:
-    """Hands calls on to another server, and notes them."""
+    """Hands calls on to another server, and notes them; `meanwhile` is called before each is handed on."""
 
     upstream: str
     calls: list[Call] = field(default_factory=list)
+    meanwhile: Callable[[Call], None] | None = None
     port: int = 0
 
     @property
@@ -120,6 +122,8 @@ def handler(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
             parts = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
             recorder.calls.append(Call(self.command, parts.path, parts.query, headers, body))
+            if recorder.meanwhile is not None:
+                recorder.meanwhile(recorder.calls[-1])
             kept = {name: headers[name] for name in ("authorization", "content-type") if name in headers}
             with httpx.stream(
                 self.command,
@@ -147,7 +151,7 @@ def handler(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
 def recorder(mfhera: Mfhera) -> Iterator[Recorder]:
     """A server in front of the embedded Argo, which runs."""
     mfhera.ok("local", "start")
-    server = launch.status(launch.home_folder(mfhera.env))
+    server = launch.status(home_folder(mfhera.env))
     assert server is not None
     made = Recorder(server.url)
     http = ThreadingHTTPServer(("127.0.0.1", 0), handler(made))
@@ -166,7 +170,7 @@ class Cluster:
     """`mfhera` of somebody who has set ARGO_SERVER to the recorder."""
 
     def __init__(self, mfhera: Mfhera, recorder: Recorder) -> None:
-        server = launch.status(launch.home_folder(mfhera.env))
+        server = launch.status(home_folder(mfhera.env))
         assert server is not None
         self._mfhera = mfhera
         self._env = {
@@ -262,6 +266,72 @@ def test_the_verbs_about_deployments_call_argo_as_its_description_has_it(
     cluster.ok("delete", "--name", "requests-scheduled", "--json")
     assert f"DELETE {TEMPLATE}" in recorder.names
     assert "DELETE api/v1/cron-workflows/{namespace}/{name}" in recorder.names
+
+
+@pytest.fixture
+def recorded(mfhera: Mfhera, recorder: Recorder) -> Iterator[Recorder]:
+    """The recorder, where `mfhera` takes it for the embedded Argo: its data stays on this machine."""
+    note = launch.home_folder(mfhera.env) / "server.json"
+    before = note.read_text()
+    note.write_text(json.dumps({**json.loads(before), "url": f"http://127.0.0.1:{recorder.port}"}))
+    yield recorder
+    note.write_text(before)
+
+
+TEMPLATES = "api/v1/workflow-templates/{namespace}"
+CRONS = "api/v1/cron-workflows/{namespace}"
+CRON = f"{CRONS}/{{name}}"
+SENSORS = "api/v1/sensors/{namespace}"
+SENSOR = f"{SENSORS}/{{name}}"
+READ = [f"GET {TEMPLATE}", f"GET {CRONS}"]
+READ_WITH_SENSOR = [f"GET {TEMPLATE}", f"GET {SENSOR}", f"GET {CRONS}"]
+
+
+def test_create_and_delete_ask_for_each_object_once(mfhera: Mfhera, recorded: Recorder) -> None:
+    mfhera.take("event_flow.py", "schedules_flow.py", "linear_flow.py")
+
+    def calls(*arguments: str) -> list[str]:
+        recorded.calls.clear()
+        mfhera.ok(*arguments, "--name", "requests-planned")
+        first, *others = [call.name() for call in recorded.calls]
+        assert first == "GET api/v1/version"  # whether the embedded Argo is there
+        return others
+
+    script = mfhera.folder / "linear_flow.py"
+    plain = script.read_text().replace("LinearFlow", "EventFlow")
+    script.write_text(plain)
+    assert calls("create", "event_flow.py") == [*READ_WITH_SENSOR, f"POST {TEMPLATES}", f"POST {SENSORS}"]
+    # The sensor is what it was.
+    assert calls("create", "event_flow.py") == [*READ_WITH_SENSOR, f"PUT {TEMPLATE}"]
+    assert calls("create", "linear_flow.py") == [*READ_WITH_SENSOR, f"PUT {TEMPLATE}", f"DELETE {SENSOR}"]
+    assert calls("create", "linear_flow.py") == [*READ, f"PUT {TEMPLATE}"]
+    assert calls("delete") == [f"GET {TEMPLATE}", f"GET {CRONS}", f"GET {SENSOR}", f"DELETE {TEMPLATE}"]
+    assert calls("create", "linear_flow.py") == [*READ, f"POST {TEMPLATES}"]
+    assert calls("delete")[-1] == f"DELETE {TEMPLATE}"
+    assert calls("create", "schedules_flow.py") == [
+        *READ,
+        f"POST {TEMPLATES}",
+        f"POST {CRONS}",
+        f"POST {CRONS}",
+    ]
+    assert calls("create", "schedules_flow.py") == [*READ, f"PUT {TEMPLATE}"]
+    assert calls("delete")[-3:] == [f"DELETE {CRON}", f"DELETE {CRON}", f"DELETE {TEMPLATE}"]
+
+
+def test_who_deploys_at_the_same_moment_decides_on_the_token(mfhera: Mfhera, recorded: Recorder) -> None:
+    def deploys(call: Call) -> None:
+        if call.name() == f"POST {TEMPLATES}":
+            body = json.loads(call.body)
+            body["template"]["metadata"]["annotations"]["metaflow/production_token"] = "the-faster-one"
+            url, headers = f"{recorded.upstream}{call.path}", {"Authorization": call.headers["authorization"]}
+            httpx.post(url, json=body, headers=headers, timeout=SECONDS, trust_env=False).raise_for_status()
+
+    mfhera.take("linear_flow.py")
+    recorded.meanwhile = deploys
+    made = mfhera.json("create", "linear_flow.py", "--name", "requests-raced", "--json")
+    assert made["namespace"] == "production:the-faster-one"
+    names = [call.name() for call in recorded.calls]
+    assert names[1:] == [*READ, f"POST {TEMPLATES}", *READ, f"PUT {TEMPLATE}"]
 
 
 @pytest.mark.parametrize("words", [["logs", ""], ["delete", "--run", ""]])

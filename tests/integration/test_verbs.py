@@ -304,7 +304,7 @@ def test_a_deployment_belongs_to_one_flow(mfhera: Mfhera) -> None:
 def test_a_run_that_somebody_else_retries_meanwhile(mfhera: Mfhera) -> None:
     run = failed_run(mfhera, "retried-twice")
     code = f"""
-from metaflow_hera import control
+from metaflow_hera.operations import control
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.target import resolve_target
 from metaflow_hera.errors import UsageError

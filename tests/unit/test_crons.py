@@ -56,13 +56,13 @@ class World:
     # What the test does.
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        with self.store.turn():
+    def transaction(self) -> Iterator[None]:
+        with self.store.transaction():
             yield
 
     def put(self, **spec: Any) -> None:
         """Create a cron workflow, or replace it."""
-        with self.turn():
+        with self.transaction():
             old = self.store.object("cronworkflows", "argo", "c")
             cron = {
                 "metadata": {"name": "c", "namespace": "argo", "uid": "u", "resourceVersion": "1"},
@@ -77,13 +77,13 @@ class World:
         end = moment.timestamp()
         while (at := self.crons.wake_at()) is not None and at <= end:
             self.now = max(self.now, at)
-            with self.turn():
-                self.crons.turn(self.now)
+            with self.transaction():
+                self.crons.fire_due(self.now)
         self.now = end
 
     def finish(self, name: str, phase: str = "Succeeded") -> None:
         """A workflow ends."""
-        with self.turn():
+        with self.transaction():
             head = self.store.head("argo", name)
             assert head is not None
             workflow = self.store.workflow(head)
@@ -257,8 +257,8 @@ def test_a_clock_that_jumps_far_ahead_starts_one_workflow(world: World) -> None:
     """The machine slept for ten years; with robfig/cron that is one firing as well."""
     world.put(schedules=["* * * * *"], timezone="UTC", startingDeadlineSeconds=3540)
     world.now = after(days=3650).timestamp()
-    with world.turn():
-        world.crons.turn(world.now)
+    with world.transaction():
+        world.crons.fire_due(world.now)
     assert len(world.started) == 1
 
 
@@ -266,14 +266,14 @@ def test_a_clock_that_jumps_back_fires_nothing_again(world: World) -> None:
     world.put(schedules=["0 * * * *"], timezone="UTC")
     world.to(after(hours=1))
     world.now = BEGIN.timestamp()
-    with world.turn():
-        world.crons.turn(world.now)
+    with world.transaction():
+        world.crons.fire_due(world.now)
     assert world.hours == ["11:00"]
 
 
 def test_a_deleted_one_starts_nothing(world: World) -> None:
     world.put(schedules=["0 * * * *"], timezone="UTC")
-    with world.turn():
+    with world.transaction():
         world.store.delete_object("cronworkflows", "argo", "c")
         world.crons.forget("argo", "c")
     assert world.crons.wake_at() is None

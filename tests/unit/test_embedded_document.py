@@ -1,20 +1,24 @@
-"""docs/embedded.md against the table it stands for."""
+"""The lists of Argo's fields, in the code and in the docs, follow from Argo's schema."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+import subprocess
+import sys
 
-from metaflow_hera.embedded.rules.fields import SHAPES
+from harness import TESTS
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "embedded.md"
+from metaflow_hera.embedded.rules.argo_fields import FIELDS
+from metaflow_hera.embedded.rules.fields import SHAPES, argo_type
+
+SCRIPT = TESTS.parent / "scripts" / "argo_fields.py"
 
 
-def test_the_table_of_fields_is_that_of_the_code() -> None:
-    rows = [
-        line.split("|")[2:5] for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if line[:2] == "| "
-    ]
-    documented = [tuple(frozenset(re.findall(r"`(\w+)`", cell)) for cell in row) for row in rows[1:]]
-    assert documented == [
-        (frozenset(shape.works), frozenset(shape.ignored), shape.refused) for shape in SHAPES.values()
-    ]
+def test_what_is_generated_agrees_with_its_script() -> None:
+    check = subprocess.run([sys.executable, SCRIPT, "--check"], capture_output=True, text=True, timeout=60)
+    assert (check.returncode, check.stdout, check.stderr) == (0, "", "")
+
+
+def test_only_fields_that_argo_has_are_implemented() -> None:
+    for name, shape in SHAPES.items():
+        assert {*shape.works, *shape.ignored} <= set(FIELDS[argo_type(name)]), name
+        assert set(shape.nested.values()) <= {f"[]{key}" for key in SHAPES} | set(SHAPES), name

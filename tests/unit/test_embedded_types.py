@@ -87,3 +87,48 @@ def test_any_other_value_is_read_or_refused(value: Any) -> None:
 
 def test_it_is_accepted_as_it_stands() -> None:
     validate_workflow({"metadata": {"name": "x"}, "spec": normalise({"spec": SPEC})["spec"]})
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("parallelism",), "2", "cannot unmarshal string into Go struct field parallelism of type int64"),
+        (("suspend",), "yes", "cannot unmarshal string into Go struct field suspend of type bool"),
+        (
+            ("templates", 0, "container", "env", 0, "value"),
+            1,
+            "cannot unmarshal number into Go struct field templates[0].container.env[0].value of type string",
+        ),
+        (
+            ("templates", 0, "retryStrategy", "limit"),
+            1.5,
+            "cannot unmarshal number into Go struct field templates[0].retryStrategy.limit of type "
+            "IntOrString",
+        ),
+        (
+            ("nodeSelector",),
+            {"disk": True},
+            "cannot unmarshal bool into Go struct field nodeSelector.disk of type string",
+        ),
+        (("affinity",), "x", "cannot unmarshal string into Go struct field affinity of type Affinity"),
+    ],
+)
+def test_the_type_that_argo_has(path: tuple[Any, ...], value: Any, message: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        normalise({"spec": with_value(path, value)})
+    assert str(refused.value) == f"json: {message}"
+
+
+def test_values_of_parameters_and_quantities_are_taken_as_argo_takes_them() -> None:
+    spec = with_value(("arguments", "parameters", 0, "value"), {"a": [1]})
+    spec["templates"][0]["container"]["resources"]["limits"] = {"cpu": 1, "memory": "1Gi"}
+    normal = normalise({"spec": spec})["spec"]
+    assert normal["arguments"]["parameters"][0]["value"] == '{"a":[1]}'
+    assert normal["templates"][0]["container"]["resources"]["limits"] == {"cpu": 1, "memory": "1Gi"}
+
+
+def test_fields_that_argo_does_not_know_are_dropped() -> None:
+    spec = {**SPEC, "nosuch": 1, "templates": [{**POD, "container": {**POD["container"], "nosuch": 1}}]}
+    normal = normalise({"spec": spec})["spec"]
+    assert "nosuch" not in normal
+    assert "nosuch" not in normal["templates"][0]["container"]

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from metaflow_hera.errors import FlowError
-from metaflow_hera.graph.scopes import Edge, Fan, Scope, Task, scopes
+from metaflow_hera.graph.scopes import Edge, Foreach, Scope, Task, scopes
 from metaflow_hera.graph.steps import Graph, Step
 from metaflow_hera.graph.tasks import TaskKey, input_tasks, parse_path, split_index
 
@@ -29,15 +29,15 @@ def shown(scope: Scope) -> list[object]:
     Groups are parted by commas, edges within one by bars; `?` marks a choice.
     """
 
-    def name(member: Task | Fan) -> str:
-        return f"{member.foreach.step.name}*" if isinstance(member, Fan) else member.step.name
+    def name(member: Task | Foreach) -> str:
+        return f"{member.task.step.name}*" if isinstance(member, Foreach) else member.step.name
 
     def way(edge: Edge) -> str:
         return name(edge.source) + "?" * edge.is_choice
 
     return [
         [name(member), *shown(member.body)]
-        if isinstance(member, Fan)
+        if isinstance(member, Foreach)
         else "<".join([name(member), ",".join("|".join(map(way, group)) for group in member.needs)]).rstrip(
             "<"
         )
@@ -178,7 +178,7 @@ def test_the_scope_of_a_body_knows_the_foreachs_around_it() -> None:
     scope, paths = scopes(DEEP), []
     while True:
         paths.append(scope.path)
-        fans = [member for member in scope.members if isinstance(member, Fan)]
+        fans = [member for member in scope.members if isinstance(member, Foreach)]
         if not fans:
             break
         scope = fans[0].body
@@ -298,9 +298,9 @@ class Known:
     def choice(self, task: TaskKey) -> str:
         return str(self.tasks[task])
 
-    def last_turn(self, loop: TaskKey) -> TaskKey | None:
+    def last_iteration(self, loop: TaskKey) -> TaskKey | None:
         turns = [t for t in self.tasks if (t.step, t.path) == (loop.step, loop.path)]
-        return max(turns, key=lambda t: t.turn or 0, default=None)
+        return max(turns, key=lambda t: t.iteration or 0, default=None)
 
 
 def inputs(flow: Graph, task: str, run: Known) -> list[str]:

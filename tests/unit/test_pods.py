@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from metaflow_hera.argo.pods import pod_name, pod_tasks, task_of_pods
+from metaflow_hera.argo.pods import pod_tasks, task_of_pods
+from metaflow_hera.contract.kubernetes import pod_name
 from metaflow_hera.embedded.controller import ids
 from metaflow_hera.graph.tasks import TaskKey
 

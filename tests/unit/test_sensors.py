@@ -56,14 +56,14 @@ class World:
                 "triggers": [{"template": trigger}],
             },
         }
-        with self.store.turn():
+        with self.store.transaction():
             old = self.store.object("sensors", "argo", "s")
             self.store.put_object("sensors", sensor)
             self.sensors.put(sensor, old)
 
     def come(self, name: str, at: float = 0, **payload: Any) -> None:
         """An event comes, so many seconds later."""
-        with self.store.turn():
+        with self.store.transaction():
             self.sensors.receive("argo", {"name": name, "payload": {"name": name, **payload}}, NOW + at)
 
     def restart(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.tokens import resolve_token
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import NotYoursError, OptionError
 from metaflow_hera.metaflow_api.load.tokens import remember_token
 
 PREVIOUS = Deployed("myflow", "MyFlow", "ann", "myflow-0-abcd", None, {})
@@ -32,13 +32,13 @@ def test_the_owner_keeps_the_token() -> None:
 
 
 def test_somebody_else_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"ann.*--authorize"):
+    with pytest.raises(NotYoursError, match=r"ann.*--authorize"):
         resolve_token(PREVIOUS, "myflow", "bob")
-    with pytest.raises(UsageError, match="ann"):
+    with pytest.raises(NotYoursError, match="ann"):
         resolve_token(PREVIOUS, "myflow", "bob", authorize="myflow-0-wrong")
-    with pytest.raises(UsageError, match="ann"):
+    with pytest.raises(NotYoursError, match="ann"):
         resolve_token(PREVIOUS, "myflow", "bob", generate=True)
-    with pytest.raises(UsageError, match="ann"):
+    with pytest.raises(NotYoursError, match="ann"):
         resolve_token(PREVIOUS, "myflow", "bob", given="mine")
 
 
@@ -60,7 +60,7 @@ def test_a_new_namespace_on_demand() -> None:
 
 
 def test_no_token_follows_one_of_ones_own() -> None:
-    with pytest.raises(UsageError, match="--new-token"):
+    with pytest.raises(OptionError, match="--new-token"):
         resolve_token(replace(PREVIOUS, token="mine"), "myflow", "ann", generate=True)
 
 

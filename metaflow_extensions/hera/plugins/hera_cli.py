@@ -16,6 +16,7 @@ from metaflow import parameters
 from metaflow._vendor import click
 
 from metaflow_hera.choices import options
+from metaflow_hera.choices.choices import CreateOptions
 from metaflow_hera.errors import MetaflowHeraError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
 
-def shared(given: Sequence[options.Option]) -> Callable[[Any], Any]:
+def shared(given: Sequence[options.ClickOption]) -> Callable[[Any], Any]:
     """Give a command options that `mfhera` has as well."""
 
     def give(command: Any) -> Any:
@@ -79,7 +80,7 @@ def cli() -> None:
 
 
 @cli.group(help="Commands related to Argo Workflows, through Hera.")
-@click.option("--name", default=None, type=str, help="Name of the deployment, in place of the flow's.")
+@shared(options.NAME)
 @click.pass_obj
 def hera(obj: Any, name: str | None = None) -> None:
     """All verbs."""
@@ -106,22 +107,24 @@ def create(
 ) -> None:
     """Translate the flow and deploy it."""
     with _our_errors():
-        from metaflow_hera.cli import deploying
+        from metaflow_hera.cli import exporting
+        from metaflow_hera.cli.verbs.create import deploy
+        from metaflow_hera.cli.verbs.lint import check
         from metaflow_hera.operations import deployment
 
-        form = deploying.export_form(only_json, only_yaml, only_python, output, real_token)
+        form = exporting.export_form(only_json, only_yaml, only_python, output, real_token)
         flow = _flow(obj)
         flow.lint()
-        prepared = deployment.prepare(flow, deployment.CreateOptions(name=obj.deployment_name, **given))
+        prepared = deployment.prepare(flow, CreateOptions(name=obj.deployment_name, **given))
         if dry_run:
-            deploying.check(prepared, as_json)
+            check(prepared, as_json)
             return
         if form is not None:
-            created = deploying.write_export(prepared, form, output, real_token)
+            created = exporting.write_export(prepared, form, output, real_token)
             more = {"workflow_template": created.objects.template.to_dict()}
         else:
             command = f"python {shlex.quote(sys.argv[0])} hera"
-            created = deploying.deploy(prepared, f"{command} create", f"{command} trigger", as_json)
+            created = deploy(prepared, f"{command} create", f"{command} trigger", as_json)
             more = {}
         _leave(
             deployer_attribute_file,
@@ -150,7 +153,7 @@ def trigger(
 ) -> None:
     """Start a run with the values of the Parameters that were given."""
     with _our_errors():
-        from metaflow_hera.cli import running
+        from metaflow_hera.cli.verbs.trigger import start
         from metaflow_hera.operations import deployment
 
         flow = _flow(ctx.obj)
@@ -159,7 +162,7 @@ def trigger(
         def started(run: Run) -> None:
             _leave(deployer_attribute_file, name=name, pathspec=run.pathspec, metadata=flow.metadata_place)
 
-        running.start(
+        start(
             name,
             flow.values_of({key: values[key] for key in values if key in ctx.meta["given"]}),
             tags=tags,
@@ -178,10 +181,10 @@ def trigger(
 def list_runs(obj: Any, as_json: bool) -> None:
     """List the runs of the deployment."""
     with _our_errors():
-        from metaflow_hera.cli import running
+        from metaflow_hera.cli.verbs.runs import show_runs
         from metaflow_hera.operations import deployment
 
-        running.show_runs(deployment.name_of(_flow(obj), obj.deployment_name), as_json)
+        show_runs(deployment.name_of(_flow(obj), obj.deployment_name), as_json)
 
 
 @hera.command(help="Show the schedules of this flow as deployed, and when they start it next.")
@@ -191,10 +194,10 @@ def list_runs(obj: Any, as_json: bool) -> None:
 def schedule(obj: Any, count: int, as_json: bool) -> None:
     """Show the schedules of the deployment."""
     with _our_errors():
-        from metaflow_hera.cli import starting
+        from metaflow_hera.cli.verbs.schedule import show_schedule
         from metaflow_hera.operations import deployment
 
-        starting.show_schedule(deployment.name_of(_flow(obj), obj.deployment_name), count, as_json)
+        show_schedule(deployment.name_of(_flow(obj), obj.deployment_name), count, as_json)
 
 
 @hera.command(help="Check this flow without running it, with Argo as well where ARGO_SERVER names it.")
@@ -204,13 +207,13 @@ def schedule(obj: Any, count: int, as_json: bool) -> None:
 def lint(obj: Any, as_json: bool, **given: Any) -> None:
     """Check the flow."""
     with _our_errors():
-        from metaflow_hera.cli import deploying
+        from metaflow_hera.cli.verbs.lint import check
         from metaflow_hera.operations import deployment
 
         flow = _flow(obj)
         flow.lint()
-        options = deployment.CreateOptions(name=obj.deployment_name, **given)
-        deploying.check(deployment.prepare(flow, options), as_json)
+        options = CreateOptions(name=obj.deployment_name, **given)
+        check(deployment.prepare(flow, options), as_json)
 
 
 @hera.command(help="Show the steps of a run with their states.")
@@ -220,9 +223,9 @@ def lint(obj: Any, as_json: bool, **given: Any) -> None:
 def status(run_id: str, watch: bool, as_json: bool) -> None:
     """Show a run."""
     with _our_errors():
-        from metaflow_hera.cli import running
+        from metaflow_hera.cli.verbs.status import show_status
 
-        running.show_status(run_id, watch, as_json)
+        show_status(run_id, watch, as_json)
 
 
 @hera.command(help="Start no more tasks of a run until it is unsuspended.")
@@ -285,13 +288,13 @@ def retry(
 ) -> None:
     """Retry a run."""
     with _our_errors():
-        from metaflow_hera.cli import acting
+        from metaflow_hera.cli.verbs.retry import go_on
 
         flow = _flow(obj)
         if with_new_code:
             flow.lint()
         new_code = flow if with_new_code else None
-        acting.go_on(run_id, authorize, watch, wait, as_json, flow=flow, new_code=new_code)
+        go_on(run_id, authorize, watch, wait, as_json, flow=flow, new_code=new_code)
 
 
 @hera.command(help="Start a new run with the parameters of another.")
@@ -312,9 +315,9 @@ def resubmit(
 ) -> None:
     """Resubmit a run."""
     with _our_errors():
-        from metaflow_hera.cli import acting
+        from metaflow_hera.cli.verbs.resubmit import start_again
 
-        acting.start_again(run_id, authorize, run_id_file, watch, wait, as_json, _flow(obj))
+        start_again(run_id, authorize, run_id_file, watch, wait, as_json, _flow(obj))
 
 
 @hera.command(help="Show what the tasks of a run printed.")
@@ -325,9 +328,9 @@ def resubmit(
 def logs(run_id: str, place: str | None, **how: Any) -> None:
     """Show logs."""
     with _our_errors():
-        from metaflow_hera.cli import logs as verb
+        from metaflow_hera.cli.verbs.logs import show_logs
 
-        verb.show_logs(run_id, place, **how)
+        show_logs(run_id, place, **how)
 
 
 @hera.command(help="Remove the deployment of this flow. Runs and results stay.")
@@ -337,18 +340,18 @@ def logs(run_id: str, place: str | None, **how: Any) -> None:
 def delete(obj: Any, authorize: str | None, as_json: bool) -> None:
     """Remove the deployment."""
     with _our_errors():
-        from metaflow_hera.cli import deploying
+        from metaflow_hera.cli.verbs.delete import remove
         from metaflow_hera.operations import deployment
 
         flow = _flow(obj)
-        deploying.remove(deployment.name_of(flow, obj.deployment_name), authorize, as_json, flow)
+        remove(deployment.name_of(flow, obj.deployment_name), authorize, as_json, flow)
 
 
 def _act(obj: Any, run_id: str, action: str, authorize: str | None, as_json: bool) -> None:
     with _our_errors():
-        from metaflow_hera.cli import acting
+        from metaflow_hera.cli.acting import act
 
-        acting.act(run_id, action, authorize, as_json, _flow(obj))
+        act(run_id, action, authorize, as_json, _flow(obj))
 
 
 def _flow(obj: Any) -> LoadedFlow:

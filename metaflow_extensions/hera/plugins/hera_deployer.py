@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
-from subprocess import CalledProcessError
+import functools
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from metaflow.runner.deployer_impl import DeployerImpl
-from metaflow.runner.utils import make_process_error_message
+
+from .deployer_errors import whole_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from metaflow.runner.subprocess_manager import SubprocessManager
-
     from .hera_deployer_objects import HeraDeployedFlow
-
-
-@contextmanager
-def whole_message(processes: SubprocessManager) -> Iterator[None]:
-    """Let the error of a command that failed hold all that it said.
-
-    Metaflow reads what the command said while threads of its own may still be writing it down, or have
-    yet to make the files for it.
-    """
-    try:
-        yield
-    except (RuntimeError, FileNotFoundError) as error:
-        cause = error.__context__
-        if not isinstance(cause, CalledProcessError):
-            raise
-        failed = next(one for one in processes.commands.values() if one.command == cause.cmd)
-        failed.sync_wait()
-        raise RuntimeError(make_process_error_message(failed)) from cause
 
 
 class HeraDeployer(DeployerImpl):
@@ -50,6 +28,7 @@ class HeraDeployer(DeployerImpl):
 
     def __init__(self, deployer_kwargs: dict[str, str], **kwargs: Any) -> None:
         self._deployer_kwargs = deployer_kwargs
+        _note_options()
         super().__init__(**kwargs)
 
     @property
@@ -64,34 +43,15 @@ class HeraDeployer(DeployerImpl):
 
         return HeraDeployedFlow
 
-    def create(self, **kwargs: Any) -> HeraDeployedFlow:
+    def create(self, *, only_json: bool = False, **kwargs: Any) -> HeraDeployedFlow:
         """
         Deploy a new version of the flow.
 
         Parameters
         ----------
-        authorize : str, optional, default None
-            The production token of a flow that somebody else deployed.
-        generate_new_token : bool, optional, default False
-            Begin a new production namespace.
-        given_token : str, optional, default None
-            Begin the production namespace of this token.
-        tags : List[str], optional, default None
-            Tags for all that the runs make.
-        user_namespace : str, optional, default None
-            Namespace to read other flows' results from.
         only_json : bool, optional, default False
             Deploy nothing; `workflow_template` of the result is what would be deployed.
-        max_workers : int, optional, default 100
-            How many tasks of a foreach may run at once, for each foreach step.
-        workflow_timeout : int, optional, default None
-            Seconds after which a run is ended.
-        workflow_priority : int, optional, default None
-            Runs of a higher priority go first.
-        workflow_title : str, optional, default None
-            Title in Argo's page.
-        workflow_description : str, optional, default None
-            Description in Argo's page.
+        options: those of docs/options.md, by their names in Python.
 
         Returns
         -------
@@ -104,7 +64,7 @@ class HeraDeployer(DeployerImpl):
             It was refused, or failed; the message holds what the command said.
         """
         with whole_message(self.spm):
-            return self._create(self.deployed_flow_type(), **kwargs)
+            return self._create(self.deployed_flow_type(), only_json=only_json, **kwargs)
 
     async def async_create(self, **kwargs: Any) -> HeraDeployedFlow:
         """`create`, while a running event loop goes on."""
@@ -114,6 +74,21 @@ class HeraDeployer(DeployerImpl):
     def from_deployment(cls, identifier: str, metadata: str | None = None) -> HeraDeployedFlow:
         """What is deployed under a name; see `HeraDeployedFlow.from_deployment`."""
         return cls.deployed_flow_type().from_deployment(identifier, metadata)
+
+
+@functools.cache
+def _note_options() -> None:
+    """Let `help` show the options of `create`. Not on import: Metaflow imports this module in each pod."""
+    from metaflow_hera.choices.choices import CreateOptions
+    from metaflow_hera.choices.signature import note_options
+    from metaflow_hera.choices.table import Option, options_of
+
+    def line(option: Option) -> str:
+        default = None if option.default == () else option.default
+        return f"{option.name} : {option.type_name}, optional, default {default}\n    {option.help}"
+
+    options = [option for option in options_of(CreateOptions) if option.name != "name"]
+    note_options(HeraDeployer.create, options, line)
 
 
 _addl_stubgen_modules = ["metaflow_extensions.hera.plugins.hera_deployer_objects"]

@@ -30,7 +30,7 @@ from metaflow.runner.utils import get_lower_level_group, handle_timeout, tempora
 
 from metaflow_hera.errors import ArgoNotFound
 
-from .hera_deployer import whole_message
+from .deployer_errors import whole_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

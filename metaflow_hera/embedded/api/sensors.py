@@ -15,7 +15,7 @@ from metaflow_hera.embedded.events.sensors import RESOURCE
 from metaflow_hera.embedded.expressions import gotemplate
 from metaflow_hera.embedded.expressions.when import WhenError
 from metaflow_hera.embedded.rules.cron import check_schedule
-from metaflow_hera.embedded.rules.fields import WrongType, check_leaf, not_implemented, without_unknown
+from metaflow_hera.embedded.rules.fields import WrongType, not_implemented, without_unknown
 from metaflow_hera.embedded.storage.reader import JSON
 
 
@@ -56,11 +56,11 @@ def _given(call: Call) -> JSON:
     if not isinstance(sensor, dict):
         raise ApiError(INVALID_ARGUMENT, "sensor was not found in the request body")
     try:
-        spec = without_unknown(sensor.get("spec") or {}, "sensorSpec")
-        check_leaf(sensor.setdefault("metadata", {}), "metadata")
+        spec = without_unknown(sensor.get("spec") or {}, "events.SensorSpec")
+        without_unknown(sensor.setdefault("metadata", {}), "ObjectMeta", "metadata")
     except WrongType as error:
         raise ApiError(INVALID_ARGUMENT, str(error)) from error
-    for path in not_implemented(spec, "sensorSpec", "spec"):
+    for path in not_implemented(spec, "events.SensorSpec", "spec"):
         raise ApiError(INVALID_ARGUMENT, f"{path} is not implemented by the embedded Argo")
     try:
         _check(spec)

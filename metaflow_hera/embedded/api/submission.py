@@ -17,9 +17,9 @@ from metaflow_hera.embedded.api.http import (
 from metaflow_hera.embedded.api.objects import already_exists, check_labels, generate_name, new_metadata
 from metaflow_hera.embedded.controller import manual
 from metaflow_hera.embedded.engine import Engine
+from metaflow_hera.embedded.errors import Refused
 from metaflow_hera.embedded.rules import validation
 from metaflow_hera.embedded.storage.reader import JSON, Reader
-from metaflow_hera.errors import ManifestError
 
 RESOURCE = "workflows"
 TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
@@ -166,7 +166,7 @@ def override_parameters(spec: JSON, given: list[str]) -> None:
         return
     try:
         values = manual.given_parameters(given)
-    except ManifestError as error:
+    except Refused as error:
         raise ApiError(INTERNAL, str(error)) from error
     arguments = spec.setdefault("arguments", {})
     kept = [parameter for parameter in arguments.get("parameters") or () if parameter["name"] not in values]

@@ -22,9 +22,9 @@ from metaflow_hera.embedded.api.http import (
 from metaflow_hera.embedded.api.selection import Fields, fill, label_selector, name_selector, page
 from metaflow_hera.embedded.controller import manual
 from metaflow_hera.embedded.controller.messages import Resume, Shutdown, Suspend
+from metaflow_hera.embedded.errors import Refused
 from metaflow_hera.embedded.rules import validation
 from metaflow_hera.embedded.storage.reader import JSON, Head, Reader, dump
-from metaflow_hera.errors import ManifestError
 
 RESOURCE = "workflows"
 
@@ -168,7 +168,7 @@ def retry(call: Call) -> Response:
 
     try:
         engine.call(change)
-    except ManifestError as error:
+    except Refused as error:
         raise ApiError(INVALID_ARGUMENT, str(error)) from error
     return _shown(call)
 
@@ -180,7 +180,7 @@ def resubmit(call: Call) -> Response:
         made = submission.resubmit(call, reader.workflow(find(call), nodes=False))
     except validation.Invalid:
         raise
-    except ManifestError as error:
+    except Refused as error:
         raise ApiError(INTERNAL, str(error)) from error
     return json_response(made)
 

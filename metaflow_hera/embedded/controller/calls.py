@@ -13,7 +13,6 @@ from metaflow_hera.embedded.controller.execution import (
     Execution,
     PodEntry,
     inputs_of,
-    pod_container,
 )
 from metaflow_hera.embedded.controller.nodes import JSON, fulfilled
 from metaflow_hera.embedded.controller.parameters import fill, supply
@@ -22,6 +21,7 @@ from metaflow_hera.embedded.controller.retries import RetryFrame, parse_duration
 from metaflow_hera.embedded.controller.steps import StepsFrame
 from metaflow_hera.embedded.expressions.variables import SubstitutionError
 from metaflow_hera.embedded.kubernetes_time import seconds
+from metaflow_hera.embedded.templates import pod_container
 
 
 def execute(run: Execution, call: Call) -> JSON | None:

@@ -12,11 +12,12 @@ from metaflow_hera.embedded.controller.nodes import JSON, fulfilled
 from metaflow_hera.embedded.controller.outcome import collect_outputs, dag_phase
 from metaflow_hera.embedded.controller.plan import Task
 from metaflow_hera.embedded.controller.scope import ABSENT, TaskScope, resolve_references, task_value
-from metaflow_hera.embedded.controller.task_groups import Fan, is_fan, items_of
+from metaflow_hera.embedded.controller.task_groups import TaskGroup, items_of
 from metaflow_hera.embedded.expressions.depends import evaluate
 from metaflow_hera.embedded.expressions.language import ExpressionError
 from metaflow_hera.embedded.expressions.variables import MissingVariable, SubstitutionError
 from metaflow_hera.embedded.expressions.when import WhenError, should_execute
+from metaflow_hera.embedded.templates import is_task_group
 
 OMITTED = "omitted: depends condition not met"
 
@@ -28,7 +29,7 @@ class DagFrame:
         "blocked",
         "call",
         "due",
-        "fans",
+        "groups",
         "left",
         "node",
         "open",
@@ -49,11 +50,11 @@ class DagFrame:
         self.path: Path = call.path
         self.plan = run.plan(template)
         self.tasks: dict[str, JSON] = {task["name"]: task for task in template["dag"]["tasks"]}
-        self.fans: dict[int, Fan] = {}
-        # What a limit holds back: calls by rank, and the ranks of these and of fans in order.
+        self.groups: dict[int, TaskGroup] = {}
+        # What a limit holds back: calls by rank, and the ranks of these and of TaskGroups in order.
         self.blocked: dict[int, Call] = {}
         self.waiting: list[int] = []
-        # Fans of which an item ended since the last step.
+        # TaskGroups of which an item ended since the last step.
         self.due: set[int] = set()
         # Tasks under way, and for each task how many that it depends on are not over.
         self.open = 0
@@ -82,7 +83,7 @@ class DagFrame:
         self.run.stir(self)
 
     def item_ended(self, rank: int) -> None:
-        """An item of the fan of a task is over."""
+        """An item of the TaskGroup of a task is over."""
         self.due.add(rank)
         self.run.stir(self)
 
@@ -121,7 +122,7 @@ class DagFrame:
                 heapq.heappush(self.ready, rank)
 
     def _go_on(self) -> None:
-        """Finish fans that are over, and try again what a limit held back, in Argo's order."""
+        """Finish TaskGroups that are over, and try again what a limit held back, in Argo's order."""
         due, self.due = self.due, set()
         for rank in sorted(due):
             self._advance(rank)
@@ -129,7 +130,7 @@ class DagFrame:
             rank = heapq.heappop(self.waiting)
             if rank in self.blocked:
                 self._execute(rank, self.blocked.pop(rank))
-            elif rank in self.fans:
+            elif rank in self.groups:
                 self._advance(rank)
 
     def _has_room(self) -> bool:
@@ -139,13 +140,13 @@ class DagFrame:
         return not (full or self.run.held or self.run.is_full())
 
     def _advance(self, rank: int) -> None:
-        """Start items of a fan as limits allow; they are in `waiting` as long as some are left."""
-        fan = self.fans[rank]
-        if fan.advance():
-            del self.fans[rank]
+        """Start items of a TaskGroup as limits allow; they are in `waiting` as long as some are left."""
+        group = self.groups[rank]
+        if group.advance():
+            del self.groups[rank]
             self.open -= 1
             self._release(self.plan.tasks[rank])
-        elif fan.next < len(fan.items) and rank not in self.waiting:
+        elif group.next < len(group.items) and rank not in self.waiting:
             heapq.heappush(self.waiting, rank)
 
     def _begin(self, task: Task) -> None:
@@ -155,7 +156,7 @@ class DagFrame:
             return
         try:
             resolved = self._resolve(task)
-            expands = is_fan(self.tasks[task.name])
+            expands = is_task_group(self.tasks[task.name])
             execute = expands or should_execute(resolved.get("when", ""))
             items = items_of(resolved, self._scope(task).resolve) if expands else None
         except MissingVariable:
@@ -165,7 +166,7 @@ class DagFrame:
             self._settle(task, "Error", str(error))
             return
         if items is not None:
-            self._fan_out(task, resolved, items, node)
+            self._expand(task, resolved, items, node)
             return
         if node is None and not execute:
             self._settle(task, "Skipped", f"when '{resolved['when']}' evaluated false")
@@ -220,7 +221,7 @@ class DagFrame:
 
         return TaskScope(self.run, ancestor)
 
-    def _fan_out(self, task: Task, resolved: JSON, items: list[Any], node: JSON | None) -> None:
+    def _expand(self, task: Task, resolved: JSON, items: list[Any], node: JSON | None) -> None:
         if not items:
             self._settle(task, "Skipped", "Skipped, empty params")
             return
@@ -228,9 +229,9 @@ class DagFrame:
             self._connect(task)
             call = self.call_of(resolved, self._name(task), self, task.rank, (task.rank, 0))
             node = self.run.create(call, "TaskGroup", "Running")
-        fan = Fan(self, task.rank, resolved, items, node, self._scope(task).resolve)
+        group = TaskGroup(self, task.rank, resolved, items, node, self._scope(task).resolve)
         self.open += 1
-        self.fans[task.rank] = fan
+        self.groups[task.rank] = group
         self._advance(task.rank)
 
     def _execute(self, rank: int, call: Call) -> None:

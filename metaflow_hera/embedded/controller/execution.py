@@ -30,12 +30,6 @@ Path = tuple[int, ...]
 _RESULT_REF = re.compile(r"(?:tasks|steps)(?:\.([-\w]+)|\[(?:'|\\\")([-\w]+)(?:'|\\\")\])\.outputs\.result\b")
 
 
-def pod_container(template: JSON) -> JSON | None:
-    """The container of a template that makes a pod: a container's or a script's (IsPodType)."""
-    container: JSON | None = template.get("container")
-    return container if container is not None else template.get("script")
-
-
 class CallError(Exception):
     """A template that could not be executed; its node is an Error already.
 
@@ -177,7 +171,7 @@ class Execution:
     def _share(self, call: Call) -> JSON | None:
         """The node of another name that has the id of this call's: it stands for both then, as in Argo.
 
-        Ids have 32 bits: of a hundred fans of 10,000 items about one has two that share a node.
+        Ids have 32 bits: of a hundred TaskGroups of 10,000 items about one has two that share a node.
         """
         node = self.nodes.find(call.name)
         if node is None or node["name"] == call.name:
@@ -231,7 +225,7 @@ class Execution:
     # Work that is due.
 
     def stir(self, frame: Frame) -> None:
-        """Let a frame take its next step in this turn: the deepest first, then in Argo's order."""
+        """Let a frame take its next step in this `run`: the deepest first, then in Argo's order."""
         if id(frame) not in self._queued:
             self._queued[id(frame)] = frame
             heapq.heappush(self._dirty, (-len(frame.path), frame.path, id(frame)))

@@ -1,4 +1,4 @@
-"""The items of a fan (withItems, withParam, withSequence): their values and the names they give."""
+"""The items of a TaskGroup (withItems, withParam, withSequence): their values and the names they give."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import re
 from typing import Any
 
 from metaflow_hera.embedded.expressions.gojson import GoJSONError, Number, dumps, kind, loads
+from metaflow_hera.embedded.templates import ITEM_FIELDS
 
 JSON = dict[str, Any]
 
-FAN_FIELDS = ("withItems", "withParam", "withSequence")
-"""The fields of a task that make it a fan; it has one of them at most."""
-
-
 MOST_ITEMS = 100_000
-"""Items of a fan: Argo knows no bound but its memory."""
+"""Items of a TaskGroup: Argo knows no bound but its memory."""
 
 MOST_WIDTH = 1_000
 """Digits and blanks that the format of a sequence may ask for."""
@@ -28,7 +25,7 @@ class ItemsError(ValueError):
 
 def without_items(task: JSON) -> JSON:
     """What each item's task is made of."""
-    return {key: value for key, value in task.items() if key not in FAN_FIELDS}
+    return {key: value for key, value in task.items() if key not in ITEM_FIELDS}
 
 
 def read_items(task: JSON) -> list[Any]:

@@ -7,18 +7,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from metaflow_hera.embedded.controller.nodes import UNSUCCESSFUL
+from metaflow_hera.embedded.errors import Refused
 from metaflow_hera.embedded.kubernetes_time import timestamp
-from metaflow_hera.errors import ManifestError
 
 JSON = dict[str, Any]
 
 _PREFIX = "workflows.argoproj.io/"
 _OWN_LABELS = frozenset({"completed", "phase", "workflow-archiving-status", "creator", "creator-email"})
-_FANS = frozenset({"TaskGroup", "StepGroup"})
-_GROUPS = _FANS | {"DAG", "Steps"}
+_ITEM_GROUPS = frozenset({"TaskGroup", "StepGroup"})
+_GROUPS = _ITEM_GROUPS | {"DAG", "Steps"}
 
 
-class CannotRetry(ManifestError):
+class CannotRetry(Refused):
     """A workflow that Argo will not retry; the message is Argo's."""
 
 
@@ -74,18 +74,18 @@ def _reopen(workflow: JSON, now: float) -> None:
 
 
 def given_parameters(texts: Sequence[str]) -> dict[str, str]:
-    """What a person gave as NAME=VALUE. Raises ManifestError for another form."""
+    """What a person gave as NAME=VALUE. Raises Refused for another form."""
     given = {}
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign:
-            raise ManifestError(f"expected parameter of the form: NAME=VALUE. Received: {text}")
+            raise Refused(f"expected parameter of the form: NAME=VALUE. Received: {text}")
         given[name] = value
     return given
 
 
 def override(workflow: JSON, parameters: Sequence[str]) -> None:
-    """Set the workflow's arguments, given as NAME=VALUE. Raises ManifestError for another form."""
+    """Set the workflow's arguments, given as NAME=VALUE. Raises Refused for another form."""
     given = given_parameters(parameters)
     if not given:
         return
@@ -117,7 +117,7 @@ def _plan(nodes: dict[str, JSON], workflow: str, overridden: bool) -> tuple[set[
             reset |= _reset_path(nodes, above, key)
     if overridden:
         for key in reset - gone:
-            if nodes[key]["type"] in _FANS:
+            if nodes[key]["type"] in _ITEM_GROUPS:
                 gone |= _reach(nodes, [key]) - {key}
     exit_prefix = workflow + ".onExit"
     gone |= {key for key, node in nodes.items() if node["name"].startswith(exit_prefix)}
@@ -183,7 +183,7 @@ def _reset_boundaries(nodes: dict[str, JSON], above: dict[str, str], key: str, r
         if parent is not None and nodes[parent]["type"] == "Retry":
             reset.add(parent)
             current, parent = parent, above.get(parent)
-        if parent is not None and nodes[parent]["type"] in _FANS:
+        if parent is not None and nodes[parent]["type"] in _ITEM_GROUPS:
             reset.add(parent)
         boundary = nodes[current].get("boundaryID")
         if boundary is None:

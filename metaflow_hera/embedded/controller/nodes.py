@@ -156,7 +156,7 @@ class NodeTable:
         """Make the node named `child`, which need not exist yet, a child of `parent`."""
         key = node_id(self.workflow_name, child)
         children = parent.setdefault("children", [])
-        # The items of a group come in turn: only the last can be there already, having had to wait.
+        # The items of a group come in order: only the last can be there already, having had to wait.
         if key in (
             children[-1:] if parent["type"] in ("TaskGroup", "StepGroup") and at is None else children
         ):

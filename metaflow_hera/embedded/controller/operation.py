@@ -65,7 +65,7 @@ class Operation:
         before = self._summary()
         first = self._mark_running()
         if not first and self._is_new:
-            # What Argo's controller wrote in its first turn is among the labels in the later ones.
+            # The labels hold by now what Argo's controller wrote when it first took the workflow up.
             self._is_new = False
             run.refresh_labels()
         if not first and not self._begun:
@@ -146,7 +146,7 @@ class Operation:
     # The workflow.
 
     def _mark_running(self) -> bool:
-        """Begin; True for the very first turn of the workflow."""
+        """Begin; True where the workflow has not begun before."""
         status = self.workflow["status"]
         if status.get("phase") in (None, "", "Pending"):
             status["phase"] = "Running"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from metaflow_hera.embedded.controller.execution import Call, Execution, inputs_of, pod_container
+from metaflow_hera.embedded.controller.execution import Call, Execution, inputs_of
 from metaflow_hera.embedded.controller.nodes import FULFILLED, JSON, UNSUCCESSFUL, fulfilled
 from metaflow_hera.embedded.controller.parameters import fill
 from metaflow_hera.embedded.expressions.gojson import any_string
@@ -19,6 +19,7 @@ from metaflow_hera.embedded.expressions.language import (
 )
 from metaflow_hera.embedded.expressions.variables import SubstitutionError
 from metaflow_hera.embedded.kubernetes_time import seconds
+from metaflow_hera.embedded.templates import pod_container
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|ms|s|m|h|d)")

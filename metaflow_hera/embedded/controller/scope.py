@@ -17,7 +17,7 @@ def task_value(run: Execution, node: JSON, rest: str, *, retried: bool = True) -
     """The value of `tasks.NAME.REST`: a string, None for none, or ABSENT.
 
     ABSENT is an output that a skipped task does not have and has no default for. Without `retried` the
-    items of a fan that have retries count for nothing: Argo's executeDAG looks at the children of the
+    items of a TaskGroup that have retries count for nothing: Argo's executeDAG looks at the children of the
     group only, and processAggregateNodeOutputs leaves out nodes of type Retry.
     """
     if node["type"] == "TaskGroup":
@@ -51,7 +51,7 @@ def _output(run: Execution, node: JSON, template_name: str, name: str) -> Any:
 
 
 def _aggregate(run: Execution, group: JSON, rest: str, retried: bool) -> str | None:
-    """The outputs of a fan as a JSON list, in the order of its items (processAggregateNodeOutputs)."""
+    """The outputs of a TaskGroup as a JSON list, in the order of its items (processAggregateNodeOutputs)."""
     if rest == "outputs.result":
         return _results(run, group, retried)
     if rest != "outputs.parameters" and not rest.startswith("outputs.parameters."):
@@ -72,7 +72,7 @@ def _aggregate(run: Execution, group: JSON, rest: str, retried: bool) -> str | N
 
 
 def _results(run: Execution, group: JSON, retried: bool) -> str:
-    """The standard outputs of a fan; one that is no JSON counts as text."""
+    """The standard outputs of a TaskGroup; one that is no JSON counts as text."""
     items: list[Any] = []
     for node in _succeeded(run, group, retried):
         result = (node.get("outputs") or {}).get("result")

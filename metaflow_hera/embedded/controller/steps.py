@@ -10,9 +10,10 @@ from metaflow_hera.embedded.controller.items import ItemsError, item_name, witho
 from metaflow_hera.embedded.controller.nodes import JSON, UNSUCCESSFUL, fulfilled
 from metaflow_hera.embedded.controller.outcome import collect_outputs, continues
 from metaflow_hera.embedded.controller.scope import ABSENT, TaskScope, resolve_references, task_value
-from metaflow_hera.embedded.controller.task_groups import expand, is_fan, items_of, never_runs
+from metaflow_hera.embedded.controller.task_groups import expand, items_of, never_runs
 from metaflow_hera.embedded.expressions.variables import SubstitutionError
 from metaflow_hera.embedded.expressions.when import WhenError, should_execute
+from metaflow_hera.embedded.templates import is_task_group
 
 
 class _GroupError(Exception):
@@ -20,12 +21,12 @@ class _GroupError(Exception):
 
 
 class _Item(NamedTuple):
-    """A step that is to run, or one item of it."""
+    """A step that has not begun, or one item of it."""
 
     step: JSON
     name: str
     item: Any = None
-    of_fan: bool = False
+    of_group: bool = False
     lenient: bool = False
 
 
@@ -116,14 +117,14 @@ class StepsFrame:
         for step in steps:
             try:
                 body = resolve_references(self.run, step, scope)
-                if not is_fan(step):
+                if not is_task_group(step):
                     should_execute(body.get("when", ""))
             except (SubstitutionError, WhenError) as error:
                 raise _GroupError(f"Failed to resolve references: {error}") from error
             resolved.append(body)
         for step, body in zip(steps, resolved, strict=True):
             name = f"{self._name(self.at)}.{step['name']}"
-            if not is_fan(step):
+            if not is_task_group(step):
                 self.todo.append(_Item(body, name))
                 continue
             try:
@@ -161,7 +162,7 @@ class StepsFrame:
         if node is not None and fulfilled(node):
             return True
         step = what.step
-        if what.of_fan:
+        if what.of_group:
             step = expand(step, what.item, self._scope().resolve, what.lenient)
         if node is None:
             try:
@@ -213,7 +214,7 @@ class StepsFrame:
         return TaskScope(self.run, self._node_of, "steps.")
 
     def _node_of(self, name: str) -> JSON | None:
-        """The node of a step of a group that is over; that of a fan is a group of its items."""
+        """The node of a step of a group that is over; that of a step with items is a group of these."""
         nodes = self.run.nodes
         for number in range(self.at):
             if any(step["name"] == name for step in self.template["steps"][number]):

@@ -1,12 +1,11 @@
-"""The fan of a task: a node of type TaskGroup and one task an item, started as limits allow."""
+"""A TaskGroup at work: the node of a task with items, and one task an item, started as limits allow."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from metaflow_hera.embedded.controller.execution import Call, CallError
+from metaflow_hera.embedded.controller.execution import Call, CallError, Execution, Path
 from metaflow_hera.embedded.controller.items import (
-    FAN_FIELDS,
     ItemsError,
     item_name,
     item_values,
@@ -17,17 +16,34 @@ from metaflow_hera.embedded.controller.nodes import JSON, UNSUCCESSFUL, fulfille
 from metaflow_hera.embedded.expressions.variables import MissingVariable, Resolve, substitute, tags
 from metaflow_hera.embedded.expressions.when import WhenError, should_execute
 
-if TYPE_CHECKING:
-    from metaflow_hera.embedded.controller.dag import DagFrame
+
+class Around(Protocol):
+    """The DAG that a TaskGroup is in.
+
+    Attributes:
+        run: what all frames of the workflow share.
+        node: the DAG's node.
+        due: the ranks of TaskGroups to look at in the DAG's next step.
+    """
+
+    run: Execution
+    node: JSON
+    due: set[int]
+
+    def item_ended(self, rank: int) -> None:
+        """An item of the TaskGroup of this rank is over."""
+
+    def call_of(self, task: JSON, name: str, owner: Any, key: int, place: Path) -> Call:
+        """The call that a resolved task makes."""
 
 
-class Fan:
+class TaskGroup:
     """The items of one task. The list is shared; a task is made of an item when it starts."""
 
     __slots__ = ("dag", "items", "left", "lenient", "next", "node", "rank", "scope", "task")
 
     def __init__(
-        self, dag: DagFrame, rank: int, task: JSON, items: list[Any], node: JSON, scope: Resolve
+        self, dag: Around, rank: int, task: JSON, items: list[Any], node: JSON, scope: Resolve
     ) -> None:
         self.dag = dag
         self.rank = rank
@@ -118,13 +134,8 @@ class Fan:
         return index if index < len(self.node.get("children", ())) - 1 else None
 
 
-def is_fan(task: JSON) -> bool:
-    """Whether a task of a template is a fan: an empty list makes none, one from a reference does."""
-    return any(task.get(key) for key in FAN_FIELDS)
-
-
 def items_of(task: JSON, scope: Resolve) -> list[Any]:
-    """The items of a fan whose references are replaced (expandTask, expandStep).
+    """The items of a task whose references are replaced (expandTask, expandStep).
 
     Raises ItemsError for what is no list, unless the task would not run, and SubstitutionError.
     """

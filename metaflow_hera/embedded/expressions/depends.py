@@ -36,7 +36,7 @@ _RESULT = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*?\.[A-Z][a-zA-Z]+)")
 class Depends(NamedTuple):
     """The dependencies of a task in the order of their naming, and the full rule ("" for none).
 
-    `items` are the dependencies named with .AnySucceeded or .AllFailed, which need a fan.
+    `items` are the dependencies named with .AnySucceeded or .AllFailed, which need a TaskGroup.
     """
 
     tasks: tuple[str, ...]

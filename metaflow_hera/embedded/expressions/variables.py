@@ -125,7 +125,7 @@ def _expression(tag: str, resolve: Resolve, require: bool) -> str:
 
 
 def _split(text: str) -> Sequence[str]:
-    """Text and tags in turn; a tag that is never closed is text."""
+    """Text and tags in their order; a tag that is never closed is text."""
     parts: list[str] = []
     at = 0
     while True:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from metaflow_hera.embedded.errors import ServerError, Unusable
 from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.local.launch import LocalServer, direct, stop
 from metaflow_hera.embedded.pods.files import remove
-from metaflow_hera.errors import ConfigurationError, LocalServerError
 
 PARTS = {
     "database": ("argo.db", "argo.db-wal", "argo.db-shm"),
@@ -70,7 +70,7 @@ def parts(home: Path) -> dict[str, Part]:
 def clean(server: LocalServer, older_than: float = 0.0) -> Cleaned:
     """Forget the runs that ended longer ago than so many seconds, with their logs; results stay.
 
-    What pods share is taken away too when no run goes on. Raises LocalServerError if the server refuses, or
+    What pods share is taken away too when no run goes on. Raises ServerError if the server refuses, or
     cannot remove what a run has left.
     """
     before = _sum(server.home)
@@ -89,12 +89,12 @@ def clean(server: LocalServer, older_than: float = 0.0) -> Cleaned:
 def remove_everything(server: LocalServer) -> Cleaned:
     """Forget all: deployments, schedules, runs, logs, tokens. The server is stopped.
 
-    Raises LocalServerError if a run goes on.
+    Raises ServerError if a run goes on.
     """
     runs = list(_runs(server))
     going = [run.name for run in runs if run.finished is None]
     if going:
-        raise LocalServerError(
+        raise ServerError(
             f"{len(going)} runs go on ({', '.join(going[:3])}{', ...' if len(going) > 3 else ''}): let them "
             "end, or end them with mfhera terminate RUN, then clean again."
         )
@@ -128,11 +128,11 @@ def _runs(server: LocalServer) -> Iterator[_Run]:
 
 
 def _wait_until_removed(folders: Sequence[Path]) -> None:
-    """Wait for the server to have removed folders. Raises LocalServerError if it cannot."""
+    """Wait for the server to have removed folders. Raises ServerError if it cannot."""
     until = time.monotonic() + REMOVE_SECONDS
     while left := [folder for folder in folders if folder.exists()]:
         if time.monotonic() > until:
-            raise LocalServerError(
+            raise ServerError(
                 f"The runs are forgotten, and {left[0]} is still there: files of theirs cannot be removed. "
                 "Look at who may write there, then remove it yourself."
             )
@@ -146,7 +146,7 @@ def _forget(server: LocalServer, run: _Run) -> bool:
         if not _call(server, "GET", f"{place}?fields=status.finishedAt")["status"].get("finishedAt"):
             return False
         _call(server, "DELETE", place)
-    except LocalServerError as error:
+    except ServerError as error:
         if isinstance(error.__cause__, urllib.error.HTTPError) and error.__cause__.code == 404:
             return False
         raise
@@ -162,7 +162,7 @@ def _call(server: LocalServer, method: str, path: str) -> dict[str, Any]:
             found: dict[str, Any] = json.load(answer)
             return found
     except (OSError, ValueError) as error:
-        raise LocalServerError(f"The embedded Argo at {server.url} does not do that: {error}.") from error
+        raise ServerError(f"The embedded Argo at {server.url} does not do that: {error}.") from error
 
 
 def _sum(home: Path) -> int:
@@ -184,4 +184,4 @@ def _size(path: Path) -> int:
     except FileNotFoundError:
         return 0
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
+        raise Unusable(f"{path} cannot be read: {error.strerror}.") from error

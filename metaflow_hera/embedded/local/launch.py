@@ -13,14 +13,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from metaflow_hera import __version__
-from metaflow_hera.embedded.local.locks import is_locked
-from metaflow_hera.errors import ConfigurationError, LocalServerError
+from metaflow_hera.embedded.errors import ServerError, Unusable
+from metaflow_hera.embedded.local.folder import make_home, unusable
+from metaflow_hera.embedded.locks import is_locked
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 15.0
@@ -37,7 +36,7 @@ class LocalServer:
         url: where it listens, without a slash at the end.
         pid: its process.
         home: the folder of its state.
-        version: the version of metaflow_hera it was started from.
+        version: what it was started as, see `start`.
         token_file: holds the token that every call needs.
         started: when, in seconds since the epoch.
         database_bytes: the size of its database.
@@ -71,40 +70,21 @@ class LocalServer:
         return f"{self.url}/webhook/{secret}/default"
 
 
-def home_folder(env: Mapping[str, str] = os.environ) -> Path:
-    """Where the state of the embedded Argo is: METAFLOW_HERA_HOME, or the platform's user state folder.
+def status(home: Path) -> LocalServer | None:
+    """The server of a home if one runs and answers, else None.
 
     Raises:
-        ConfigurationError: METAFLOW_HERA_HOME is relative.
+        Unusable: the folder is another user's.
     """
-    given = env.get("METAFLOW_HERA_HOME")
-    if given:
-        path = Path(given)
-        if not path.is_absolute():
-            raise ConfigurationError(f"METAFLOW_HERA_HOME must be an absolute path, not {given!r}.")
-        return path
-    import platformdirs
-
-    path = Path(platformdirs.user_state_dir("metaflow_hera"))
-    if path.is_absolute():
-        return path
-    # No HOME, and a user that the system does not know, as in some containers.
-    import tempfile
-
-    return Path(tempfile.gettempdir()) / f"metaflow_hera-{os.getuid()}"
-
-
-def status(home: Path | None = None) -> LocalServer | None:
-    """The server of a home if one runs and answers, else None."""
-    home = (home or home_folder()).absolute()
+    home = home.absolute()
     try:
         if home.stat().st_uid != os.getuid():
             # Whoever owns the folder could name a server of their own in it, and be sent every manifest.
-            raise _unusable(home, "it belongs to another user")
+            raise unusable(home, "it belongs to another user")
         facts = json.loads((home / "server.json").read_text(encoding="utf-8"))
         server = _server(home, facts)
     except PermissionError as error:
-        raise ConfigurationError(
+        raise Unusable(
             f"{error.filename} cannot be read ({error.strerror}): is it another user's?"
         ) from error
     except (OSError, ValueError, KeyError):
@@ -113,35 +93,39 @@ def status(home: Path | None = None) -> LocalServer | None:
     return server if _answers(server) and (home / "server.json").exists() else None
 
 
-def ensure_running(home: Path | None = None) -> LocalServer:
-    """The server of a home; started if there is none, replaced if it is of another version."""
-    home = (home or home_folder()).absolute()
+def ensure_running(home: Path, version: str) -> LocalServer:
+    """The server of a home; started if there is none, replaced if it is of another version.
+
+    Raises as `start` and `stop` do.
+    """
     server = status(home)
-    if server is not None and server.version != __version__:
+    if server is not None and server.version != version:
         stop(home)
         server = None
-    return server or start(home)
+    return server or start(home, version)
 
 
-def start(home: Path | None = None, port: int | None = None) -> LocalServer:
+def start(home: Path, version: str, port: int | None = None) -> LocalServer:
     """Start the server of a home; one that runs already is returned as it is.
 
     Args:
-        home: its folder, by default `home_folder()`.
+        home: its folder.
+        version: what to start it as: the version of the program that the caller belongs to.
         port: where to listen, by default where it did the last time, or a free port.
 
     Raises:
-        ConfigurationError: the folder or the port cannot be used.
-        LocalServerError: it does not start; the message tells why, or where its log is.
+        Unusable: the folder or the port cannot be used.
+        ServerError: it does not start; the message tells why, or where its log is.
     """
-    home = (home or home_folder()).absolute()
+    home = home.absolute()
     ending = time.monotonic() + STOP_TIMEOUT
     while (running := status(home)) is None and _is_locked(home) and time.monotonic() < ending:
         time.sleep(0.02)  # one is about to end, or another starter is faster
     if running is not None:
         return _at_port(running, port)
     make_home(home)
-    command = [sys.executable, "-m", "metaflow_hera.embedded.server", "--home", str(home)]
+    command = [sys.executable, "-m", "metaflow_hera.embedded.server"]
+    command += ["--home", str(home), "--version", version]
     if port is not None:
         command += ["--port", str(port)]
     package_folder = str(Path(__file__).resolve().parents[3])
@@ -169,23 +153,23 @@ def start(home: Path | None = None, port: int | None = None) -> LocalServer:
                 reason = "its disk is full. Nothing is lost: make room, then start it again."
             else:
                 reason = said.splitlines()[-1] if said else f"it ended with code {code}."
-            kind = ConfigurationError if code == 2 else LocalServerError
+            kind = Unusable if code == 2 else ServerError
             raise kind(f"The embedded Argo does not start: {reason} Its log is {home / 'server.log'}.")
         time.sleep(0.02)
-    raise LocalServerError(
+    raise ServerError(
         f"The embedded Argo did not answer within {START_TIMEOUT:.0f} s: see {home / 'server.log'}, "
         "then try again."
     )
 
 
-def stop(home: Path | None = None) -> bool:
+def stop(home: Path) -> bool:
     """Stop the server of a home; its pods go on. Returns whether there was one.
 
     Raises:
-        ConfigurationError: the folder cannot be used.
-        LocalServerError: it does not end.
+        Unusable: the folder cannot be used.
+        ServerError: it does not end.
     """
-    home = (home or home_folder()).absolute()
+    home = home.absolute()
     pid = _lock_holder(home)
     if pid is None:
         try:
@@ -193,7 +177,7 @@ def stop(home: Path | None = None) -> bool:
         except (FileNotFoundError, NotADirectoryError):
             pass
         except OSError as error:
-            raise _unusable(home, error.strerror or str(error)) from error
+            raise unusable(home, error.strerror or str(error)) from error
         return False
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_TIMEOUT
@@ -201,32 +185,7 @@ def stop(home: Path | None = None) -> bool:
         if not _is_locked(home):
             return True
         time.sleep(0.02)
-    raise LocalServerError(f"The embedded Argo (process {pid}) does not end: see {home / 'server.log'}.")
-
-
-def make_home(home: Path) -> None:
-    """Make the folder of a home, for this user only.
-
-    Raises:
-        ConfigurationError: it cannot be made or written to.
-    """
-    import tempfile
-
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if home.stat().st_uid != os.getuid():
-            raise PermissionError(1, "it belongs to another user")
-        home.chmod(0o700)
-        with tempfile.TemporaryFile(dir=home):
-            pass
-    except OSError as error:
-        raise _unusable(home, error.strerror or str(error)) from error
-
-
-def _unusable(home: Path, reason: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"The folder {home} cannot be used ({reason}): set METAFLOW_HERA_HOME to one that can."
-    )
+    raise ServerError(f"The embedded Argo (process {pid}) does not end: see {home / 'server.log'}.")
 
 
 def _server(home: Path, facts: dict[str, Any]) -> LocalServer:
@@ -269,9 +228,7 @@ def direct() -> urllib.request.OpenerDirector:
 
 def _at_port(server: LocalServer, port: int | None) -> LocalServer:
     if port is not None and not server.url.endswith(f":{port}"):
-        raise LocalServerError(
-            f"The embedded Argo runs already, at {server.url}: stop it to change its port."
-        )
+        raise ServerError(f"The embedded Argo runs already, at {server.url}: stop it to change its port.")
     return server
 
 

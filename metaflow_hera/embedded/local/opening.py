@@ -13,8 +13,8 @@ import urllib.request
 import webbrowser
 from pathlib import Path
 
+from metaflow_hera.embedded.errors import ServerError, Unusable
 from metaflow_hera.embedded.local.launch import LocalServer
-from metaflow_hera.errors import ConfigurationError, LocalServerError
 
 FILE = "open.html"
 SCREENS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
@@ -36,7 +36,7 @@ def opening_file(server: LocalServer) -> Path:
     """A file that logs in the browser that opens it, once and within a minute.
 
     Raises:
-        ConfigurationError: it cannot be written.
+        Unusable: it cannot be written.
     """
     path, text = server.home / FILE, FORM.format(url=server.url, code=_code(server))
     try:
@@ -45,7 +45,7 @@ def opening_file(server: LocalServer) -> Path:
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise ConfigurationError(
+        raise Unusable(
             f"{path} cannot be written ({error.strerror}): mfhera local open --print does without."
         ) from error
     return path
@@ -67,7 +67,7 @@ def _code(server: LocalServer) -> str:
     """A new code, which takes the token.
 
     Raises:
-        LocalServerError: the server does not answer as it should.
+        ServerError: the server does not answer as it should.
     """
     request = urllib.request.Request(
         f"{server.url}/page/code", method="POST", headers={"Authorization": f"Bearer {server.token}"}
@@ -77,6 +77,6 @@ def _code(server: LocalServer) -> str:
         with opener.open(request, timeout=10) as answer:
             return str(json.load(answer)["code"])
     except (OSError, ValueError, KeyError) as error:
-        raise LocalServerError(
+        raise ServerError(
             f"The embedded Argo at {server.url} gives no code for its page ({error}): stop and start it."
         ) from error

@@ -1,7 +1,7 @@
 """What a workflow will do, as far as its templates tell: the places of its tasks, in order.
 
-A place is a path of task names, such as `start-foreach/work`. All tasks that a fan makes of one DAG task, in
-whatever instance of the DAG, have the same place; so the number of places does not grow with that of nodes.
+A place is a path of task names, such as `start-foreach/work`. All tasks that a foreach makes of one DAG task,
+in whatever instance of the DAG, have the same place: the number of places does not grow with that of nodes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from metaflow_hera.embedded.storage.reader import JSON
+from metaflow_hera.embedded.templates import is_task_group
 
 DEEPEST = 16
 MOST = 2_000
@@ -27,14 +28,14 @@ class Place:
     Attributes:
         path: the names of the tasks around it and its own, joined by slashes.
         label: what people call it: the task's argument `step`, if that is plain text, else its name.
-        fans: whether it is made once for each of some items.
+        foreach: whether it is made once for each of some items.
         items: how many items each instance has, where the template lists them.
         items_input: the input parameter of the DAG that lists them otherwise.
     """
 
     path: str
     label: str
-    fans: bool = False
+    foreach: bool = False
     items: int | None = None
     items_input: str | None = None
 
@@ -72,7 +73,7 @@ def _place(task: JSON, path: str) -> Place:
     return Place(
         path,
         step if step and "{{" not in step else task["name"],
-        fans=bool(items or param or task.get("withSequence")),
+        foreach=is_task_group(task),
         items=len(items) if items else None,
         items_input=source[1] if source else None,
     )

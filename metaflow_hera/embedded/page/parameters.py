@@ -1,27 +1,39 @@
 """The parameters of deployments and runs as a person gives and reads them.
 
-Those of a flow travel in a form of their own (see `graph.values`), among others that tell of the run.
+Beside Argo's own rules the page follows one: a workflow with a parameter `metaflow-run-tags` is a flow's.
+
+- Its parameters `ABOUT_RUN` tell of the run itself. The annotation `metaflow/parameters` of its workflow
+  template, a JSON object, has the names of those that people give.
+- Values that Argo or Kubernetes would change travel as `base64:` and the base64 of their UTF-8 (see
+  `static/values.js`, which writes it); `null` is no value.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from metaflow_hera.contract.values import OWN_PARAMETERS, TAGS_PARAMETER, decode
 from metaflow_hera.embedded.page.reading import TEXT
 from metaflow_hera.embedded.storage.reader import JSON
 
 OF_FLOW = "metaflow/parameters"
 """The annotation of a flow's deployment that describes its Parameters."""
 
+TAGS = "metaflow-run-tags"
+ABOUT_RUN = frozenset({TAGS, "metaflow-code-package", "metaflow-scheduled-time"})
+"""Parameters that nobody gives by hand."""
+
+ENCODED = "base64:"
+NOT_GIVEN = "null"
+
 
 def asked(template: JSON) -> list[JSON]:
     """What a workflow template asks for.
 
     `value` is the default, None where there is none; `required` says that one must be given, `encoded` that
-    it is to be sent in a flow's form.
+    it travels in a flow's form.
     """
     parameters = (template["spec"].get("arguments") or {}).get("parameters") or []
     encoded = _are_of_a_flow(each["name"] for each in parameters)
@@ -38,7 +50,7 @@ def given(parameters: Iterable[JSON]) -> list[JSON]:
         values = {
             name: plain
             for name, text in values.items()
-            if name not in OWN_PARAMETERS and (plain := _decoded(text)) is not None
+            if name not in ABOUT_RUN and (plain := _decoded(text)) is not None
         }
     return [{"name": name, "value": value[:TEXT]} for name, value in values.items()]
 
@@ -56,7 +68,7 @@ def _asked(parameter: JSON, encoded: bool) -> JSON:
 
 
 def _are_of_a_flow(names: Iterable[str]) -> bool:
-    return TAGS_PARAMETER in names
+    return TAGS in names
 
 
 def _named(notes: Mapping[str, str]) -> frozenset[str]:
@@ -67,8 +79,10 @@ def _named(notes: Mapping[str, str]) -> frozenset[str]:
 
 
 def _decoded(text: str) -> str | None:
-    """The value behind a text; one that a person wrote by hand may be in no form, and stays as it is."""
-    try:
-        return decode(text)
-    except ValueError:
-        return text
+    """The value behind a text, None for none. One that a person wrote by hand stays as it is."""
+    if text == NOT_GIVEN:
+        return None
+    if text.startswith(ENCODED):
+        with suppress(ValueError):
+            return base64.b64decode(text.removeprefix(ENCODED)).decode("utf-8", "surrogateescape")
+    return text

@@ -43,7 +43,7 @@ NAME = "substr(display || '(', 1, instr(display || '(', '(') - 1)"
 """The name of a node's task: `work(2:b)` is made by the task `work`."""
 
 IS_TASK = "attempt IS NULL AND type != 'TaskGroup'"
-"""Leaves out attempts of a task, which its Retry node stands for, and what only holds a fan together."""
+"""Leaves out attempts of a task, which its Retry node stands for, and a TaskGroup, which only holds tasks."""
 
 
 @dataclass(frozen=True, slots=True)

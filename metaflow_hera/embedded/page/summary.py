@@ -47,7 +47,7 @@ class Group:
             "label": self.place.label[:TEXT],
             "depth": depth,
             "parent": parent,
-            "fans": self.place.fans or total > 1,
+            "foreach": self.place.foreach or total > 1,
             "phases": self.phases,
             "total": max(total, self.expected),
             "started": min(starts, default=None),
@@ -247,14 +247,14 @@ def _group(groups: dict[str, Group], path: str) -> Group:
 
 def _expect(groups: Mapping[str, Group], containers: Mapping[str, Container], places: Places) -> None:
     """How many tasks there will be, where their items are known: Argo makes only as many as may run."""
-    fans: dict[str, list[Group]] = {}
+    foreachs: dict[str, list[Group]] = {}
     for group in groups.values():
         if group.place.items is not None or group.place.items_input:
-            fans.setdefault(group.place.path.rpartition("/")[0], []).append(group)
-    if not fans:
+            foreachs.setdefault(group.place.path.rpartition("/")[0], []).append(group)
+    if not foreachs:
         return
     for container in containers.values():
-        for group in fans.get(places.inside(container.id), ()):
+        for group in foreachs.get(places.inside(container.id), ()):
             group.expected += group.place.items or _length(
                 container.inputs.get(group.place.items_input or "")
             )

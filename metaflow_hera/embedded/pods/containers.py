@@ -100,7 +100,7 @@ class Process:
 
     `outputs` maps the name of each output parameter to the file that holds it at the end, `message` is the
     file of its termination message, `volumes` are the folders that must be there. `memory_limit` is in
-    bytes, None where there is none. `files` are to be written first.
+    bytes, None where there is none. `files` must be written first.
     """
 
     argv: list[str]

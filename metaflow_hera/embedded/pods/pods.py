@@ -29,7 +29,7 @@ from socket import socket
 from typing import Any
 
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
-from metaflow_hera.embedded.local.locks import is_locked
+from metaflow_hera.embedded.locks import is_locked
 from metaflow_hera.embedded.pods import keeper, memory
 from metaflow_hera.embedded.pods.containers import (
     NOT_FOUND,
@@ -161,7 +161,7 @@ class Pods:
         return PodRow(uid, node_id, name, folder, "pending", number, pod=pod, deadline=deadline)
 
     def queue(self, row: PodRow) -> None:
-        """Start a stored pod when there is room: in turn with other workflows, in order within its own."""
+        """Start a stored pod when there is room: one workflow after the other, in order within each."""
         group = _group(row)
         self._waiting.put(row.uid, row.node_id, group)
         self._groups_changed = self._groups_changed or group is not None
@@ -199,7 +199,7 @@ class Pods:
         return bool(self._signals)
 
     def take_changed(self, unheard: Container[str]) -> list[PodRow]:
-        """The rows to save with this turn.
+        """The rows to save with this transaction.
 
         The end of a pod is saved together with what its workflow makes of it, never before: it is not told
         twice. So those of the workflows `unheard`, which have yet to be told, are kept back.

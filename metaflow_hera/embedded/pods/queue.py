@@ -26,7 +26,7 @@ class PodQueue:
         self._workflows[uid].move_to_end(node_id, last=False)
 
     def take(self) -> tuple[str, str]:
-        """The pod whose turn it is; it waits no more, and the next one is of another workflow."""
+        """The next pod to start, which waits no more; the one after it is of another workflow."""
         uid, pods = next(iter(self._workflows.items()))
         node_id, _ = pods.popitem(last=False)
         self._workflows.move_to_end(uid)

@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable, Mapping, Set
 from typing import Any
 
-from metaflow_hera.embedded.controller.execution import pod_container
-from metaflow_hera.embedded.controller.items import FAN_FIELDS
 from metaflow_hera.embedded.expressions.depends import Depends, parse_depends
 from metaflow_hera.embedded.expressions.gojson import any_string
 from metaflow_hera.embedded.expressions.variables import tags
+from metaflow_hera.embedded.templates import pod_container
 
 JSON = dict[str, Any]
 
@@ -39,11 +38,6 @@ _PREFIXES = (
 
 class Broken(ValueError):
     """A rule of Argo's that does not hold."""
-
-
-def is_fan(task: JSON) -> bool:
-    """Whether a task runs once for each of some items."""
-    return any(task.get(field) for field in FAN_FIELDS)
 
 
 def depends_of(task: JSON, by_name: Mapping[str, JSON]) -> Depends:

@@ -1,5 +1,6 @@
 """Which fields of Argo's objects the embedded Argo implements, which it may ignore, and why.
 
+Which fields there are, and their types, is Argo's to say: `argo_fields` is generated from its JSON schema.
 Every other field that Argo knows is refused by name, never ignored. A field that Argo does not know
 either is dropped without a word, as Argo does.
 """
@@ -8,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
+
+from metaflow_hera.embedded.rules.argo_fields import FIELDS
 
 JSON = dict[str, Any]
 
@@ -21,39 +24,33 @@ _STREAMS = "how a container is attached to; a process writes to its log"
 _TURNS = "which workflow a busy controller takes up first; here they take turns"
 _LOGS = "where to archive logs; they are kept beside the run"
 _DISK = "the medium of a volume; here it is a folder on this machine's disk"
-_BUS = "whence an event comes; here all come from one place"
+_BUS = "where an event comes from; here all come from one place"
 _SENSOR_POD = "the pod of a sensor; here the server does its work"
 _ONCE = "how an event is delivered; here it is stored together with what it starts"
 _SCHEDULER = "what a scheduler sets aside; here as many pods run at once as the machine has cores"
-
-# The kinds of nested objects: "[X]" is a list of X.
-_NESTED = Mapping[str, str]
+_DESCRIPTION = "words for people"
+_ENUM = "choices that a form offers"
 
 
 class Shape(NamedTuple):
-    """A type of object: fields that work, with the type of nested ones; fields without effect; others."""
+    """What is implemented of a type of Argo's: fields that work, and fields without effect with the reason.
 
-    works: _NESTED
+    `nested` names the shape of a field whose type has several.
+    """
+
+    works: frozenset[str]
     ignored: Mapping[str, str]
-    refused: frozenset[str]
+    nested: Mapping[str, str]
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+def _shape(
+    works: str, ignored: Mapping[str, str] | None = None, nested: Mapping[str, str] | None = None
+) -> Shape:
+    return Shape(frozenset(works.split()), ignored or {}, nested or {})
 
 
-_CONTAINER = Shape(
-    {
-        "args": "",
-        "command": "",
-        "env": "[env]",
-        "image": "",
-        "name": "",
-        "resources": "resources",
-        "terminationMessagePath": "",
-        "volumeMounts": "[volumeMount]",
-        "workingDir": "",
-    },
+_CONTAINER = _shape(
+    "args command env image name resources terminationMessagePath volumeMounts workingDir",
     {
         "imagePullPolicy": _IMAGE,
         "ports": _NETWORK,
@@ -64,30 +61,14 @@ _CONTAINER = Shape(
         "terminationMessagePolicy": _STREAMS,
         "tty": _STREAMS,
     },
-    _words(
-        "envFrom lifecycle livenessProbe readinessProbe restartPolicy restartPolicyRules startupProbe "
-        "volumeDevices"
-    ),
 )
+_PARAMETER = _shape("default name value valueFrom", {"description": _DESCRIPTION, "enum": _ENUM})
 
+# By Argo's type. Where the place decides what is implemented of a type, the place follows after a slash.
 SHAPES: dict[str, Shape] = {
-    "spec": Shape(
-        {
-            "activeDeadlineSeconds": "",
-            "arguments": "arguments",
-            "entrypoint": "",
-            "onExit": "",
-            "parallelism": "",
-            "retryStrategy": "retryStrategy",
-            "shutdown": "",
-            "suspend": "",
-            "templateDefaults": "template",
-            "templates": "[template]",
-            "ttlStrategy": "ttlStrategy",
-            "workflowMetadata": "workflowMetadata",
-            "workflowTemplateRef": "templateRef",
-            "volumes": "[volume]",
-        },
+    "WorkflowSpec": _shape(
+        "activeDeadlineSeconds arguments entrypoint onExit parallelism retryStrategy shutdown suspend "
+        "templateDefaults templates ttlStrategy volumes workflowMetadata workflowTemplateRef",
         {
             "affinity": _PLACEMENT,
             "archiveLogs": _LOGS,
@@ -109,26 +90,10 @@ SHAPES: dict[str, Shape] = {
             "tolerations": _PLACEMENT,
             "volumeClaimGC": _CLEANING,
         },
-        _words(
-            "artifactGC artifactRepositoryRef executor executorPlugins hooks hostAliases metrics "
-            "podSpecPatch resourceClaims synchronization volumeClaimTemplates"
-        ),
     ),
-    "template": Shape(
-        {
-            "activeDeadlineSeconds": "",
-            "container": "container",
-            "dag": "dag",
-            "inputs": "inputs",
-            "name": "",
-            "outputs": "outputs",
-            "parallelism": "",
-            "retryStrategy": "retryStrategy",
-            "script": "script",
-            "steps": "[[step]]",
-            "suspend": "suspend",
-            "volumes": "[volume]",
-        },
+    "Template": _shape(
+        "activeDeadlineSeconds container dag inputs name outputs parallelism retryStrategy script steps "
+        "suspend volumes",
         {
             "affinity": _PLACEMENT,
             "annotations": _METADATA,
@@ -142,168 +107,72 @@ SHAPES: dict[str, Shape] = {
             "serviceAccountName": _IDENTITY,
             "tolerations": _PLACEMENT,
         },
-        _words(
-            "archiveLocation containerSet daemon data executor failFast hostAliases http initContainers "
-            "memoize metrics pendingTimeout plugin podSpecPatch resource resourceClaims sidecars "
-            "synchronization timeout"
-        ),
     ),
-    "container": _CONTAINER,
-    "script": _CONTAINER._replace(works={**_CONTAINER.works, "source": ""}),
-    "resources": Shape({"limits": ""}, {"requests": _SCHEDULER}, _words("claims")),
-    "volumeMount": Shape(
-        {"mountPath": "", "name": ""},
-        {"mountPropagation": _DISK},
-        _words("readOnly recursiveReadOnly subPath subPathExpr"),
+    "Container": _CONTAINER,
+    "ScriptTemplate": _CONTAINER._replace(works=_CONTAINER.works | {"source"}),
+    "ResourceRequirements": _shape("limits", {"requests": _SCHEDULER}),
+    "VolumeMount": _shape("mountPath name", {"mountPropagation": _DISK}),
+    "Volume": _shape("emptyDir name"),
+    "EmptyDirVolumeSource": _shape("", {"medium": _DISK, "sizeLimit": _DISK}),
+    "EnvVar": _shape("name value valueFrom"),
+    "EnvVarSource": _shape("fieldRef"),
+    "DAGTemplate": _shape("failFast target tasks"),
+    "DAGTask": _shape(
+        "arguments continueOn dependencies depends name template when withItems withParam withSequence"
     ),
-    "volume": Shape(
-        {"emptyDir": "emptyDir", "name": ""},
-        {},
-        _words(
-            "awsElasticBlockStore azureDisk azureFile cephfs cinder configMap csi downwardAPI ephemeral fc "
-            "flexVolume flocker gcePersistentDisk gitRepo glusterfs hostPath image iscsi nfs "
-            "persistentVolumeClaim photonPersistentDisk portworxVolume projected quobyte rbd scaleIO secret "
-            "storageos vsphereVolume"
-        ),
-    ),
-    "emptyDir": Shape({}, {"medium": _DISK, "sizeLimit": _DISK}, frozenset()),
-    "env": Shape({"name": "", "value": "", "valueFrom": "envSource"}, {}, frozenset()),
-    "envSource": Shape(
-        {"fieldRef": ""}, {}, _words("configMapKeyRef fileKeyRef resourceFieldRef secretKeyRef")
-    ),
-    "dag": Shape({"failFast": "", "target": "", "tasks": "[task]"}, {}, frozenset()),
-    "task": Shape(
-        {
-            "arguments": "arguments",
-            "continueOn": "continueOn",
-            "dependencies": "",
-            "depends": "",
-            "name": "",
-            "template": "",
-            "when": "",
-            "withItems": "",
-            "withParam": "",
-            "withSequence": "sequence",
-        },
-        {},
-        _words("hooks inline onExit templateRef"),
-    ),
-    "step": Shape(
-        {
-            "arguments": "arguments",
-            "continueOn": "continueOn",
-            "name": "",
-            "template": "",
-            "when": "",
-            "withItems": "",
-            "withParam": "",
-            "withSequence": "sequence",
-        },
-        {},
-        _words("hooks inline onExit templateRef"),
-    ),
-    "continueOn": Shape({"error": "", "failed": ""}, {}, frozenset()),
-    "sequence": Shape({"count": "", "end": "", "format": "", "start": ""}, {}, frozenset()),
-    "suspend": Shape({"duration": ""}, {}, frozenset()),
-    "arguments": Shape({"parameters": "[parameter]"}, {}, _words("artifacts")),
-    "inputs": Shape({"parameters": "[parameter]"}, {}, _words("artifacts")),
-    "outputs": Shape({"parameters": "[output]"}, {}, _words("artifacts result exitCode")),
-    "parameter": Shape(
-        {"default": "", "name": "", "value": "", "valueFrom": "valueFrom"},
-        {"description": "words for people", "enum": "choices that a form offers"},
-        _words("globalName"),
-    ),
-    "output": Shape(
-        {"default": "", "name": "", "value": "", "valueFrom": "outputSource"},
-        {"description": "words for people", "enum": "choices that a form offers"},
-        _words("globalName"),
-    ),
-    "valueFrom": Shape(
-        {"default": "", "parameter": "", "path": ""},
-        {},
-        _words("configMapKeyRef event expression jqFilter jsonPath supplied"),
-    ),
-    "outputSource": Shape(
-        {"default": "", "expression": "", "parameter": "", "path": ""},
-        {},
-        _words("configMapKeyRef event jqFilter jsonPath supplied"),
-    ),
-    "retryStrategy": Shape(
-        {"backoff": "backoff", "expression": "", "limit": "", "retryPolicy": ""},
-        {"affinity": _PLACEMENT},
-        frozenset(),
-    ),
-    "backoff": Shape({"cap": "", "duration": "", "factor": "", "maxDuration": ""}, {}, frozenset()),
-    "ttlStrategy": Shape(
-        {"secondsAfterCompletion": "", "secondsAfterFailure": "", "secondsAfterSuccess": ""}, {}, frozenset()
-    ),
-    "templateRef": Shape({"name": ""}, {}, _words("clusterScope")),
-    "sensorSpec": Shape(
-        {"dependencies": "[dependency]", "triggers": "[trigger]"},
+    "WorkflowStep": _shape("arguments continueOn name template when withItems withParam withSequence"),
+    "ContinueOn": _shape("error failed"),
+    "Sequence": _shape("count end format start"),
+    "SuspendTemplate": _shape("duration"),
+    "Arguments": _shape("parameters"),
+    "Inputs": _shape("parameters"),
+    "Outputs": _shape("parameters", nested={"parameters": "[]Parameter/output"}),
+    "Parameter": _PARAMETER,
+    "Parameter/output": _PARAMETER._replace(nested={"valueFrom": "ValueFrom/output"}),
+    "ValueFrom": _shape("default parameter path"),
+    "ValueFrom/output": _shape("default expression parameter path"),
+    "RetryStrategy": _shape("backoff expression limit retryPolicy", {"affinity": _PLACEMENT}),
+    "Backoff": _shape("cap duration factor maxDuration"),
+    "TTLStrategy": _shape("secondsAfterCompletion secondsAfterFailure secondsAfterSuccess"),
+    "WorkflowTemplateRef": _shape("name"),
+    "WorkflowMetadata": _shape("annotations labels"),
+    "events.SensorSpec": _shape(
+        "dependencies triggers",
         {
             "eventBusName": _BUS,
+            "loggingFields": _SENSOR_POD,
             "replicas": _SENSOR_POD,
             "revisionHistoryLimit": _SENSOR_POD,
             "template": _SENSOR_POD,
-            "loggingFields": _SENSOR_POD,
         },
-        _words("errorOnFailedRound"),
     ),
-    "dependency": Shape(
-        {"filters": "filters", "name": ""},
-        {"eventName": _BUS, "eventSourceName": _BUS},
-        _words("filtersLogicalOperator transform"),
-    ),
-    "filters": Shape(
-        {
-            "data": "[dataFilter]",
-            "dataLogicalOperator": "",
-            "exprLogicalOperator": "",
-            "exprs": "[exprFilter]",
-        },
-        {},
-        _words("context script time"),
-    ),
-    "dataFilter": Shape({"comparator": "", "path": "", "type": "", "value": ""}, {}, _words("template")),
-    "exprFilter": Shape({"expr": "", "fields": "[field]"}, {}, frozenset()),
-    "field": Shape({"name": "", "path": ""}, {}, frozenset()),
-    "trigger": Shape(
-        {"template": "triggerTemplate"},
-        {"atLeastOnce": _ONCE, "retryStrategy": _ONCE},
-        _words("dlqTrigger parameters policy rateLimit"),
-    ),
-    "triggerTemplate": Shape(
-        {
-            "argoWorkflow": "workflowTrigger",
-            "conditions": "",
-            "conditionsReset": "[reset]",
-            "k8s": "workflowTrigger",
-            "name": "",
-        },
-        {},
-        _words(
-            "awsLambda azureEventHubs azureServiceBus custom email http kafka log nats openFaas openWhisk "
-            "pulsar slack"
-        ),
-    ),
-    "reset": Shape({"byTime": "byTime"}, {}, frozenset()),
-    "byTime": Shape({"cron": "", "timezone": ""}, {}, frozenset()),
-    "workflowTrigger": Shape(
-        {"operation": "", "parameters": "[triggerParameter]", "source": "source"},
-        {},
-        _words("args liveObject patchStrategy"),
-    ),
-    "source": Shape({"inline": "", "resource": ""}, {}, _words("configmap file git s3 url")),
-    "triggerParameter": Shape({"dest": "", "operation": "", "src": "parameterSource"}, {}, frozenset()),
-    "parameterSource": Shape(
-        {"dataKey": "", "dataTemplate": "", "dependencyName": "", "value": ""},
-        {},
-        _words("contextKey contextTemplate useRawData"),
-    ),
-    "workflowMetadata": Shape({"annotations": "", "labels": ""}, {}, _words("labelsFrom")),
+    "events.EventDependency": _shape("filters name", {"eventName": _BUS, "eventSourceName": _BUS}),
+    "events.EventDependencyFilter": _shape("data dataLogicalOperator exprLogicalOperator exprs"),
+    "events.DataFilter": _shape("comparator path type value"),
+    "events.ExprFilter": _shape("expr fields"),
+    "events.PayloadField": _shape("name path"),
+    "events.Trigger": _shape("template", {"atLeastOnce": _ONCE, "retryStrategy": _ONCE}),
+    "events.TriggerTemplate": _shape("argoWorkflow conditions conditionsReset k8s name"),
+    "events.ConditionsResetCriteria": _shape("byTime"),
+    "events.ConditionsResetByTime": _shape("cron timezone"),
+    "events.StandardK8STrigger": _shape("operation parameters source"),
+    "events.ArgoWorkflowTrigger": _shape("operation parameters source"),
+    "events.ArtifactLocation": _shape("inline resource"),
+    "events.TriggerParameter": _shape("dest operation src"),
+    "events.TriggerParameterSource": _shape("dataKey dataTemplate dependencyName value"),
 }
 
 _EMPTY: tuple[Any, ...] = (None, "", False, [], {})
+
+
+def argo_type(shape: str) -> str:
+    """The type of Argo's that a shape is of."""
+    return shape.partition("/")[0]
+
+
+def refused(shape: str) -> frozenset[str]:
+    """The fields that Argo knows and the embedded Argo refuses."""
+    return frozenset(FIELDS[argo_type(shape)]) - SHAPES[shape].works - frozenset(SHAPES[shape].ignored)
 
 
 def is_empty(value: Any) -> bool:
@@ -312,106 +181,82 @@ def is_empty(value: Any) -> bool:
 
 
 def not_implemented(value: Any, kind: str, path: str) -> Iterator[str]:
-    """The paths of the fields of an object that the embedded Argo refuses."""
-    if kind.startswith("["):
+    """The paths of the fields of a value that the embedded Argo refuses.
+
+    `kind` is the name of a shape, or `[]` and that for a list.
+    """
+    if kind.startswith("[]"):
         for index, item in enumerate(value if isinstance(value, list) else ()):
             name = f"[{index}]"
-            if kind == "[template]" and isinstance(item, dict) and item.get("name"):
+            if kind == "[]Template" and isinstance(item, dict) and item.get("name"):
                 name = "." + item["name"]
-            yield from not_implemented(item, kind[1:-1], path + name)
+            yield from not_implemented(item, kind[2:], path + name)
         return
-    if not kind or not isinstance(value, dict):
+    if kind not in SHAPES or not isinstance(value, dict):
         return
-    shape = SHAPES[kind]
+    shape, types = SHAPES[kind], FIELDS[argo_type(kind)]
     for field, item in value.items():
         # The source of a volume says by its name alone what it is.
-        if is_empty(item) and (kind != "volume" or item is None):
+        if is_empty(item) and (kind != "Volume" or item is None):
             continue
-        if field in shape.refused:
+        if field in shape.works:
+            below = "templates" if kind == "WorkflowSpec" and field == "templates" else f"{path}.{field}"
+            yield from not_implemented(item, shape.nested.get(field, types[field]), below)
+        elif field in types and field not in shape.ignored:
             yield f"{path}.{field}"
-        elif field in shape.works:
-            below = "templates" if kind == "spec" and field == "templates" else f"{path}.{field}"
-            yield from not_implemented(item, shape.works[field], below)
 
 
 class WrongType(ValueError):
     """A field that holds another kind of JSON value than Argo's type does."""
 
 
-_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
-    "string": (str, "string"),
-    "bool": (bool, "bool"),
-    "int": (int, "int64"),
-    "number": ((int, float, str), "IntOrString"),
-    "strings": (list, "[]string"),
-    "list": (list, "list"),
-    "map": (dict, "map"),
+_MAP = "map[string]"
+_PYTHON: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "bool": bool,
+    "int64": int,  # also for int32: the schema does not tell them apart
+    "number": (int, float),
+    "IntOrString": (int, str),
+    "Quantity": (int, float, str),
 }
-# By the name of the field; one that is not here holds any JSON value.
-_LEAVES: dict[str, str] = {
-    field: kind
-    for kind, fields in {
-        "string": "name template when depends entrypoint onExit image source target expression retryPolicy "
-        "withParam format workingDir terminationMessagePath mountPath shutdown path parameter duration cap "
-        "maxDuration description generateName namespace resourceVersion",
-        "bool": "failFast error failed",
-        "int": "parallelism secondsAfterCompletion secondsAfterFailure secondsAfterSuccess",
-        "number": "activeDeadlineSeconds limit factor count start end",
-        "strings": "command args dependencies",
-        "list": "withItems enum",
-        "map": "labels annotations limits fieldRef metadata podMetadata",
-    }.items()
-    for field in fields.split()
-}
+_JSON = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 
 
 def without_unknown(value: Any, kind: str, place: str = "") -> Any:
-    """A copy of an object as Go would read it: without unknown fields and without null.
+    """A copy of a value as Go would read it: without unknown fields and without null.
 
-    Raises WrongType, which names the field.
+    `kind` is a type as Go writes it (`string`, `[]Template`, `map[string]string`).
+
+    Raises:
+        WrongType: a field holds a value of another type. The message is Go's.
     """
-    if kind.startswith("["):
-        _expect(value, "list", place)
-        return [without_unknown(item, kind[1:-1], f"{place}[{index}]") for index, item in enumerate(value)]
-    if kind not in SHAPES:
-        check_leaf(value, place)
+    if kind in ("any", "AnyString"):
         return value
+    if kind in _PYTHON:
+        _expect(value, _PYTHON[kind], kind, place)
+        return value
+    if kind.startswith("[]"):
+        _expect(value, list, kind, place)
+        return [without_unknown(item, kind[2:], f"{place}[{index}]") for index, item in enumerate(value)]
+    if kind.startswith(_MAP):
+        _expect(value, dict, kind, place)
+        below = kind.removeprefix(_MAP)
+        return {key: without_unknown(item, below, f"{place}.{key}") for key, item in value.items()}
     if value is None:
         return {}
-    _expect(value, "map", place)
-    shape = SHAPES[kind]
+    _expect(value, dict, kind, place)
+    if kind not in FIELDS:  # an object of which nothing is implemented
+        return value
     known: JSON = {}
     for field, item in value.items():
-        path = f"{place}.{field}" if place else field
-        if item is None and not (kind == "volume" and field in shape.works):
-            continue
-        if field in shape.works:
-            known[field] = without_unknown(item, shape.works[field], path)
-        elif field in shape.ignored or field in shape.refused:
-            if _LEAVES.get(field) in ("list", "map"):
-                check_leaf(item, path)
-            known[field] = item
+        # A volume with nothing but a name is an emptyDir.
+        if field in FIELDS[kind] and (item is not None or field == "emptyDir"):
+            path = f"{place}.{field}" if place else field
+            known[field] = without_unknown(item, FIELDS[kind][field], path)
     return known
 
 
-def check_leaf(value: Any, place: str) -> None:
-    """Check a field that is no object of SHAPES. Raises WrongType."""
-    kind = "bool" if place == "suspend" else _LEAVES.get(place.rpartition(".")[2])
-    if kind is None:
-        return
-    _expect(value, kind, place)
-    if kind == "strings":
-        for index, item in enumerate(value):
-            _expect(item, "string", f"{place}[{index}]")
-    if kind == "map" and place.rpartition(".")[2] in ("labels", "annotations"):
-        for key, item in value.items():
-            _expect(item, "string", f"{place}.{key}")
-
-
-def _expect(value: Any, kind: str, place: str) -> None:
-    python, go = _TYPES[kind]
-    fits = isinstance(value, python) and (kind == "bool" or not isinstance(value, bool))
-    if not fits:
-        names = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
-        found = names.get(type(value), "null")
+def _expect(value: Any, python: type | tuple[type, ...], go: str, place: str) -> None:
+    if not isinstance(value, python) or (isinstance(value, bool) and python is not bool):
+        found = _JSON.get(type(value), "null")
         raise WrongType(f"json: cannot unmarshal {found} into Go struct field {place} of type {go}")

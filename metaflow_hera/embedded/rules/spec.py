@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from metaflow_hera.embedded.controller.execution import pod_container
-from metaflow_hera.embedded.controller.items import FAN_FIELDS
 from metaflow_hera.embedded.expressions.depends import Depends, invalid_result
 from metaflow_hera.embedded.expressions.gojson import any_string
 from metaflow_hera.embedded.rules.checks import (
@@ -22,10 +20,10 @@ from metaflow_hera.embedded.rules.checks import (
     field_name_error,
     first_unresolved,
     is_count,
-    is_fan,
     outputs_of,
     parameter_name_error,
 )
+from metaflow_hera.embedded.templates import ITEM_FIELDS, is_task_group, pod_container
 
 JSON = dict[str, Any]
 
@@ -264,7 +262,7 @@ class Validator:
             if wrong is not None:
                 raise Broken(f"{place} task result '{wrong[0]}' for task '{wrong[1]}' is invalid")
             for other in depends[key].items:
-                if not is_fan(by_name[other]):
+                if not is_task_group(by_name[other]):
                     raise Broken(
                         f"{place} dependency '{other}' uses an items-based condition such as "
                         ".AnySucceeded or .AllFailed but does not contain any items"
@@ -360,8 +358,8 @@ class Validator:
         self._within(place, lambda: self._template(step["template"], arguments))
 
     def _items(self, task: JSON, place: str) -> set[str]:
-        if sum(bool(task.get(field)) for field in FAN_FIELDS) > 1:
-            raise Broken(f"{place} only one of {', '.join(FAN_FIELDS)} can be specified")
+        if sum(bool(task.get(field)) for field in ITEM_FIELDS) > 1:
+            raise Broken(f"{place} only one of {', '.join(ITEM_FIELDS)} can be specified")
         if task.get("withParam"):
             return {"item", "item.*"}
         sequence = task.get("withSequence")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from metaflow_hera.embedded.errors import Refused
 from metaflow_hera.embedded.expressions.gojson import any_string
 from metaflow_hera.embedded.expressions.language import (
     ExpressionError,
@@ -16,10 +17,9 @@ from metaflow_hera.embedded.expressions.language import (
 )
 from metaflow_hera.embedded.expressions.variables import tags
 from metaflow_hera.embedded.rules.checks import Broken
-from metaflow_hera.embedded.rules.fields import WrongType, check_leaf, not_implemented, without_unknown
+from metaflow_hera.embedded.rules.fields import WrongType, not_implemented, without_unknown
 from metaflow_hera.embedded.rules.quantities import parse_quantity
 from metaflow_hera.embedded.rules.spec import Validator
-from metaflow_hera.errors import ManifestError
 
 JSON = dict[str, Any]
 Templates = Mapping[str, JSON]
@@ -27,7 +27,7 @@ Templates = Mapping[str, JSON]
 NOT_FOUND, INVALID, LINT = (404, 5), (400, 3), (500, 2)
 
 
-class Invalid(ManifestError):
+class Invalid(Refused):
     """An object that the server refuses, with what it answers: HTTP status, gRPC code and message."""
 
     def __init__(self, message: str, answer: tuple[int, int] = INVALID) -> None:
@@ -72,8 +72,8 @@ def normalise(obj: JSON) -> JSON:
     normal = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind")}
     normal.setdefault("metadata", {})
     try:
-        _check_metadata(normal["metadata"])
-        spec = _plain(without_unknown(obj.get("spec") or {}, "spec"))
+        without_unknown(normal["metadata"], "ObjectMeta", "metadata")
+        spec = _plain(without_unknown(obj.get("spec") or {}, "WorkflowSpec"))
     except WrongType as error:
         raise Invalid(str(error)) from error
     spec["arguments"] = spec.get("arguments") or {}
@@ -81,13 +81,6 @@ def normalise(obj: JSON) -> JSON:
         spec["templates"] = [_normal_template(template) for template in spec["templates"]]
     normal["spec"] = spec
     return normal
-
-
-def _check_metadata(metadata: Any) -> None:
-    check_leaf(metadata, "metadata")
-    for field, value in metadata.items():
-        if value is not None:
-            check_leaf(value, f"metadata.{field}")
 
 
 def _normal_template(template: JSON) -> JSON:
@@ -149,7 +142,7 @@ def merge_specs(spec: JSON, template: JSON) -> JSON:
 def _refuse(own: JSON, whole: JSON) -> None:
     """Refuse what the embedded Argo does not implement."""
     for spec in (own, whole) if whole is not own else (own,):
-        for path in not_implemented(spec, "spec", "spec"):
+        for path in not_implemented(spec, "WorkflowSpec", "spec"):
             raise Broken(f"{path} is not implemented by the embedded Argo")
     common = whole.get("templateDefaults") or {}
     for template in whole.get("templates") or ():

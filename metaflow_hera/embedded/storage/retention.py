@@ -19,7 +19,7 @@ MOST_NODES = 200_000
 
 
 class Retention:
-    """Tells which workflows are to go, and when. Used by one thread, the loop's."""
+    """Tells which workflows must go, and when. Used by one thread, the loop's."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -47,11 +47,11 @@ class Retention:
             heapq.heappush(self._expiring, (finished + seconds, uid))
 
     def wake_at(self) -> float | None:
-        """When the next workflow is to go, in seconds since the epoch, or None."""
+        """When the next workflow must go, in seconds since the epoch, or None."""
         return 0.0 if self._crowded else self._expiring[0][0] if self._expiring else None
 
     def due(self, now: float) -> Iterator[str]:
-        """The uids of the workflows that are to go by now."""
+        """The uids of the workflows that must go by now."""
         while self._expiring and self._expiring[0][0] <= now:
             at, uid = heapq.heappop(self._expiring)
             head = self._store.head_by_uid(uid)

@@ -2,8 +2,8 @@
 
 One connection writes (the loop's, see `engine`); the HTTP API reads through connections of its own,
 which in WAL mode neither wait for the writer nor hold it up. The writer groups all changes of one
-turn of the loop into one transaction (`Store.turn`), so that what a client or a pod can observe is
-always committed first. A crash of the server loses nothing; one of the machine may lose the last moments.
+iteration of the loop into one transaction (`Store.transaction`), so that what a client or a pod can observe
+is always committed first. A crash of the server loses nothing; one of the machine may lose the last moments.
 
 A workflow is cut up by how often its parts change: `workflows` holds its small head (metadata and
 status), `specs` what never changes after its creation or only by a person's hand, `nodes` one row a node. The
@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from metaflow_hera.embedded.errors import Unusable
 from metaflow_hera.embedded.storage.reader import JSON, Arrival, PodRow, Reader, Resource, connect, dump
-from metaflow_hera.errors import ConfigurationError
 
 # Each entry brings a database from the version of its index to the next one. Never edit an entry
 # that was released: add one.
@@ -73,14 +73,14 @@ def open_database(path: Path) -> None:
     """Create the database or bring it to this version.
 
     Raises:
-        ConfigurationError: it was written by a newer version, or is no database.
+        Unusable: it was written by a newer version, or is no database.
     """
     connection = sqlite3.connect(path, isolation_level=None, timeout=30)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         if found > VERSION:
-            raise ConfigurationError(
+            raise Unusable(
                 f"{path} was written by a newer version of metaflow_hera (its schema is {found}, this "
                 f"version knows {VERSION}): upgrade metaflow_hera, or set METAFLOW_HERA_HOME to another "
                 "folder."
@@ -96,11 +96,11 @@ def open_database(path: Path) -> None:
         if free * size > MOST_FREE and 2 * free > pages:
             connection.execute("VACUUM")
     except sqlite3.OperationalError as error:
-        raise ConfigurationError(
+        raise Unusable(
             f"{path} cannot be written ({error}): make room on its disk, or make its folder writable."
         ) from error
     except sqlite3.DatabaseError as error:
-        raise ConfigurationError(
+        raise Unusable(
             f"{path} cannot be used as a database ({error}): move it away, or point METAFLOW_HERA_HOME to "
             "another folder."
         ) from error
@@ -109,7 +109,7 @@ def open_database(path: Path) -> None:
 
 
 class Store(Reader):
-    """The writer. All changes happen inside `turn`, on one thread."""
+    """The writer. All changes happen inside `transaction`, on one thread."""
 
     def __init__(self, path: Path) -> None:
         open_database(path)
@@ -127,8 +127,8 @@ class Store(Reader):
         self._connection.close()
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """One transaction: all of it is committed afterwards, or, after an exception, nothing."""
+    def transaction(self) -> Iterator[None]:
+        """All of it is committed afterwards, or, after an exception, nothing."""
         self._connection.execute("BEGIN IMMEDIATE")
         version, pods = self._version, self._pods
         try:
@@ -144,7 +144,7 @@ class Store(Reader):
 
     @contextmanager
     def part(self) -> Iterator[None]:
-        """A part of a turn: an exception undoes this part alone."""
+        """A part of a transaction: an exception undoes this part alone."""
         self._connection.execute("SAVEPOINT part")
         try:
             yield

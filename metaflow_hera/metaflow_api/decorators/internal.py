@@ -20,18 +20,12 @@ from metaflow.packaging_sys import ContentType
 from metaflow.unbounded_foreach import UBF_CONTROL
 
 import metaflow_hera
+from metaflow_hera.contract import environment
 from metaflow_hera.metaflow_api.pod.cards import share_cards
 from metaflow_hera.metaflow_api.pod.events import publish_end, tell_current
 from metaflow_hera.metaflow_api.pod.settings import FILE_NAME
 
 NAME = "hera_internal"
-OUTPUT_ENV = "METAFLOW_HERA_OUTPUT"
-"""The environment variable that names the file to write a foreach's items, or a switch's choice, to."""
-FINISHED_ENV = "METAFLOW_HERA_FINISHED"
-"""The environment variable that names the file to make once a task is finished as it ought to be."""
-REASON_ENV = "METAFLOW_HERA_REASON"
-"""The environment variable that names the file to write to why a task failed."""
-
 POD_NAME = "kubernetes-pod-name"
 """The name under which Metaflow's metadata has the pod of an attempt, as Metaflow's @kubernetes has it."""
 
@@ -52,6 +46,11 @@ def pod_files(settings_file: str) -> Iterator[PackagedFile]:
             arcname = f"metaflow_hera/{file.relative_to(root).as_posix()}"
             yield str(file), arcname, ContentType.CODE_CONTENT
     yield settings_file, FILE_NAME, ContentType.OTHER_CONTENT
+
+
+def first_and_last(graph: Any) -> tuple[str, str]:
+    """The names of a flow's first and last step, by Metaflow's graph. An older one has no names for them."""
+    return getattr(graph, "start_step", "start"), getattr(graph, "end_step", "end")
 
 
 class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
@@ -85,13 +84,13 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
         self._task = (run_id, task_id)
         triggers = tell_current(os.environ)
         values = {
-            "argo-workflow-template": os.environ.get("ARGO_WORKFLOW_TEMPLATE"),
-            "argo-workflow-name": os.environ.get("ARGO_WORKFLOW_NAME"),
-            "argo-workflow-namespace": os.environ.get("ARGO_WORKFLOW_NAMESPACE"),
-            "argo-workflow-template-owner": os.environ.get("METAFLOW_OWNER"),
-            POD_NAME: os.environ.get("METAFLOW_KUBERNETES_POD_NAME"),
+            "argo-workflow-template": os.environ.get(environment.ARGO_TEMPLATE),
+            "argo-workflow-name": os.environ.get(environment.ARGO_NAME),
+            "argo-workflow-namespace": os.environ.get(environment.ARGO_NAMESPACE),
+            "argo-workflow-template-owner": os.environ.get(environment.OWNER),
+            POD_NAME: os.environ.get(environment.POD_NAME),
         }
-        if triggers and step_name == graph.start_step:
+        if triggers and step_name == first_and_last(graph)[0]:
             values["execution-triggers"] = json.dumps(triggers)
         entries = [
             MetaDatum(field=name, value=value, type=name, tags=[f"attempt_id:{retry_count}"])
@@ -100,10 +99,10 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
         metadata.register_metadata(run_id, step_name, task_id, entries)
         share_cards()
         if ubf_context == UBF_CONTROL:
-            # The tasks of a gang differ in the last index of their ids; Metaflow wants them listed.
-            gang = task_id.rpartition("-")[0]
+            # The nodes of a @parallel step differ in the last index of their task ids; Metaflow wants a list.
+            before = task_id.rpartition("-")[0]
             nodes = range(flow._parallel_ubf_iter.num_parallel)
-            flow._control_mapper_tasks = [f"{run_id}/{step_name}/{gang}-{node}" for node in nodes]
+            flow._control_mapper_tasks = [f"{run_id}/{step_name}/{before}-{node}" for node in nodes]
 
     def task_exception(
         self,
@@ -117,7 +116,7 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
         """Note why the task fails, for those who see no more than the pod. It is not handled here."""
         lines = str(exception).strip().splitlines() or [""]
         text = f"{type(exception).__name__}: {lines[0]}".rstrip(": ")
-        Path(os.environ[REASON_ENV]).write_text(text, encoding="utf-8", errors="backslashreplace")
+        Path(os.environ[environment.REASON]).write_text(text, encoding="utf-8", errors="backslashreplace")
         return False
 
     def task_post_step(
@@ -157,14 +156,14 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
             if items is None:
                 return
             _write_output(json.dumps(list(range(items)), separators=(",", ":")))
-        Path(os.environ[FINISHED_ENV]).touch()
+        Path(os.environ[environment.FINISHED]).touch()
         if is_task_ok:
             run_id, task_id = self._task
-            publish_end(flow.name, step_name, run_id, task_id, is_last=step_name == graph.end_step)
+            publish_end(flow.name, step_name, run_id, task_id, is_last=step_name == first_and_last(graph)[1])
 
 
 def _items(flow: Any) -> int | None:
-    """How many tasks the foreach or the gang has that a step opens; None where that is not known."""
+    """How many tasks the foreach or the @parallel step that follows has; None where it is not known."""
     if flow._foreach_num_splits is not None:
         return int(flow._foreach_num_splits)
     if flow._foreach_var == "_parallel_ubf_iter":
@@ -173,6 +172,6 @@ def _items(flow: Any) -> int | None:
 
 
 def _write_output(text: str) -> None:
-    path = Path(os.environ[OUTPUT_ENV])
+    path = Path(os.environ[environment.OUTPUT])
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)

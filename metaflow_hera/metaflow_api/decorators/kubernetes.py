@@ -16,10 +16,8 @@ from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 from metaflow.plugins.kubernetes import kubernetes_decorator
 
-IN_POD = "METAFLOW_HERA_PATH"
-"""An environment variable that every pod of a deployment has, and nothing else."""
-TMPFS_ENV = "METAFLOW_HERA_TMPFS"
-"""The environment variable with the path of a tmpfs that is not METAFLOW_TEMPDIR."""
+from metaflow_hera.contract import environment as variables
+
 ANY_DATASTORE = SimpleNamespace(TYPE="s3")
 
 
@@ -44,7 +42,7 @@ class KubernetesDecorator(kubernetes_decorator.KubernetesDecorator):  # type: ig
     ) -> None:
         """Check the attributes, and take over what @resources says."""
         # Now, for the package is made in another thread, which knows nothing of the command.
-        self._is_deployed = self.deploying or IN_POD in os.environ or _asked() == "hera"
+        self._is_deployed = self.deploying or variables.PATH in os.environ or _asked() == "hera"
         seen = ANY_DATASTORE if self._is_deployed else flow_datastore
         try:
             super().step_init(flow, graph, step, decos, environment, seen, logger)
@@ -67,11 +65,11 @@ class KubernetesDecorator(kubernetes_decorator.KubernetesDecorator):  # type: ig
             # It would look for log files that only Metaflow's own plugin makes; the runtime stores ours.
             SIDECARS.pop("save_logs_periodically", None)
         super().task_pre_step(step_name, *rest, **named)
-        if self._is_deployed and "METAFLOW_DATASTORE_SYSROOT_LOCAL" in os.environ:
+        if self._is_deployed and variables.LOCAL_ROOT in os.environ:
             # It is written where it is read: task_finished is not to copy the working folder's elsewhere.
             del self.metadata
-        if TMPFS_ENV in os.environ:
-            current._update_env({"tempdir": os.environ[TMPFS_ENV]})
+        if variables.TMPFS in os.environ:
+            current._update_env({"tempdir": os.environ[variables.TMPFS]})
 
 
 def _asked() -> str | None:

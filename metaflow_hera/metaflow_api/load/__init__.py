@@ -1,1 +1,24 @@
 """A flow, loaded and read as Metaflow's own command line would."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+from metaflow_hera.errors import ConfigurationError
+
+OLDEST_METAFLOW = (2, 19)
+"""As pyproject.toml has it: pip refuses an older one, but not where Metaflow is installed afterwards."""
+
+
+def _check_metaflow() -> None:
+    try:
+        version = metadata.version("metaflow")
+    except metadata.PackageNotFoundError:
+        return  # in a pod: the code package holds the Metaflow of the deployment
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_METAFLOW:
+        raise ConfigurationError(
+            f"Metaflow {version} is too old for mfhera, which needs 2.19.0 or later: pip install -U metaflow."
+        )
+
+
+_check_metaflow()  # before any module here imports from Metaflow what an older one does not have

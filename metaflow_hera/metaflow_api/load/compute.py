@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
@@ -16,6 +15,7 @@ from metaflow.plugins.aws.aws_utils import compute_resource_attributes
 from metaflow.plugins.kubernetes.kube_utils import qos_requests_and_limits
 from metaflow.plugins.kubernetes.kubernetes_decorator import SUPPORTED_KUBERNETES_QOS_CLASSES
 
+from metaflow_hera.contract.kubernetes import KEY, is_label_value
 from metaflow_hera.errors import ConfigurationError, FlowError, UnsupportedError
 from metaflow_hera.metaflow_api.decorators.kubernetes import KubernetesDecorator
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -31,9 +31,6 @@ KNOWN = frozenset({
 })  # fmt: skip
 """The attributes of @kubernetes that are translated."""
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
-KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-"""The key of a label or an annotation, and the value of a label, as Kubernetes takes them."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +131,7 @@ class _Reader:
 
     def __init__(self, place: str, attributes: Mapping[str, Any]) -> None:
         self.place = place
-        self._attributes = attributes
+        self._attributes = {**dict.fromkeys(KNOWN), **attributes}  # an older Metaflow knows fewer
 
     def compute(self) -> Compute:
         """All of it."""
@@ -244,7 +241,7 @@ class _Reader:
     def _labels(self) -> dict[str, str]:
         found = self._keyed("labels")
         for value in found.values():
-            if not LABEL.fullmatch(value):
+            if not is_label_value(value):
                 raise self._wrong(
                     "labels",
                     f"has the value {value!r}: Kubernetes takes at most 63 letters, digits, '-', '_' and '.'",

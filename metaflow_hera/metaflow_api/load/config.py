@@ -13,9 +13,10 @@ from metaflow.metaflow_config_funcs import config_values, from_conf
 from metaflow.plugins.datastores.local_storage import LocalStorage
 from metaflow.user_configs.config_options import ConfigInput
 
+from metaflow_hera.contract import environment
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.users import user
-from metaflow_hera.metaflow_api.pod.cards import CARDS_ENV, local_cards
+from metaflow_hera.metaflow_api.pod.cards import local_cards
 
 POD_CONFIG = (
     "DATASTORE_SYSROOT_S3",
@@ -120,9 +121,9 @@ def pod_environment(flow: LoadedFlow, token: str, *, same_machine: bool) -> Mapp
         "METAFLOW_SERVICE_HEADERS": json.dumps(metaflow_config.SERVICE_HEADERS)
         if metaflow_config.SERVICE_HEADERS
         else None,
-        "METAFLOW_ARGO_EVENTS_WEBHOOK_URL": metaflow_config.ARGO_EVENTS_INTERNAL_WEBHOOK_URL,
+        environment.WEBHOOK_URL: metaflow_config.ARGO_EVENTS_INTERNAL_WEBHOOK_URL,
         "METAFLOW_USER": "argo-workflows",
-        "METAFLOW_OWNER": user(),
+        environment.OWNER: user(),
         "METAFLOW_DEFAULT_DATASTORE": flow.datastore,
         "METAFLOW_DEFAULT_METADATA": state.metadata.TYPE,
         "METAFLOW_RUNTIME_ENVIRONMENT": "kubernetes",
@@ -131,18 +132,18 @@ def pod_environment(flow: LoadedFlow, token: str, *, same_machine: bool) -> Mapp
     }
     if metaflow_config.ARGO_EVENTS_WEBHOOK_URL:
         env["METAFLOW_ARGO_EVENTS_EVENT_BUS"] = metaflow_config.ARGO_EVENTS_EVENT_BUS
-        env["METAFLOW_ARGO_EVENTS_WEBHOOK_AUTH"] = metaflow_config.ARGO_EVENTS_WEBHOOK_AUTH
+        env[environment.WEBHOOK_AUTH] = metaflow_config.ARGO_EVENTS_WEBHOOK_AUTH
     if flow.configs:
         # Where in the code package each value is: the tasks see those of the deployment.
         keys = {name: ConfigInput.make_key_name(name) for name in flow.configs}
         env["METAFLOW_FLOW_CONFIG_VALUE"] = json.dumps(keys)
     env |= state.metadata.get_runtime_environment("argo-workflows")
     if same_machine:
-        env["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = local_root()
-        env[CARDS_ENV] = local_cards() if flow.datastore == "local" else None
+        env[environment.LOCAL_ROOT] = local_root()
+        env[environment.CARDS] = local_cards() if flow.datastore == "local" else None
     elif metaflow_config.DATASTORE_SYSROOT_LOCAL:
         # Set by the user: a folder that the pods are said to share.
-        env["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = metaflow_config.DATASTORE_SYSROOT_LOCAL
+        env[environment.LOCAL_ROOT] = metaflow_config.DATASTORE_SYSROOT_LOCAL
     # What a Kubernetes secret has, say: a variable of the manifest would go before it.
     skipped = metaflow_config.ARGO_WORKFLOWS_ENV_VARS_TO_SKIP.split(",")
     return {

@@ -25,8 +25,9 @@ from metaflow.parameters import DelayedEvaluationParameter, deploy_time_eval, fl
 from metaflow.user_configs.config_options import ConfigInput
 from metaflow.user_decorators.user_flow_decorator import FlowMutator
 
-from metaflow_hera.errors import FlowError, UsageError
+from metaflow_hera.errors import FlowError, OptionError, UsageError
 from metaflow_hera.graph.steps import Graph, Step
+from metaflow_hera.metaflow_api.decorators.internal import first_and_last
 from metaflow_hera.metaflow_api.decorators.kubernetes import KubernetesDecorator
 from metaflow_hera.metaflow_api.load.users import ensure_user
 from metaflow_hera.metaflow_api.pod.commands import command_line
@@ -117,7 +118,7 @@ class LoadedFlow:
         """The graph of the flow as plain data."""
         graph = self.state.graph
         steps = {node.name: _step(node) for node in graph}
-        return Graph(graph.start_step, graph.end_step, steps)
+        return Graph(*first_and_last(graph), steps)
 
     @cached_property
     def parameters(self) -> Sequence[Parameter]:
@@ -165,8 +166,8 @@ class LoadedFlow:
     def step_settings(self, step: str) -> StepSettings:
         """What the runtime must know of a step."""
         own = next((d.attributes for d in self.step_decorators(step) if d.name == "kubernetes"), {})
-        gang_timeout = int(own.get("hostname_resolution_timeout") or StepSettings.gang_timeout)
-        return StepSettings(self.retries(step), self.time_limit(step), gang_timeout, self._interpreter(step))
+        wait = int(own.get("hostname_resolution_timeout") or StepSettings.parallel_timeout)
+        return StepSettings(self.retries(step), self.time_limit(step), wait, self._interpreter(step))
 
     def _interpreter(self, step: str) -> Interpreter | None:
         """The Python of the step's own environment; known once the code package is made."""
@@ -345,11 +346,11 @@ def metaflow_errors() -> Iterator[None]:
     except click.exceptions.Exit as error:
         raise UsageError("Metaflow ended before the flow was loaded.") from error
     except click.ClickException as error:
-        raise UsageError(error.format_message()) from error
+        raise OptionError(error.format_message()) from error
     except Exception as error:  # what Metaflow itself does not check, such as --with retry:times=x
         config = _config_at_fault(error)
         if config is not None:
-            raise UsageError(
+            raise OptionError(
                 f"The Config {config!r} cannot be read: {type(error).__name__}: {error}."
             ) from error
         raise FlowError(f"Metaflow does not take the flow: {type(error).__name__}: {error}.") from error

@@ -90,9 +90,12 @@ def stored_settings(flow: LoadedFlow, url: str) -> PodSettings | None:
 def _attach(flow: LoadedFlow, names: Sequence[str]) -> None:
     state = flow.state
     decorators._attach_decorators(state.flow, names)
-    decorators._process_late_attached_decorator(
-        names, state.flow, state.graph, state.environment, state.flow_datastore, state.logger
-    )
+    if hasattr(decorators, "_process_late_attached_decorator"):
+        decorators._process_late_attached_decorator(
+            names, state.flow, state.graph, state.environment, state.flow_datastore, state.logger
+        )
+    else:  # an older Metaflow; what is attached here has nothing to do in step_init
+        decorators._init(state.flow)
     state.graph = state.flow._graph
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from metaflow.exception import MetaflowTaggingError
 from metaflow.tagging_util import validate_tags
 
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import OptionError
 
 
 def check_tags(tags: Sequence[str]) -> None:
@@ -15,4 +15,4 @@ def check_tags(tags: Sequence[str]) -> None:
     try:
         validate_tags(tags)
     except MetaflowTaggingError as error:
-        raise UsageError(f"--tag: {error.message}.") from error
+        raise OptionError(f"--tag: {error.message}.") from error

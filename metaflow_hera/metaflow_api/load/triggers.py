@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from metaflow_hera.contract.manifest import event_name
 from metaflow_hera.errors import UnsupportedError
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow, metaflow_errors
 
@@ -89,9 +90,8 @@ def _finished(flow: LoadedFlow, trigger: Mapping[str, Any]) -> Trigger:
         )
     parts = [part for part in (project, branch, trigger["flow"]) if part]
     filters = {"auto-generated-by-metaflow": "True", "project_name": project, "branch_name": branch}
-    return Trigger(
-        f"metaflow.{'.'.join(parts)}.end", RUN, {}, {key: value for key, value in filters.items() if value}
-    )
+    name = event_name(".".join(parts), "end")
+    return Trigger(name, RUN, {}, {key: value for key, value in filters.items() if value})
 
 
 def _group(decorator: str, triggers: Sequence[Trigger], options: Mapping[str, Any]) -> TriggerGroup:

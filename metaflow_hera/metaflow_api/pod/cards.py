@@ -8,26 +8,25 @@ from pathlib import Path
 
 from metaflow.metaflow_config import CARD_SUFFIX, DATASTORE_LOCAL_DIR
 
-CARDS_ENV = "METAFLOW_HERA_CARDS"
-"""The environment variable with the folder in which Metaflow looks for the cards of a flow's runs."""
+from metaflow_hera.contract.environment import CARDS
 
 
 def local_cards() -> str:
-    """That folder, for the present working folder."""
+    """The folder in which Metaflow looks for the cards of runs, as seen from the working folder."""
     from metaflow.plugins.cards.card_datastore import CardDatastore  # which a pod has no need of
 
     return os.path.abspath(str(CardDatastore.get_storage_root("local")))
 
 
 def share_cards() -> None:
-    """Let the cards of a task that runs in this working folder go to the folder that `CARDS_ENV` names.
+    """Let the cards of a task that runs in this working folder go to the folder that `CARDS` names.
 
     Metaflow has them below `.metaflow` of the working folder, wherever the datastore is, and no setting
     for another place that works (plugins/cards/card_datastore.py).
     """
-    if CARDS_ENV not in os.environ:
+    if CARDS not in os.environ:
         return
-    there, here = Path(os.environ[CARDS_ENV]), Path(DATASTORE_LOCAL_DIR, CARD_SUFFIX)
+    there, here = Path(os.environ[CARDS]), Path(DATASTORE_LOCAL_DIR, CARD_SUFFIX)
     for folder in (there, here.parent):
         folder.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):  # an earlier task of this pod

@@ -83,7 +83,7 @@ class RunStore:
         ]
 
     def cardinality(self, task: TaskKey) -> int:
-        """How many items a foreach task found, or tasks a gang has.
+        """How many items a foreach task found, or nodes a @parallel step has.
 
         Raises RunFailed when that task has not ended well.
         """
@@ -94,20 +94,20 @@ class RunStore:
         """The step that a switch's task chose. Raises RunFailed when that task has not ended well."""
         return str(self._artifact(task, "_transition")[0][0])
 
-    def last_turn(self, loop: TaskKey) -> TaskKey | None:
-        """The last turn that ended well of a loop's task; None before the first.
+    def last_iteration(self, loop: TaskKey) -> TaskKey | None:
+        """The last iteration that ended well of a loop's task; None before the first.
 
-        Turns follow each other, so a few questions find it, however many there are.
+        Iterations follow each other, so a few questions find it, however many there are.
         """
 
-        def is_missing(turn: int) -> bool:
-            return not self.ended([replace(loop, turn=turn)])
+        def is_missing(iteration: int) -> bool:
+            return not self.ended([replace(loop, iteration=iteration)])
 
         bound = 1
         while not is_missing(bound - 1):
             bound *= 2
-        turns = bisect_left(range(bound), True, key=is_missing)
-        return replace(loop, turn=turns - 1) if turns else None
+        count = bisect_left(range(bound), True, key=is_missing)
+        return replace(loop, iteration=count - 1) if count else None
 
     def leave(self, task: TaskKey, attempt: int, name: str, text: str) -> None:
         """Leave a note beside what the datastore has of a task's attempt."""

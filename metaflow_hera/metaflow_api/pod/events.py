@@ -20,13 +20,10 @@ from metaflow import current
 from metaflow.events import Trigger
 from metaflow.integrations import ArgoEvent
 
+from metaflow_hera.contract.environment import EVENT, NO_EVENTS, SCHEDULED_TIME, WEBHOOK_URL
+from metaflow_hera.contract.manifest import event_name
 from metaflow_hera.contract.values import decode
 
-PREFIX = "METAFLOW_ARGO_EVENT_PAYLOAD_"
-"""What the variables with events begin with; the kind and a name of the event follow."""
-SCHEDULED_TIME_ENV = "METAFLOW_HERA_SCHEDULED_TIME"
-"""The variable with the time that a run was scheduled for."""
-WEBHOOK_ENV = "METAFLOW_ARGO_EVENTS_WEBHOOK_URL"
 PATIENCE = 10.0
 """Seconds that publishing an event may take: a webhook that hangs must not hold the run up."""
 PROJECT_FIELDS = ("project_name", "branch_name", "is_user_branch", "is_production", "project_flow_name")
@@ -34,7 +31,7 @@ PROJECT_FIELDS = ("project_name", "branch_name", "is_user_branch", "is_productio
 
 def take_from(env: MutableMapping[str, str]) -> None:
     """Turn what came through Argo into what people and Metaflow read; what was not given is not there."""
-    for name in [name for name in env if name.startswith(PREFIX) or name == SCHEDULED_TIME_ENV]:
+    for name in [name for name in env if name.startswith(EVENT) or name == SCHEDULED_TIME]:
         text = decode(env.pop(name))
         if text:
             env[name] = text
@@ -44,18 +41,18 @@ def tell_current(env: Mapping[str, str]) -> list[dict[str, Any]]:
     """Let `current` have `trigger` and `scheduled_time` (a datetime) where they are; returns the events."""
     found = []
     for name, text in sorted(env.items()):
-        if name.startswith(PREFIX):
+        if name.startswith(EVENT):
             try:
                 payload = json.loads(text)
             except ValueError:
                 payload = None
             payload = payload if isinstance(payload, dict) else {}  # anybody's event
-            kind = name.removeprefix(PREFIX).partition("_")[0]
+            kind = name.removeprefix(EVENT).partition("_")[0]
             found.append({key: payload.get(key) for key in ("timestamp", "id", "name")} | {"type": kind})
     if found:
         current._update_env({"trigger": Trigger([dict(event) for event in found])})
     with contextlib.suppress(KeyError, ValueError):
-        moment = datetime.fromisoformat(env[SCHEDULED_TIME_ENV].replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(env[SCHEDULED_TIME].replace("Z", "+00:00"))
         current._update_env({"scheduled_time": moment})
     return found
 
@@ -65,12 +62,12 @@ def publish_end(flow: str, step: str, run_id: str, task_id: str, *, is_last: boo
 
     Whatever goes wrong is said on stderr, and changes nothing about the task.
     """
-    if not os.environ.get(WEBHOOK_ENV) or os.environ.get("METAFLOW_HERA_NO_EVENTS"):
+    if not os.environ.get(WEBHOOK_URL) or os.environ.get(NO_EVENTS):
         return
     whole = current.get("project_flow_name", flow)
-    names = [f"metaflow.{whole}.{step}"]
+    names = [event_name(whole, step)]
     if is_last and step != "end":
-        names.append(f"metaflow.{whole}.end")  # what those wait for who do not know the step
+        names.append(event_name(whole, "end"))  # what those wait for who do not know the step
     payload = {
         "id": current.pathspec,
         "pathspec": current.pathspec,
@@ -90,7 +87,7 @@ def publish_end(flow: str, step: str, run_id: str, task_id: str, *, is_last: boo
 
 
 def _send(name: str, payload: Mapping[str, Any]) -> threading.Thread:
-    event = ArgoEvent(name=name, url=os.environ[WEBHOOK_ENV])
+    event = ArgoEvent(name=name, url=os.environ[WEBHOOK_URL])
     for key, value in payload.items():
         event.add_to_payload(key, value)
     # Metaflow's own way tries again and again, and has no limit to that.

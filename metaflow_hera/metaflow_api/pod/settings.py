@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from metaflow_hera.errors import FlowError
 from metaflow_hera.graph.steps import Graph
@@ -41,14 +42,34 @@ class Interpreter:
 class StepSettings:
     """What the runtime must know of a step.
 
-    `time_limit` is that of @timeout in seconds, None without one; `gang_timeout` how many seconds the
-    nodes of a gang wait for the first; `interpreter` is None where the step runs in that of its pod.
+    `time_limit` is that of @timeout in seconds, None without one; `parallel_timeout` how many seconds
+    the nodes of a @parallel step wait for the first one; `interpreter` is None where the step runs in that of
+    its pod.
     """
 
     retries: Retries
     time_limit: int | None = None
-    gang_timeout: int = 600
+    parallel_timeout: int = 600
     interpreter: Interpreter | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON's values. `gang_timeout` is what code packages of all versions have."""
+        return {
+            "retries": asdict(self.retries),
+            "time_limit": self.time_limit,
+            "gang_timeout": self.parallel_timeout,
+            "interpreter": asdict(self.interpreter) if self.interpreter else None,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> StepSettings:
+        """The settings that `to_json` wrote."""
+        return cls(
+            retries=Retries(**data["retries"]),
+            time_limit=data.get("time_limit"),
+            parallel_timeout=data.get("gang_timeout", cls.parallel_timeout),
+            interpreter=Interpreter(**data["interpreter"]) if data["interpreter"] else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -75,7 +96,7 @@ class PodSettings:
                 "graph": json.loads(self.graph.to_json()),
                 "top_level": list(self.top_level),
                 "metadata": self.metadata,
-                "steps": {name: asdict(step) for name, step in self.steps.items()},
+                "steps": {name: step.to_json() for name, step in self.steps.items()},
             }
         )
 
@@ -84,10 +105,7 @@ class PodSettings:
         """The settings that `to_json` wrote."""
         data = json.loads(text)
         graph = Graph.from_json(json.dumps(data["graph"]))
-        for step in data["steps"].values():
-            step["retries"] = Retries(**step["retries"])
-            step["interpreter"] = Interpreter(**step["interpreter"]) if step["interpreter"] else None
-        steps = {name: StepSettings(**step) for name, step in data["steps"].items()}
+        steps = {name: StepSettings.from_json(step) for name, step in data["steps"].items()}
         return cls(data["script"], data["datastore_root"], graph, data["top_level"], data["metadata"], steps)
 
 

@@ -62,19 +62,19 @@ class StoredLogs:
         return [
             task
             for tasks in begun
-            for task in sorted(tasks, key=lambda each: (each.path, each.turn or 0))
+            for task in sorted(tasks, key=lambda each: (each.path, each.iteration or 0))
             if task.step != PARAMETERS_STEP
         ]
 
-    def turns(self, task: TaskKey) -> Iterator[TaskKey]:
-        """What there is of a task: itself, or the turns of a loop, which are tasks each."""
+    def iterations(self, task: TaskKey) -> Iterator[TaskKey]:
+        """What there is of a task: itself, or the iterations of a loop, which are tasks each."""
         if self._known(task) is not None:
             yield task
             return
-        turn = 0
-        while self._known(each := TaskKey(task.step, task.path, turn)) is not None:
+        number = 0
+        while self._known(each := TaskKey(task.step, task.path, number)) is not None:
             yield each
-            turn += 1
+            number += 1
 
     def begun(self, task: TaskKey) -> Sequence[Begun]:
         """The attempts that Metaflow knows of a task, in their order."""

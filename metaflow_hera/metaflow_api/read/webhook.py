@@ -7,6 +7,7 @@ from typing import Any
 import requests
 from metaflow import metaflow_config
 
+from metaflow_hera.contract.environment import WEBHOOK_URL
 from metaflow_hera.errors import ArgoError, ArgoUnreachable
 
 SECONDS = 30.0
@@ -25,7 +26,7 @@ def post(url: str, event: Any) -> None:
     except requests.RequestException as error:
         raise ArgoUnreachable(
             f"The webhook for events, {url}, cannot be reached ({type(error).__name__}): is "
-            "METAFLOW_ARGO_EVENTS_WEBHOOK_URL right?"
+            f"{WEBHOOK_URL} right?"
         ) from error
     if not answer.ok:
         raise ArgoError(f"The webhook for events, {url}, refuses that ({answer.status_code}).")

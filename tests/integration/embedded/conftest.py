@@ -14,6 +14,7 @@ import httpx
 import pytest
 from harness import SECONDS
 
+from metaflow_hera import __version__
 from metaflow_hera.embedded.local import launch
 
 DATA = Path(__file__).parents[2] / "data"
@@ -24,7 +25,7 @@ class Argo:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.server = launch.start(home)
+        self.server = launch.start(home, __version__)
         self._connect()
 
     def _connect(self) -> None:
@@ -44,7 +45,7 @@ class Argo:
 
     def restart(self) -> None:
         """Start it again, in the same home."""
-        self.server = launch.start(self.home)
+        self.server = launch.start(self.home, __version__)
         self._connect()
 
     def close(self) -> None:

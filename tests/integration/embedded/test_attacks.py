@@ -19,9 +19,9 @@ import httpx
 import pytest
 from harness import SECONDS
 
-from metaflow_hera.embedded.api import http
 from metaflow_hera.embedded.api.http import BODY_LIMIT, DEPTH_LIMIT
 from metaflow_hera.embedded.app import application
+from metaflow_hera.embedded.web import guard
 from metaflow_hera.embedded.web.session import LOGIN, Session
 
 from .conftest import Argo, pod_spec
@@ -98,7 +98,7 @@ def test_the_token_is_not_taken_from_the_address(argo: Argo, name: str, form: st
 
 def test_the_token_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[tuple[bytes, bytes]] = []
-    monkeypatch.setattr(http.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or False)
+    monkeypatch.setattr(guard.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or False)
     sent: list[Any] = []
 
     async def call() -> None:
@@ -108,8 +108,8 @@ def test_the_token_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch)
         async def note(message: Any) -> None:
             sent.append(message)
 
-        guard = http.Guard(NOBODY, "right", "/webhook/secret/", Session("session"))
-        await guard(scope, NOBODY, note)
+        app = guard.Guard(NOBODY, "right", "/webhook/secret/", Session("session"))
+        await app(scope, NOBODY, note)
 
     asyncio.run(call())
     assert sent[0]["status"] == 401

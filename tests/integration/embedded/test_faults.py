@@ -17,11 +17,13 @@ from typing import Any
 import httpx
 import pytest
 
+from metaflow_hera import __version__
 from metaflow_hera.embedded.controller.messages import PodEnded
+from metaflow_hera.embedded.errors import ServerError, Unusable
 from metaflow_hera.embedded.local import launch
-from metaflow_hera.embedded.pods.pods import Pods, files
+from metaflow_hera.embedded.pods import files
+from metaflow_hera.embedded.pods.pods import Pods
 from metaflow_hera.embedded.storage.store import Store
-from metaflow_hera.errors import ConfigurationError, LocalServerError
 
 from .conftest import Argo, fan_spec, pod_spec, pods
 
@@ -113,8 +115,8 @@ def test_a_full_disk_stops_the_work_and_loses_nothing(small_disk: Path, tmp_path
     fill(small_disk / "fill")
     argo.wait(lambda: fails(argo))
     argo.wait(lambda: launch.status(argo.home) is None)
-    with pytest.raises((ConfigurationError, LocalServerError), match=r"disk is full|No space left|is full"):
-        launch.start(argo.home)
+    with pytest.raises((Unusable, ServerError), match=r"disk is full|No space left|is full"):
+        launch.start(argo.home, __version__)
     (small_disk / "fill").unlink()
     argo.restart()
     workflow = argo.end(name)
@@ -129,7 +131,7 @@ def test_pods_wait_while_the_disk_is_full(small_disk: Path, tmp_path: Path) -> N
     pods_here = Pods(small_disk / "home", store, 1, {})
     template = {"container": {"command": ["cat"]}, "source": "x" * 100_000}
     manifest = {"name": "p", "namespace": "n", "uid": "u", "template": template}
-    with store.turn():
+    with store.transaction():
         row = pods_here.new_row("wf", "node", "p", json.dumps(manifest), None)
         store.put_pods([row])
     fill(small_disk / "fill")
@@ -179,8 +181,8 @@ def test_a_damaged_database_is_told_and_left_alone(own_argo: Argo) -> None:
     database = own_argo.home / "argo.db"
     whole = database.read_bytes()
     database.write_bytes(whole[:100] + os.urandom(len(whole) - 100))
-    with pytest.raises((ConfigurationError, LocalServerError), match=r"argo\.db|malformed|not a database"):
-        launch.start(own_argo.home)
+    with pytest.raises((Unusable, ServerError), match=r"argo\.db|malformed|not a database"):
+        launch.start(own_argo.home, __version__)
     database.write_bytes(whole)
     own_argo.restart()
     assert own_argo.call("GET", "/workflows/argo")["items"]

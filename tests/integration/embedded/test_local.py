@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from metaflow_hera import __version__
+from metaflow_hera.embedded.errors import ServerError, Unusable
 from metaflow_hera.embedded.local import launch
-from metaflow_hera.errors import ConfigurationError, LocalServerError
 
 
 @pytest.fixture
@@ -28,8 +29,12 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 def test_start_status_stop(home: Path) -> None:
     assert launch.status(home) is None
-    server = launch.start(home)
-    for again in (launch.status(home), launch.start(home), launch.ensure_running(home)):
+    server = launch.start(home, __version__)
+    for again in (
+        launch.status(home),
+        launch.start(home, __version__),
+        launch.ensure_running(home, __version__),
+    ):
         assert again is not None
         assert (again.pid, again.url, again.started) == (server.pid, server.url, server.started)
     assert (server.home, server.token_file) == (home, home / "token")
@@ -40,41 +45,41 @@ def test_start_status_stop(home: Path) -> None:
 
 
 def test_it_comes_back_at_the_same_address_with_the_same_token(home: Path) -> None:
-    first = launch.start(home)
+    first = launch.start(home, __version__)
     token = first.token
     launch.stop(home)
-    second = launch.start(home)
+    second = launch.start(home, __version__)
     assert (second.url, second.token) == (first.url, token)
     assert second.pid != first.pid
 
 
 def test_a_start_while_a_server_ends_waits_for_its_end(home: Path) -> None:
     for _ in range(3):
-        old = launch.start(home)
+        old = launch.start(home, __version__)
         os.kill(old.pid, signal.SIGTERM)
-        assert launch.start(home).pid != old.pid
+        assert launch.start(home, __version__).pid != old.pid
         assert launch.status(home) is not None
 
 
 def test_a_killed_server_is_known_to_be_gone(home: Path) -> None:
-    first = launch.start(home)
+    first = launch.start(home, __version__)
     os.kill(first.pid, signal.SIGKILL)
     os.waitpid(first.pid, 0)
     assert launch.status(home) is None
-    assert launch.ensure_running(home).pid != first.pid
+    assert launch.ensure_running(home, __version__).pid != first.pid
 
 
 def test_starters_in_a_race_get_one_server(home: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
-        servers = list(pool.map(lambda _: launch.ensure_running(home), range(4)))
+        servers = list(pool.map(lambda _: launch.ensure_running(home, __version__), range(4)))
     assert len({server.pid for server in servers}) == 1
 
 
 def test_a_server_of_another_version_is_replaced(home: Path) -> None:
-    first = launch.start(home)
+    first = launch.start(home, __version__)
     facts = json.loads((home / "server.json").read_text())
     (home / "server.json").write_text(json.dumps({**facts, "version": "0.0.1"}))
-    assert launch.ensure_running(home).pid != first.pid
+    assert launch.ensure_running(home, __version__).pid != first.pid
 
 
 def test_a_taken_port_is_told(home: Path) -> None:
@@ -82,59 +87,45 @@ def test_a_taken_port_is_told(home: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigurationError, match=f"Port {port} .*cannot be used"):
-            launch.start(home, port=port)
+        with pytest.raises(Unusable, match=f"Port {port} .*cannot be used"):
+            launch.start(home, __version__, port=port)
         # The port used last is only a wish.
         home.mkdir(parents=True, exist_ok=True)
         (home / "port").write_text(str(port))
-        assert not launch.start(home).url.endswith(f":{port}")
+        assert not launch.start(home, __version__).url.endswith(f":{port}")
 
 
 def test_another_port_than_that_of_the_running_server_is_refused(home: Path) -> None:
-    launch.start(home)
-    with pytest.raises(LocalServerError, match="runs already"):
-        launch.start(home, port=1)
+    launch.start(home, __version__)
+    with pytest.raises(ServerError, match="runs already"):
+        launch.start(home, __version__, port=1)
 
 
 def test_a_home_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match="METAFLOW_HERA_HOME"):
-        launch.start(tmp_path / "file" / "home")
+    with pytest.raises(Unusable, match="METAFLOW_HERA_HOME"):
+        launch.start(tmp_path / "file" / "home", __version__)
 
 
 def test_a_database_of_a_newer_version_is_left_alone(home: Path) -> None:
     home.mkdir(parents=True)
     with sqlite3.connect(home / "argo.db") as database:
         database.execute("PRAGMA user_version=999")
-    with pytest.raises(ConfigurationError, match="newer version"):
-        launch.start(home)
+    with pytest.raises(Unusable, match="newer version"):
+        launch.start(home, __version__)
 
 
 def test_a_file_that_is_no_database_is_told(home: Path) -> None:
     home.mkdir(parents=True)
     (home / "argo.db").write_bytes(b"no database at all, and long enough to be seen as such" * 100)
-    with pytest.raises(ConfigurationError, match="cannot be used as a database"):
-        launch.start(home)
+    with pytest.raises(Unusable, match="cannot be used as a database"):
+        launch.start(home, __version__)
 
 
 def test_a_wrong_limit_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METAFLOW_HERA_MAX_PODS", "many")
-    with pytest.raises(ConfigurationError, match="METAFLOW_HERA_MAX_PODS"):
-        launch.start(home)
-
-
-def test_the_home_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("METAFLOW_HERA_HOME", str(tmp_path))
-    assert launch.home_folder() == tmp_path
-    monkeypatch.setenv("METAFLOW_HERA_HOME", "relative")
-    with pytest.raises(ConfigurationError, match="absolute"):
-        launch.home_folder()
-
-
-def test_there_is_a_home_without_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOME", "METAFLOW_HERA_HOME", "XDG_STATE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    assert launch.home_folder().is_absolute()
+    with pytest.raises(Unusable, match="METAFLOW_HERA_MAX_PODS"):
+        launch.start(home, __version__)
 
 
 def test_it_is_light_to_import() -> None:

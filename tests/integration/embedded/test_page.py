@@ -202,7 +202,7 @@ def test_a_fan_is_one_line_and_its_failures_come_first(argo: Argo) -> None:
     )
     argo.end(name)
     fan = groups(argo, name)["fan"]
-    assert (fan["phases"], fan["total"], fan["fans"]) == ({"Succeeded": 11, "Failed": 1}, 12, True)
+    assert (fan["phases"], fan["total"], fan["foreach"]) == ({"Succeeded": 11, "Failed": 1}, 12, True)
     url = f"{argo.server.url}/page/runs/argo/{name}"
     tasks = argo.http.get(f"{url}/tasks?path=fan&limit=3").json()
     assert [task["label"] for task in tasks["tasks"]] == ["fan(7:7)", "fan(0:0)", "fan(1:1)"]

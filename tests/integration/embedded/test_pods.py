@@ -175,7 +175,7 @@ def some_pod(script: str) -> str:
 
 def ask_for(pods_here: Pods, store: Store, script: str) -> None:
     """Ask for the pod of a node, perhaps once more."""
-    with store.turn():
+    with store.transaction():
         row = pods_here.new_row("wf", "node", "p", some_pod(script), None)
         store.put_pods([row])
     pods_here.carry_out()

@@ -92,7 +92,7 @@ def ended(store: Store, name: str, at: float, nodes: int) -> None:
 
 def test_the_oldest_go_when_there_are_too_many(tmp_path: Path) -> None:
     store = Store(tmp_path / "argo.db")
-    with store.turn():
+    with store.transaction():
         for number in range(6):
             ended(store, f"w{number}", float(number), 10)
     assert store.beyond(4, 1000) == ["w1", "w0"]

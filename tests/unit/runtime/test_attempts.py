@@ -72,7 +72,7 @@ def test_the_datastore_knows_the_attempts_before(store: RunStore, tmp_path: Path
 def test_nothing_is_done_in_an_empty_datastore(store: RunStore) -> None:
     assert not store.is_registered()
     assert store.ended([WORK]) == []
-    assert store.last_turn(TaskKey("loop")) is None
+    assert store.last_iteration(TaskKey("loop")) is None
 
 
 def test_the_command_of_a_task_in_a_foreach(store: RunStore, tmp_path: Path) -> None:

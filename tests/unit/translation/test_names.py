@@ -10,14 +10,13 @@ import pytest
 from metaflow import current
 from metaflow.plugins.argo.argo_workflows_cli import resolve_workflow_name_v2
 
-from metaflow_hera.errors import UsageError
+from metaflow_hera.contract.kubernetes import SUBDOMAIN, is_label_value
+from metaflow_hera.errors import OptionError
 from metaflow_hera.translation.names import (
     DEPLOYMENT_LIMIT,
     LONGEST_NAME,
-    SUBDOMAIN,
     Names,
     deployment_name,
-    is_label_value,
     token_prefix,
 )
 
@@ -86,12 +85,12 @@ def test_names_without_a_legal_letter_still_get_one(flow: str) -> None:
     "given", ["", "A", "a_b", "-a", "a-", "1a", "a b", "a" * (DEPLOYMENT_LIMIT + 1), "a\n"]
 )
 def test_a_given_name_that_is_none_is_refused(given: str) -> None:
-    with pytest.raises(UsageError, match="--name"):
+    with pytest.raises(OptionError, match="--name"):
         deployment_name("Flow", given)
 
 
 def test_a_given_name_does_not_go_with_a_project() -> None:
-    with pytest.raises(UsageError, match="@project"):
+    with pytest.raises(OptionError, match="@project"):
         deployment_name("Flow", "name", "p", "user.x")
 
 

@@ -46,7 +46,7 @@ export class Tree {
     let hidden = Infinity; // the depth of a closed group whose inside is left out
     for (const group of this.groups) {
       if (group.depth > hidden) continue;
-      const opens = group.parent || group.fans;
+      const opens = group.parent || group.foreach;
       const open = group.parent ? !this.closed.has(group.path) : this.pages.has(group.path);
       hidden = group.parent && !open ? group.depth : Infinity;
       lines.push({ key: group.path, kind: "group", depth: group.depth, group, opens, open });
@@ -99,7 +99,7 @@ export class Tree {
     const done = (counts.Succeeded ?? 0) + (counts.Skipped ?? 0) + (counts.Failed ?? 0);
     set(row.dot, "class", `dot ${word}`);
     text(row.name, group.label);
-    const many = group.fans && group.total > 0;
+    const many = group.foreach && group.total > 0;
     const failed = counts.Failed && many ? ` · ${count(counts.Failed)} failed` : "";
     text(row.counts, many ? `${count(done)} / ${count(group.total)}${failed}` : word);
     set(row.shares, "hidden", !many);

@@ -1,4 +1,4 @@
-// The form in which a flow's Parameters travel, by the rules of graph/values.py.
+// The form in which a flow's Parameters travel: see page/parameters.py, which reads it.
 
 const TRAVELS_BADLY = /\{\{|\$|[\x00-\x07\x0b\x0e-\x1f\x7f\ud800-\udfff\u{e0000}-\u{10ffff}]|^null$|^base64:/u;
 

@@ -1,4 +1,4 @@
-"""The verbs about the embedded Argo: local start, stop, status, open, clean."""
+"""The embedded Argo: `mfhera local start`, `stop`, `status`, `clean` and `open`."""
 
 from __future__ import annotations
 
@@ -6,18 +6,33 @@ import math
 import sys
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 import click
 
+from metaflow_hera import __version__
 from metaflow_hera.cli.options import as_json
 from metaflow_hera.cli.words import json_text
 from metaflow_hera.display.times import local_time
-from metaflow_hera.errors import LocalServerError, UsageError
+from metaflow_hera.errors import LocalServerError, OptionError, UsageError
+from metaflow_hera.home import embedded_errors, home_folder
 
 
-@click.group()
+class LocalVerbs(click.Group):
+    """The verbs of the embedded Argo, whose errors become ours here."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb that was given."""
+        with embedded_errors():
+            return super().invoke(ctx)
+
+
+@click.group(cls=LocalVerbs)
 def local() -> None:
-    """The embedded Argo of this machine. create and trigger start it when they need it."""
+    """Start, stop and look after the embedded Argo.
+
+    create and trigger start it when they need it.
+    """
 
 
 @local.command()
@@ -26,7 +41,7 @@ def start(port: int | None) -> None:
     """Start it, if it does not run already."""
     from metaflow_hera.embedded.local import launch as server
 
-    running = server.start(port=port)
+    running = server.start(home_folder(), __version__, port)
     click.echo(f"The embedded Argo runs at {running.url} (process {running.pid}).")
 
 
@@ -35,7 +50,8 @@ def stop() -> None:
     """Stop it. Pods that run go on, and the next start takes them up."""
     from metaflow_hera.embedded.local import launch as server
 
-    click.echo("Stopped the embedded Argo." if server.stop() else "The embedded Argo did not run.")
+    stopped = server.stop(home_folder())
+    click.echo("Stopped the embedded Argo." if stopped else "The embedded Argo did not run.")
 
 
 @local.command()
@@ -45,10 +61,10 @@ def status(as_json: bool) -> None:
     from metaflow_hera.embedded.local import cleaning
     from metaflow_hera.embedded.local import launch as server
 
-    running = server.status()
+    running = server.status(home_folder())
     if running is None:
         if as_json:
-            click.echo(json_text({"running": False, "home": server.home_folder()}))
+            click.echo(json_text({"running": False, "home": home_folder()}))
         raise NotRunning("The embedded Argo does not run: mfhera local start starts it.")
     if as_json:
         about = {
@@ -93,12 +109,12 @@ def clean(older_than: float | None, everything: bool, yes: bool, as_json: bool) 
     from metaflow_hera.embedded.local import launch as server
 
     if everything and older_than is not None:
-        raise UsageError("--all takes away everything, so --older-than does not go with it.")
+        raise OptionError("--all takes away everything, so --older-than does not go with it.")
     if older_than is not None and not math.isfinite(older_than):
-        raise UsageError(f"--older-than {older_than} is no number of days: give one, such as 7 or 0.5.")
+        raise OptionError(f"--older-than {older_than} is no number of days: give one, such as 7 or 0.5.")
     if not yes and not sys.stdin.isatty():
         raise UsageError("mfhera local clean asks first: give it --yes where nobody can answer.")
-    running = server.ensure_running()
+    running = server.ensure_running(home_folder(), __version__)
     if not yes:
         what = "everything that it has, deployments too" if everything else "runs that have ended"
         click.confirm(f"Forget {what}, in {running.home}?", abort=True, err=True)
@@ -127,7 +143,7 @@ def open_command(print_url: bool) -> None:
     from metaflow_hera.embedded.local import launch as server
     from metaflow_hera.embedded.local import opening
 
-    running = server.ensure_running()
+    running = server.ensure_running(home_folder(), __version__)
     if print_url:
         click.echo(opening.one_time_url(running))
     elif opening.open_page(running):
@@ -143,4 +159,4 @@ class NotRunning(LocalServerError):
     exit_code = 1
 
 
-COMMANDS = {"local": local}
+command = local

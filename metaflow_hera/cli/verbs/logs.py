@@ -1,4 +1,4 @@
-"""The verb about what tasks printed: logs."""
+"""What tasks printed: `mfhera logs`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import click
 from metaflow_hera.choices import options
 from metaflow_hera.cli.choosing import chosen_run
 from metaflow_hera.cli.completing import complete_run
+from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.options import shared
 from metaflow_hera.cli.words import json_text, say_note
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.operations.logs import Line, Wanted
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
 
 
-@click.command()
+@click.command(
+    cls=Verb,
+    examples=(
+        "mfhera logs",
+        "mfhera logs argo-flow-x7k2p train/0-3 --follow",
+    ),
+)
 @click.argument("run", metavar="[RUN", required=False, shell_complete=complete_run)
 @click.argument("place", metavar="[STEP[/TASK]]]", required=False)
 @shared(options.LOGS)
@@ -38,9 +45,10 @@ def logs(
     tail: int | None,
     as_json: bool,
 ) -> None:
-    """What the tasks of RUN printed; by default of the last run of the flow last deployed from here.
+    """Show what the tasks of RUN printed.
 
-    TASK is a task's id (train-0-3), or just its place among the items of the foreachs (0-3).
+    Without RUN it is the last run of the flow last deployed from this folder. TASK is a task's id
+    (train-0-3), or its indices in the foreachs around it (0-3).
     """
     show_logs(run, place, follow, stdout, stderr, attempt, timestamps, tail, as_json)
 
@@ -59,13 +67,13 @@ def show_logs(
     """Write the lines of a run's tasks, one by one as they are read."""
     only = [name for name, is_asked in (("stdout", stdout), ("stderr", stderr)) if is_asked]
     if follow and (only or timestamps or tail is not None):
-        raise UsageError(
+        raise OptionError(
             "--stdout, --stderr, --timestamps and --tail do not go with --follow: a pod's log has both "
             "streams in one, and no times."
         )
     for option, number in (("--attempt", attempt), ("--tail", tail)):
         if number is not None and number < 0:
-            raise UsageError(f"{option} {number} is not possible: give 0 or more.")
+            raise OptionError(f"{option} {number} is not possible: give 0 or more.")
     client, run = chosen_run(run)
     from metaflow_hera.metaflow_api.read.tasklogs import STREAMS
     from metaflow_hera.operations import logs
@@ -94,4 +102,4 @@ def _write(lines: Iterator[Line], wanted: Wanted, timestamps: bool) -> None:
         click.echo(f"{place}{click.style(time, dim=True) if time else ''}{line.text}")
 
 
-COMMANDS = {"logs": logs}
+command = logs

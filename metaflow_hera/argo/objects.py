@@ -1,0 +1,54 @@
+"""Which deployment an object of Argo's belongs to, as the object itself says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import yaml
+
+from metaflow_hera.contract import manifest
+
+if TYPE_CHECKING:
+    from metaflow_hera.argo.client import JSON
+
+
+def template_of(cron: JSON) -> str:
+    """The name of the template that a cron workflow starts workflows of."""
+    return str(((cron["spec"].get("workflowSpec") or {}).get("workflowTemplateRef") or {}).get("name"))
+
+
+def templates_of(sensor: JSON) -> list[str]:
+    """The names of the templates that a sensor starts workflows of."""
+    found = []
+    for trigger in sensor["spec"].get("triggers") or ():
+        template = trigger.get("template") or {}
+        source = (template.get("k8s") or template.get("argoWorkflow") or {}).get("source") or {}
+        try:
+            workflow = source.get("resource") or yaml.safe_load(source.get("inline") or "")
+            found.append(str(workflow["spec"]["workflowTemplateRef"]["name"]))
+        except (yaml.YAMLError, TypeError, KeyError):
+            continue  # somebody else's, who starts something else
+    return found
+
+
+def is_cron_of(cron: JSON, deployment: str) -> bool:
+    """Whether a cron workflow is part of a deployment, of this version or an older one.
+
+    Others may start the template by cron workflows of their own: those are not part of it.
+    """
+    metadata = cron["metadata"]
+    labels = metadata.get("labels") or {}
+    # Those of Metaflow's own plugin have no such label, and the name of their template.
+    is_from_flow = labels.get(manifest.PART_OF) == manifest.METAFLOW or metadata["name"] == deployment
+    return is_from_flow and template_of(cron) == deployment
+
+
+def sensor_place(template: JSON, namespace: str) -> tuple[str, str] | None:
+    """The name and the namespace of a deployment's sensor, as its template says; None if it has no sensor.
+
+    `namespace` is that of the template. The annotations are those of Metaflow's own plugin.
+    """
+    notes = template["metadata"].get("annotations") or {}
+    if manifest.SENSOR_NAME not in notes:
+        return None
+    return notes[manifest.SENSOR_NAME], notes.get(manifest.SENSOR_NAMESPACE, namespace)

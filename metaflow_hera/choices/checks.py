@@ -1,0 +1,109 @@
+"""What the value of an option may be, and what the manifest has of it.
+
+A check gets the option's flag, for its message, and a value that was given. It raises OptionError for a value
+that is not possible.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from metaflow_hera.contract.kubernetes import KEY, is_label_value
+from metaflow_hera.errors import OptionError
+
+Check = Callable[[str, Any], Any]
+
+TOLERATION_KEYS = {"key", "operator", "value", "effect", "tolerationSeconds"}
+
+
+def as_it_is(flag: str, value: Any) -> Any:
+    """Any value, as it is."""
+    return value
+
+
+def at_least(least: int) -> Check:
+    """A number from `least` on."""
+
+    def check(flag: str, value: int) -> int:
+        if value < least:
+            raise OptionError(f"{flag} {value} is not possible: give {least} or more.")
+        return value
+
+    return check
+
+
+def one_of(*words: str) -> Check:
+    """One of some words."""
+
+    def check(flag: str, value: str) -> str:
+        if value not in words:
+            raise OptionError(f"{flag} {value} is not possible: choose one of {', '.join(words)}.")
+        return value
+
+    return check
+
+
+def pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
+    """Texts `KEY=VALUE`, as a dictionary."""
+    found = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise OptionError(f"{flag} {text} is to be KEY=VALUE.")
+        found[key] = value
+    return found
+
+
+def annotation_pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
+    """Texts `KEY=VALUE` with keys that Kubernetes takes."""
+    found = pairs(flag, texts)
+    for key, text in found.items():
+        if not KEY.fullmatch(key):
+            raise OptionError(f"{flag} {key}={text}: {key!r} is not a key that Kubernetes takes.")
+        if "{{" in text:
+            raise OptionError(f"{flag} {key}={text}: Argo would take {{{{ for one of its variables.")
+    return found
+
+
+def label_pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
+    """Texts `KEY=VALUE` with keys and values that Kubernetes takes for labels."""
+    found = annotation_pairs(flag, texts)
+    for key, text in found.items():
+        if not is_label_value(text):
+            raise OptionError(
+                f"{flag} {key}={text}: a value is to be at most 63 letters, digits, '-', '_' and '.'."
+            )
+    return found
+
+
+def tolerations(flag: str, texts: Sequence[str]) -> list[dict[str, object]]:
+    """Tolerations of Kubernetes, each as JSON."""
+    return [_toleration(flag, text) for text in texts]
+
+
+def _toleration(flag: str, text: str) -> dict[str, object]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not found.keys() <= TOLERATION_KEYS or not _is_tolerated(found):
+        raise OptionError(
+            f"{flag} {text} is to be JSON with some of {', '.join(sorted(TOLERATION_KEYS))}, such as "
+            '\'{"key": "gpu", "operator": "Exists"}\'.'
+        )
+    return found
+
+
+def _is_tolerated(found: Mapping[str, object]) -> bool:
+    """Whether Kubernetes would take it: its API server checks what Argo's does not."""
+    operator, effect = found.get("operator", "Equal"), found.get("effect")
+    exists = operator == "Exists"
+    return (
+        operator in ("Exists", "Equal")
+        and effect in (None, "NoSchedule", "PreferNoSchedule", "NoExecute")
+        and (exists or bool(found.get("key")))
+        and not (exists and found.get("value"))
+        and ("tolerationSeconds" not in found or effect == "NoExecute")
+    )

@@ -1,0 +1,51 @@
+"""Metaflow's own options that load a flow: they come before the command, and are handed on as they are."""
+
+# Without `annotations` of `__future__`, so that a field has its type and not the text of it.
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from metaflow_hera.choices.table import Option, option, options_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetaflowOptions:
+    """Metaflow's own options, each an entry of the table as in `choices`."""
+
+    decorators: Sequence[str] = option(
+        (), "Add a decorator to all steps.", flags="--with", metavar="DECORATOR"
+    )
+    environment: str | None = option(None, "Execution environment.", metavar="TYPE")
+    datastore: str | None = option(None, "Where artifacts go: local or s3.", metavar="TYPE")
+    datastore_root: str | None = option(None, "Root of the datastore.", metavar="PATH")
+    metadata: str | None = option(None, "Metadata provider.", metavar="TYPE")
+    package_suffixes: str | None = option(None, "File suffixes to pack, with commas.", metavar="LIST")
+    config: Mapping[str, str] | None = option(None, "File of a Config.", metavar="NAME FILE")
+    config_value: Mapping[str, Any] | None = option(None, "Value of a Config.", metavar="NAME VALUE")
+    branch: str | None = option(None, "Branch of @project.", metavar="NAME")
+    production: bool = option(False, "The production branch of @project.", flags="--production")
+    event_logger: str | None = option(None, "Event logger.", metavar="TYPE")
+    monitor: str | None = option(None, "Monitoring backend.", metavar="TYPE")
+    no_pylint: bool = option(False, "Skip pylint where it is installed.", flags="--no-pylint")
+
+    def words(self) -> list[str]:
+        """The same as words of a command line."""
+        return [word for each in options_of(type(self)) for word in _words(each, getattr(self, each.name))]
+
+
+def _words(option: Option, value: Any) -> list[str]:
+    if value is None or value is False:
+        return []
+    if value is True:
+        return [option.flag]
+    if isinstance(value, Mapping):
+        texts = {
+            key: content if isinstance(content, str) else json.dumps(content)
+            for key, content in value.items()
+        }
+        return [word for pair in texts.items() for word in (option.flag, *pair)]
+    if option.repeatable and not isinstance(value, str):
+        return [word for item in value for word in (option.flag, item)]
+    return [option.flag, str(value)]

@@ -1,0 +1,98 @@
+"""Writing what `create` would deploy: to stdout, to a file, to a folder of files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from metaflow_hera.errors import ConfigurationError, OptionError
+
+if TYPE_CHECKING:
+    from metaflow_hera.operations.deployment import Created, Prepared
+
+EXPORTED = (".yaml", ".yml", ".json")
+"""How the names of files end that an export may hold."""
+
+
+def export_form(
+    only_json: bool, only_yaml: bool, only_python: bool, output: str | None, real_token: bool
+) -> str | None:
+    """The form in which to write the objects in place of deploying them: json, yaml, python or None.
+
+    Raises OptionError for options that do not go together.
+    """
+    asked = {"json": only_json, "yaml": only_yaml, "python": only_python}
+    forms = [form for form, is_asked in asked.items() if is_asked]
+    if len(forms) > 1:
+        raise OptionError(f"--only-{forms[0]} and --only-{forms[1]} do not go together: choose one.")
+    for option, is_given in (("--output", output is not None), ("--real-token", real_token)):
+        if is_given and not forms:
+            raise OptionError(f"{option} goes with --only-json, --only-yaml or --only-python.")
+    return forms[0] if forms else None
+
+
+def write_export(prepared: Prepared, form: str, output: str | None, real_token: bool) -> Created:
+    """Write what would be deployed to a file, to a folder with a file for each object, or to stdout."""
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.target import configured_target, resolve_target
+    from metaflow_hera.operations import deployment
+    from metaflow_hera.translation import writing
+
+    target = configured_target()
+    client = ArgoClient(resolve_target(start=False)) if real_token else None
+    made = deployment.export(prepared, target, client)
+    if target is None:
+        click.echo(
+            "Written for the embedded Argo, with this machine's Python and folders; set ARGO_SERVER to write "
+            "what a cluster gets.",
+            err=True,
+        )
+    for warning in made.objects.footprint.warnings():
+        click.echo(warning, err=True)
+    objects = [writing.as_json(item) for item in made.objects.objects]
+    accounts = ", ".join(writing.service_accounts(objects))
+    if accounts and target is not None:
+        click.echo(f"It needs the service accounts {accounts}.", err=True)
+    if output is not None and (output.endswith("/") or Path(output).is_dir()):
+        _write_folder(objects, form, Path(output))
+        return made
+    text = writing.FORMS[form](objects).rstrip("\n") + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        _write(Path(output), text)
+    return made
+
+
+def _write_folder(objects: Sequence[dict[str, Any]], form: str, folder: Path) -> None:
+    from metaflow_hera.translation import writing
+
+    if form == "python":
+        raise OptionError("--only-python writes one script: name a file with --output.")
+    texts = {
+        writing.file_name(item, form): writing.FORMS[form]([item]).rstrip("\n") + "\n" for item in objects
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be made: {error.strerror}.") from error
+    for name, text in texts.items():
+        _write(folder / name, text)
+    deployment = objects[0]["metadata"]["name"]
+    for path in sorted(folder.iterdir()):
+        if path.suffix in EXPORTED and path.name not in texts and writing.belongs_to(path, deployment):
+            click.echo(
+                f"{path} is of an older version of {deployment}, and no part of this one: delete it.",
+                err=True,
+            )
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
+    click.echo(f"Wrote {path}.", err=True)

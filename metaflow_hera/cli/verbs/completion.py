@@ -1,0 +1,40 @@
+"""Completion in a shell: `mfhera completion`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+from click.shell_completion import get_completion_class
+
+from metaflow_hera.cli.help import Verb
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command(
+    cls=Verb,
+    examples=(
+        'eval "$(mfhera completion bash)"        # in ~/.bashrc',
+        'eval "$(mfhera completion zsh)"         # in ~/.zshrc',
+        "mfhera completion fish > ~/.config/fish/completions/mfhera.fish",
+    ),
+)
+@click.argument("shell", type=click.Choice(SHELLS), required=False)
+def completion(shell: str | None) -> None:
+    """Write the script that completes verbs and runs in a SHELL.
+
+    Without SHELL it is the one that $SHELL names.
+    """
+    from metaflow_hera.cli.main import mfhera
+
+    if shell is None:
+        name = Path(os.environ.get("SHELL", "")).name
+        shell = name if name in SHELLS else "bash"
+    made = get_completion_class(shell)
+    assert made is not None
+    click.echo(made(mfhera, {}, "mfhera", "_MFHERA_COMPLETE").source())
+
+
+command = completion

@@ -1,0 +1,183 @@
+"""Deploying a flow: `mfhera create`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from metaflow_hera.choices import options
+from metaflow_hera.choices.choices import CreateOptions
+from metaflow_hera.cli.completing import complete_flow
+from metaflow_hera.cli.exporting import EXPORTED, export_form, write_export
+from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.options import as_json, metaflow_options, shared
+from metaflow_hera.cli.verbs.lint import check
+from metaflow_hera.cli.words import json_text, say_where
+from metaflow_hera.errors import OptionError, UsageError
+
+if TYPE_CHECKING:
+    from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+    from metaflow_hera.operations.deployment import Created, Prepared
+
+
+@click.command(
+    cls=Verb,
+    examples=(
+        "mfhera create flow.py --with retry",
+        "mfhera create flow.py --only-yaml --output flow.yaml",
+    ),
+)
+@click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
+@metaflow_options
+@shared(options.NAME)
+@click.option("--from", "source", metavar="FILE", help="Deploy what --only-yaml or --only-json wrote there.")
+@shared(options.CREATE)
+@shared(options.EXPORT)
+@as_json
+def create(
+    flow: str | None,
+    top_level: list[str],
+    source: str | None,
+    only_json: bool,
+    only_yaml: bool,
+    only_python: bool,
+    output: str | None,
+    dry_run: bool,
+    real_token: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Translate FLOW.py and deploy it.
+
+    From then on this version is the one in production: trigger, schedules and events start it.
+    """
+    form = export_form(only_json, only_yaml, only_python, output, real_token)
+    if (flow is None) == (source is None):
+        raise UsageError("Say what to deploy: FLOW.py, or --from with a file that --only-yaml wrote.")
+    if source is not None:
+        _refuse_beside_from(form is not None or dry_run, top_level, given)
+        deploy_from(source, given["authorize"], as_json)
+        return
+    from metaflow_hera.metaflow_api.load.flows import load_flow
+    from metaflow_hera.operations import deployment
+
+    settings = CreateOptions(**given)
+    prepared = deployment.prepare(load_flow(str(flow), top_level), settings)
+    if form is not None:
+        write_export(prepared, form, output, real_token)
+    elif dry_run:
+        check(prepared, as_json)
+    else:
+        deploy(prepared, f"mfhera create {shlex.quote(str(flow))}", "mfhera trigger", as_json)
+
+
+def _refuse_beside_from(form: bool, top_level: list[str], given: Mapping[str, Any]) -> None:
+    context = click.get_current_context()
+    default = click.core.ParameterSource.DEFAULT
+    asked = [name for name in given if name != "authorize" and context.get_parameter_source(name) != default]
+    if form or top_level or asked:
+        raise OptionError(
+            "With --from everything is in the file: no option but --authorize and --json goes with it."
+        )
+
+
+def deploy_from(source: str, authorize: str | None, as_json: bool) -> None:
+    """Deploy an export, from a file or a folder of them, and tell of it."""
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.target import resolve_target
+    from metaflow_hera.operations.exports import create_from
+    from metaflow_hera.translation import writing
+
+    path = Path(source)
+    files = sorted(each for each in path.iterdir() if each.suffix in EXPORTED) if path.is_dir() else [path]
+    objects = []
+    for file in files:
+        try:
+            objects += writing.read(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file} cannot be read: {error}.") from error
+        except UsageError as error:
+            raise type(error)(f"{file}: {error}") from error
+    target = resolve_target(start=True)
+    say_where(target)
+    about = create_from(objects, ArgoClient(target), authorize)
+    if as_json:
+        click.echo(json_text({"name": about.name, "flow": about.flow, "server": target.host}))
+        return
+    click.echo(f"Deployed {click.style(about.flow, bold=True)} as {about.name}, from {source}.")
+
+
+def deploy(prepared: Prepared, again: str, trigger: str, as_json: bool) -> Created:
+    """Deploy a flow and tell of it; `again` is the command to deploy it again, `trigger` that to run it."""
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.target import resolve_target
+    from metaflow_hera.operations import deployment
+
+    target = resolve_target(start=True)
+    say_where(target)
+    created = deployment.create(prepared, ArgoClient(target))
+    if as_json:
+        about = {
+            "name": created.name,
+            "flow": created.flow,
+            "namespace": f"production:{created.token}",
+            "server": target.host,
+            "schedules": _schedules(created),
+            "footprint": asdict(created.objects.footprint),
+        }
+        click.echo(json_text(about))
+        return created
+    click.echo(f"Deployed {click.style(created.flow, bold=True)} as {created.name}.")
+    click.echo(
+        f"Results are in the namespace production:{created.token}"
+        + (", a new one:" if created.token_is_new else ":")
+    )
+    click.echo(f'    namespace("production:{created.token}")')
+    if created.token_is_new:
+        click.echo(f"Others may deploy it with: {again} --authorize {created.token}")
+    for schedule in _schedules(created):
+        click.echo(f"It is started by the schedule {schedule}.")
+    for sentence in starts(prepared.flow):
+        click.echo(sentence)
+    for warning in () if target.embedded else created.objects.footprint.warnings():
+        click.echo(warning)
+    if prepared.flow.metadata == "local" and not target.embedded:
+        click.echo(
+            "The metadata of its runs stays in the cluster's pods: deploy with --metadata=service to read "
+            "results with Metaflow's Client API."
+        )
+    click.echo(f"Start a run with: {trigger}")
+    return created
+
+
+def _schedules(created: Created) -> list[str]:
+    return [
+        f"{expression} ({cron.timezone})"
+        for cron in created.objects.crons
+        for expression in cron.schedules or ()
+    ]
+
+
+def starts(flow: LoadedFlow) -> Iterator[str]:
+    """Sentences that tell on which events a flow is started."""
+    from metaflow_hera.metaflow_api.load.triggers import trigger_groups
+
+    groups = trigger_groups(flow)
+    words = []
+    for group in groups:
+        names = [trigger.name for trigger in group.triggers]
+        words.append((" or " if group.any_of else " and ").join(names))
+    if words:
+        several = len(groups) > 1 or len(groups[0].triggers) > 1
+        yield f"It is started by the {'events' if several else 'event'} {', and '.join(words)}."
+    own = f"metaflow.{flow.project.get('project_flow_name', flow.name)}.end"
+    if any(trigger.name == own for group in groups for trigger in group.triggers):
+        yield "Its own end starts it again: once it has begun it goes on until it fails, or is deleted."
+
+
+command = create

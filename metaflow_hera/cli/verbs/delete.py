@@ -1,0 +1,100 @@
+"""Removing a deployment, or a run: `mfhera delete`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from metaflow_hera.choices import options
+from metaflow_hera.cli.choosing import client_at
+from metaflow_hera.cli.completing import complete_deployment, complete_flow, complete_run
+from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.options import as_json, deployment_options, shared
+from metaflow_hera.cli.words import json_text, say_where
+from metaflow_hera.errors import OptionError, UsageError
+
+if TYPE_CHECKING:
+    from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+
+
+@click.command(
+    cls=Verb,
+    examples=(
+        "mfhera delete flow.py",
+        "mfhera delete --run argo-flow-x7k2p",
+    ),
+)
+@click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
+@deployment_options
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="The deployment by its own name; FLOW.py is not needed then.",
+    shell_complete=complete_deployment,
+)
+@click.option(
+    "--run",
+    metavar="RUN",
+    help="Remove this run from Argo, and no deployment; its results stay.",
+    shell_complete=complete_run,
+)
+@shared(options.AUTHORIZE)
+@as_json
+def delete(
+    flow: str | None,
+    top_level: list[str],
+    name: str | None,
+    run: str | None,
+    authorize: str | None,
+    as_json: bool,
+) -> None:
+    """Remove the deployment of FLOW.py.
+
+    All that create made goes: template, schedules, sensor. Runs and results stay.
+    """
+    if run is not None:
+        if flow is not None or name is not None:
+            raise OptionError("--run is for a run alone: leave FLOW.py and --name out.")
+        remove_run(run, authorize, as_json)
+        return
+    from metaflow_hera.metaflow_api.load.flows import load_flow
+    from metaflow_hera.operations.deployment import name_of
+
+    loaded = None
+    if flow is not None:
+        loaded = load_flow(flow, top_level)
+        name = name_of(loaded, name)
+    elif name is None:
+        raise UsageError("Say what to delete: FLOW.py, or --name with the name of a deployment.")
+    remove(name, authorize, as_json, loaded)
+
+
+def remove(name: str, authorize: str | None, as_json: bool = False, flow: LoadedFlow | None = None) -> None:
+    """Remove a deployment and tell of it; of `flow`, if it is given, it must be."""
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.target import resolve_target
+    from metaflow_hera.operations import deployment
+
+    target = resolve_target(start=False)
+    say_where(target)
+    removed = deployment.remove(ArgoClient(target), name, authorize, flow)
+    if as_json:
+        click.echo(json_text({"name": name, "deleted": list(removed)}))
+        return
+    for each in removed:
+        click.echo(f"Deleted the {each}.")
+
+
+def remove_run(run: str, authorize: str | None, as_json: bool) -> None:
+    """Remove a run from Argo and tell of it."""
+    from metaflow_hera.operations import control
+
+    removed = control.delete(client_at(start=False, last=None), run, authorize)
+    if as_json:
+        click.echo(json_text(removed.as_json()))
+    else:
+        click.echo(f"Deleted {removed.run_id} from Argo; its results stay in the datastore.")
+
+
+command = delete

@@ -1,0 +1,57 @@
+"""Publishing an event: `mfhera emit`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.options import as_json
+from metaflow_hera.cli.words import json_text, say_where
+from metaflow_hera.errors import OptionError
+
+
+@click.command(cls=Verb, examples=("mfhera emit data_ready --payload table=sales",))
+@click.argument("event", metavar="NAME")
+@click.option(
+    "--payload", "payload", multiple=True, metavar="KEY=VALUE", help="Part of the payload; repeatable."
+)
+@click.option("--payload-json", metavar="JSON", help="The payload as a JSON object.")
+@as_json
+def emit(event: str, payload: tuple[str, ...], payload_json: str | None, as_json: bool) -> None:
+    """Publish the event NAME for the flows that wait for it."""
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.events import publish
+    from metaflow_hera.argo.target import resolve_target
+
+    values = _payload(payload, payload_json)
+    target = resolve_target(start=True)
+    say_where(target)
+    sent = publish(ArgoClient(target), event, values)
+    if as_json:
+        click.echo(json_text({"name": event, "id": sent.id, "place": sent.place}))
+    else:
+        click.echo(f"Published {click.style(event, bold=True)} at {sent.place}.")
+
+
+def _payload(texts: tuple[str, ...], whole: str | None) -> dict[str, Any]:
+
+    values: dict[str, Any] = {}
+    if whole is not None:
+        try:
+            values = json.loads(whole)
+        except ValueError as error:
+            raise OptionError(f"--payload-json is not JSON: {error}.") from error
+        if not isinstance(values, dict):
+            raise OptionError("--payload-json is to be a JSON object, such as '{\"size\": 3}'.")
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise OptionError(f"--payload {text} is to be KEY=VALUE.")
+        values[key] = value
+    return values
+
+
+command = emit

@@ -1,0 +1,36 @@
+"""What is deployed: `mfhera list`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.options import as_json
+from metaflow_hera.cli.words import json_text, say_where
+
+
+@click.command("list", cls=Verb, examples=("mfhera list",))
+@as_json
+def list_deployments(as_json: bool) -> None:
+    """List what is deployed: flow, owner, time, schedule."""
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.argo.deployments import deployed
+    from metaflow_hera.argo.target import resolve_target
+    from metaflow_hera.cli.tables import table
+
+    target = resolve_target(start=False)
+    say_where(target)
+    found = list(deployed(ArgoClient(target)))
+    if as_json:
+        click.echo(json_text([asdict(deployment) for deployment in found]))
+        return
+    table(
+        ("NAME", "FLOW", "OWNER", "DEPLOYED", "SCHEDULE"),
+        [(d.name, d.flow, d.owner, d.deployed_at or "-", ", ".join(d.schedules) or "-") for d in found],
+        empty="Nothing is deployed: mfhera create FLOW.py deploys a flow.",
+    )
+
+
+command = list_deployments

@@ -1,0 +1,61 @@
+"""Starting a run once more: `mfhera resubmit`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from metaflow_hera.choices import options
+from metaflow_hera.cli.choosing import client_at
+from metaflow_hera.cli.following import started, tell, write_run_id
+from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.options import as_json, shared, the_run
+
+if TYPE_CHECKING:
+    from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+
+
+@click.command(cls=Verb, examples=("mfhera resubmit argo-flow-x7k2p --watch",))
+@the_run
+@shared(options.AUTHORIZE)
+@shared(options.RUN_ID_FILE)
+@shared(options.WATCH)
+@as_json
+def resubmit(
+    run: str, authorize: str | None, run_id_file: str | None, watch: bool, wait: bool, as_json: bool
+) -> None:
+    """Start a new run with the parameters of RUN.
+
+    It runs the version that is deployed now.
+    """
+    start_again(run, authorize, run_id_file, watch, wait, as_json)
+
+
+def start_again(
+    run: str,
+    authorize: str | None,
+    run_id_file: str | None,
+    watch: bool,
+    wait: bool,
+    as_json: bool,
+    flow: LoadedFlow | None = None,
+) -> None:
+    """Resubmit a run and tell of the new one; of `flow`, if it is given, it must be a run.
+
+    Raises RunFailed if the new run was waited for and has failed.
+    """
+    from metaflow_hera.operations import control
+
+    client = client_at(start=False, last=None)
+    if run_id_file is not None:
+        write_run_id(run_id_file, "")
+    made = control.resubmit(client, run, authorize, flow)
+    if run_id_file is not None:
+        write_run_id(run_id_file, made.run_id)
+    if not as_json:
+        started(made)
+    tell(client, made.run_id, watch, wait, as_json)
+
+
+command = resubmit

@@ -1,0 +1,90 @@
+"""Letting a failed run go on: `mfhera retry`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from metaflow_hera.choices import options
+from metaflow_hera.cli.choosing import client_at
+from metaflow_hera.cli.completing import complete_flow
+from metaflow_hera.cli.following import tell
+from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.options import as_json, metaflow_options, shared, the_run
+from metaflow_hera.errors import OptionError
+
+if TYPE_CHECKING:
+    from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+
+
+@click.command(
+    cls=Verb,
+    examples=(
+        "mfhera retry argo-flow-x7k2p",
+        "mfhera retry argo-flow-x7k2p --with-new-code flow.py",
+    ),
+)
+@the_run
+@click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
+@metaflow_options
+@click.option("--with-new-code", is_flag=True, help="Go on with FLOW.py as it is now; its graph is the same.")
+@shared(options.AUTHORIZE)
+@shared(options.WATCH)
+@as_json
+def retry(
+    run: str,
+    flow: str | None,
+    top_level: list[str],
+    with_new_code: bool,
+    authorize: str | None,
+    watch: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Let a failed RUN go on from where it failed.
+
+    With --with-new-code the tasks that are still to run use FLOW.py as it is now, packed with the options
+    that create was given. What the manifest says stays as it was: resources, images, retries.
+    """
+    if with_new_code and flow is None:
+        raise OptionError("--with-new-code needs the code: mfhera retry RUN --with-new-code FLOW.py")
+    if not with_new_code and (flow is not None or top_level):
+        raise OptionError(
+            "FLOW.py and Metaflow's options go with --with-new-code: give that, or leave them out."
+        )
+    loaded = None
+    if flow is not None:
+        from metaflow_hera.metaflow_api.load.flows import load_flow
+
+        loaded = load_flow(flow, top_level)
+    go_on(run, authorize, watch, wait, as_json, new_code=loaded)
+
+
+def go_on(
+    run: str,
+    authorize: str | None,
+    watch: bool,
+    wait: bool,
+    as_json: bool,
+    *,
+    flow: LoadedFlow | None = None,
+    new_code: LoadedFlow | None = None,
+) -> None:
+    """Retry a run and tell of it; of `flow`, if it is given, it must be a run.
+
+    Raises RunFailed if it was waited for and has failed again.
+    """
+    from metaflow_hera.operations import control
+
+    client = client_at(start=False, last=None)
+    before = control.retry(client, run, authorize, flow, new_code)
+    if not as_json:
+        failed = [f"{step.name} ({len(step.failures)})" for step in before.steps if step.failures]
+        what = f" Failed tasks: {', '.join(failed)}." if failed else ""
+        code = " with the new code" if new_code is not None else ""
+        click.echo(f"Retrying {click.style(before.pathspec, bold=True)}{code}.{what}")
+    tell(client, before.run_id, watch, wait, as_json)
+
+
+command = retry

@@ -1,0 +1,155 @@
+"""The runs of a deployment: `mfhera runs`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import click
+
+from metaflow_hera.cli.choosing import client_at, known_deployment
+from metaflow_hera.cli.completing import complete_deployment, complete_flow
+from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.options import as_json, deployment_options
+from metaflow_hera.cli.words import json_text
+from metaflow_hera.display.times import local_time, time_since, took
+from metaflow_hera.errors import NotFoundError, OptionError
+
+if TYPE_CHECKING:
+    from metaflow_hera.argo.last import LastDeployment
+    from metaflow_hera.argo.runs import Run
+
+PHASES = ("Pending", "Running", "Succeeded", "Failed", "Error")
+"""Argo's words for the state of a run."""
+
+
+@click.command(
+    "runs",
+    cls=Verb,
+    examples=(
+        "mfhera runs",
+        "mfhera runs flow.py --since 1d --state failed,error",
+    ),
+)
+@click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
+@deployment_options
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="The deployment by its own name.",
+    shell_complete=complete_deployment,
+)
+@click.option("--all", "everything", is_flag=True, help="The runs of all deployments.")
+@click.option("--since", metavar="TIME", help="Only those since then: 30m, 2h, 3d, 1w ago, or 2026-11-01.")
+@click.option("--state", metavar="STATES", help="Only those in a state, such as failed,error or running.")
+@click.option("--limit", type=int, metavar="N", help="Only the N newest.")
+@as_json
+def list_runs(
+    flow: str | None,
+    top_level: list[str],
+    name: str | None,
+    everything: bool,
+    since: str | None,
+    state: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """List the runs of a deployment, the newest first.
+
+    Without FLOW.py it is the flow last deployed from this folder.
+    """
+    if everything and (flow is not None or name is not None):
+        raise OptionError("--all is for the runs of all deployments: leave FLOW.py and --name out.")
+    choice = RunChoice.parse(since, state, limit)
+    deployment: str | None = None
+    last: LastDeployment | None = None
+    if flow is not None:
+        from metaflow_hera.metaflow_api.load.flows import load_flow
+        from metaflow_hera.operations.deployment import name_of
+
+        deployment = name_of(load_flow(flow, top_level), name)
+    elif not everything:
+        deployment, last = known_deployment(name)
+    show_runs(deployment, as_json, last, choice)
+
+
+@dataclass(frozen=True)
+class RunChoice:
+    """Which runs to show: those since a time, in some states (none: in any), so many at most."""
+
+    since: datetime | None = None
+    states: frozenset[str] = frozenset()
+    limit: int | None = None
+
+    @classmethod
+    def parse(cls, since: str | None, state: str | None, limit: int | None) -> RunChoice:
+        """From what is typed. Raises OptionError for what is not possible."""
+        if limit is not None and not 1 <= limit <= sys.maxsize:
+            raise OptionError(f"--limit {limit} is not possible: give 1 or more.")
+        states = frozenset(word.strip().capitalize() for word in (state or "").split(",") if word.strip())
+        unknown = sorted(states - set(PHASES)) or ([repr(state)] if state is not None and not states else [])
+        if unknown:
+            known = ", ".join(phase.lower() for phase in PHASES)
+            raise OptionError(f"--state {unknown[0].lower()} is not possible: choose of {known}.")
+        moment = None if since is None else time_since(since, datetime.now().astimezone())
+        if since is not None and moment is None:
+            raise OptionError(
+                f"--since {since!r} is no time: give how long ago (30m, 2h, 3d, 1w) or a date (2026-11-01, "
+                "2026-11-01T08:00)."
+            )
+        return cls(moment, states, limit)
+
+    def of(self, runs: Iterable[Run]) -> list[Run]:
+        """The chosen ones. What has not started yet is as new as can be."""
+        found = (
+            run
+            for run in runs
+            if (not self.states or run.phase in self.states)
+            and (self.since is None or run.started_at is None or run.started_at >= self.since)
+        )
+        return list(islice(found, self.limit))
+
+
+def show_runs(
+    deployment: str | None,
+    as_json: bool,
+    last: LastDeployment | None = None,
+    choice: RunChoice | None = None,
+) -> None:
+    """Show runs of a deployment, or (None) of all, the newest first."""
+    from metaflow_hera.argo import deployments, runs
+    from metaflow_hera.cli.tables import table
+
+    client = client_at(start=False, last=last)
+    found = (choice or RunChoice()).of(runs.runs(client, deployment))
+    # What is deleted may have runs still.
+    if deployment is not None and not found and deployments.find(client, deployment) is None:
+        raise NotFoundError(f"There is no deployment {deployment}: mfhera list shows those there are.")
+    if as_json:
+        click.echo(json_text([run.as_json(steps=False) for run in found]))
+        return
+    now = datetime.now(timezone.utc)
+    whose = () if deployment else ("DEPLOYMENT",)
+    is_chosen = choice is not None and (choice.since or choice.states)
+    table(
+        ("RUN", *whose, "STATE", "STARTED", "TOOK"),
+        [
+            (
+                run.run_id,
+                *(() if deployment else (run.deployment,)),
+                f"{run.phase}, suspended" if run.suspended and not run.ended else run.phase,
+                local_time(run.started_at),
+                took(run.duration(now)),
+            )
+            for run in found
+        ],
+        empty=f"{deployment or client.target} has no {'such ' if is_chosen else ''}runs: mfhera trigger "
+        "starts one.",
+    )
+
+
+command = list_runs

@@ -1,0 +1,55 @@
+"""How far a run is: `mfhera status`."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import click
+
+from metaflow_hera.cli.choosing import chosen_run
+from metaflow_hera.cli.completing import complete_run
+from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.options import as_json
+from metaflow_hera.cli.words import json_text, say_note
+
+
+@click.command(
+    cls=Verb,
+    examples=(
+        "mfhera status",
+        "mfhera status argo-flow-x7k2p --watch",
+    ),
+)
+@click.argument("run", metavar="[RUN]", required=False, shell_complete=complete_run)
+@click.option("--watch", is_flag=True, help="Show it until the run ends.")
+@as_json
+def status(run: str | None, watch: bool, as_json: bool) -> None:
+    """Show the steps of RUN with their states.
+
+    Without RUN it is the last run of the flow last deployed from this folder.
+    """
+    show_status(run, watch, as_json)
+
+
+def show_status(run: str | None, watch: bool, as_json: bool) -> None:
+    """Show a run, by default the last one of the flow last deployed from here."""
+    from metaflow_hera.argo import runs
+
+    client, run = chosen_run(run)
+    if watch and not as_json:
+        from metaflow_hera.cli import tables
+
+        tables.watch(runs.follow(client, run, steps=True, note=say_note))
+        return
+    if watch:
+        deque(runs.follow(client, run, steps=False, note=say_note), maxlen=0)
+    current = runs.get(client, run)
+    if as_json:
+        click.echo(json_text(current.as_json()))
+        return
+    from metaflow_hera.cli.tables import write_run
+
+    write_run(current)
+
+
+command = status

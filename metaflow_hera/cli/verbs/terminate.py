@@ -1,0 +1,22 @@
+"""Ending a run at once: `mfhera terminate`."""
+
+from __future__ import annotations
+
+import click
+
+from metaflow_hera.choices import options
+from metaflow_hera.cli.acting import act
+from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.options import as_json, shared, the_run
+
+
+@click.command(cls=Verb, examples=("mfhera terminate argo-flow-x7k2p",))
+@the_run
+@shared(options.AUTHORIZE)
+@as_json
+def terminate(run: str, authorize: str | None, as_json: bool) -> None:
+    """End RUN and its tasks at once, without its exit hooks."""
+    act(run, "terminate", authorize, as_json)
+
+
+command = terminate

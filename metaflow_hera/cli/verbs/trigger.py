@@ -1,0 +1,157 @@
+"""Starting a run: `mfhera trigger`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from metaflow_hera.choices import options
+from metaflow_hera.cli.choosing import client_at, known_deployment
+from metaflow_hera.cli.completing import complete_deployment, complete_flow
+from metaflow_hera.cli.following import started, tell, write_run_id
+from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.options import as_json, deployment_options, shared
+from metaflow_hera.errors import NotFoundError, OptionError
+
+if TYPE_CHECKING:
+    from metaflow_hera.argo.last import LastDeployment
+    from metaflow_hera.argo.runs import Run
+    from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+
+
+@click.command(
+    cls=Verb,
+    examples=(
+        "mfhera trigger --param alpha=0.5 --watch",
+        "mfhera trigger flow.py --params-file parameters.json",
+    ),
+)
+@click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
+@deployment_options
+@click.option(
+    "--name", metavar="NAME", help="The deployment by its own name.", shell_complete=complete_deployment
+)
+@click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Value of a Parameter; repeatable. Of an IncludeFile the path, with FLOW.py.",
+)
+@click.option(
+    "--params-file",
+    type=click.Path(path_type=Path),
+    metavar="F.json",
+    help="Values of Parameters as a JSON object; --param goes before it.",
+)
+@shared(options.TRIGGER)
+@as_json
+def trigger(
+    flow: str | None,
+    top_level: list[str],
+    name: str | None,
+    params: tuple[str, ...],
+    params_file: Path | None,
+    tags: tuple[str, ...],
+    run_id_file: str | None,
+    hera_watch: bool,
+    hera_wait: bool,
+    as_json: bool,
+) -> None:
+    """Start a run of a deployed flow.
+
+    Without FLOW.py it is the flow last deployed from this folder.
+    """
+    given = {**_from_file(params_file), **_from_options(params)}
+    last: LastDeployment | None = None
+    loaded = None
+    if flow is not None:
+        from metaflow_hera.metaflow_api.load.files import with_files
+        from metaflow_hera.metaflow_api.load.flows import load_flow
+        from metaflow_hera.operations.deployment import name_of
+
+        loaded = load_flow(flow, top_level)
+        deployment, given = name_of(loaded, name), with_files(loaded, given)
+    else:
+        deployment, last = known_deployment(name)
+    start(deployment, given, tags, run_id_file, hera_watch, hera_wait, as_json, last, flow=loaded)
+
+
+def start(
+    deployment: str,
+    given: Mapping[str, Any],
+    tags: Sequence[str],
+    run_id_file: str | None,
+    watch: bool,
+    wait: bool,
+    as_json: bool,
+    last: LastDeployment | None = None,
+    on_start: Callable[[Run], None] | None = None,
+    flow: LoadedFlow | None = None,
+) -> None:
+    """Start a run of a deployment, which must be that of `flow`, if it is given, and tell of it.
+
+    `on_start` is called once it has started.
+
+    Raises RunFailed if it was waited for and has failed.
+    """
+    from metaflow_hera.argo import deployments, runs
+
+    if tags:
+        from metaflow_hera.metaflow_api.load.tags import check_tags
+
+        check_tags(tags)
+    client = client_at(start=True, last=last)
+    if flow is None:
+        found = deployments.find(client, deployment)
+    else:
+        from metaflow_hera.operations.deployment import found_of
+
+        found = found_of(client, flow, deployment)
+    if found is None:
+        raise NotFoundError(
+            f"There is no deployment {deployment} (any more): mfhera create deploys the flow."
+        )
+    if run_id_file is not None:
+        write_run_id(
+            run_id_file, ""
+        )  # a file that cannot be written is better found out before the run starts
+    run = runs.start(client, found, given, tags)
+    if run_id_file is not None:
+        write_run_id(run_id_file, run.run_id)
+    if on_start is not None:
+        on_start(run)
+    if not as_json:
+        started(run)
+    tell(client, run.run_id, watch, wait, as_json)
+
+
+def _from_options(params: tuple[str, ...]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for param in params:
+        name, equals, value = param.partition("=")
+        if not equals or not name:
+            raise OptionError(f"--param {param!r} is to be NAME=VALUE.")
+        given[name] = value
+    return given
+
+
+def _from_file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        given = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise OptionError(f"--params-file {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise OptionError(f"--params-file {path} is not JSON: {error}.") from error
+    if not isinstance(given, dict):
+        raise OptionError(f"--params-file {path} is to hold a JSON object of names and values.")
+    return given
+
+
+command = trigger

@@ -1,0 +1,104 @@
+"""The environment variables that a manifest sets and a pod reads, or one part of a pod sets for another.
+
+Two know them by their text, since they can import nothing of this package: `runtime.bootstrap`, which runs
+before the code package is unpacked, and the embedded Argo. tests/unit/test_contract.py holds them to it.
+"""
+
+from __future__ import annotations
+
+# Of this package: what a pod is to do.
+
+PATH = "METAFLOW_HERA_PATH"
+"""The task's path, as `-0-3`. Every pod of a deployment has this variable, and nothing else has it."""
+RETRIES = "METAFLOW_HERA_RETRIES"
+"""How often Argo has started the pod again; only where the step is retried."""
+TAGS = "METAFLOW_HERA_TAGS"
+"""The deployment's tags, a JSON list."""
+RUN_TAGS = "METAFLOW_HERA_RUN_TAGS"
+"""The run's own tags, a JSON list in the form of `values.encode`."""
+NAMESPACE = "METAFLOW_HERA_NAMESPACE"
+"""Metaflow's namespace for the run's tasks."""
+SCHEDULED_TIME = "METAFLOW_HERA_SCHEDULED_TIME"
+"""The time that the run was scheduled for, in the form of `values.encode`."""
+NO_EVENTS = "METAFLOW_HERA_NO_EVENTS"
+"""Set where a task that ends well publishes no event."""
+TMPFS = "METAFLOW_HERA_TMPFS"
+"""The path of a tmpfs that is not TEMPDIR."""
+CARDS = "METAFLOW_HERA_CARDS"
+"""The folder in which Metaflow on the user's machine looks for the cards of the flow's runs."""
+POD_IP = "METAFLOW_HERA_POD_IP"
+"""The pod's address, for the other nodes of a @parallel step."""
+ENCODED = "METAFLOW_HERA_ENCODED"
+"""The variables that Argo or Kubernetes would change on their way: a JSON object, in base64."""
+OWN_PACKAGE = "METAFLOW_HERA_OWN_PACKAGE"
+"""Set where the pod must not share the unpacked code package with others."""
+
+# Of this package: where a pod leaves what it has to say.
+
+OUTPUT = "METAFLOW_HERA_OUTPUT"
+"""The file to write a foreach's items, or a switch's choice, to."""
+MESSAGE = "METAFLOW_HERA_MESSAGE"
+"""The file for the termination message, which Kubernetes hands to Argo."""
+FINISHED = "METAFLOW_HERA_FINISHED"
+"""The file to make once a task is finished as it ought to be; from the runtime to its task."""
+REASON = "METAFLOW_HERA_REASON"
+"""The file to write to why a task failed; from the runtime to its task."""
+
+# Of this package: a pod of the exit handler.
+
+HOOKS = "METAFLOW_HERA_HOOKS"
+"""What there is to run: JSON with `functions` and `notify` by outcome, and `places`."""
+OUTCOME = "METAFLOW_HERA_OUTCOME"
+"""How the run ended: `manifest.SUCCESS` or `manifest.ERROR`."""
+STATUS = "METAFLOW_HERA_STATUS"
+"""How the run ended, in Argo's word."""
+
+# Of the embedded Argo, which sets them in all of its pods.
+
+EMBEDDED_CACHE = "EMBEDDED_ARGO_CACHE"
+"""A folder that all pods of this machine share."""
+EMBEDDED_EVENTS_URL = "EMBEDDED_ARGO_EVENTS_URL"
+"""Where to post events, but for the Kubernetes namespace at its end."""
+
+# Of Argo, under the names of Metaflow's own plugin.
+
+ARGO_TEMPLATE = "ARGO_WORKFLOW_TEMPLATE"
+ARGO_NAME = "ARGO_WORKFLOW_NAME"
+ARGO_NAMESPACE = "ARGO_WORKFLOW_NAMESPACE"
+
+# Of Metaflow (metaflow/plugins/argo/argo_workflows.py).
+
+FLOW_NAME = "METAFLOW_FLOW_NAME"
+FLOW_FILENAME = "METAFLOW_FLOW_FILENAME"
+RUN_ID = "METAFLOW_RUN_ID"
+STEP_NAME = "METAFLOW_STEP_NAME"
+RETRY_COUNT = "METAFLOW_RETRY_COUNT"
+OWNER = "METAFLOW_OWNER"
+CODE_URL = "METAFLOW_CODE_URL"
+"""Where the code package is, in the form of `values.encode`."""
+CODE_SHA = "METAFLOW_CODE_SHA"
+"""The hash of the code package's content: the last part of its place. The bootstrap sets it."""
+CODE_DATASTORE = "METAFLOW_CODE_DS"
+"""The type of the datastore that has the code package."""
+CODE_METADATA = "METAFLOW_CODE_METADATA"
+LOCAL_ROOT = "METAFLOW_DATASTORE_SYSROOT_LOCAL"
+TEMPDIR = "METAFLOW_TEMPDIR"
+WEBHOOK_URL = "METAFLOW_ARGO_EVENTS_WEBHOOK_URL"
+WEBHOOK_AUTH = "METAFLOW_ARGO_EVENTS_WEBHOOK_AUTH"
+KUBERNETES_WORKLOAD = "METAFLOW_KUBERNETES_WORKLOAD"
+KUBERNETES_NAMESPACE = "METAFLOW_KUBERNETES_NAMESPACE"
+POD_NAMESPACE = "METAFLOW_KUBERNETES_POD_NAMESPACE"
+POD_NAME = "METAFLOW_KUBERNETES_POD_NAME"
+POD_ID = "METAFLOW_KUBERNETES_POD_ID"
+SERVICE_ACCOUNT = "METAFLOW_KUBERNETES_SERVICE_ACCOUNT_NAME"
+NODE_IP = "METAFLOW_KUBERNETES_NODE_IP"
+
+PARAMETER = "METAFLOW_INIT_"
+"""What the variables begin with in which Metaflow's `init` reads Parameters, such as METAFLOW_INIT_ALPHA."""
+EVENT = "METAFLOW_ARGO_EVENT_PAYLOAD_"
+"""What the variables with events begin with; the kind and a name of the event follow."""
+
+
+def parameter_variable(name: str) -> str:
+    """The variable of a Parameter, where Metaflow's `init` reads it."""
+    return PARAMETER + name.upper().replace("-", "_")

@@ -1,0 +1,31 @@
+"""The folder of a home: made for its user alone, and found fit to hold the state of a server."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from metaflow_hera.embedded.errors import Unusable
+
+
+def make_home(home: Path) -> None:
+    """Make the folder of a home, for this user only.
+
+    Raises:
+        Unusable: it cannot be made or written to.
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if home.stat().st_uid != os.getuid():
+            raise PermissionError(1, "it belongs to another user")
+        home.chmod(0o700)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        raise unusable(home, error.strerror or str(error)) from error
+
+
+def unusable(home: Path, reason: str) -> Unusable:
+    """The error of a folder that cannot hold a home."""
+    return Unusable(f"The folder {home} cannot be used ({reason}): set METAFLOW_HERA_HOME to one that can.")

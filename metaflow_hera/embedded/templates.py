@@ -1,0 +1,21 @@
+"""What the rules and the controller both read from a template of Argo's: its pod, and the items of a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+JSON = dict[str, Any]
+
+ITEM_FIELDS = ("withItems", "withParam", "withSequence")
+"""The fields of a task, or a step, that make it a TaskGroup; it has one of them at most."""
+
+
+def pod_container(template: JSON) -> JSON | None:
+    """The container of a template that makes a pod: a container's or a script's (IsPodType)."""
+    container: JSON | None = template.get("container")
+    return container if container is not None else template.get("script")
+
+
+def is_task_group(task: JSON) -> bool:
+    """Whether a task runs once for each item: an empty `withItems` does not count, a reference does."""
+    return any(task.get(field) for field in ITEM_FIELDS)

@@ -1,0 +1,58 @@
+"""The home of the embedded Argo as the product has it: where it is, and its errors as ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from metaflow_hera.embedded import errors as embedded
+from metaflow_hera.embedded.local import folder
+from metaflow_hera.errors import ConfigurationError, LocalServerError
+
+
+@contextmanager
+def embedded_errors() -> Iterator[None]:
+    """Raise what the embedded Argo raises in here as an error of this package, in the same words."""
+    try:
+        yield
+    except embedded.Unusable as error:
+        raise ConfigurationError(str(error)) from error
+    except embedded.ServerError as error:
+        raise LocalServerError(str(error)) from error
+
+
+def home_folder(env: Mapping[str, str] = os.environ) -> Path:
+    """Where the state of the embedded Argo is: METAFLOW_HERA_HOME, or the platform's user state folder.
+
+    Raises:
+        ConfigurationError: METAFLOW_HERA_HOME is relative.
+    """
+    given = env.get("METAFLOW_HERA_HOME")
+    if given:
+        path = Path(given)
+        if not path.is_absolute():
+            raise ConfigurationError(f"METAFLOW_HERA_HOME must be an absolute path, not {given!r}.")
+        return path
+    import platformdirs
+
+    path = Path(platformdirs.user_state_dir("metaflow_hera"))
+    if path.is_absolute():
+        return path
+    # No HOME, and a user that the system does not know, as in some containers.
+    import tempfile
+
+    return Path(tempfile.gettempdir()) / f"metaflow_hera-{os.getuid()}"
+
+
+def make_home() -> Path:
+    """Make the home folder, for this user only, and return it.
+
+    Raises:
+        ConfigurationError: it cannot be made or written to.
+    """
+    home = home_folder()
+    with embedded_errors():
+        folder.make_home(home)
+    return home

@@ -1,0 +1,76 @@
+"""Deploying an export: objects that `create --only-yaml` or `--only-json` wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from metaflow_hera.argo.client import JSON, ArgoClient, with_retries
+from metaflow_hera.argo.deployments import Deployed, check_same_flow, described
+from metaflow_hera.argo.objects import template_of
+from metaflow_hera.argo.tokens import check_access
+from metaflow_hera.contract.manifest import DEPLOYMENT_TIMESTAMP, sensor_name
+from metaflow_hera.errors import UsageError
+from metaflow_hera.metaflow_api.load.users import user
+from metaflow_hera.operations.deployment import deploy, now
+from metaflow_hera.operations.plan import CRON, SENSOR, TEMPLATE, plan_deployment
+from metaflow_hera.operations.present import deployed_in, read
+from metaflow_hera.translation.names import token_prefix
+
+
+def create_from(objects: Sequence[JSON], client: ArgoClient, authorize: str | None) -> Deployed:
+    """Deploy what an export holds, by whoever may deploy that flow.
+
+    Raises UsageError for objects that are not those of one deployment, or not this user's to deploy.
+    """
+    template = _only_template(objects)
+    about = described(template)
+    for item in objects:
+        _check_belongs(item, about.name, client.target.namespace)
+    template["metadata"]["annotations"].setdefault(DEPLOYMENT_TIMESTAMP, now())
+    with_retries(lambda: _create(objects, about, client, authorize))
+    return about
+
+
+def _create(objects: Sequence[JSON], about: Deployed, client: ArgoClient, authorize: str | None) -> None:
+    """Deploy them as the server is now. Raises ArgoConflict if somebody else deploys it at this moment."""
+    places = [item["metadata"] for item in objects if item["kind"] == SENSOR]
+    sensor = (places[0]["name"], places[0]["namespace"]) if places else None
+    present = read(client, about.name, sensor)
+    prefix = token_prefix(about.flow, about.name, about.project, about.branch)
+    previous = deployed_in(present)
+    if previous is not None:
+        check_same_flow(previous, about.flow, about.project, about.branch)
+        check_access(previous, prefix, user(), authorize)
+        if previous.token != about.token:
+            raise UsageError(
+                f"The export has the token {about.token}, and what is deployed as {about.name} has "
+                "another one: its runs would go to another namespace. Write the export with --real-token."
+            )
+    deploy(client, plan_deployment(present, objects), about.flow, prefix, about.token)
+
+
+def _only_template(objects: Sequence[JSON]) -> JSON:
+    templates = [item for item in objects if item["kind"] == TEMPLATE]
+    if len(templates) != 1:
+        raise UsageError(f"An export holds one workflow template, and here are {len(templates)}.")
+    return templates[0]
+
+
+def _check_belongs(item: JSON, name: str, namespace: str) -> None:
+    kind, metadata = item["kind"], item["metadata"]
+    if kind == "WorkflowEventBinding":
+        raise UsageError(
+            "Argo's server has no call that creates a workflow event binding: hand the file to kubectl apply."
+        )
+    is_own = {
+        TEMPLATE: metadata["name"] == name,
+        CRON: metadata["name"].startswith(name) and template_of(item) == name,
+        SENSOR: metadata["name"] == sensor_name(name),
+    }
+    if not is_own[kind]:
+        raise UsageError(f"The {kind} {metadata['name']} is not one of {name}'s: deploy it by itself.")
+    if metadata.setdefault("namespace", namespace) != namespace and kind != SENSOR:
+        raise UsageError(
+            f"{metadata['name']} is for the namespace {metadata['namespace']}: deploy it with "
+            f"ARGO_NAMESPACE={metadata['namespace']}."
+        )

@@ -1,0 +1,193 @@
+"""What a change of a deployment does to each object at a server, as plain data, and how to undo it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from metaflow_hera.argo.objects import is_cron_of, sensor_place, template_of, templates_of
+from metaflow_hera.contract import manifest
+from metaflow_hera.errors import NameTakenError
+
+if TYPE_CHECKING:
+    from metaflow_hera.argo.client import JSON
+
+TEMPLATE, CRON, SENSOR = "WorkflowTemplate", "CronWorkflow", "Sensor"
+OURS = (manifest.METAFLOW_PREFIX, manifest.TITLE, manifest.DESCRIPTION)
+"""Annotations and labels that a deployment owns: those of an older version do not stay."""
+VERSION = ("resourceVersion", "uid")
+"""What Kubernetes knows the version of an object by that a PUT replaces."""
+
+Action = Literal["create", "replace", "delete", "keep"]
+
+
+@dataclass(frozen=True)
+class Present:
+    """What a server has that concerns a deployment.
+
+    `template` is None where there is no deployment. `crons` are all cron workflows of the `namespace`,
+    `sensors` those where the deployment has its sensor, or will have it.
+    """
+
+    name: str
+    namespace: str
+    template: JSON | None = None
+    crons: Sequence[JSON] = ()
+    sensors: Sequence[JSON] = ()
+
+    def sensor(self, name: str, namespace: str) -> JSON | None:
+        """The sensor of a name in a namespace."""
+        return next((each for each in self.sensors if _place(each) == (name, namespace)), None)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is done to one object.
+
+    `before` is what the server has, `after` what it is given, each None where there is nothing. `wanted` is
+    `after` without the labels and annotations that others gave to `before`.
+    """
+
+    kind: str
+    name: str
+    namespace: str
+    before: JSON | None
+    after: JSON | None
+    wanted: JSON | None
+
+    @property
+    def action(self) -> Action:
+        """What is done: an object that already is as it is wanted is kept."""
+        if self.before is None:
+            return "create"
+        if self.after is None:
+            return "delete"
+        return "keep" if _content(self.before) == _content(self.after) else "replace"
+
+    def undone(self) -> Step:
+        """The step that makes the object what it was before."""
+        restored = None if self.before is None else _without_version(self.before)
+        return Step(self.kind, self.name, self.namespace, self.after, restored, restored)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done to the objects of a deployment, in this order; what is kept is in it too."""
+
+    deployment: str
+    steps: tuple[Step, ...]
+
+    @property
+    def changes(self) -> tuple[Step, ...]:
+        """The steps that change something."""
+        return tuple(step for step in self.steps if step.action != "keep")
+
+    def undo(self) -> Plan:
+        """The plan that makes everything what it was, once this one is carried out."""
+        return Plan(self.deployment, tuple(step.undone() for step in reversed(self.changes)))
+
+
+def plan_deployment(present: Present, wanted: Sequence[JSON]) -> Plan:
+    """What makes the objects of a deployment those that are wanted: one template and what starts it.
+
+    The template comes first, and what an older version had and this one has not goes last. Raises
+    NameTakenError if something that starts another template has the name of one of the objects.
+    """
+    by_kind = {kind: [item for item in wanted if item["kind"] == kind] for kind in (TEMPLATE, CRON, SENSOR)}
+    (template,) = by_kind[TEMPLATE]
+    crons = {cron["metadata"]["name"]: cron for cron in present.crons}
+    steps = [
+        plan_step(template, present.template, present.name),
+        *(plan_step(item, crons.get(item["metadata"]["name"]), present.name) for item in by_kind[CRON]),
+        *(plan_step(item, present.sensor(*_place(item)), present.name) for item in by_kind[SENSOR]),
+    ]
+    names = {item["metadata"]["name"] for item in by_kind[CRON]}
+    steps += [step for step in _cron_removals(present) if step.name not in names]
+    places = {_place(item) for item in by_kind[SENSOR]}
+    told = present.template and sensor_place(present.template, present.namespace)
+    steps += [
+        step
+        for step in _sensor_removals(present)
+        if (step.name, step.namespace) == told and told not in places
+    ]
+    return Plan(present.name, tuple(steps))
+
+
+def plan_removal(present: Present) -> Plan:
+    """What removes a deployment.
+
+    What starts runs goes first, so that nothing starts from a template that is going.
+    """
+    steps = [*_cron_removals(present), *_sensor_removals(present)]
+    if present.template is not None:
+        steps.append(_removal(TEMPLATE, present.template))
+    return Plan(present.name, tuple(steps))
+
+
+def plan_step(wanted: JSON, before: JSON | None, deployment: str) -> Step:
+    """What makes an object of a deployment the wanted one.
+
+    Raises NameTakenError if the one that is there starts another template.
+    """
+    kind, (name, namespace) = wanted["kind"], _place(wanted)
+    if before is None:
+        return Step(kind, name, namespace, None, wanted, wanted)
+    _check_starts(kind, before, deployment)
+    return Step(kind, name, namespace, before, _merged(wanted, before), wanted)
+
+
+def _check_starts(kind: str, found: JSON, deployment: str) -> None:
+    if kind == TEMPLATE:
+        return
+    started = [template_of(found)] if kind == CRON else templates_of(found)
+    if deployment not in started:
+        name = found["metadata"]["name"]
+        raise NameTakenError(
+            f"There is a {kind} {name} already, which starts {', '.join(started) or 'others'}: "
+            "give the flow another name with --name, or delete that first."
+        )
+
+
+def _merged(wanted: JSON, before: JSON) -> JSON:
+    """A wanted object that takes the place of another, with what others gave to that one."""
+    there = before["metadata"]
+    metadata = {**wanted["metadata"], **{key: there[key] for key in VERSION if key in there}}
+    own = ((there.get("annotations") or {}).get(manifest.USER_KEYS) or "").split(",")
+    for key in ("labels", "annotations"):
+        others = {k: v for k, v in (there.get(key) or {}).items() if not k.startswith(OURS) and k not in own}
+        metadata[key] = {**others, **metadata.get(key, {})}
+    merged = {**wanted, "metadata": metadata}
+    if wanted["kind"] == CRON:  # one that somebody has suspended stays so
+        spec = {key: value for key, value in wanted["spec"].items() if key != "suspend"}
+        merged["spec"] = {**spec, "suspend": True} if before["spec"].get("suspend") else spec
+    return merged
+
+
+def _without_version(item: JSON) -> JSON:
+    """An object as it can be given to a server again."""
+    kept = ("name", "namespace", "labels", "annotations")
+    return {**item, "metadata": {key: item["metadata"][key] for key in kept if key in item["metadata"]}}
+
+
+def _content(item: JSON) -> tuple[JSON, JSON, JSON]:
+    """What somebody has asked for in an object, without what the server adds."""
+    metadata = item["metadata"]
+    return item["spec"], metadata.get("labels") or {}, metadata.get("annotations") or {}
+
+
+def _cron_removals(present: Present) -> list[Step]:
+    return [_removal(CRON, cron) for cron in present.crons if is_cron_of(cron, present.name)]
+
+
+def _sensor_removals(present: Present) -> list[Step]:
+    return [_removal(SENSOR, each) for each in present.sensors if present.name in templates_of(each)]
+
+
+def _removal(kind: str, item: JSON) -> Step:
+    name, namespace = _place(item)
+    return Step(kind, name, namespace, item, None, None)
+
+
+def _place(item: JSON) -> tuple[str, str]:
+    return item["metadata"]["name"], item["metadata"]["namespace"]
