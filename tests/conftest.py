@@ -25,6 +25,11 @@ def pytest_configure() -> None:
     leave_the_machine(empty)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, so that no process is left with one of them at the end."""
+    items.sort(key=lambda item: "slow" not in item.keywords)
+
+
 @pytest.fixture(scope="session")
 def _worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mfhera]:
     home = tmp_path_factory.mktemp("home")

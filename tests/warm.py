@@ -263,6 +263,9 @@ class _Noting(os._Environ):  # type: ignore[type-arg]
 def serve(kind: str, control: socket.socket) -> None:
     """What a warm process does: import, tell what that depended on, and fork for each call."""
     del sys.path[0]  # the folder of this script
+    # The one of the calls, before the imports: Metaflow's leave a class in it.
+    sys.modules["__main__"] = main = ModuleType("__main__")
+    main.__dict__.update(__annotations__={}, __builtins__=builtins, __loader__=BuiltinImporter)
     importlib.import_module("croniter")  # asks the system for its architecture: a child with all variables
     _Noting.noted = set()
     before = dict(os.environ)
@@ -319,11 +322,8 @@ def _become(arguments: list[str], folder: str, env: dict[str, str], out: int, er
     os.environ.clear()
     os.environ.update(env)
     _tell_metaflow_the_folder()
-    main = ModuleType("__main__")
-    main.__dict__.update(__annotations__={}, __builtins__=builtins, __loader__=BuiltinImporter)
-    sys.modules["__main__"] = main
     sys.orig_argv = [sys.executable, *arguments]
-    _end(_run(arguments, main))
+    _end(_run(arguments))
 
 
 def _tell_metaflow_the_folder() -> None:
@@ -337,8 +337,9 @@ def _tell_metaflow_the_folder() -> None:
         configs[name] = configs[name]._replace(value=folder)
 
 
-def _run(arguments: list[str], main: ModuleType) -> int:
+def _run(arguments: list[str]) -> int:
     """Run it as `__main__`, as Python's own start does; the exit code."""
+    main = sys.modules["__main__"]
     try:
         if arguments[0] == "-m":
             import runpy

@@ -102,7 +102,7 @@ finally:
 """
     for words in ("mfhera re", "mfhera logs argo-", "mfhera create x"):
         env = {"_MFHERA_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-        done = mfhera.python("-c", code, env=env)
+        done = mfhera.cold.python("-c", code, env=env)
         assert done.stdout.splitlines()[-1].strip() == "slow:", done.stdout + done.stderr
 
 

@@ -24,7 +24,7 @@ print(json.dumps({
     "flags": repr(sys.flags),
     "folder": os.getcwd(),
     "environment": dict(os.environ),
-    "main": sorted((name, repr(value)) for name, value in vars(main).items() if name.startswith("__")),
+    "main": sorted((name, repr(value)) for name, value in vars(main).items()),
     "files": sorted(os.listdir("/dev/fd")),
     "stdin": os.readlink("/dev/fd/0"),
     "streams": [repr(each) for each in (sys.stdin, sys.stdout, sys.stderr)],

@@ -22,6 +22,7 @@ from metaflow_hera.embedded.controller.messages import PodEnded
 from metaflow_hera.embedded.errors import ServerError, Unusable
 from metaflow_hera.embedded.local import launch
 from metaflow_hera.embedded.pods import files
+from metaflow_hera.embedded.pods.keeper import began
 from metaflow_hera.embedded.pods.pods import Pods
 from metaflow_hera.embedded.storage.store import Store
 
@@ -46,21 +47,20 @@ def test_the_end_of_a_keeper_is_seen_while_its_pods_live_on(own_argo: Argo) -> N
     name = own_argo.run(spec)
     own_argo.until(name, lambda workflow: len(own_argo.logs(name)) == 2)
     os.kill(int(own_argo.logs(name)[0]), signal.SIGKILL)
-    own_argo.until(name, lambda workflow: pods(workflow)["fan(0:1)"]["phase"] == "Error", seconds=30)
+    own_argo.until(name, lambda workflow: pods(workflow)["fan(0:1)"]["phase"] == "Error")
     own_argo.call("PUT", f"/workflows/argo/{name}/terminate", {})
     own_argo.end(name)
 
 
-def test_what_a_lost_pod_leaves_behind_ends_with_it(own_argo: Argo, tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
-    name = own_argo.run(pod_spec(f"(sleep 8; touch {mark}) & echo $$PPID $$$$; sleep 60"))
+def test_what_a_lost_pod_leaves_behind_ends_with_it(own_argo: Argo) -> None:
+    name = own_argo.run(pod_spec("sleep 600 & echo $$PPID $$$$ $$!; sleep 60"))
     own_argo.until(name, lambda workflow: own_argo.logs(name))
-    keeper, pod = map(int, own_argo.logs(name)[0].split())
+    keeper, pod, behind = map(int, own_argo.logs(name)[0].split())
     os.kill(keeper, signal.SIGKILL)
     os.kill(pod, signal.SIGKILL)
+    assert began(behind)
     assert own_argo.end(name)["status"]["phase"] == "Error"
-    own_argo.end(own_argo.run(pod_spec("sleep 8")))
-    assert not mark.exists()
+    own_argo.wait(lambda: began(behind) is None)
 
 
 def test_what_waits_when_the_server_stops_waits_for_the_next_one(own_argo: Argo, tmp_path: Path) -> None:

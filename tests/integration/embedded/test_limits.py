@@ -30,16 +30,14 @@ def node_of(argo: Argo, spec: dict[str, Any]) -> Any:
 
 def holding(megabytes: int) -> str:
     """A script that holds so much memory until it is killed."""
-    return f"import time; held = bytearray({megabytes} * 1_000_000); time.sleep(30)"
+    return f"import time; held = bytearray({megabytes} * 1_000_000); time.sleep(600)"
 
 
 @linux
 def test_a_pod_above_its_limit_is_killed(argo: Argo) -> None:
-    began = time.monotonic()
     node = node_of(argo, python_pod(holding(300), "200M"))
     assert (node["phase"], node["message"]) == OUT_OF_MEMORY
     assert node["outputs"]["exitCode"] == "137"
-    assert time.monotonic() - began < 15
 
 
 @linux
@@ -155,10 +153,7 @@ def test_a_volume_is_a_folder_of_the_pods_own(argo: Argo) -> None:
 def test_a_volume_is_gone_when_its_pod_is(argo: Argo) -> None:
     node = node_of(argo, volume_pod("echo /scratch/x; echo x >/scratch/x"))
     (path,) = argo.logs(node["name"])
-    until = time.monotonic() + 10
-    while Path(path).parent.exists():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    argo.wait(lambda: not Path(path).parent.exists())
 
 
 def test_an_output_may_lie_in_a_volume(argo: Argo) -> None:
