@@ -22,11 +22,11 @@ for step in ("start", "end"):
     assert task.data.alpha == 0.5
 """
 
+GOLDEN = "tests/unit/translation/test_golden.py::test_a_flow_becomes_what_it_became_before"
 OLDEST = (
-    "tests/unit/test_crons.py",
     "tests/unit/test_target.py",
     "tests/unit/translation/test_cron.py",
-    "tests/unit/translation/test_golden.py",
+    *(f"{GOLDEN}[{flow}]" for flow in ("pod", "schedules", "event")),
 )
 """Tests of what other packages do: cron expressions, configuration, a whole manifest."""
 
