@@ -7,6 +7,7 @@ import contextlib
 import gc
 import io
 import os
+import select
 import selectors
 import signal
 import sys
@@ -142,12 +143,23 @@ def _watch(pid: int) -> tuple[int, threading.Thread]:
     read_end, write_end = os.pipe()
 
     def wait() -> None:
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        _until_ended(pid)
         os.close(write_end)
 
     watcher = threading.Thread(target=wait, daemon=True)
     watcher.start()
     return read_end, watcher
+
+
+def _until_ended(pid: int) -> None:
+    """Wait for the end of a child and leave its exit code to be read: until then its number is nobody else's."""
+    if sys.platform == "darwin" and sys.version_info < (3, 13):  # which has no waitid
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            select.kqueue().control(
+                [select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)], 1
+            )
+    else:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 def _collect(pipes: dict[int, str], exited: int, logs: TaskLogs, stopper: _Stopper) -> None:
