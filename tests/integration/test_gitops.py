@@ -213,6 +213,8 @@ def test_operators_settings_become_argos_fields(mfhera: Mfhera) -> None:
     for place in (made["metadata"], spec["workflowMetadata"], spec["podMetadata"]):
         assert place["labels"]["team"] == "blue"
         assert place["annotations"]["example.com/cost-centre"] == "one two"
+    keys = made["metadata"]["annotations"]["metaflow/user_keys"].split(",")
+    assert sorted(keys) == ["example.com/cost-centre", "team"]  # which go with this version
     env = {
         "METAFLOW_HERA_TTL_AFTER_SUCCESS": "60",
         "METAFLOW_HERA_NODE_SELECTORS": "zone=a,disk=ssd",
