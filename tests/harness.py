@@ -41,7 +41,7 @@ def without_the_machine(env: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in env.items()
-        if name in FOR_THE_TESTS or not (name.startswith(OF_THE_MACHINE) or name.lower().endswith("_proxy"))
+        if not (name.startswith(OF_THE_MACHINE) or name.lower().endswith("_proxy"))
     }
 
 
