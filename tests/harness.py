@@ -32,8 +32,6 @@ DEPENDS_ON_HOW_IT_RUNS = {"tags", "attempt"}
 
 
 OF_THE_MACHINE = ("METAFLOW_", "ARGO_", "AWS_", "KUBERNETES_", "EMBEDDED_ARGO_", "PYTHON")
-FOR_THE_TESTS = {"ARGO_SCHEMA"}
-"""Variables that the tests themselves take."""
 NETWORK = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
 """How this machine reaches a package index."""
 
@@ -43,7 +41,7 @@ def without_the_machine(env: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in env.items()
-        if name in FOR_THE_TESTS or not (name.startswith(OF_THE_MACHINE) or name.lower().endswith("_proxy"))
+        if not (name.startswith(OF_THE_MACHINE) or name.lower().endswith("_proxy"))
     }
 
 
