@@ -45,10 +45,12 @@ from typing import Any, NoReturn
 FORKS = sys.platform == "linux"
 COMMAND = "metaflow_hera.cli.main"
 KINDS = {
-    "metaflow": ["metaflow", "metaflow.cli", "metaflow.client.core", "metaflow.runner.click_api"],
-    "hera": ["metaflow", "metaflow.cli", "hera.workflows", "metaflow_hera"],
+    "metaflow": ["metaflow", "metaflow.client.core"],
+    "hera": ["metaflow", "hera.workflows", "metaflow_hera"],
 }
 """What each kind of warm process imports; of metaflow_hera all that the command may need."""
+OF_A_FLOW = ("metaflow.cli", "metaflow.cli_components", "metaflow.runner.click_api")
+"""What Metaflow makes of the options of the flow that is loaded when they are imported."""
 NOT_BEFORE = ("metaflow_hera.embedded", "metaflow_hera.runtime", COMMAND)
 """What runs in processes of its own, and what runs as `__main__`."""
 AT_START = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "DYLD_", "MALLOC_", "OPENSSL_", "SSL_")
@@ -278,6 +280,7 @@ def serve(kind: str, control: socket.socket) -> None:
                     importlib.import_module(found.name)
     os.environ.__class__ = os._Environ
     assert before == dict(os.environ), "an import has set a variable"
+    assert not sys.modules.keys() & {*OF_A_FLOW}, "they must not be imported without a flow"
     assert threading.active_count() == 1, "an import has started a thread"
     modules = sorted({name.split(".")[0] for name in sys.modules} - {"__main__"})
     control.sendall(json.dumps({"variables": sorted(_Noting.noted), "modules": modules}).encode() + b"\n")

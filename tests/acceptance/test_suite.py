@@ -15,15 +15,15 @@ from harness import SECONDS, without_the_machine
 ROOT = Path(__file__).parents[2]
 SLICE = [
     "tests/integration/test_flows.py::test_a_flow_makes_the_same_as_by_metaflow_itself[single_flow.py]",
-    "tests/integration/test_ownership.py",
-    "tests/integration/test_bad_input.py::TestServers",
+    "tests/integration/test_ownership.py::test_a_branch_is_not_another_ones",
+    "tests/integration/test_bad_input.py::TestServers::test_the_server_denies",
     "tests/integration/test_bad_input.py::TestSurroundings::test_no_home_at_all",
     "tests/integration/test_warm.py::test_a_configuration_file_counts",
-    "tests/integration/embedded/test_local.py",
+    "tests/integration/embedded/test_local.py::test_start_status_stop",
     "tests/unit/test_target.py",
     "tests/unit/test_tokens.py",
     "tests/unit/translation/test_golden.py",
-    "tests/unit/runtime",
+    "tests/unit/runtime/test_bootstrap.py",
 ]
 """Tests of each kind: of the command, of a run, of the embedded Argo, and in this process."""
 HOSTILE = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
 
@@ -107,10 +108,10 @@ def test_a_configuration_file_counts(mfhera: Mfhera) -> None:
     ):
         assert mfhera.python(*code, env=env).stdout == "configured local\n", env
     assert "absent" in mfhera.python(*code, env={"METAFLOW_PROFILE": "absent"}).stderr
-    project = mfhera.at(mfhera.folder / "project")
-    (mfhera.folder / ".metaflow").mkdir(exist_ok=True)
+    (mfhera.folder / "below").mkdir()
     (mfhera.folder / ".metaflow" / "config.json").write_text('{"METAFLOW_DEFAULT_DATASTORE": "s3"}')
-    assert project.python(*code).stdout == "default s3\n"
+    for folder in (mfhera.folder, mfhera.folder / "below"):
+        assert replace(mfhera, folder=folder).python(*code).stdout == "default s3\n"
 
 
 def test_a_value_that_metaflow_cannot_read(mfhera: Mfhera) -> None:
@@ -184,6 +185,23 @@ def test_it_ends_as_a_cold_one(mfhera: Mfhera, code: str) -> None:
 def test_the_command_says_the_same(mfhera: Mfhera, arguments: list[str]) -> None:
     mfhera.take(EXAMPLES / "parameter_flow.py")
     warmed, cold = mfhera(*arguments), mfhera.cold(*arguments)
+    assert (warmed.returncode, warmed.stdout, warmed.stderr) == (cold.returncode, cold.stdout, cold.stderr)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["project_flow.py", "--branch", "one", "show"],
+        ["project_flow.py", "hera", "create", "--help"],
+        ["types_flow.py", "run", "--help"],
+        ["types_flow.py", "run", "--ratio", "high"],
+        ["config_flow.py", "--config", "file", "absent.json", "run"],
+        ["linear_flow.py", "--branch", "one", "run"],
+    ],
+)
+def test_a_flow_has_its_own_options(mfhera: Mfhera, arguments: list[str]) -> None:
+    mfhera.take("project_flow.py", "types_flow.py", "config_flow.py", "linear_flow.py")
+    warmed, cold = mfhera.python(*arguments), mfhera.cold.python(*arguments)
     assert (warmed.returncode, warmed.stdout, warmed.stderr) == (cold.returncode, cold.stdout, cold.stderr)
 
 
