@@ -1,4 +1,4 @@
-"""The project's sessions. `nox -l` lists them; each makes its own environment."""
+"""The project's sessions. `nox -l` lists them; each creates its own environment."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ for cell in notebook.cells:
 
 
 def _environment(session: nox.Session) -> dict[str, str]:
-    """An embedded Argo of the session's own, and a user where the machine names none that Metaflow takes."""
+    """An embedded Argo for the session alone, and a user if the machine names none that Metaflow accepts."""
     home = Path(session.create_tmp()).absolute()
     user = os.environ.get("METAFLOW_USER") or os.environ.get("USER") or "someone"
     return {
@@ -84,14 +84,14 @@ def notebook(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The whole suite, in two processes. `nox -s tests -- ARGS` hands arguments to pytest."""
+    """The whole suite, in two processes. `nox -s tests -- ARGS` passes arguments to pytest."""
     session.install("-e", ".[dev]")
     session.run("pytest", *(session.posargs or ["-n", "2", "--dist", "loadgroup", "--durations", "20"]))
 
 
 @nox.session
 def screenshot(session: nox.Session) -> None:
-    """Make docs/page.png anew, of a real run in a real browser. It needs chromium and chromium-driver."""
+    """Take docs/page.png again, of a real run in a real browser. It needs chromium and chromium-driver."""
     session.install("-e", ".[dev]")
     env = {"PAGE_SCREENSHOT": str(Path("docs/page.png").absolute())}
     session.run("pytest", "tests/acceptance/test_browser.py", "-k", "screenshot", env=env)
@@ -99,9 +99,9 @@ def screenshot(session: nox.Session) -> None:
 
 @nox.session
 def differential(session: nox.Session) -> None:
-    """Random flows, run by Metaflow and by mfhera, and compared. `-- --seeds 200-299` names others.
+    """Random flows, run by Metaflow and by mfhera, and compared. `-- --seeds 200-299` chooses others.
 
-    `-- --record` records what Metaflow makes of those that the suite runs, for its version that is installed.
+    `-- --record` records the results of the installed Metaflow for the flows that the suite runs.
     """
     session.install("-e", ".[dev]")
     seeds = session.posargs or ["--seeds", "0-199"]
@@ -110,7 +110,7 @@ def differential(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, types, and the one direction of imports."""
+    """Style, types, and the direction of imports."""
     session.install("-e", ".[dev]")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -122,14 +122,14 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def options(session: nox.Session) -> None:
-    """Write the tables of docs/options.md anew, from the options in metaflow_hera/choices."""
+    """Rewrite the tables of docs/options.md from the options in metaflow_hera/choices."""
     session.install("-e", ".")
     session.run("python", "scripts/options.py")
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Ratios measured in one run, against Metaflow's own plugin and bare processes. It fails nothing."""
+    """Ratios measured in one run, against Metaflow's own plugin and bare processes. No ratio fails it."""
     session.install("-e", ".[dev]", "kubernetes")
     env = _environment(session)
     shutil.rmtree(env["METAFLOW_HERA_HOME"], ignore_errors=True)
@@ -138,7 +138,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def schema(session: nox.Session) -> None:
-    """Renew what follows from Argo's JSON schema: `-- --check` compares, `-- --schema FILE` takes another."""
+    """Renew what follows from Argo's JSON schema: `-- --check` compares, `-- --schema FILE` uses another."""
     session.run("python", "scripts/argo_fields.py", *session.posargs)
 
 
@@ -160,7 +160,7 @@ def release(session: nox.Session) -> None:
     """Build sdist and wheel into dist/, check them, and run the example with the wheel, outside the clone."""
     session.install("build", "twine")
     shutil.rmtree("dist", ignore_errors=True)
-    shutil.rmtree("build", ignore_errors=True)  # setuptools would pack what an earlier build has left there
+    shutil.rmtree("build", ignore_errors=True)  # setuptools would include what an earlier build left there
     session.run("python", "-m", "build", silent=True)
     files = sorted(map(str, Path("dist").iterdir()))
     session.run("twine", "check", "--strict", *files)

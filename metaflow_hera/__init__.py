@@ -66,11 +66,11 @@ _MODULES = {
     **dict.fromkeys(("StepProgress", "TaskFailure"), "argo.progress"),
     "Line": "operations.logs",
 }
-"""Where a name comes from that is not an error."""
+"""The module of each name that is not an error."""
 
 
 def __getattr__(name: str) -> Any:
-    # Late, since a pod has neither Hera nor what is imported here, and help is to be quick.
+    # Imported on use: a pod has neither Hera nor what is imported here, and help must be quick.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

@@ -1,4 +1,4 @@
-"""What makes Metaflow and Hera get along in one process."""
+"""Lets Metaflow and Hera run in one process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ PATCHED = ("_check_generic", "_collect_type_vars", "_collect_parameters")
 
 
 def mend_typing() -> None:
-    """Make Hera's type variables readable again. Called before Hera is imported.
+    """Repair `typing` so that Hera can be imported. Called before Hera is imported.
 
     Before Python 3.13 `typing_extensions` puts functions of its own into `typing`. Metaflow has a copy of it
-    that does the same; where that one comes later, type variables of the real one that have defaults, as Hera
-    has them, raise a TypeError ("without a default follows type parameter with a default").
+    that does the same. If the copy is imported later, type variables of the real one that have defaults, as
+    Hera's do, raise a TypeError ("without a default follows type parameter with a default").
     """
     for name in PATCHED:
         present = getattr(typing, name, None)

@@ -1,23 +1,23 @@
 """Every error that metaflow_hera raises, in one tree.
 
     MetaflowHeraError
-    |- UsageError             the input is at fault; nothing was done
+    |- UsageError             the input is wrong; nothing was done
     |  |- NotFoundError       no such deployment, run, step, task or attempt
-    |  |- NotYoursError       somebody else deployed it, and their production token is not given
-    |  |- NameTakenError      something else has the name already
-    |  |- OptionError         an option is unknown, or its value is, or it does not go with another
+    |  |- NotYoursError       somebody else deployed it, and its production token was not given
+    |  |- NameTakenError      something else already has the name
+    |  |- OptionError         an option is unknown, has an invalid value, or does not go with another
     |  |- FlowError           the flow cannot be loaded, linted or packaged
-    |  |- UnsupportedError    a legal flow uses what cannot be translated (yet)
-    |  |- ParameterError      a value given for a flow's Parameter does not fit
+    |  |- UnsupportedError    a valid flow uses something that cannot be translated (yet)
+    |  |- ParameterError      a value for one of the flow's Parameters does not fit
     |  `- ManifestError       an object that Argo would refuse
-    |- ConfigurationError     the place to talk to, or a folder, is not usable as set
-    |- ArgoError              Argo's server said no, or did not answer
+    |- ConfigurationError     a server, a folder or a setting cannot be used as configured
+    |- ArgoError              Argo's server refused a call, or did not answer
     |  |- ArgoUnreachable     no answer: refused, timed out, TLS
     |  |- ArgoDenied          401 or 403
-    |  |- ArgoNotFound        404; a NotFoundError as well
+    |  |- ArgoNotFound        404; also a NotFoundError
     |  `- ArgoConflict        409
     |- LocalServerError       the embedded Argo could not be started, reached or stopped
-    `- RunFailed              the work itself failed
+    `- RunFailed              the run itself failed
 
 Each message is one or two sentences: what happened, and what to do about it.
 """
@@ -28,15 +28,15 @@ from __future__ import annotations
 class MetaflowHeraError(Exception):
     """Base of all errors of this package.
 
-    `exit_code` is what a command ends with: 1 for work that failed, 2 for
-    input or surroundings that must be mended first.
+    `exit_code` is the exit code of a command: 1 for a run that failed, 2 for
+    input or an environment that must be corrected first.
     """
 
     exit_code = 2
 
 
 class UsageError(MetaflowHeraError):
-    """The input is at fault: correct it and call again. Nothing was done."""
+    """The input is wrong: correct it and call again. Nothing was done."""
 
 
 class NotFoundError(UsageError):
@@ -44,15 +44,15 @@ class NotFoundError(UsageError):
 
 
 class NotYoursError(UsageError):
-    """Somebody else deployed it, and the production token that would let this user in is not given."""
+    """Somebody else deployed it, and the production token that gives access to it was not given."""
 
 
 class NameTakenError(UsageError):
-    """Another flow's deployment, or an object that belongs to none, has the name already."""
+    """Another flow's deployment, or an object that belongs to none, already has the name."""
 
 
 class OptionError(UsageError):
-    """An option is unknown, has a value that is not possible, or does not go with another one."""
+    """An option is unknown, has an invalid value, or does not go with another one."""
 
 
 class FlowError(UsageError):
@@ -60,7 +60,7 @@ class FlowError(UsageError):
 
 
 class UnsupportedError(UsageError):
-    """The flow is legal but uses something that is not translated."""
+    """The flow is valid but uses something that cannot be translated."""
 
 
 class ParameterError(UsageError):
@@ -72,7 +72,7 @@ class ManifestError(UsageError):
 
 
 class ConfigurationError(MetaflowHeraError):
-    """A server, a folder or a setting cannot be used as it is configured."""
+    """A server, a folder or a setting cannot be used as configured."""
 
 
 class ArgoError(MetaflowHeraError):
@@ -92,7 +92,7 @@ class ArgoNotFound(ArgoError, NotFoundError):
 
 
 class ArgoConflict(ArgoError):
-    """Argo's server answered 409: the object exists already, or was changed meanwhile."""
+    """Argo's server answered 409: the object already exists, or was changed in the meantime."""
 
 
 class LocalServerError(MetaflowHeraError):
@@ -100,6 +100,6 @@ class LocalServerError(MetaflowHeraError):
 
 
 class RunFailed(MetaflowHeraError):
-    """The run ended, but not in success."""
+    """The run ended, but did not succeed."""
 
     exit_code = 1

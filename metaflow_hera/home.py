@@ -1,4 +1,4 @@
-"""The home of the embedded Argo as the product has it: where it is, and its errors as ours."""
+"""The home folder of the embedded Argo, and the embedded Argo's errors as errors of this package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from metaflow_hera.errors import ConfigurationError, LocalServerError
 
 @contextmanager
 def embedded_errors() -> Iterator[None]:
-    """Raise what the embedded Argo raises in here as an error of this package, in the same words."""
+    """Raise the embedded Argo's errors in this block as errors of this package, in the same words."""
     try:
         yield
     except embedded.Unusable as error:
@@ -24,7 +24,7 @@ def embedded_errors() -> Iterator[None]:
 
 
 def home_folder(env: Mapping[str, str] = os.environ) -> Path:
-    """Where the state of the embedded Argo is: METAFLOW_HERA_HOME, or the platform's user state folder.
+    """The folder with the embedded Argo's state: METAFLOW_HERA_HOME, or the platform's user state folder.
 
     Raises:
         ConfigurationError: METAFLOW_HERA_HOME is relative.
@@ -47,10 +47,10 @@ def home_folder(env: Mapping[str, str] = os.environ) -> Path:
 
 
 def make_home() -> Path:
-    """Make the home folder, for this user only, and return it.
+    """Create the home folder, for this user only, and return it.
 
     Raises:
-        ConfigurationError: it cannot be made or written to.
+        ConfigurationError: it cannot be created or written to.
     """
     home = home_folder()
     with embedded_errors():

@@ -1,11 +1,11 @@
 """Renew what follows from Argo's JSON schema: its extract, the embedded Argo's table of fields, the docs.
 
-    python scripts/argo_fields.py                  write the table and the docs' columns anew from the extract
-    python scripts/argo_fields.py --check          write nothing; exit 1 where a file differs
-    python scripts/argo_fields.py --schema FILE    first make the extract anew from Argo's whole schema
+    python scripts/argo_fields.py                  rewrite the table and the docs' columns from the extract
+    python scripts/argo_fields.py --check          write nothing; exit 1 if a file differs
+    python scripts/argo_fields.py --schema FILE    first rewrite the extract from Argo's whole schema
 
-Argo publishes its schema as `api/jsonschema/schema.json` of the tag of each version. Needs the standard
-library only. Which fields are implemented is written by hand, in `metaflow_hera/embedded/rules/fields.py`.
+Argo publishes its schema as `api/jsonschema/schema.json` under the tag of each version. Needs only the
+standard library. Which fields are implemented is written by hand in `metaflow_hera/embedded/rules/fields.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # the checkout that this script lies in, installed or not
+sys.path.insert(0, str(ROOT))  # the checkout that this script is in, installed or not
 
 from metaflow_hera.embedded.rules.fields import SHAPES, argo_type  # noqa: E402
 
@@ -60,8 +60,8 @@ COMMENT = (
 def main() -> int:
     """Renew the files, or check that they agree."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--schema", type=Path, help="Argo's whole schema, to make the extract anew")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file differs")
+    parser.add_argument("--schema", type=Path, help="Argo's whole schema, to rewrite the extract from")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file differs")
     options = parser.parse_args()
     if options.schema:
         whole = json.loads(options.schema.read_text(encoding="utf-8"))
@@ -72,7 +72,7 @@ def main() -> int:
             print(f"{path.relative_to(ROOT)} does not follow from Argo's schema: run nox -s schema")
         else:
             path.write_text(text, encoding="utf-8")
-            print(f"{path.relative_to(ROOT)} is renewed")
+            print(f"{path.relative_to(ROOT)} has been renewed")
     return 1 if options.check and different else 0
 
 
@@ -168,9 +168,9 @@ def module(fields: dict[str, dict[str, str]]) -> str:
 
 
 def document(text: str, fields: dict[str, dict[str, str]]) -> str:
-    """The docs with the rows of the table of fields written anew, in the order of SHAPES.
+    """The docs with the rows of the table of fields rewritten, in the order of SHAPES.
 
-    The first cell of a row is written by hand: it tells people where the object stands.
+    The first cell of a row is written by hand: it says what the object is.
     """
     shapes = iter(SHAPES.items())
 

@@ -1,4 +1,4 @@
-"""Check a built sdist and wheel: that all is in them, nothing else, and that the changelog has the version.
+"""Check a built sdist and wheel: that they hold every file and nothing else, and the changelog's version.
 
     python scripts/check_release.py dist/*
 
@@ -43,7 +43,7 @@ def _faults(path: Path) -> Iterator[str]:
         expected, name = package_files() | set(BESIDE), f"metaflow_hera-{version}.tar.gz"
         own = {name for name in own if name in expected or not _made_by_setuptools(name)}
     if path.name != name:
-        yield f"{path.name}: by CHANGELOG.md it is {name}"
+        yield f"{path.name}: by CHANGELOG.md its name should be {name}"
     for missing in sorted(expected - own):
         yield f"{path.name}: {missing} is missing"
     for strange in sorted(own - expected):
@@ -51,7 +51,7 @@ def _faults(path: Path) -> Iterator[str]:
 
 
 def newest_version() -> str:
-    """The first version in the changelog, after the part of what is not released."""
+    """The first version in the changelog, after the unreleased part."""
     found = re.search(
         r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
     )

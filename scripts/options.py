@@ -1,4 +1,4 @@
-"""Write the tables of docs/options.md anew, from the options in metaflow_hera.choices: `nox -s options`."""
+"""Rewrite the tables of docs/options.md from the options in metaflow_hera.choices: `nox -s options`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def tables() -> dict[str, str]:
 
 
 def with_tables(text: str) -> str:
-    """The document with its tables as they are to be."""
+    """The document with its tables rewritten."""
     for name, table in tables().items():
         before, begin, rest = text.partition(BEGIN.format(name))
         _, end, after = rest.partition(END)

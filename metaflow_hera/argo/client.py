@@ -1,7 +1,7 @@
 """Hera's client of Argo's server, made safe: time-outs, one tree of errors, raw JSON answers.
 
 Hera parses answers strictly; an answer it cannot parse is still an answer, and a write that Argo has
-confirmed is done. So the raw JSON counts here, and Hera's objects are what is sent.
+confirmed is done. So the raw JSON counts here, and Hera's objects are only sent.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ T = TypeVar("T")
 CONNECT_SECONDS = 4.0
 READ_SECONDS = 5.0
 LONG_SECONDS = 60.0
-"""How long to wait for an answer: one that is small, and one to a write or with all nodes of a workflow."""
+"""How long to wait for an answer: a small one, and one to a write or with all nodes of a workflow."""
 PAGE = 200
 """How many objects to ask for at once when listing."""
 
@@ -77,7 +77,7 @@ class _Session(requests.Session):
 class ArgoClient:
     """Argo's server at a target. Every method raises ArgoError or one of its kinds.
 
-    `transport` carries the calls in place of `requests`' own connections: a test has a server in its process.
+    `transport` carries the calls instead of `requests`' own connections: a test has a server in its process.
     """
 
     def __init__(self, target: Target, transport: BaseAdapter | None = None) -> None:
@@ -86,7 +86,7 @@ class ArgoClient:
         if transport is not None:
             self._session.mount(target.host, transport)
         if target.embedded:
-            # No proxy and no .netrc has a say between two processes of this machine.
+            # Between two processes of this machine no proxy and no .netrc counts.
             self._session.trust_env = False
         self._place = {
             "host": target.host,
@@ -109,7 +109,7 @@ class ArgoClient:
         return self._call(lambda: self._service.get_workflow_template(name))
 
     def templates(self, selector: str) -> Iterator[JSON]:
-        """The workflow templates with labels that a selector asks for."""
+        """The workflow templates whose labels match a selector."""
         return self._pages(
             lambda token: self._service.list_workflow_templates(
                 label_selector=selector, limit=str(PAGE), continue_=token
@@ -122,7 +122,7 @@ class ArgoClient:
         return self._call(lambda: self._service.create_workflow_template(request))
 
     def update_template(self, template: JSON) -> JSON:
-        """Replace a workflow template; ArgoConflict if it is not the version of its resourceVersion."""
+        """Replace a workflow template; ArgoConflict if its resourceVersion is no longer current."""
         name = template["metadata"]["name"]
         request = WorkflowTemplateUpdateRequest(name=name, template=TemplateModel.model_validate(template))
         return self._call(lambda: self._service.update_workflow_template(name, request))
@@ -136,7 +136,7 @@ class ArgoClient:
         return self._call(lambda: self._service.get_cron_workflow(name))
 
     def crons(self, selector: str | None = None) -> Iterator[JSON]:
-        """The cron workflows with labels that a selector asks for, or all. Argo does not page them."""
+        """The cron workflows whose labels match a selector, or all. Argo does not page them."""
         answer = self._call(
             lambda: self._service.list_cron_workflows(label_selector=selector), patient=selector is None
         )
@@ -148,13 +148,13 @@ class ArgoClient:
         return self._call(lambda: self._service.create_cron_workflow(request))
 
     def update_cron(self, cron: JSON) -> JSON:
-        """Replace a cron workflow; ArgoConflict if it is not the version of its resourceVersion."""
+        """Replace a cron workflow; ArgoConflict if its resourceVersion is no longer current."""
         name = cron["metadata"]["name"]
         request = UpdateCronWorkflowRequest(name=name, cron_workflow=CronModel.model_validate(cron))
         return self._call(lambda: self._service.update_cron_workflow(name, request))
 
     def delete_cron(self, name: str) -> None:
-        """Delete a cron workflow; its workflows stay, as far as Argo's server hands that on to Kubernetes."""
+        """Delete a cron workflow; its workflows stay, if Argo's server passes that on to Kubernetes."""
         self._call(lambda: self._service.delete_cron_workflow(name, propagation_policy="Orphan"))
 
     def lint_template(self, template: JSON) -> JSON:
@@ -163,12 +163,12 @@ class ArgoClient:
         return self._call(lambda: self._service.lint_workflow_template(request))
 
     def lint_cron(self, cron: JSON) -> JSON:
-        """Let Argo check a cron workflow; its template must be there."""
+        """Let Argo check a cron workflow; its template must exist."""
         request = LintCronWorkflowRequest(cron_workflow=CronModel.model_validate(cron))
         return self._call(lambda: self._service.lint_cron_workflow(request))
 
     def sensor(self, name: str, namespace: str) -> JSON:
-        """A sensor of Argo Events; those may be in another namespace than workflows."""
+        """A sensor of Argo Events, which may be in another namespace than the workflows."""
         return self._call(lambda: self._events.get_sensor(name, namespace))
 
     def create_sensor(self, sensor: JSON) -> JSON:
@@ -181,7 +181,7 @@ class ArgoClient:
         return self._call(lambda: self._events.create_sensor(request, namespace))
 
     def update_sensor(self, sensor: JSON) -> JSON:
-        """Replace a sensor; ArgoConflict if it is not the version of its resourceVersion."""
+        """Replace a sensor; ArgoConflict if its resourceVersion is no longer current."""
         from hera.events.models import Sensor as SensorModel
         from hera.events.models import UpdateSensorRequest
 
@@ -195,7 +195,7 @@ class ArgoClient:
         self._call(lambda: self._events.delete_sensor(name, namespace))
 
     def send_event(self, event: JSON, discriminator: str = "") -> None:
-        """Hand an event to Argo's server, for whoever is bound to it."""
+        """Send an event to Argo's server, for the workflow event bindings that select it."""
         from hera.events.models import Item
 
         self._call(lambda: self._events.receive_event(discriminator, Item(root=event)))
@@ -212,7 +212,7 @@ class ArgoClient:
         return self._call(lambda: self._service.get_workflow(name, fields=fields), patient=fields is None)
 
     def workflows(self, selector: str, fields: str) -> Iterator[JSON]:
-        """Some fields of the workflows with labels that a selector asks for."""
+        """Some fields of the workflows whose labels match a selector."""
         return self._pages(
             lambda token: self._service.list_workflows(
                 label_selector=selector,
@@ -223,11 +223,11 @@ class ArgoClient:
         )
 
     def suspend(self, name: str) -> JSON:
-        """Start no more of a workflow's pods; those that run go on."""
+        """Start no more pods of a workflow; running pods continue."""
         return self._call(lambda: self._service.suspend_workflow(name, WorkflowSuspendRequest(name=name)))
 
     def resume(self, name: str) -> JSON:
-        """Let a suspended workflow go on."""
+        """Let a suspended workflow continue."""
         return self._call(lambda: self._service.resume_workflow(name, WorkflowResumeRequest(name=name)))
 
     def terminate(self, name: str) -> JSON:
@@ -235,30 +235,30 @@ class ArgoClient:
         return self._call(lambda: self._service.terminate_workflow(name, WorkflowTerminateRequest(name=name)))
 
     def stop(self, name: str) -> JSON:
-        """End a workflow and its pods; what it does at its end is still done."""
+        """End a workflow and its pods; its exit handler still runs."""
         return self._call(lambda: self._service.stop_workflow(name, WorkflowStopRequest(name=name)))
 
     def retry(self, name: str, parameters: Sequence[str] = ()) -> JSON:
-        """Let a failed workflow go on from where it failed; `parameters` (NAME=VALUE) replace arguments."""
+        """Let a failed workflow continue where it failed; `parameters` (NAME=VALUE) replace arguments."""
         request = WorkflowRetryRequest(name=name, parameters=list(parameters) or None)
         return self._call(lambda: self._service.retry_workflow(name, request))
 
     def resubmit(self, name: str, parameters: Sequence[str] = ()) -> JSON:
-        """Start a new workflow that is like one that was; `parameters` (NAME=VALUE) replace arguments."""
+        """Start a new workflow like an earlier one; `parameters` (NAME=VALUE) replace arguments."""
         request = WorkflowResubmitRequest(name=name, parameters=list(parameters) or None)
         return self._call(lambda: self._service.resubmit_workflow(name, request))
 
     def delete_workflow(self, name: str) -> None:
-        """Forget a workflow; what still runs of it ends."""
+        """Delete a workflow; what still runs of it ends."""
         self._call(lambda: self._service.delete_workflow(name))
 
     def logs(self, name: str, pod: str | None = None, *, follow: bool = False) -> Iterator[tuple[str, str]]:
         """The lines that the pods of a workflow wrote, or one of them: the name of the pod, and the line.
 
-        With `follow` it waits for those to come, until the workflow has ended. Raises ArgoUnreachable where
-        nothing came for a while: the same call then begins with the first line again.
+        With `follow` it waits for new lines, until the workflow has ended. Raises ArgoUnreachable if nothing
+        came for a while: calling it again starts with the first line.
         """
-        # Hera's own call reads a single line: this one is for as many as there are.
+        # Hera's own call reads a single line, this one reads them all.
         params = {"logOptions.container": "main", "logOptions.follow": str(follow).lower()}
         with self._told():
             answer = self._session.get(
@@ -287,30 +287,31 @@ class ArgoClient:
 
     def _call(self, call: Callable[[], object], *, patient: bool = False) -> JSON:
         self._session.patient = patient
-        # What Hera could not parse is an answer all the same: the raw one decides.
+        # What Hera cannot parse is still an answer: the raw one decides.
         with self._told(), suppress(ValidationError, ValueError, TypeError):
             call()
         answer = self._session.answer
-        if answer is not None and not answer.ok:  # a refusal in words that Hera cannot read either
+        if answer is not None and not answer.ok:  # a refusal that Hera cannot parse either
             raise self._refused(HeraException(answer.reason))
         try:
             if answer is not None and isinstance(found := answer.json(), dict):
                 return found
         except ValueError:
             pass
-        raise ArgoError(f"{self.target} does not answer as Argo does: is ARGO_SERVER right?")
+        raise ArgoError(f"{self.target} does not answer like Argo: is ARGO_SERVER right?")
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Tells what goes wrong within as this package's errors."""
+        """Raise what goes wrong inside as errors of this package."""
         try:
             yield
         except HeraException as error:
             raise self._refused(error) from error
         except requests.exceptions.SSLError as error:
             raise ArgoUnreachable(
-                f"{self.target} cannot be trusted: {_root_cause(error)}. Set ARGO_SECURE=false for a server "
-                "without TLS, ARGO_CA_CERT for one with its own authority."
+                f"{self.target} cannot be trusted: {_root_cause(error)}. "
+                "Set ARGO_SECURE=false for a server without TLS, "
+                "or ARGO_CA_CERT for one with its own certificate authority."
             ) from error
         except requests.exceptions.Timeout as error:
             raise ArgoUnreachable(
@@ -322,8 +323,10 @@ class ArgoClient:
                 f"{self.target} cannot be reached ({_root_cause(error)}): {hint}"
             ) from error
         except requests.exceptions.RequestException as error:
-            # The answer broke off, or led round in circles.
-            raise ArgoUnreachable(f"{self.target} did not answer to the end: {_root_cause(error)}") from error
+            # The answer broke off, or the redirects never end.
+            raise ArgoUnreachable(
+                f"{self.target} did not complete its answer: {_root_cause(error)}"
+            ) from error
 
     def _refused(self, error: HeraException) -> ArgoError:
         answer = self._session.answer
@@ -334,26 +337,26 @@ class ArgoClient:
             message = str(error)
         if status in (401, 403):
             hint = "set ARGO_TOKEN" if self.target.token is None else "is ARGO_TOKEN right and still valid?"
-            return ArgoDenied(f"{self.target} denies that ({status}: {message}): {hint}")
-        if status in (502, 503, 504):  # said by what stands in front of a server that is away
-            return ArgoUnreachable(f"{self.target} is not there just now ({status}: {message}): try again")
+            return ArgoDenied(f"{self.target} denies access ({status}: {message}): {hint}")
+        if status in (502, 503, 504):  # from a proxy in front of a server that is down
+            return ArgoUnreachable(f"{self.target} is not available ({status}: {message}): try again")
         kind = {404: ArgoNotFound, 409: ArgoConflict}.get(status, ArgoError)
-        return kind(f"{self.target} refuses that: {message}")
+        return kind(f"{self.target} refuses the request: {message}")
 
 
 def _log_line(text: bytes) -> tuple[str, str]:
-    """A line of a log as grpc-gateway streams it. Raises ArgoError for the error that may come as one."""
+    """A line of a log as grpc-gateway streams it. Raises ArgoError for an error that comes as a line."""
     try:
         entry = json.loads(text)
         if "error" in entry:
-            raise ArgoError(f"Argo cannot show the log to its end: {entry['error'].get('message')}")
+            raise ArgoError(f"Argo cannot show the rest of the log: {entry['error'].get('message')}")
         return str(entry["result"].get("podName", "")), str(entry["result"].get("content", ""))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArgoError("The server does not send logs as Argo does: is ARGO_SERVER right?") from error
+        raise ArgoError("The server does not send logs like Argo: is ARGO_SERVER right?") from error
 
 
 def with_retries(change: Callable[[], T], attempts: int = 5) -> T:
-    """Do a read and a write that depends on it, again when somebody else wrote in between."""
+    """Do a read and a write that depends on it; repeat both if somebody else wrote in between."""
     for attempt in range(attempts):
         try:
             return change()

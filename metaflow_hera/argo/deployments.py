@@ -1,4 +1,4 @@
-"""Deployed flows, as their workflow templates and cron workflows tell."""
+"""Deployed flows, as their workflow templates and cron workflows describe them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from metaflow_hera.errors import ArgoNotFound, NameTakenError
 
 @dataclass(frozen=True)
 class Deployed:
-    """A deployed flow, as its template tells.
+    """A deployed flow, as its template describes it.
 
-    `parameters` maps the name of each Parameter to what create noted of it (see
+    `parameters` maps the name of each Parameter to what create noted about it (see
     translation.parameters.annotation); `takes_tags` says that a run can be given tags of its own; `project`
     and `branch` are those of @project; `schedules` are Argo's cron expressions.
     """
@@ -39,7 +39,7 @@ class Deployed:
 
 
 def find(client: ArgoClient, name: str) -> Deployed | None:
-    """The deployment of a name, or None. Raises NameTakenError if something else has that name."""
+    """The deployment with a name, or None. Raises NameTakenError if something else has that name."""
     try:
         template = client.template(name)
     except ArgoNotFound:
@@ -50,9 +50,9 @@ def find(client: ArgoClient, name: str) -> Deployed | None:
 def check_same_flow(
     found: Deployed, flow: str, project: str | None = None, branch: str | None = None
 ) -> None:
-    """Raise NameTakenError if a deployment is not that of a flow (of a project's branch).
+    """Raise NameTakenError if a deployment is not that of a flow (or of its project's branch).
 
-    Names that differ only in case or underscores make the same name of a deployment.
+    Names of flows that differ only in case or underscores give the same name of a deployment.
     """
     if (found.flow, found.project, found.branch) == (flow, project, branch):
         return
@@ -61,8 +61,8 @@ def check_same_flow(
         theirs, ours = f"the branch {found.branch} of {theirs}", f"the branch {branch}"
     other = "name another deployment with --name" if project is None else "rename the flow or its project"
     raise NameTakenError(
-        f"The deployment {found.name} is that of {theirs}, not of {ours}: {other}, or delete that one first "
-        f"with mfhera delete --name {found.name}."
+        f"The deployment {found.name} belongs to {theirs}, not to {ours}: {other}, "
+        f"or delete that deployment first with mfhera delete --name {found.name}."
     )
 
 
@@ -86,13 +86,13 @@ def crons_of(client: ArgoClient, name: str) -> list[JSON]:
 
 
 def described(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
-    """What a template tells of its deployment. Raises NameTakenError if it is not that of a flow."""
+    """The deployment that a template describes. Raises NameTakenError if it is not that of a flow."""
     metadata = template["metadata"]
     notes = metadata.get("annotations") or {}
     if manifest.OWNER not in notes or manifest.FLOW_NAME not in notes:
         raise NameTakenError(
-            f"The workflow template {metadata['name']} was not deployed from a flow: give the flow another "
-            "name with --name, or delete that template."
+            f"The workflow template {metadata['name']} was not deployed from a flow: "
+            "give the flow another name with --name, or delete that template."
         )
     return Deployed(
         name=metadata["name"],

@@ -42,7 +42,7 @@ def publish(client: ArgoClient, name: str, payload: Mapping[str, Any]) -> Sent:
     if client.target.embedded:
         client.send_event(event)
         return Sent(identity, str(client.target))
-    # Late, since importing Metaflow takes time that only a cluster's user has to spend.
+    # Imported here, since importing Metaflow takes time, and only a cluster needs it.
     from metaflow_hera.metaflow_api.read.webhook import post, webhook
 
     url = webhook()

@@ -1,4 +1,4 @@
-"""Which deployment was made last from which folder: what `mfhera trigger` means without a flow."""
+"""The last deployment from each folder: what `mfhera trigger` starts if no flow is named."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LastDeployment:
 
 
 def noted(name: str, flow: str, target: Target) -> LastDeployment:
-    """The note of a deployment at a target."""
+    """What is remembered of a deployment at a target."""
     return LastDeployment(name, flow, _server(target))
 
 

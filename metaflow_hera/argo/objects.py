@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def template_of(cron: JSON) -> str:
-    """The name of the template that a cron workflow starts workflows of."""
+    """The name of the template that a cron workflow starts workflows from."""
     return str(((cron["spec"].get("workflowSpec") or {}).get("workflowTemplateRef") or {}).get("name"))
 
 
 def templates_of(sensor: JSON) -> list[str]:
-    """The names of the templates that a sensor starts workflows of."""
+    """The names of the templates that a sensor starts workflows from."""
     found = []
     for trigger in sensor["spec"].get("triggers") or ():
         template = trigger.get("template") or {}
@@ -27,18 +27,18 @@ def templates_of(sensor: JSON) -> list[str]:
             workflow = source.get("resource") or yaml.safe_load(source.get("inline") or "")
             found.append(str(workflow["spec"]["workflowTemplateRef"]["name"]))
         except (yaml.YAMLError, TypeError, KeyError):
-            continue  # somebody else's, who starts something else
+            continue  # somebody else's, which starts something else
     return found
 
 
 def is_cron_of(cron: JSON, deployment: str) -> bool:
     """Whether a cron workflow is part of a deployment, of this version or an older one.
 
-    Others may start the template by cron workflows of their own: those are not part of it.
+    Others may start the template with cron workflows of their own: those are not part of it.
     """
     metadata = cron["metadata"]
     labels = metadata.get("labels") or {}
-    # Those of Metaflow's own plugin have no such label, and the name of their template.
+    # Those of Metaflow's own plugin have no such label, but have the name of their template.
     is_from_flow = labels.get(manifest.PART_OF) == manifest.METAFLOW or metadata["name"] == deployment
     return is_from_flow and template_of(cron) == deployment
 

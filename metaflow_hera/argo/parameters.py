@@ -1,4 +1,4 @@
-"""Values for a run's Parameters, checked against what the deployment says before anything is sent."""
+"""Values for a run's Parameters, checked against the deployment before anything is sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from metaflow_hera.errors import ParameterError
 def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The values as `NAME=VALUE`, ready for Argo.
 
-    `given` holds text as typed, or values of JSON, of an IncludeFile what it has stored; `declared` is what
+    `given` holds text as typed or JSON values, for an IncludeFile what it has stored; `declared` is what
     `Deployed.parameters` holds.
     Raises ParameterError for an unknown name, a value of the wrong type, or a required one left out.
     """
@@ -22,10 +22,10 @@ def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]])
         if name not in declared:
             raise ParameterError(_unknown(name, declared))
         if declared[name]["type"] == "FilePath" and not str(given[name]).startswith("{"):
-            # Where it is to be stored, the flow knows.
+            # Only the flow knows how to store it.
             raise ParameterError(
-                f"{name!r} is an IncludeFile: name the flow's script as well, which says how to store it: "
-                f"mfhera trigger FLOW.py --param {name}={given[name]}."
+                f"{name!r} is an IncludeFile: name the flow's script as well, which says how to store it, "
+                f"as in mfhera trigger FLOW.py --param {name}={given[name]}."
             )
     for name, parameter in declared.items():
         if given.get(name) is None and parameter.get("is_required") and parameter.get("value") is None:
@@ -34,7 +34,7 @@ def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]])
     for name, text in texts.items():
         wanted = None if text is None else misfit(str(declared[name]["type"]), text)
         if wanted is not None:
-            raise ParameterError(f"Parameter {name!r} is to be {wanted}, not {text!r}.")
+            raise ParameterError(f"Parameter {name!r} must be {wanted}, not {text!r}.")
     return [f"{name}={encode(text)}" for name, text in texts.items()]
 
 

@@ -1,4 +1,4 @@
-"""The tasks of a run and their pods, as the nodes of its workflow tell."""
+"""The tasks of a run and their pods, according to the nodes of its workflow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNENDED = ("", "Pending", "Running")
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod. `started` is when Argo made it; one made after a retry of the whole run may have an old name."""
+    """A pod. `started` is when Argo created it; after a retry of the run a new pod may have an old name."""
 
     name: str
     started: datetime | None
@@ -29,7 +29,7 @@ class Pod:
 
 @dataclass(frozen=True)
 class PodTask:
-    """What one pod of a run after the other does: a task, or of a loop all iterations, which are tasks each.
+    """What one or more pods of a run do: a task, or all iterations of a loop, each of which is a task.
 
     `pods` are those that Argo knows, one for each attempt since the run was last retried.
     """
@@ -73,7 +73,7 @@ def _has_ended(node: JSON) -> bool:
 
 
 def task_of_pods(workflow: JSON) -> dict[str, PodTask | None]:
-    """Which task each pod has, by the pod's name; None for pods that run no step."""
+    """Which task each pod runs, by the pod's name; None for pods that run no step."""
     name, nodes = workflow["metadata"]["name"], (workflow.get("status") or {}).get("nodes") or {}
     found: dict[str, PodTask | None] = {
         pod_name(name, node["name"], node.get("templateName", "")): None

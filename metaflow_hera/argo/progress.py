@@ -1,4 +1,4 @@
-"""The steps of a run: how many tasks of each have come how far."""
+"""The steps of a run, and how far the tasks of each are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FINISHED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 
 @dataclass(frozen=True)
 class TaskFailure:
-    """A task that failed: its path among the foreachs around it, and Argo's word for the reason."""
+    """A task that failed: its path in the foreachs around it, Argo's message, and its attempts."""
 
     path: str
     message: str
@@ -41,7 +41,7 @@ class StepProgress:
 
     @property
     def tasks(self) -> int:
-        """How many tasks have been made."""
+        """How many tasks have been created."""
         return sum(self.phases.values())
 
     @property
@@ -51,7 +51,7 @@ class StepProgress:
 
     @property
     def phase(self) -> str:
-        """One word for the step: Waiting before its first task, Skipped where the run passed it by."""
+        """One word for the step: Waiting before its first task, Skipped if no task will come."""
         if not self.phases:
             return "Waiting" if self.expected != 0 else "Skipped"
         for phase in ("Error", "Failed"):
@@ -81,7 +81,7 @@ def progress(status: JSON) -> Sequence[StepProgress]:
     for name, found in steps.items():
         foreachs = opened.get(name)
         found.expected = sum(items.get(each, 0) for each in foreachs) or None if foreachs else 1
-        if status.get("phase") == "Succeeded":  # what was not run is what no switch chose
+        if status.get("phase") == "Succeeded":  # what did not run was not chosen by a switch
             found.expected = found.tasks
     return list(steps.values())
 
@@ -111,9 +111,9 @@ def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress]
 
 
 def _phase(node: JSON, nodes: Mapping[str, JSON], status: JSON) -> str:
-    """How far a task is: Pending too while its attempt waits for a place, which Argo calls Running.
+    """The phase of a task: Pending also while its attempt waits to be scheduled, which Argo calls Running.
 
-    A run that was ended from outside leaves nodes as they were: with it their tasks have failed.
+    A run that was ended from outside leaves nodes as they were: their tasks have failed with it.
     """
     phase = node.get("phase") or "Pending"
     if status.get("phase") in FINISHED and phase not in FINISHED:
@@ -125,7 +125,7 @@ def _phase(node: JSON, nodes: Mapping[str, JSON], status: JSON) -> str:
 
 
 def _reason(node: JSON, nodes: Mapping[str, JSON]) -> str:
-    """Why a task failed: of a retried one, why its last attempt did."""
+    """Why a task failed: for a retried one, why its last attempt failed."""
     last = nodes.get((node.get("children") or [""])[-1], {}) if node["type"] == "Retry" else {}
     return str(last.get("message") or node.get("message") or node.get("phase"))
 
@@ -143,7 +143,7 @@ class _KnownStep:
 
 
 def _steps(status: JSON) -> Sequence[_KnownStep]:
-    """Each step, how many foreachs are around it and which is the inmost, in the order of the DAGs."""
+    """Each step, how many foreachs are around it and which is the innermost, in the order of the DAGs."""
     stored = status.get("storedWorkflowTemplateSpec") or {}
     found = stored.get("templates") or (status.get("storedTemplates") or {}).values()
     templates = {template["name"]: template for template in found}

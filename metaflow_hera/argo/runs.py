@@ -1,4 +1,4 @@
-"""Runs: starting one, finding it, and what has become of it so far."""
+"""Runs: starting one, finding it, and its state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WORKFLOW_NAME = re.compile(r"[a-z0-9][-a-z0-9.]{0,252}")
 """Kubernetes' names of objects, nearly (see its IsDNS1123Subdomain)."""
 LONGEST_SHOWN = 100
 UNKNOWN_FLOW = "?"
-"""In place of a flow's name until Argo has seen a run that somebody else has started."""
+"""Stands for the flow's name until Argo's controller has seen a run that was started elsewhere."""
 ENDED = frozenset({"Succeeded", "Failed", "Error"})
 SUMMARY = (
     "metadata.name,metadata.annotations,metadata.labels,metadata.creationTimestamp,spec.suspend,"
@@ -35,16 +35,16 @@ SUMMARY = (
     )
 )
 PATIENCE = 120.0
-"""For how many seconds a run is watched on while its server does not answer."""
+"""For how many seconds to keep watching a run while its server does not answer."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as of now.
+    """A run as it is now.
 
     `phase` is Argo's (Pending, Running, Succeeded, Failed, Error); `deployment` is the template that it was
     started from, `owner` and `token` are those of the deployment, as is `project`, with the branch.
-    `estimate` is how long it may take, where Argo knows that from runs before.
+    `estimate` is how long it may take, if Argo knows that from earlier runs.
     """
 
     workflow: str
@@ -73,22 +73,22 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing of it will change any more."""
+        """Whether it has ended: nothing about it changes any more."""
         return self.phase in ENDED
 
     @property
     def succeeded(self) -> bool:
-        """Whether it ended well."""
+        """Whether it succeeded."""
         return self.phase == "Succeeded"
 
     @property
     def verdict(self) -> str:
-        """How it ended, with the first reason that its steps tell."""
+        """How it ended, with the first reason that its steps give."""
         why = next((_reason(self, step) for step in self.steps if step.failures), self.message)
         return f"{self.pathspec} ended as {self.phase}. {why}".strip()
 
     def as_json(self, *, steps: bool = True) -> JSON:
-        """All that is known of it, for a program to read; `steps` says whether the steps are."""
+        """All that is known about it, for programs; `steps` says whether to include its steps."""
         about = {
             "run_id": self.run_id,
             "pathspec": self.pathspec,
@@ -138,8 +138,8 @@ def flow_and_workflow(run: str) -> tuple[str | None, str]:
     if not WORKFLOW_NAME.fullmatch(name) or (slash and not is_pathspec):
         shown = run if len(run) < LONGEST_SHOWN else f"{run[:LONGEST_SHOWN]}..."
         raise UsageError(
-            f"{shown!r} is not a run: give its id, which begins with argo-, such as argo-parameterflow-x7k2p "
-            "or ParameterFlow/argo-parameterflow-x7k2p."
+            f"{shown!r} is not a run: give its id, which begins with argo-, "
+            "such as argo-parameterflow-x7k2p or ParameterFlow/argo-parameterflow-x7k2p."
         )
     return flow or None, name
 
@@ -155,14 +155,17 @@ def check_flow(run: Run, flow: str | None) -> None:
 def start(client: ArgoClient, deployed: Deployed, given: Mapping[str, Any], tags: Sequence[str] = ()) -> Run:
     """Start a run of a deployment.
 
-    `given` are values of its Parameters, text as typed or values of JSON; `tags` are for all that the run
-    makes, beside those of the deployment. Raises ParameterError for values that do not fit, UsageError for
-    tags where the deployment is of an older version.
+    `given` are values for its Parameters, text as typed or JSON values; `tags` are for the run and its
+    tasks, besides those of the deployment. Raises ParameterError for values that do not fit, UsageError for
+    tags if an older version deployed it.
     """
     parameters = checked(given, deployed.parameters)
     if tags:
         if not deployed.takes_tags:
-            raise UsageError(f"{deployed.name} takes no tags: deploy it again with mfhera create first.")
+            raise UsageError(
+                f"{deployed.name} takes no tags, since an older version deployed it: "
+                "deploy it again with mfhera create first."
+            )
         parameters.append(f"{manifest.TAGS_PARAMETER}={encode(json.dumps(list(tags)))}")
     options = SubmitOpts(parameters=parameters or None, annotations=f"{manifest.FLOW_NAME}={deployed.flow}")
     return as_run(client.submit(deployed.name, options))
@@ -171,7 +174,7 @@ def start(client: ArgoClient, deployed: Deployed, given: Mapping[str, Any], tags
 def get(client: ArgoClient, run: str, *, steps: bool = True) -> Run:
     """A run, with its steps or (cheaper) without.
 
-    Raises ArgoNotFound if Argo has it no more, UsageError if it is not of the flow that its pathspec names.
+    Raises ArgoNotFound if Argo no longer has it, UsageError if its pathspec names another flow.
     """
     flow, name = flow_and_workflow(run)
     try:
@@ -190,12 +193,12 @@ def get(client: ArgoClient, run: str, *, steps: bool = True) -> Run:
 
 
 def resubmit(client: ArgoClient, run: Run, parameters: Sequence[str] = ()) -> Run:
-    """Start a new run with the parameters of another, but for those given, of what is deployed now."""
+    """Start a new run of the current deployment with the parameters of another run, except those given."""
     return as_run(client.resubmit(run.workflow, parameters))
 
 
 def runs(client: ArgoClient, deployment: str | None) -> Iterator[Run]:
-    """The runs of a deployment, or (None) of all, that Argo still has, the newest first."""
+    """The runs of a deployment, or (None) of all, that Argo still has, newest first."""
     fields = ",".join(f"items.{field}" for field in SUMMARY.split(","))
     found = client.workflows(
         f"{manifest.TEMPLATE_LABEL}={deployment}" if deployment else manifest.SELECTOR, fields
@@ -212,10 +215,10 @@ def follow(
     sleep: Callable[[float], None] = time.sleep,
     note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Run]:
-    """A run again and again until it has ended, first at once; the last one has ended.
+    """A run as it changes: the first is yielded at once, and the last is the run that has ended.
 
-    A server that does not answer for a while (restarting, say) is waited for, which `note` is told once. The
-    more a look costs, the rarer it is.
+    If the server does not answer for a while (because it restarts, say), this waits, and tells `note` so
+    once. The more a request costs, the fewer are made.
     """
     silent_since: float | None = None
     while True:
@@ -226,7 +229,7 @@ def follow(
             if silent_since is None:
                 silent_since = before
                 start = " (mfhera local start starts it)" if client.target.embedded else ""
-                note(f"{client.target} cannot be reached just now: waiting for it{start}.")
+                note(f"{client.target} cannot be reached at the moment: waiting for it{start}.")
             if time.monotonic() - silent_since > PATIENCE:
                 raise
             sleep(1.0)
@@ -239,13 +242,13 @@ def follow(
 
 
 def sleep_until(run: str, timeout: float | None) -> Callable[[float], None]:
-    """A `sleep` for `follow` that raises TimeoutError once that many seconds are over; None is for ever."""
+    """A `sleep` for `follow` that raises TimeoutError once that many seconds have passed; None: never."""
     deadline = float("inf") if timeout is None else time.monotonic() + timeout
 
     def sleep(seconds: float) -> None:
         left = deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError(f"{run} has not ended within {timeout} seconds: it goes on.")
+            raise TimeoutError(f"{run} has not ended within {timeout} seconds: it is still running.")
         time.sleep(min(seconds, left))
 
     return sleep
@@ -254,7 +257,7 @@ def sleep_until(run: str, timeout: float | None) -> Callable[[float], None]:
 def as_run(workflow: JSON) -> Run:
     """A run from its workflow."""
     metadata, status = workflow["metadata"], workflow.get("status") or {}
-    # On the workflow once the controller has seen it; the flow's name at once, by `start`.
+    # On the workflow once the controller has seen it; `start` adds the flow's name at once.
     notes = metadata.get("annotations") or {}
     project = notes.get(manifest.PROJECT_NAME)
     return Run(
@@ -275,9 +278,9 @@ def as_run(workflow: JSON) -> Run:
 
 
 def may_have_been_retried(workflow: JSON) -> bool:
-    """Whether a run has perhaps gone on after its end: Argo's retry sets its start anew.
+    """Whether a run may have been retried after its end: Argo's retry resets its start time.
 
-    One that had to wait for others at first looks the same.
+    A run that had to wait for others at first looks the same.
     """
     made = parse_time(workflow["metadata"].get("creationTimestamp"))
     started = parse_time((workflow.get("status") or {}).get("startedAt"))
@@ -285,7 +288,7 @@ def may_have_been_retried(workflow: JSON) -> bool:
 
 
 def _has_suspended(status: JSON) -> bool:
-    """Whether a step of the workflow itself waits for somebody to let it go on."""
+    """Whether a step of the workflow itself waits for somebody to resume it."""
     nodes = (status.get("nodes") or {}).values()
     return any(node["type"] == "Suspend" and node.get("phase") == "Running" for node in nodes)
 
@@ -295,8 +298,8 @@ def _reason(run: Run, step: StepProgress) -> str:
     again = f" after {failure.attempts} attempts" if failure.attempts > 1 else ""
     task = f"{step.name}{failure.path}"
     return (
-        f"Step {step.name} (task {task}) failed{again}: {failure.message.rstrip('.')}. Its log tells why: "
-        f"mfhera logs {run.run_id} {step.name}/{task}"
+        f"Step {step.name} (task {task}) failed{again}: {failure.message.rstrip('.')}. "
+        f"Its log tells why: mfhera logs {run.run_id} {step.name}/{task}"
     )
 
 

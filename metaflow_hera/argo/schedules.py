@@ -1,4 +1,4 @@
-"""The schedules of a deployment as they are at a server, and when they start it next."""
+"""The schedules of a deployment at a server, and when they start it next."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def schedules_of(client: ArgoClient, deployment: str) -> list[Schedule]:
 
 
 def firings(schedules: Sequence[Schedule], count: int, after: datetime | None = None) -> list[Firing]:
-    """The next times of all schedules that are not suspended, the first one first."""
+    """The next times of all schedules that are not suspended, the earliest first."""
     begin = after or datetime.now(timezone.utc)
     each = [_firings(schedule, begin) for schedule in schedules if not schedule.suspended]
     return list(islice(merge(*each, key=lambda firing: firing.time), count))
@@ -59,7 +59,7 @@ def _firings(schedule: Schedule, after: datetime) -> Iterator[Firing]:
         zone, times = ZoneInfo(schedule.zone), parse_schedule(schedule.expression)
     except (ValueError, KeyError, OSError) as error:
         raise UsageError(
-            f"The schedule {schedule.expression} ({schedule.zone}) cannot be foretold: {error}."
+            f"The next runs of the schedule {schedule.expression} ({schedule.zone}) are unknown: {error}."
         ) from error
     at = times.next(after.timestamp(), zone)
     while at is not None:

@@ -1,4 +1,4 @@
-"""Where to talk to: the Argo server of ARGO_SERVER, or the embedded Argo of this machine."""
+"""Which server to use: the Argo server of ARGO_SERVER, or the embedded Argo of this machine."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Target:
     """An Argo server.
 
     `host` is its base address with a slash at the end. `verify` is what `requests` takes: whether to
-    check the server's certificate, or the file with the authority to check it with. `just_started` says
-    that the embedded Argo was started for this.
+    check the server's certificate, or the file with the certificate authority. `just_started` says
+    that this command started the embedded Argo.
     """
 
     host: str
@@ -39,9 +39,9 @@ class Target:
 
 
 def configured_target(env: Mapping[str, str] = os.environ) -> Target | None:
-    """The server that ARGO_SERVER and its companions name (the variables of Argo's own CLI), or None.
+    """The server that ARGO_SERVER and the other variables of Argo's own CLI name, or None.
 
-    Raises ConfigurationError for values that cannot be meant.
+    Raises ConfigurationError for values that cannot be used.
     """
     server = env.get("ARGO_SERVER", "").strip()
     if not server:
@@ -72,10 +72,10 @@ def configured_target(env: Mapping[str, str] = os.environ) -> Target | None:
 
 
 def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Target:
-    """The server to talk to, as an environment names it.
+    """The server that an environment names.
 
-    Where ARGO_SERVER is not set that is the embedded Argo, started when `start` says so. Raises
-    LocalServerError when it does not run and must not be started.
+    If ARGO_SERVER is not set, that is the embedded Argo, which `start` says to start if necessary. Raises
+    LocalServerError if it is not running and `start` is false.
     """
     configured = configured_target(env)
     if configured is not None:
@@ -86,8 +86,8 @@ def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Targe
         server = launch.ensure_running(home, __version__) if start else launch.status(home)
     if server is None:
         raise LocalServerError(
-            "The embedded Argo does not run: start it with mfhera local start, or set ARGO_SERVER to talk "
-            "to a cluster's."
+            "The embedded Argo is not running: start it with mfhera local start, "
+            "or set ARGO_SERVER to use that of a cluster."
         )
     return Target(
         host=f"{server.url}/",
@@ -99,7 +99,7 @@ def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Targe
 
 
 def _metaflow_namespace() -> str:
-    # Late, since importing Metaflow takes time that only a cluster's user has to spend.
+    # Imported here, since importing Metaflow takes time, and only a cluster needs it.
     from metaflow_hera.metaflow_api.load.config import kubernetes_namespace
 
     return kubernetes_namespace()

@@ -31,8 +31,8 @@ def resolve_token(
 ) -> Token:
     """The token for a deployment by a user, by the rules of Metaflow's own plugin.
 
-    Whoever deployed the previous version may deploy again; others need its token, in `authorize` or from
-    an earlier time. Raises NotYoursError for those who do not have it.
+    The user who deployed the previous version may deploy again; others need its token, in `authorize` or
+    remembered from an earlier time. Raises NotYoursError for those who do not have it.
     """
     if previous is not None:
         check_access(previous, prefix, user, authorize)
@@ -43,14 +43,14 @@ def resolve_token(
     token = fresh_token(prefix, previous.token if previous else None)
     if token is None:
         raise OptionError(
-            "--generate-new-token does not go with a token of your own making: give the next one with "
-            "--new-token."
+            "--generate-new-token does not go with a token that you chose yourself: "
+            "give the next one with --new-token."
         )
     return Token(token, is_new=True)
 
 
 def first_token(prefix: str) -> str:
-    """A token that follows from its prefix alone, for an export that is to be the same each time.
+    """A token that follows from its prefix alone, for an export that must be the same each time.
 
     It has the form of Metaflow's tokens, so that the next one follows from it.
     """
@@ -59,10 +59,10 @@ def first_token(prefix: str) -> str:
 
 
 def check_access(found: Deployed | Run, prefix: str, user: str, authorize: str | None) -> None:
-    """Raise NotYoursError if a deployment, or a run of it, is not a user's to change.
+    """Raise NotYoursError if a user may not change a deployment, or a run of it.
 
-    It is whose it is, and theirs who have its production token: in `authorize`, or from an earlier time,
-    under the `prefix` of the deployment's tokens.
+    Its owner may, and so may those who have its production token: in `authorize`, or remembered from an
+    earlier time under the `prefix` of the deployment's tokens.
     """
     if found.owner == user:
         return
@@ -74,11 +74,11 @@ def check_access(found: Deployed | Run, prefix: str, user: str, authorize: str |
         f"{authorize} is not its production token" if authorize else "you do not have its production token"
     )
     raise NotYoursError(
-        f"{what} was deployed by {found.owner}, and {wrong}: ask them for it, then call this again with "
-        "--authorize TOKEN."
+        f"{what} was deployed by {found.owner}, and {wrong}: "
+        "ask them for it, then run this again with --authorize TOKEN."
     )
 
 
 def bare(token: str) -> str:
-    """A token, also where it is given as the namespace that it makes."""
+    """A token, also if it is given as the name of its namespace."""
     return token.removeprefix("production:")

@@ -1,7 +1,7 @@
-"""What the value of an option may be, and what the manifest has of it.
+"""Checks of the values of options, each of which returns the value as the manifest has it.
 
 A check gets the option's flag, for its message, and a value that was given. It raises OptionError for a value
-that is not possible.
+that is not valid.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ TOLERATION_KEYS = {"key", "operator", "value", "effect", "tolerationSeconds"}
 
 
 def as_it_is(flag: str, value: Any) -> Any:
-    """Any value, as it is."""
+    """Any value, unchanged."""
     return value
 
 
 def at_least(least: int) -> Check:
-    """A number from `least` on."""
+    """A number of `least` or more."""
 
     def check(flag: str, value: int) -> int:
         if value < least:
-            raise OptionError(f"{flag} {value} is not possible: give {least} or more.")
+            raise OptionError(f"{flag} {value} is not valid: give {least} or more.")
         return value
 
     return check
 
 
 def one_of(*words: str) -> Check:
-    """One of some words."""
+    """One of the given words."""
 
     def check(flag: str, value: str) -> str:
         if value not in words:
-            raise OptionError(f"{flag} {value} is not possible: choose one of {', '.join(words)}.")
+            raise OptionError(f"{flag} {value} is not valid: choose one of {', '.join(words)}.")
         return value
 
     return check
@@ -51,29 +51,29 @@ def pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise OptionError(f"{flag} {text} is to be KEY=VALUE.")
+            raise OptionError(f"{flag} {text} is not valid: write KEY=VALUE.")
         found[key] = value
     return found
 
 
 def annotation_pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
-    """Texts `KEY=VALUE` with keys that Kubernetes takes."""
+    """Texts `KEY=VALUE` with keys that Kubernetes accepts."""
     found = pairs(flag, texts)
     for key, text in found.items():
         if not KEY.fullmatch(key):
-            raise OptionError(f"{flag} {key}={text}: {key!r} is not a key that Kubernetes takes.")
+            raise OptionError(f"{flag} {key}={text}: {key!r} is not a key that Kubernetes accepts.")
         if "{{" in text:
-            raise OptionError(f"{flag} {key}={text}: Argo would take {{{{ for one of its variables.")
+            raise OptionError(f"{flag} {key}={text}: Argo would read {{{{ as one of its variables.")
     return found
 
 
 def label_pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
-    """Texts `KEY=VALUE` with keys and values that Kubernetes takes for labels."""
+    """Texts `KEY=VALUE` with keys and values that Kubernetes accepts for labels."""
     found = annotation_pairs(flag, texts)
     for key, text in found.items():
         if not is_label_value(text):
             raise OptionError(
-                f"{flag} {key}={text}: a value is to be at most 63 letters, digits, '-', '_' and '.'."
+                f"{flag} {key}={text}: a value may have at most 63 letters, digits, '-', '_' and '.'."
             )
     return found
 
@@ -90,14 +90,15 @@ def _toleration(flag: str, text: str) -> dict[str, object]:
         found = None
     if not isinstance(found, dict) or not found.keys() <= TOLERATION_KEYS or not _is_tolerated(found):
         raise OptionError(
-            f"{flag} {text} is to be JSON with some of {', '.join(sorted(TOLERATION_KEYS))}, such as "
+            f"{flag} {text} is not a toleration: write JSON with some of "
+            f"{', '.join(sorted(TOLERATION_KEYS))}, such as "
             '\'{"key": "gpu", "operator": "Exists"}\'.'
         )
     return found
 
 
 def _is_tolerated(found: Mapping[str, object]) -> bool:
-    """Whether Kubernetes would take it: its API server checks what Argo's does not."""
+    """Whether Kubernetes would accept it: its API server checks what Argo's does not."""
     operator, effect = found.get("operator", "Equal"), found.get("effect")
     exists = operator == "Exists"
     return (

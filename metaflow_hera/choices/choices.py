@@ -1,12 +1,12 @@
-"""The options of a deployment: each is one field here, and all that knows of it follows from that.
+"""The options of a deployment: each is one field here, and everything else about it follows from that.
 
-From these fields are made the options of `mfhera create` and `lint`, those of `python flow.py hera`, the
-keywords of Metaflow's Deployer, the signatures of `deploy` and `translate`, the checks, the keys of the
+These fields define the options of `mfhera create` and `lint`, those of `python flow.py hera`, the keywords
+of Metaflow's Deployer, the signatures of `deploy` and `translate`, the checks, the keys of the
 configuration, the plain fields of the manifest, and docs/options.md (`nox -s options`). Names are those of
 Metaflow's own plugin, so that its Deployer takes the same keywords.
 """
 
-# Without `annotations` of `__future__`, so that a field has its type and not the text of it.
+# Without `annotations` from `__future__`, so that a field has its type and not the text of it.
 
 import re
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ NOTIFIES = ("notify_on_error", "notify_on_success")
 class Choices:
     """What a user can choose of the objects of a deployment.
 
-    None and (): as Metaflow's configuration says it, else as Argo has it. Times are in seconds.
+    None and () mean what the configuration says, else Argo's default. Times are in seconds.
 
-    Raises OptionError for a value that is not possible.
+    Raises OptionError for a value that is not valid.
     """
 
     tags: Sequence[str] = option(
         (),
-        "Tag for all that its runs make.",
+        "Tag of its runs and their tasks.",
         flags="--tag",
         place="the tags of Metaflow's runs and tasks",
     )
@@ -66,19 +66,20 @@ class Choices:
     )
     workflow_title: str | None = option(
         None,
-        "Title in Argo's page; by default the flow's name.",
+        "Title in Argo's UI; by default the flow's name.",
         metavar="TEXT",
         place=f"the annotation `{manifest.TITLE}`",
     )
     workflow_description: str | None = option(
         None,
-        "Description in Argo's page; by default the flow's docstring.",
+        "Description in Argo's UI; by default the flow's docstring.",
         metavar="TEXT",
         place=f"the annotation `{manifest.DESCRIPTION}`",
     )
     concurrency_policy: str | None = option(
         None,
-        "What a schedule does while its last run goes on: Allow another, Forbid it, or Replace the run.",
+        "What a schedule does while its last run is still active: Allow another run, Forbid it, "
+        "or Replace the active one.",
         metavar="POLICY",
         check=checks.one_of("Allow", "Forbid", "Replace"),
         read=str,
@@ -119,7 +120,7 @@ class Choices:
     )
     auto_emit_argo_events: bool = option(
         True,
-        "Publish an event when a step ends well. On by default.",
+        "Publish an event when a step succeeds. On by default.",
         place="the variables of the pods",
     )
     notify_on_error: bool = option(
@@ -134,7 +135,7 @@ class Choices:
     )
     notify_slack_webhook_url: str | None = option(
         None,
-        "Incoming webhook of Slack to notify.",
+        "Slack incoming webhook to notify.",
         metavar="URL",
         read=str,
         only_with=NOTIFIES,
@@ -142,7 +143,7 @@ class Choices:
     )
     notify_pager_duty_integration_key: str | None = option(
         None,
-        "Integration key of PagerDuty's Events API v2 to notify.",
+        "PagerDuty integration key (Events API v2) to notify.",
         metavar="KEY",
         read=str,
         only_with=NOTIFIES,
@@ -150,7 +151,7 @@ class Choices:
     )
     notify_incident_io_api_key: str | None = option(
         None,
-        "API key of incident.io to notify.",
+        "incident.io API key to notify.",
         metavar="KEY",
         read=str,
         only_with=NOTIFIES,
@@ -158,7 +159,7 @@ class Choices:
     )
     incident_io_alert_source_config_id: str | None = option(
         None,
-        "The alert source of incident.io.",
+        "incident.io alert source to notify.",
         metavar="ID",
         read=str,
         only_with=NOTIFIES,
@@ -166,7 +167,7 @@ class Choices:
     )
     incident_io_metadata: Sequence[str] = option(
         (),
-        "Metadata of alerts of incident.io.",
+        "Metadata of the incident.io alerts.",
         metavar="KEY=VALUE",
         check=checks.pairs,
         read=readers.words,
@@ -269,7 +270,7 @@ class Choices:
                 each.check(each.flag, value)
 
     def check_notifications(self) -> None:
-        """Raise OptionError where it is not said whom to notify, or when."""
+        """Raise OptionError if it is not clear whom to notify, or when."""
         places = (
             self.notify_slack_webhook_url,
             self.notify_pager_duty_integration_key,
@@ -284,22 +285,22 @@ class Choices:
         if any(places) and not asked:
             raise OptionError("Say when to notify: --notify-on-error, --notify-on-success or both.")
         if self.notify_incident_io_api_key and not self.incident_io_alert_source_config_id:
-            raise OptionError("incident.io needs --incident-io-alert-source-config-id as well.")
+            raise OptionError("incident.io also needs --incident-io-alert-source-config-id.")
         url = self.notify_slack_webhook_url
         if url and not re.fullmatch(r"https?://[^/\s]\S*", url):
-            raise OptionError("--notify-slack-webhook-url is not an address: it begins with https://.")
+            raise OptionError("--notify-slack-webhook-url is not a URL: give one that begins with https://.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CreateOptions(Choices):
-    """The same, with the deployment's name and whose it is.
+    """The same, with the deployment's name and production token.
 
-    Raises OptionError for a value that is not possible, or for two that do not go together.
+    Raises OptionError for a value that is not valid, or for two that do not go together.
     """
 
     name: str | None = option(
         None,
-        "Name of the deployment, in place of the flow's.",
+        "Name of the deployment, instead of the flow's.",
         metavar="NAME",
         place="`metadata.name`",
     )
@@ -310,13 +311,13 @@ class CreateOptions(Choices):
     )
     generate_new_token: bool = option(
         False,
-        "Begin a new production namespace.",
+        "Move to a new production namespace, with a new token.",
         flags="--generate-new-token",
         place=f"the annotation `{manifest.PRODUCTION_TOKEN}`",
     )
     given_token: str | None = option(
         None,
-        "Begin the production namespace of this token.",
+        "Move to the production namespace of this token.",
         flags="--new-token",
         metavar="TOKEN",
         place=f"the annotation `{manifest.PRODUCTION_TOKEN}`",

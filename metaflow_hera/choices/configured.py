@@ -1,4 +1,4 @@
-"""What a deployment's choices are where the command leaves them to the configuration (METAFLOW_HERA_...)."""
+"""The choices that a command leaves to the configuration (METAFLOW_HERA_...)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ C = TypeVar("C", bound=Choices)
 
 
 def configured(choices: C, setting: Callable[[str], str | None]) -> C:
-    """The choices with those of the configuration where none were made.
+    """The choices, with those of the configuration where none were made.
 
-    `setting` gives the text of METAFLOW_HERA_ and a name. Raises ConfigurationError for a text that
-    cannot be read, OptionError for a value that is not possible.
+    `setting` returns the text of METAFLOW_HERA_ and a name. Raises ConfigurationError for a text that
+    cannot be read, OptionError for a value that is not valid.
     """
     found: dict[str, Any] = {}
     for option in options_of(type(choices)):

@@ -1,6 +1,6 @@
-"""Metaflow's own options that load a flow: they come before the command, and are handed on as they are."""
+"""Metaflow's own options for loading a flow: they come before the command, and are passed on unchanged."""
 
-# Without `annotations` of `__future__`, so that a field has its type and not the text of it.
+# Without `annotations` from `__future__`, so that a field has its type and not the text of it.
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,20 +18,22 @@ class MetaflowOptions:
         (), "Add a decorator to all steps.", flags="--with", metavar="DECORATOR"
     )
     environment: str | None = option(None, "Execution environment.", metavar="TYPE")
-    datastore: str | None = option(None, "Where artifacts go: local or s3.", metavar="TYPE")
+    datastore: str | None = option(None, "Where artifacts are stored: local or s3.", metavar="TYPE")
     datastore_root: str | None = option(None, "Root of the datastore.", metavar="PATH")
     metadata: str | None = option(None, "Metadata provider.", metavar="TYPE")
-    package_suffixes: str | None = option(None, "File suffixes to pack, with commas.", metavar="LIST")
-    config: Mapping[str, str] | None = option(None, "File of a Config.", metavar="NAME FILE")
-    config_value: Mapping[str, Any] | None = option(None, "Value of a Config.", metavar="NAME VALUE")
+    package_suffixes: str | None = option(
+        None, "File suffixes to package, separated by commas.", metavar="LIST"
+    )
+    config: Mapping[str, str] | None = option(None, "File for a Config.", metavar="NAME FILE")
+    config_value: Mapping[str, Any] | None = option(None, "Value for a Config.", metavar="NAME VALUE")
     branch: str | None = option(None, "Branch of @project.", metavar="NAME")
-    production: bool = option(False, "The production branch of @project.", flags="--production")
+    production: bool = option(False, "Use the production branch of @project.", flags="--production")
     event_logger: str | None = option(None, "Event logger.", metavar="TYPE")
     monitor: str | None = option(None, "Monitoring backend.", metavar="TYPE")
     no_pylint: bool = option(False, "Skip pylint where it is installed.", flags="--no-pylint")
 
     def words(self) -> list[str]:
-        """The same as words of a command line."""
+        """The same as command-line arguments."""
         return [word for each in options_of(type(self)) for word in _words(each, getattr(self, each.name))]
 
 

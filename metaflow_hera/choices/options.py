@@ -1,6 +1,6 @@
 """The options of the verbs, as both command lines take them: `mfhera VERB` and `python flow.py hera VERB`.
 
-Plain data, since the two are made with different copies of click.
+Plain data, since the two use different copies of click.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from metaflow_hera.choices.choices import CreateOptions
 from metaflow_hera.choices.table import Option, options_of
 
 ClickOption = tuple[tuple[str, ...], Mapping[str, Any]]
-"""The flags of an option (and the name of its value), and what click's `option` takes beside them."""
+"""The flags of an option (and the name of its value), and what click's `option` takes besides them."""
 
 
 def click_option(option: Option) -> ClickOption:
-    """An option of the table as click takes it."""
+    """An option of the table in the form that click takes."""
     settings: dict[str, Any] = {"help": option.help}
     if option.metavar is not None:
         settings["metavar"] = option.metavar
@@ -36,9 +36,9 @@ def click_option(option: Option) -> ClickOption:
 
 _CREATE = {option.name: click_option(option) for option in options_of(CreateOptions)}
 NAME: tuple[ClickOption, ...] = (_CREATE.pop("name"),)
-"""The name of a deployment, which stands before the verb on a flow's own command line."""
+"""The name of a deployment, which comes before the verb on a flow's own command line."""
 CREATE: tuple[ClickOption, ...] = tuple(_CREATE.values())
-"""All else that a deployment is made with."""
+"""All other options of a deployment."""
 
 EXPORT: tuple[ClickOption, ...] = (
     (
@@ -46,10 +46,10 @@ EXPORT: tuple[ClickOption, ...] = (
         {"is_flag": True, "help": "Write what would be deployed as JSON; deploy nothing."},
     ),
     (("--only-yaml",), {"is_flag": True, "help": "The same as YAML, for kubectl apply."}),
-    (("--only-python",), {"is_flag": True, "help": "The same as a script for Hera."}),
+    (("--only-python",), {"is_flag": True, "help": "The same as a Python script that uses Hera."}),
     (
         ("--output",),
-        {"metavar": "FILE", "help": "Write that to a file; to a folder, one file for each object."},
+        {"metavar": "FILE", "help": "Write the output to a file; in a folder, one file for each object."},
     ),
     (
         ("--dry-run",),
@@ -57,41 +57,41 @@ EXPORT: tuple[ClickOption, ...] = (
     ),
     (
         ("--real-token",),
-        {"is_flag": True, "help": "Write the production token of what is deployed at the server."},
+        {"is_flag": True, "help": "Write the production token of the deployment at the server."},
     ),
 )
-"""What makes `create` write its objects and deploy nothing."""
+"""Options that make `create` write its objects and deploy nothing."""
 
 AUTHORIZE: tuple[ClickOption, ...] = (
     (("--authorize",), {"metavar": "TOKEN", "help": "The production token, if somebody else deployed it."}),
 )
 
 TRIGGER: tuple[ClickOption, ...] = (
-    (("--tag", "tags"), {"multiple": True, "help": "Tag for all that the run makes; repeatable."}),
-    (("--run-id-file",), {"metavar": "FILE", "help": "Write the run's id there."}),
+    (("--tag", "tags"), {"multiple": True, "help": "Tag of the run and its tasks; repeatable."}),
+    (("--run-id-file",), {"metavar": "FILE", "help": "Write the run's id to this file."}),
     (("--watch", "hera_watch"), {"is_flag": True, "help": "Show the run until it ends."}),
     (
         ("--wait", "hera_wait"),
-        {"is_flag": True, "help": "Wait for the end of the run; exit with 1 if it fails."},
+        {"is_flag": True, "help": "Wait until the run ends; exit with 1 if it fails."},
     ),
 )
-"""How a run is started. Names that Metaflow does not keep a Parameter from having begin with `hera_`."""
+"""How a run is started. Names that Metaflow would allow for a Parameter begin with `hera_`."""
 
 LOGS: tuple[ClickOption, ...] = (
-    (("--follow", "-f"), {"is_flag": True, "help": "Go on with the lines that come, until the run ends."}),
-    (("--stdout",), {"is_flag": True, "help": "Only stdout; of tasks that still run what is stored so far."}),
-    (("--stderr",), {"is_flag": True, "help": "Only stderr; of tasks that still run what is stored so far."}),
+    (("--follow", "-f"), {"is_flag": True, "help": "Keep showing new lines until the run ends."}),
+    (("--stdout",), {"is_flag": True, "help": "Only stdout; of running tasks, what is stored so far."}),
+    (("--stderr",), {"is_flag": True, "help": "Only stderr; of running tasks, what is stored so far."}),
     (("--attempt",), {"type": int, "metavar": "N", "help": "Only this attempt, counted from 0."}),
-    (("--timestamps",), {"is_flag": True, "help": "The time before each line, as far as it is known."}),
+    (("--timestamps",), {"is_flag": True, "help": "Show the time before each line, where it is known."}),
     (("--tail",), {"type": int, "metavar": "N", "help": "Only the last N lines."}),
 )
 """Which lines `logs` shows, and how."""
 
 WATCH: tuple[ClickOption, ...] = (
     (("--watch",), {"is_flag": True, "help": "Show the run until it ends."}),
-    (("--wait",), {"is_flag": True, "help": "Wait for the end of the run; exit with 1 if it fails."}),
+    (("--wait",), {"is_flag": True, "help": "Wait until the run ends; exit with 1 if it fails."}),
 )
-"""What to do once a run goes on, or another one has started."""
+"""What to do once a run continues, or a new one has started."""
 RUN_ID_FILE: tuple[ClickOption, ...] = (
-    (("--run-id-file",), {"metavar": "FILE", "help": "Write the new run's id there."}),
+    (("--run-id-file",), {"metavar": "FILE", "help": "Write the new run's id to this file."}),
 )

@@ -11,7 +11,7 @@ def flag(text: str) -> bool:
 
 
 def words(text: str) -> list[str]:
-    """Texts with commas between them, or a JSON list."""
+    """Texts separated by commas, or a JSON list."""
     if text.lstrip().startswith("["):
         return [str(item) for item in json.loads(text)]
     return [part.strip() for part in text.split(",") if part.strip()]

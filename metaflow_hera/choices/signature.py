@@ -14,7 +14,7 @@ def note_options(
 ) -> None:
     """Let `inspect.signature` and `help` show each option in place of the function's `**keywords`.
 
-    In its docstring a line that begins with "options" gives way to what `line` makes of each option.
+    In its docstring a line that begins with "options" is replaced by what `line` returns for each option.
     """
     signature = inspect.signature(function)
     given = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]

@@ -1,4 +1,4 @@
-"""How an option is written down, once: as a field of a dataclass that says all that is known of it."""
+"""How an option is defined, once: as a field of a dataclass that says everything about it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from metaflow_hera.choices.checks import Check, as_it_is
 
 T = TypeVar("T")
 Reader = Callable[[str], Any]
-"""Makes a value of the text of a setting. Raises ValueError, KeyError or TypeError for other texts."""
+"""Reads a value from the text of a setting. Raises ValueError, KeyError or TypeError for other texts."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +73,15 @@ def option(
     """An option: the value of a dataclass's field, whose name and type are those of the option.
 
     Args:
-        default: None and () where none is chosen.
+        default: None or () if nothing is chosen.
         help: a sentence on what it does.
-        flags: on the command line; by default made of the name: `--name`, or `--name/--no-name` of a bool.
+        flags: on the command line; by default from the name: `--name`, or `--name/--no-name` for a bool.
         metavar: what help shows in place of a value.
-        check: raises OptionError for a value that is not possible, and returns what the manifest has of it.
+        check: raises OptionError for a value that is not valid, and returns it as the manifest has it.
         read: how its value is read from the configuration; None: it cannot be configured.
-        only_with: names of options; the configuration is heeded only where one of them is chosen.
+        only_with: names of options; the configuration counts only where one of them is chosen.
         field: where the WorkflowTemplate's spec has what `check` returns, such as spec.priority.
-        place: in words, where it takes effect, for what has a rule of its own.
+        place: in words, where it takes effect, for an option with a rule of its own.
     """
     about = {
         "help": help,

@@ -1,17 +1,17 @@
 """The environment variables that a manifest sets and a pod reads, or one part of a pod sets for another.
 
-Two know them by their text, since they can import nothing of this package: `runtime.bootstrap`, which runs
-before the code package is unpacked, and the embedded Argo. tests/unit/test_contract.py holds them to it.
+Two parts repeat their names, since they cannot import this package: `runtime.bootstrap`, which runs before
+the code package is unpacked, and the embedded Argo. tests/unit/test_contract.py checks that they agree.
 """
 
 from __future__ import annotations
 
-# Of this package: what a pod is to do.
+# This package's own: what a pod must do.
 
 PATH = "METAFLOW_HERA_PATH"
 """The task's path, as `-0-3`. Every pod of a deployment has this variable, and nothing else has it."""
 RETRIES = "METAFLOW_HERA_RETRIES"
-"""How often Argo has started the pod again; only where the step is retried."""
+"""How often Argo has retried the pod; only where the step is retried."""
 TAGS = "METAFLOW_HERA_TAGS"
 """The deployment's tags, a JSON list."""
 RUN_TAGS = "METAFLOW_HERA_RUN_TAGS"
@@ -21,7 +21,7 @@ NAMESPACE = "METAFLOW_HERA_NAMESPACE"
 SCHEDULED_TIME = "METAFLOW_HERA_SCHEDULED_TIME"
 """The time that the run was scheduled for, in the form of `values.encode`."""
 NO_EVENTS = "METAFLOW_HERA_NO_EVENTS"
-"""Set where a task that ends well publishes no event."""
+"""Set where a task that succeeds publishes no event."""
 TMPFS = "METAFLOW_HERA_TMPFS"
 """The path of a tmpfs that is not TEMPDIR."""
 CARDS = "METAFLOW_HERA_CARDS"
@@ -29,44 +29,44 @@ CARDS = "METAFLOW_HERA_CARDS"
 POD_IP = "METAFLOW_HERA_POD_IP"
 """The pod's address, for the other nodes of a @parallel step."""
 ENCODED = "METAFLOW_HERA_ENCODED"
-"""The variables that Argo or Kubernetes would change on their way: a JSON object, in base64."""
+"""The variables that Argo or Kubernetes would change on the way: a JSON object, in base64."""
 OWN_PACKAGE = "METAFLOW_HERA_OWN_PACKAGE"
 """Set where the pod must not share the unpacked code package with others."""
 
-# Of this package: where a pod leaves what it has to say.
+# This package's own: where a pod writes its results.
 
 OUTPUT = "METAFLOW_HERA_OUTPUT"
 """The file to write a foreach's items, or a switch's choice, to."""
 MESSAGE = "METAFLOW_HERA_MESSAGE"
-"""The file for the termination message, which Kubernetes hands to Argo."""
+"""The file for the termination message, which Kubernetes passes to Argo."""
 FINISHED = "METAFLOW_HERA_FINISHED"
-"""The file to make once a task is finished as it ought to be; from the runtime to its task."""
+"""The file to create once a task has finished properly; the runtime sets it for its task."""
 REASON = "METAFLOW_HERA_REASON"
-"""The file to write to why a task failed; from the runtime to its task."""
+"""The file to write the reason for a task's failure to; the runtime sets it for its task."""
 
-# Of this package: a pod of the exit handler.
+# This package's own: for a pod of the exit handler.
 
 HOOKS = "METAFLOW_HERA_HOOKS"
-"""What there is to run: JSON with `functions` and `notify` by outcome, and `places`."""
+"""What to run: JSON with `functions` and `notify` by outcome, and `places`."""
 OUTCOME = "METAFLOW_HERA_OUTCOME"
 """How the run ended: `manifest.SUCCESS` or `manifest.ERROR`."""
 STATUS = "METAFLOW_HERA_STATUS"
-"""How the run ended, in Argo's word."""
+"""How the run ended, as Argo's status."""
 
-# Of the embedded Argo, which sets them in all of its pods.
+# The embedded Argo's, which it sets in all of its pods.
 
 EMBEDDED_CACHE = "EMBEDDED_ARGO_CACHE"
-"""A folder that all pods of this machine share."""
+"""A folder that all pods on this machine share."""
 EMBEDDED_EVENTS_URL = "EMBEDDED_ARGO_EVENTS_URL"
-"""Where to post events, but for the Kubernetes namespace at its end."""
+"""Where to post events; append the Kubernetes namespace."""
 
-# Of Argo, under the names of Metaflow's own plugin.
+# Argo's, under the names of Metaflow's own plugin.
 
 ARGO_TEMPLATE = "ARGO_WORKFLOW_TEMPLATE"
 ARGO_NAME = "ARGO_WORKFLOW_NAME"
 ARGO_NAMESPACE = "ARGO_WORKFLOW_NAMESPACE"
 
-# Of Metaflow (metaflow/plugins/argo/argo_workflows.py).
+# Metaflow's (metaflow/plugins/argo/argo_workflows.py).
 
 FLOW_NAME = "METAFLOW_FLOW_NAME"
 FLOW_FILENAME = "METAFLOW_FLOW_FILENAME"
@@ -77,9 +77,9 @@ OWNER = "METAFLOW_OWNER"
 CODE_URL = "METAFLOW_CODE_URL"
 """Where the code package is, in the form of `values.encode`."""
 CODE_SHA = "METAFLOW_CODE_SHA"
-"""The hash of the code package's content: the last part of its place. The bootstrap sets it."""
+"""The hash of the code package's content: the last part of its URL. The bootstrap sets it."""
 CODE_DATASTORE = "METAFLOW_CODE_DS"
-"""The type of the datastore that has the code package."""
+"""The type of the datastore that holds the code package."""
 CODE_METADATA = "METAFLOW_CODE_METADATA"
 LOCAL_ROOT = "METAFLOW_DATASTORE_SYSROOT_LOCAL"
 TEMPDIR = "METAFLOW_TEMPDIR"
@@ -94,11 +94,11 @@ SERVICE_ACCOUNT = "METAFLOW_KUBERNETES_SERVICE_ACCOUNT_NAME"
 NODE_IP = "METAFLOW_KUBERNETES_NODE_IP"
 
 PARAMETER = "METAFLOW_INIT_"
-"""What the variables begin with in which Metaflow's `init` reads Parameters, such as METAFLOW_INIT_ALPHA."""
+"""The prefix of the variables from which Metaflow's `init` reads Parameters, such as METAFLOW_INIT_ALPHA."""
 EVENT = "METAFLOW_ARGO_EVENT_PAYLOAD_"
-"""What the variables with events begin with; the kind and a name of the event follow."""
+"""The prefix of the variables with events; the kind and a name of the event follow."""
 
 
 def parameter_variable(name: str) -> str:
-    """The variable of a Parameter, where Metaflow's `init` reads it."""
+    """The variable from which Metaflow's `init` reads a Parameter."""
     return PARAMETER + name.upper().replace("-", "_")

@@ -14,11 +14,11 @@ MESSAGE_LIMIT = 4096
 """The bytes of a termination message that Kubernetes keeps."""
 
 _NAME_LENGTH = 253 - 10 - 1
-"""What Argo leaves of the names of workflow and template, so that a hash goes behind them."""
+"""The length to which Argo cuts the names of workflow and template, to append a hash."""
 
 
 def is_label_value(text: str) -> bool:
-    """Whether Kubernetes takes the text as the value of a label."""
+    """Whether Kubernetes accepts the text as the value of a label."""
     return LABEL_VALUE.fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""The names in a manifest that whoever reads a template, a workflow or a run goes by."""
+"""The names in a manifest that readers of a template, a workflow or a run rely on."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from __future__ import annotations
 TAGS_PARAMETER = "metaflow-run-tags"
 """The tags of one run, a JSON list."""
 CODE_PARAMETER = "metaflow-code-package"
-"""The place of the code package: a retried run can be given another one."""
+"""Where the code package is: a retry can give the run another one."""
 SCHEDULED_TIME_PARAMETER = "metaflow-scheduled-time"
-"""The time that a run was scheduled for, in RFC 3339's form."""
+"""The time that a run was scheduled for, in RFC 3339 format."""
 OWN_PARAMETERS = (TAGS_PARAMETER, CODE_PARAMETER, SCHEDULED_TIME_PARAMETER)
 """The names that no Parameter of a flow can have."""
 
@@ -28,10 +28,10 @@ OUTCOME = "outcome"
 SUCCESS, ERROR = "success", "error"
 
 OUT_OF_ATTEMPTS = 3
-"""The exit code of a pod whose task has failed as often as it may: Argo does not start it again."""
+"""The exit code of a pod whose task has used all its attempts: Argo does not retry it."""
 
 RUN_PREFIX = "argo-"
-"""What the id of a run begins with; the name of its workflow follows, as with Metaflow's own plugin."""
+"""The prefix of a run's id; the name of its workflow follows, as with Metaflow's own plugin."""
 
 # Labels. The keys are those that Kubernetes recommends, the values are those of Metaflow's own plugin.
 
@@ -42,11 +42,11 @@ KIND = "app.kubernetes.io/name"
 """What an object is: one of the four that follow."""
 A_FLOW, A_RUN, A_TASK, A_SENSOR = "metaflow-flow", "metaflow-run", "metaflow-task", "metaflow-sensor"
 TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
-"""Where Argo notes which template a workflow was submitted from; here also on those started otherwise."""
+"""Where Argo notes which template a workflow was submitted from; here also on those started in other ways."""
 SELECTOR = f"{PART_OF}={METAFLOW}"
 """Kubernetes' label selector for all that belongs to flows."""
 
-# Annotations, some of them labels as well. But for USER_KEYS they are those of Metaflow's own plugin.
+# Annotations, some of them labels as well. All but USER_KEYS are those of Metaflow's own plugin.
 
 METAFLOW_PREFIX = "metaflow/"
 FLOW_NAME = "metaflow/flow_name"
@@ -56,7 +56,7 @@ PRODUCTION_TOKEN = "metaflow/production_token"
 DEPLOYMENT_TIMESTAMP = "metaflow/deployment_timestamp"
 TAGS = "metaflow/tags"
 PARAMETERS = "metaflow/parameters"
-"""What must be known of a flow's Parameters to check values: a JSON object by their names."""
+"""What is needed to check values for a flow's Parameters: a JSON object, by their names."""
 PROJECT_NAME = "metaflow/project_name"
 BRANCH_NAME = "metaflow/branch_name"
 RUN_ID = "metaflow/run_id"
@@ -64,32 +64,32 @@ STEP_NAME = "metaflow/step_name"
 TRIGGERS = "metaflow/triggers"
 """The events that start the flow: a JSON list of their names and kinds."""
 TRIGGERED_BY = "metaflow/triggered_by"
-"""The same, on a run that an event has started."""
+"""The same, on a run that an event started."""
 SENSOR_NAME = "metaflow/sensor_name"
 SENSOR_NAMESPACE = "metaflow/sensor_namespace"
 USER_KEYS = "metaflow/user_keys"
-"""The keys of a user's own labels and annotations, with commas between: they go with the version."""
+"""The keys of a user's own labels and annotations, separated by commas: a new version replaces them."""
 ARGO_PREFIX = "workflows.argoproj.io/"
 TITLE = "workflows.argoproj.io/title"
 DESCRIPTION = "workflows.argoproj.io/description"
 POD_GROUP = "scheduling.x-k8s.io/pod-group"
-"""What the pods of one @parallel step have in common: they only make sense together. The name is that of the
-label of Kubernetes' coscheduling plugin, whose values are too short for what is needed here."""
+"""What the pods of one @parallel step have in common: none of them can work alone. The key is that of a label
+of Kubernetes' coscheduling plugin; a label's value would be too short for what is needed here."""
 
 
 def run_id(workflow: str) -> str:
-    """The id in Metaflow of the run that a workflow is."""
+    """The id in Metaflow of a workflow's run."""
     return RUN_PREFIX + workflow
 
 
 def event_name(flow: str, step: str) -> str:
-    """The event that a task of a step publishes when it ends well, as with Metaflow's own plugin.
+    """The event that a task of a step publishes when it succeeds, as with Metaflow's own plugin.
 
-    `flow` is the flow's name, after its project and branch where it has them.
+    `flow` is the flow's name, preceded by its project and branch where it has them.
     """
     return f"metaflow.{flow}.{step}"
 
 
 def sensor_name(deployment: str) -> str:
-    """The name of a deployment's sensor: Argo Events takes no dots. It is that of Metaflow's own plugin."""
+    """The name of a deployment's sensor, as in Metaflow's own plugin: Argo Events allows no dots."""
     return deployment.replace(".", "-")

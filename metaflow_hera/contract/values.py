@@ -3,8 +3,8 @@
 Argo expands double braces inside a value once more, and Kubernetes expands dollar signs in the
 environment of a container. Argo puts values into JSON text with Go's `strconv.Quote`, whose escapes for
 control characters JSON does not have. A value that holds any of these travels as base64; all others stay
-readable. The embedded Argo's page reads and writes this form by itself (its `page/parameters.py` and
-`static/values.js`); tests hold them to this one.
+readable. The embedded Argo's page has its own code for this form (its `page/parameters.py` and
+`static/values.js`); tests check that both agree.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ UNQUOTABLE = re.compile("[\x00-\x07\x0b\x0e-\x1f\x7f\ud800-\udfff\U000e0000-\U00
 """What does not survive `strconv.Quote` and JSON: control characters, stray bytes, private planes."""
 
 BOOLEANS = frozenset(["1", "0", "true", "false", "t", "f", "yes", "no", "y", "n", "on", "off"])
-"""What Metaflow's command line takes for a boolean (click's BOOL), in lower case."""
+"""What Metaflow's command line accepts as a boolean (click's BOOL), in lower case."""
 
 ENCODED = "base64:"
 NOT_GIVEN = "null"
-"""What stands for "no value" where a Parameter has no default: Argo wants some text everywhere."""
+"""Stands for "no value" where a Parameter has no default: Argo requires some text everywhere."""
 
 
 def is_plain(value: str) -> bool:
-    """Whether Argo and Kubernetes hand the text on as it is."""
+    """Whether Argo and Kubernetes pass the text on unchanged."""
     return "{{" not in value and "$" not in value and UNQUOTABLE.search(value) is None
 
 
 def encode(value: str | None) -> str:
-    """The text to hand to Argo for a value; None is one that is not given."""
+    """The text to pass to Argo for a value; None means that no value is given."""
     if value is None:
         return NOT_GIVEN
     if is_plain(value) and value != NOT_GIVEN and not value.startswith(ENCODED):
@@ -39,7 +39,7 @@ def encode(value: str | None) -> str:
 
 
 def misfit(kind: str, text: str) -> str | None:
-    """What a Parameter of a kind is to be where the text is none, as in "a float"; None where it fits."""
+    """What a Parameter of a kind must be if the text does not fit, such as "a float"; None if it fits."""
     try:
         if kind == "int":
             int(text)

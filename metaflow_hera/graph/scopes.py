@@ -13,9 +13,9 @@ from metaflow_hera.graph.steps import FOREACH, SWITCH, Graph, Step
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One step run once in its scope.
+    """A step, run once in its scope.
 
-    `needs` says what it waits for: it runs when of each group one edge was taken. A join has a group for
+    `needs` says what it waits for: it runs once an edge of each group was taken. A join has a group for
     each branch of its split, any other step one group; the first task of a scope has none.
     """
 
@@ -36,14 +36,14 @@ class Foreach:
 
 @dataclass(frozen=True)
 class Edge:
-    """A way into a task: taken when `source` ended well and, if it is a switch, chose `target`."""
+    """A way into a task: taken when `source` succeeded and, if it is a switch, chose `target`."""
 
     source: Member
     target: str
 
     @property
     def is_choice(self) -> bool:
-        """Whether the source chooses where to go on."""
+        """Whether the source chooses the next step."""
         return isinstance(self.source, Task) and self.source.step.kind == SWITCH
 
 
@@ -74,7 +74,7 @@ def scopes(graph: Graph) -> Scope:
         bodies: dict[str, Scope] = {}
 
         def edges(source: str, target: str) -> list[Edge]:
-            """The ways on which a step follows another: one, but for what several foreachs share."""
+            """The edges from one step to another: one, unless several foreachs share a body."""
             around = graph.bodies_around(source)
             sources: list[Task] | list[Foreach] = (
                 [tasks[source]] if around == path else foreachs[around[len(path)]]
@@ -82,8 +82,8 @@ def scopes(graph: Graph) -> Scope:
             return [Edge(member, target) for member in sources]
 
         def needs(step: str) -> tuple[tuple[Edge, ...], ...]:
-            # What comes from outside of the scope is what the scope as a whole waits for: the first
-            # step of a body follows the foreach step, which is outside of the body.
+            # An edge from outside the scope is what the scope as a whole waits for: the first step of
+            # a body follows the foreach step, which is outside the body.
             groups = [
                 [edge for source in group if is_inside(source) for edge in edges(source, step)]
                 for group in graph.ways_into(step)

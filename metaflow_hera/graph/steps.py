@@ -39,7 +39,7 @@ class Branches:
 
     `kind` is the split's, `roots` are the first steps of its branches: two splits that lead to the same
     steps are one here, since a switch may choose between them. `inside` are the roots of the branches that
-    the step is in: one, or several where branches meet in a step that is no join.
+    the step is in: one, or several where branches meet in a step that is not a join.
     """
 
     kind: str
@@ -50,17 +50,17 @@ class Branches:
 class Graph:
     """The steps of a flow in an order in which each comes after all that lead to it.
 
-    The one cycle there can be, a switch that chooses itself, is no exception to that order: the transition
-    of a step to itself does not count.
+    The only possible cycle is a switch that chooses itself; the transition of a step to itself does not
+    count for that order.
 
-    Raises FlowError where a step can be reached from inside of different splits.
+    Raises FlowError if a step can be reached from inside different splits.
     """
 
     def __init__(self, start: str, end: str, steps: Mapping[str, Step]) -> None:
         self.start = start
         self.end = end
         self.into: dict[str, list[str]] = {name: [] for name in steps}
-        """For each step those that may lead to it; a loop is not among those that lead to itself."""
+        """For each step those that may lead to it; a loop is not listed as leading to itself."""
         for step in steps.values():
             for target in step.out:
                 if target != step.name:
@@ -82,7 +82,7 @@ class Graph:
         return tuple(split.roots[0] for split in self.around[name] if split.kind == FOREACH)
 
     def before(self, source: str, target: str) -> tuple[Branches, ...]:
-        """The splits that are open on the way from one step to the next, that of `source` included."""
+        """The splits that are open on the way from one step to the next, including that of `source`."""
         step = self.steps[source]
         if step.kind in (FOREACH, SPLIT):
             # Sorted: another split may name the same steps in another order.
@@ -144,8 +144,8 @@ class Graph:
         for other in others:
             if [split.roots for split in other] != [split.roots for split in first]:
                 raise FlowError(
-                    f"Step {name} can be reached from inside of different splits or foreachs: join each of "
-                    "them before."
+                    f"Step {name} can be reached from inside different splits or foreachs: "
+                    "join each of them first."
                 )
             first = tuple(
                 replace(one, inside=tuple(dict.fromkeys([*one.inside, *two.inside])))

@@ -1,4 +1,4 @@
-"""Task ids and the tasks whose data a task starts from: known before anything runs, but for choices."""
+"""Task ids, and the tasks whose data a task starts from: known before anything runs, except for choices."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ class TaskKey:
     def task_id(self) -> str:
         """The task's id: `train`, `train-0-3` inside two foreachs, `refine-0_2` in iteration 2.
 
-        Never a bare number, which would be taken for an id that somebody else gave.
+        Never a bare number, which would be mistaken for an id that somebody else assigned.
         """
         place = "-".join([self.step, *map(str, self.path)])
         return place if self.iteration is None else f"{place}_{self.iteration}"
 
 
 class RunSoFar(Protocol):
-    """What a run's tasks have left, as the datastore knows it."""
+    """What a run's tasks have stored so far."""
 
     def cardinality(self, task: TaskKey) -> int:
         """How many items a foreach task found."""
 
     def ended(self, tasks: Sequence[TaskKey]) -> Sequence[TaskKey]:
-        """Those of the tasks that have ended well."""
+        """Those of the tasks that have succeeded."""
 
     def choice(self, task: TaskKey) -> str:
         """The step that a switch's task chose."""
 
     def last_iteration(self, loop: TaskKey) -> TaskKey | None:
-        """The last iteration that ended well of a loop's task (given without one); None before the first."""
+        """The last iteration that succeeded of a loop's task (given without one); None before the first."""
 
 
 def parse_path(text: str) -> Path:
@@ -61,8 +61,8 @@ def task_key(step: str, task_id: str) -> TaskKey:
 def input_tasks(graph: Graph, task: TaskKey, run: RunSoFar) -> list[TaskKey]:
     """The tasks that precede a task, in the order in which a step gets them.
 
-    The first step of a flow has none. What the graph leaves open is asked of `run`: how many items a
-    foreach had, how many iterations a loop, and, where several steps may lead here, which of them did.
+    The first step of a flow has none. `run` is asked what the graph leaves open: how many items a foreach
+    had, how many iterations a loop had, and, where several steps may lead here, which of them did.
     """
     if task.iteration:
         return [TaskKey(task.step, task.path, task.iteration - 1)]
@@ -83,7 +83,7 @@ def split_index(graph: Graph, task: TaskKey) -> int | None:
 def _taken(graph: Graph, step: str, paths: Sequence[Path], run: RunSoFar) -> list[TaskKey]:
     """The tasks from which the run came to a step, on each of the paths.
 
-    Nothing is asked where it can only have come one way: a step runs when all before it ended well.
+    Nothing is asked where there is only one way: a step runs when all before it have succeeded.
     """
     found: list[TaskKey | None] = []
     for path, source in product(paths, graph.into[step]):

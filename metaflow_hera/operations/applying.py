@@ -11,11 +11,11 @@ from metaflow_hera.operations.present import read_object
 
 
 def apply(client: ArgoClient, plan: Plan) -> None:
-    """Carry out a plan. Where something is refused, everything becomes again what it was.
+    """Carry out a plan. If something is refused, everything is restored.
 
-    Raises ArgoConflict if somebody else has written the template since it was read: nothing is done then,
-    and the plan has to be made anew. Raises NameTakenError if something that starts another template has
-    taken the name of an object meanwhile, ArgoError if the server refuses something or does not answer.
+    Raises ArgoConflict if somebody else has written the template since it was read: then nothing is done,
+    and a new plan is needed. Raises NameTakenError if something that starts another template has taken the
+    name of an object in the meantime, ArgoError if the server refuses something or does not answer.
     """
     done: list[Step] = []
     for step in plan.changes:
@@ -23,7 +23,7 @@ def apply(client: ArgoClient, plan: Plan) -> None:
             done.append(_carry_out(client, step, plan.deployment))
         except (ArgoError, UsageError) as error:
             if isinstance(error, ArgoUnreachable):
-                done.append(step)  # the server may have done it all the same
+                done.append(step)  # the server may have done it anyway
             failure = _undo(client, Plan(plan.deployment, tuple(done)))
             if failure is None:
                 raise
@@ -33,7 +33,7 @@ def apply(client: ArgoClient, plan: Plan) -> None:
 def remove(client: ArgoClient, plan: Plan) -> list[Step]:
     """Carry out a plan that deletes, and return the steps that found something to delete.
 
-    What is deleted stays so if a later step is refused: who asks again deletes the rest.
+    What is deleted stays deleted if a later step is refused: calling this again deletes the rest.
     """
     return [step for step in plan.steps if _delete(client, step)]
 
@@ -57,9 +57,7 @@ def _carry_out(client: ArgoClient, step: Step, deployment: str) -> Step:
     try:
         return with_retries(again)
     except ArgoConflict as error:
-        raise ArgoError(
-            f"{error} Others write the {step.kind} {step.name} all the time: try again."
-        ) from error
+        raise ArgoError(f"{error} Others keep changing the {step.kind} {step.name}: try again.") from error
 
 
 def _undo(client: ArgoClient, plan: Plan) -> Exception | None:

@@ -1,4 +1,4 @@
-"""The attempts at a task: those that Metaflow knows, and the pods that Argo has made for it."""
+"""The attempts at a task: those that Metaflow knows, and the pods that Argo has created for it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Attempt:
 def numbered(pods: Sequence[Pod], begun: Sequence[Begun], skew: timedelta = SKEW) -> Sequence[Attempt]:
     """The attempts at a task: those that Metaflow knows, and the pods in which it has not begun.
 
-    Argo counts from 0 again when a run is retried, and Metaflow goes on: a pod's number is the one that the
-    runtime gives it (runtime.pod), the larger of both counts.
+    Argo counts from 0 again when a run is retried, and Metaflow counts on: a pod's number is the one that
+    the runtime gives it (runtime.pod), the larger of the two counts.
     """
     number_of = {at: each.number for each in begun if (at := pod_of(each, pods, skew)) is not None}
     known = set(number_of.values())
@@ -40,7 +40,7 @@ def numbered(pods: Sequence[Pod], begun: Sequence[Begun], skew: timedelta = SKEW
 
 
 def pod_of(attempt: Begun, pods: Sequence[Pod], skew: timedelta) -> int | None:
-    """The place among `pods` of the one that made an attempt; None if it is gone, and its name another's now.
+    """The index in `pods` of the one that made an attempt; None if it is gone, and another has its name.
 
     `skew` is by how much the pods' clocks may be behind Argo's.
     """

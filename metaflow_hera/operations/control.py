@@ -1,4 +1,4 @@
-"""Acting on a run: whose it is, and what is done to it."""
+"""Actions on a run, by those who may take them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from metaflow_hera.operations.new_code import new_code_parameter
 from metaflow_hera.translation.names import token_prefix
 
 FEW = 10
-"""How many failed tasks are asked about before a retry: each question reads the datastore."""
+"""How many failed tasks are checked before a retry: each check reads the datastore."""
 
 
 def act(
@@ -36,11 +36,11 @@ def act(
 ) -> Run:
     """Suspend, resume, stop or terminate a run, as `action` says, and return the run as it was before.
 
-    One that is suspended already stays so. Raises NotYoursError if it is not this user's, UsageError if
-    it has ended, or is to be resumed and not suspended, or is not a run of the `flow` that is given,
-    ArgoNotFound if there is none.
+    A run that is already suspended stays so. Raises NotYoursError if it is not this user's, UsageError if
+    it has ended, if it cannot be resumed since it is not suspended, or if it is not a run of the given
+    `flow`, ArgoNotFound if there is none.
     """
-    # Its steps may suspend a run as well, which the nodes tell; `suspend` goes for what is beside them.
+    # Its steps may suspend a run as well, which only the nodes show; `suspend` concerns all other steps.
     found = _own(client, run, authorize, flow, steps=action == "resume")
     if found.ended:
         raise _nothing_to(action, found)
@@ -65,7 +65,7 @@ def _nothing_to(action: str, run: Run) -> UsageError:
 
 @contextmanager
 def _in_a_race(client: ArgoClient, run: Run, said: Callable[[Run], UsageError | None]) -> Iterator[None]:
-    """Where Argo refuses a call as somebody was faster: raise what is `said` of the run as it is now."""
+    """If Argo refuses a call because somebody was faster, raise what `said` returns for the run by now."""
     try:
         yield
     except (ArgoDenied, ArgoUnreachable):
@@ -83,27 +83,27 @@ def retry(
     flow: LoadedFlow | None = None,
     new_code: LoadedFlow | None = None,
 ) -> Run:
-    """Let a failed run go on from where it failed, and return it as it was before.
+    """Let a failed run continue where it failed, and return it as it was before.
 
-    With `new_code` what is still to run runs from that. Raises UsageError if it has not failed, or cannot
-    go on, or for what `act` does.
+    With `new_code` the remaining tasks run that code. Raises UsageError if it has not failed or cannot
+    continue, and what `act` raises.
     """
     found = _own(client, run, authorize, flow or new_code, steps=True)
     if found.succeeded:
         raise UsageError(
-            f"{found.run_id} has succeeded, there is nothing to retry: mfhera resubmit {found.run_id} runs "
-            "it once more."
+            f"{found.run_id} has succeeded, so there is nothing to retry: "
+            f"mfhera resubmit {found.run_id} runs it again."
         )
     if not found.ended:
         raise UsageError(
-            f"{found.run_id} has not ended: retry it when it has, or end it first with mfhera terminate "
-            f"{found.run_id}."
+            f"{found.run_id} has not ended: retry it when it has, "
+            f"or end it first with mfhera terminate {found.run_id}."
         )
     _check_attempts(found)
     code = () if new_code is None else (new_code_parameter(client.workflow(found.workflow), new_code),)
     goes_on = UsageError(
-        f"{found.run_id} goes on already, somebody else has retried it: mfhera status {found.run_id} "
-        "--watch shows it."
+        f"{found.run_id} is already running again, since somebody else has retried it: "
+        f"mfhera status {found.run_id} --watch shows it."
     )
     with _in_a_race(client, found, lambda now: None if now.ended else goes_on):
         client.retry(found.workflow, code)
@@ -113,19 +113,19 @@ def retry(
 def resubmit(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFlow | None = None) -> Run:
     """Start a new run with the parameters of another, and return the new one.
 
-    Raises NotFoundError if what it was started from is no more, or what `act` does.
+    Raises NotFoundError if its deployment no longer exists, and what `act` raises.
     """
     found = _own(client, run, authorize, flow, steps=False)
     template = _deployed(client, found)
-    # A retry may have given it other code, which is of no use to what is deployed now.
+    # A retry may have given it other code, which is not that of the current deployment.
     given = _parameters(client.workflow(found.workflow, "spec.arguments"))
     code: tuple[str, ...] = ()
     if CODE_PARAMETER in given:
         deployed = _parameters(template).get(CODE_PARAMETER)
         if deployed is None:
             raise UsageError(
-                f"{found.deployment} was deployed by an older version of mfhera: deploy it again with mfhera "
-                "create, then resubmit the run."
+                f"{found.deployment} was deployed by an older version of mfhera: "
+                "deploy it again with mfhera create, then resubmit the run."
             )
         code = (f"{CODE_PARAMETER}={deployed}",)
     return runs.resubmit(client, found, code)
@@ -134,17 +134,17 @@ def resubmit(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFl
 def _deployed(client: ArgoClient, run: Run) -> JSON:
     """The template that a run was started from, as it is now.
 
-    Raises NotFoundError if it is deleted, NameTakenError if it is another flow's by now.
+    Raises NotFoundError if it has been deleted, NameTakenError if it now belongs to another flow.
     """
     try:
         template = client.template(run.deployment)
     except ArgoNotFound as error:
         raise NotFoundError(
-            f"The deployment {run.deployment} of {run.run_id} is deleted: deploy the flow again with mfhera "
-            "create, then resubmit the run."
+            f"The deployment {run.deployment} of {run.run_id} has been deleted: "
+            "deploy the flow again with mfhera create, then resubmit the run."
         ) from error
     found = described(template)
-    if run.flow != runs.UNKNOWN_FLOW:  # Argo adds what it knows of a run once it has seen it, the project too
+    if run.flow != runs.UNKNOWN_FLOW:  # Argo adds flow and project once it has seen a run
         check_same_flow(found, run.flow, *(run.project or (found.project, found.branch)))
     return template
 
@@ -163,8 +163,8 @@ def delete(client: ArgoClient, run: str, authorize: str | None) -> Run:
     found = _own(client, run, authorize, None, steps=True)
     if not found.ended:
         raise UsageError(
-            f"{found.run_id} has not ended: end it first with mfhera terminate {found.run_id}, then "
-            "delete it."
+            f"{found.run_id} has not ended: "
+            f"end it first with mfhera terminate {found.run_id}, then delete it."
         )
     client.delete_workflow(found.workflow)
     return found
@@ -205,6 +205,6 @@ def _check_flow(run: Run, flow: LoadedFlow) -> None:
     if run.project is not None and run.project != mine:
         name, branch = run.project
         raise UsageError(
-            f"{run.run_id} belongs to the branch {branch} of the project {name}: choose it with --branch or "
-            "--production."
+            f"{run.run_id} belongs to the branch {branch} of the project {name}: "
+            "choose it with --branch or --production."
         )

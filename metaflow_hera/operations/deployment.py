@@ -1,4 +1,4 @@
-"""Deploying a flow: check it, translate it, plan what changes at the server, and change that; removing it."""
+"""Deploying a flow: check it, translate it, plan the changes at the server, apply them; and removing it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ IN_WORDS = {TEMPLATE: "workflow template", CRON: "cron workflow", SENSOR: "senso
 
 @dataclass(frozen=True)
 class Created:
-    """What `create` made. `token_is_new` says that this version begins a new production namespace."""
+    """What `create` deployed. `token_is_new` says that this version begins a new production namespace."""
 
     flow: str
     name: str
@@ -51,7 +51,7 @@ class Created:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A flow that is loaded and found fit to deploy. `token_prefix` is what its tokens begin with."""
+    """A flow that is loaded and can be deployed. `token_prefix` is the prefix of its production tokens."""
 
     flow: LoadedFlow
     name: str
@@ -60,7 +60,7 @@ class Prepared:
 
 
 def prepare(flow: LoadedFlow, options: CreateOptions) -> Prepared:
-    """Check of a flow all that can be checked without a server.
+    """Check everything about a flow that can be checked without a server.
 
     Raises UsageError or one of its kinds; nothing is changed anywhere.
     """
@@ -84,9 +84,8 @@ def create(prepared: Prepared, client: ArgoClient) -> Created:
         support.check_local(prepared.flow)
     if prepared.options.events == BINDING and events(prepared.flow) is not None:
         raise OptionError(
-            "Argo's server has no call that creates a workflow event binding: write the objects with "
-            "--only-yaml "
-            "and hand them to kubectl apply, or deploy a sensor."
+            "Argo's server has no call that creates a workflow event binding: "
+            "write the objects with --only-yaml and deploy them with kubectl apply, or deploy a sensor."
         )
     return with_retries(lambda: _create(prepared, client))
 
@@ -103,7 +102,7 @@ def _create(prepared: Prepared, client: ArgoClient) -> Created:
 
 
 def deploy(client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str) -> None:
-    """Carry out the plan of a flow's deployment; its token, and that it is the last one, are noted here.
+    """Carry out the plan of a flow's deployment, and note it on this machine as the last one, with its token.
 
     Raises what `applying.apply` does.
     """
@@ -117,8 +116,8 @@ def deploy(client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str) -
 def export(prepared: Prepared, target: Target | None, client: ArgoClient | None = None) -> Created:
     """What `create` would deploy at a target (None: the embedded Argo), the same each time.
 
-    No server is asked, but for the token where a `client` is given: without one it is the token in the
-    options, or that which this user has, or one that follows from the deployment's name.
+    A server is asked only for the token, and only if a `client` is given: without one it is the token in the
+    options, or the one that this user has, or one that follows from the deployment's name.
     """
     target = target or Target(host="", namespace=os.environ.get("ARGO_NAMESPACE", "default"), embedded=True)
     _check_target(prepared, target)
@@ -133,7 +132,7 @@ def _token_to_write(prepared: Prepared, client: ArgoClient | None) -> str:
         previous = found_of(client, prepared.flow, prepared.name)
         if previous is None:
             raise NotFoundError(
-                f"There is no deployment {prepared.name} yet, so it has no token: leave --real-token out."
+                f"There is no deployment {prepared.name} yet, so it has no token: leave out --real-token."
             )
         return _token(previous, prepared).value
     if options.given_token or options.generate_new_token:
@@ -146,7 +145,7 @@ def _token_to_write(prepared: Prepared, client: ArgoClient | None) -> str:
 def remove(
     client: ArgoClient, name: str, authorize: str | None, flow: LoadedFlow | None = None
 ) -> Sequence[str]:
-    """Delete a deployment, of `flow` if it is given, and return what was deleted.
+    """Delete a deployment (of `flow`, if that is given), and return what was deleted.
 
     Its runs stay. Raises NotFoundError if there is none, NameTakenError if it is another flow's,
     NotYoursError if it is not this user's to delete.
@@ -154,7 +153,7 @@ def remove(
     present = read(client, name)
     found = deployed_in(present)
     if found is None:
-        raise NotFoundError(f"There is no deployment {name}: mfhera list shows those there are.")
+        raise NotFoundError(f"There is no deployment {name}: mfhera list shows all deployments.")
     if flow is not None:
         _of_flow(found, flow)
     check_access(found, token_prefix(found.flow, name, found.project, found.branch), user(), authorize)
@@ -196,17 +195,17 @@ def _check_target(prepared: Prepared, target: Target) -> None:
     flow = prepared.flow
     if flow.datastore == "local" and not target.embedded:
         raise ConfigurationError(
-            f"The pods of {target} cannot see this machine's files: deploy with --datastore=s3, or unset "
-            "ARGO_SERVER to run on the embedded Argo."
+            f"The pods of {target} cannot see this machine's files: deploy with --datastore=s3, "
+            "or unset ARGO_SERVER to run on the embedded Argo."
         )
     support.check_place(flow, target.namespace)
     needs_sensor = prepared.options.events != BINDING and events(flow) is not None
     if needs_sensor and _events_place(target) is None:
         raise ConfigurationError(
-            "The flow is started by events, and nothing says whence they come: set "
-            "METAFLOW_ARGO_EVENTS_EVENT, METAFLOW_ARGO_EVENTS_EVENT_SOURCE and "
-            "METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT to what Argo Events has in the cluster, or write --events "
-            "workflow-event-binding into an export."
+            "The flow is started by events, but nothing says where they come from: "
+            "set METAFLOW_ARGO_EVENTS_EVENT, METAFLOW_ARGO_EVENTS_EVENT_SOURCE "
+            "and METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT to what Argo Events has in the cluster, "
+            "or write an export with --events workflow-event-binding."
         )
 
 
@@ -237,7 +236,7 @@ def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str
 
 
 def _events_place(target: Target) -> EventsPlace | None:
-    if target.embedded:  # which takes any event for one of any source
+    if target.embedded:  # which accepts any event as one of any source
         return EventsPlace("default", "argo-events-webhook", "metaflow-event", "", target.namespace)
     found = config.events_config()
     if not (found.source and found.event and found.service_account):

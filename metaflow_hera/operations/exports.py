@@ -18,7 +18,7 @@ from metaflow_hera.translation.names import token_prefix
 
 
 def create_from(objects: Sequence[JSON], client: ArgoClient, authorize: str | None) -> Deployed:
-    """Deploy what an export holds, by whoever may deploy that flow.
+    """Deploy what an export holds, if this user may deploy that flow.
 
     Raises UsageError for objects that are not those of one deployment, or not this user's to deploy.
     """
@@ -43,8 +43,8 @@ def _create(objects: Sequence[JSON], about: Deployed, client: ArgoClient, author
         check_access(previous, prefix, user(), authorize)
         if previous.token != about.token:
             raise UsageError(
-                f"The export has the token {about.token}, and what is deployed as {about.name} has "
-                "another one: its runs would go to another namespace. Write the export with --real-token."
+                f"The export has the token {about.token}, but the deployment {about.name} has another one: "
+                "its runs would go to another namespace. Write the export with --real-token."
             )
     deploy(client, plan_deployment(present, objects), about.flow, prefix, about.token)
 
@@ -52,7 +52,7 @@ def _create(objects: Sequence[JSON], about: Deployed, client: ArgoClient, author
 def _only_template(objects: Sequence[JSON]) -> JSON:
     templates = [item for item in objects if item["kind"] == TEMPLATE]
     if len(templates) != 1:
-        raise UsageError(f"An export holds one workflow template, and here are {len(templates)}.")
+        raise UsageError(f"An export holds one workflow template, but this one holds {len(templates)}.")
     return templates[0]
 
 
@@ -60,7 +60,8 @@ def _check_belongs(item: JSON, name: str, namespace: str) -> None:
     kind, metadata = item["kind"], item["metadata"]
     if kind == "WorkflowEventBinding":
         raise UsageError(
-            "Argo's server has no call that creates a workflow event binding: hand the file to kubectl apply."
+            "Argo's server has no call that creates a workflow event binding: "
+            "deploy the file with kubectl apply."
         )
     is_own = {
         TEMPLATE: metadata["name"] == name,
@@ -68,9 +69,11 @@ def _check_belongs(item: JSON, name: str, namespace: str) -> None:
         SENSOR: metadata["name"] == sensor_name(name),
     }
     if not is_own[kind]:
-        raise UsageError(f"The {kind} {metadata['name']} is not one of {name}'s: deploy it by itself.")
+        raise UsageError(
+            f"The {kind} {metadata['name']} does not belong to the deployment {name}: deploy it separately."
+        )
     if metadata.setdefault("namespace", namespace) != namespace and kind != SENSOR:
         raise UsageError(
-            f"{metadata['name']} is for the namespace {metadata['namespace']}: deploy it with "
-            f"ARGO_NAMESPACE={metadata['namespace']}."
+            f"{metadata['name']} is for the namespace {metadata['namespace']}: "
+            f"deploy it with ARGO_NAMESPACE={metadata['namespace']}."
         )

@@ -1,4 +1,4 @@
-"""Checking a flow without a cluster: what `create` refuses, and what Argo's own validation does."""
+"""Checking a flow without a cluster: what `create` refuses, and what Argo's own validation refuses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CRON_NAME_LIMIT = 52
 
 @dataclass(frozen=True)
 class Linted:
-    """What was checked, what is to be said of it although it is fine, and the objects that it makes."""
+    """What was checked, the warnings for what is valid all the same, and the objects of the deployment."""
 
     checked: Sequence[str]
     warnings: Sequence[str]
@@ -45,7 +45,7 @@ def lint(prepared: Prepared, target: Target | None, client: ArgoClient | None) -
         checked.append(f"{client.target}")
     warnings = list(made.objects.footprint.warnings())
     if prepared.flow.datastore == "local" and target is None:
-        warnings.append("Its data is on this machine: for a cluster deploy it with --datastore=s3.")
+        warnings.append("Its data is on this machine: deploy it to a cluster with --datastore=s3.")
     return Linted(checked, warnings, [f"the {item['kind']} {item['metadata']['name']}" for item in objects])
 
 
@@ -54,7 +54,7 @@ def _check(item: JSON) -> None:
     limit = CRON_NAME_LIMIT if kind == "CronWorkflow" else LONGEST_NAME + len("-000000")
     if len(name) > limit:
         raise ManifestError(
-            f"The name of the {kind} {name} has {len(name)} characters, and Argo allows {limit}."
+            f"The name of the {kind} {name} has {len(name)} characters, but Argo allows only {limit}."
         )
     if kind == "WorkflowTemplate":
         try:

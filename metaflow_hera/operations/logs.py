@@ -1,4 +1,4 @@
-"""The logs of a run: of what has ended from the datastore, of what runs from its pods."""
+"""The logs of a run: of ended tasks from the datastore, of running tasks from their pods."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from metaflow_hera.metaflow_api.read.tasklogs import STREAMS, StoredLogs
 from metaflow_hera.operations.attempts import SKEW, Attempt, numbered, pod_of
 
 TRIES = 3
-"""How often a workflow is asked which task a pod has."""
+"""How often to read a workflow to find the task of a pod."""
 FEW = 3
-"""How many of many tasks are named."""
+"""How many tasks a message names."""
 
 Note = Callable[[str], None]
-"""What is told something beside the lines."""
+"""Receives remarks besides the lines."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Line:
     """A line that a task printed.
 
     `attempt` counts from 0. A line that comes from a pod, and not from the datastore, has no `stream` and no
-    `time`, and of a loop, whose iterations share a pod, `task` is that pod's.
+    `time`; for a loop, whose iterations share a pod, `task` is that of the pod.
     """
 
     step: str
@@ -63,18 +63,19 @@ class Wanted:
         if at is None and len(parts) == 1:
             at = 0  # the name of a workflow
         behind = parts[(at or 0) + 1 :] + (place.strip("/").split("/") if place else [])
-        # Where nothing has a run's prefix, the first word of several may be a flow or a run.
+        # If nothing has a run's prefix, the first of several words may be a flow or a run.
         if at is None or at > 1 or len(behind) > 2 or not all([*parts, *behind]):
             raise UsageError(
-                f"{' '.join(filter(None, (run, place)))!r} is no place in a run: give RUN, RUN STEP or RUN "
-                "STEP/TASK, such as argo-parameterflow-x7k2p start. A run's id begins with argo-."
+                f"{' '.join(filter(None, (run, place)))!r} is not a place in a run: "
+                "give RUN, RUN STEP or RUN STEP/TASK, such as argo-parameterflow-x7k2p start. "
+                "A run's id begins with argo-."
             )
         step, task = [*behind, None, None][:2]
         return cls("/".join(parts[: at + 1]), step, task, **more)  # type: ignore[arg-type]
 
     @property
     def place(self) -> str:
-        """The step or the task, as it is asked for."""
+        """The step or the task that is wanted, in words."""
         return f"{self.step}/{self.task}" if self.task else f"step {self.step}"
 
     def has(self, task: TaskKey) -> bool:
@@ -94,10 +95,10 @@ class Wanted:
 
 
 def lines(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> Iterator[Line]:
-    """The lines that a run's tasks have printed until now, task by task, in the order of the steps.
+    """The lines that a run's tasks have printed so far, task by task, in the order of the steps.
 
-    `note` is told what is left out. Raises NotFoundError where there is no such step, task or attempt,
-    ArgoNotFound where nobody knows the run.
+    `note` is told what is left out. Raises NotFoundError if there is no such step, task or attempt,
+    ArgoNotFound if neither Argo nor the datastore knows the run.
     """
     try:
         workflow, run = _found(client, wanted)
@@ -115,15 +116,15 @@ def lines(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> It
     reader.check(run.run_id)
     if reader.unsplit:
         note(
-            f"Of {_some(reader.unsplit)} there is what is stored of it so far: a pod's log has both streams "
-            "in one. Without --stdout and --stderr all of it is shown."
+            f"Of {_some(reader.unsplit)} only what is stored so far is shown, "
+            "since a pod's log has both streams in one. Without --stdout and --stderr all of it is shown."
         )
 
 
 def follow(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> Iterator[Line]:
-    """What `lines` has, then the lines that come, until the run has ended.
+    """What `lines` has, then new lines until the run has ended.
 
-    Raises what `lines` does; a server that is away for a while is waited for, which `note` is told.
+    Raises what `lines` raises. It waits for a server that is away for a while, and tells `note` so.
     """
     workflow, run = _found(client, wanted)
     reader = _Reader(StoredLogs(run.pathspec), wanted, None, _skew(client))
@@ -140,7 +141,7 @@ def _skew(client: ArgoClient) -> timedelta:
 
 def _tell_fault(stored: StoredLogs, note: Note) -> None:
     if stored.fault:
-        note(f"Metaflow's data cannot be read, what Argo has is shown: {stored.fault}")
+        note(f"Metaflow's data cannot be read, so only what Argo has is shown: {stored.fault}")
 
 
 def _found(client: ArgoClient, wanted: Wanted) -> tuple[JSON, runs.Run]:
@@ -176,9 +177,9 @@ def _coming(client: ArgoClient, workflow: JSON, reader: _Reader, note: Note) -> 
 
 
 class _Pods:
-    """Which task each pod of a workflow has; the workflow is asked again for pods that are new.
+    """Which task each pod of a workflow runs; for new pods the workflow is read again.
 
-    The more that costs, the rarer it is: lines wait meanwhile, and pods come together.
+    The more that costs, the less often it is done: lines wait meanwhile, and new pods gather.
     """
 
     def __init__(self, client: ArgoClient, workflow: JSON, stored: StoredLogs) -> None:
@@ -195,7 +196,7 @@ class _Pods:
         """The task and the attempt of a pod; None for one that runs no step."""
         if pod not in self._found:
             each = self._task(pod)
-            # Only a retry of the whole run makes Metaflow's numbers others than Argo's.
+            # Metaflow's numbers differ from Argo's only after a retry of the whole run.
             begun = self._stored.begun(each.task) if each is not None and self._retried else ()
             attempts = () if each is None else numbered(each.pods, begun, _skew(self._client))
             numbers = [one.number for one in attempts if one.pod is not None and one.pod.name == pod]
@@ -204,7 +205,7 @@ class _Pods:
 
     def _task(self, pod: str) -> PodTask | None:
         while pod not in self._known:
-            # A pod of a node that a retry took away is never known.
+            # A pod of a node that a retry removed never becomes known.
             self._asked[pod] = self._asked.get(pod, 0) + 1
             if self._asked[pod] > TRIES:
                 self._known[pod] = None
@@ -219,11 +220,11 @@ class _Pods:
 
 
 class _Reader:
-    """Reads what tasks have printed, each attempt where it is: in the datastore, or else with its pod.
+    """Reads what tasks have printed, each attempt from where it is: the datastore, or else its pod.
 
-    `printed` tells the lines of a pod; None leaves out what the datastore has not. `told` are the pods whose
-    lines came from the datastore, `attempts` the numbers there are of the tasks that are wanted, `unsplit`
-    the tasks of which one stream is wanted, and only a pod has all.
+    `printed` returns the lines of a pod; None leaves out what the datastore does not have. `told` are the
+    pods whose lines came from the datastore, `attempts` the attempt numbers of the wanted tasks, `unsplit`
+    the tasks of which one stream is wanted, while only a pod has all lines.
     """
 
     def __init__(
@@ -295,7 +296,7 @@ class _Reader:
                 yield Line(task.step, task.task_id, number, text)
 
     def check(self, run: str) -> None:
-        """Raise NotFoundError if there is no such iteration, or no such attempt, of what was read."""
+        """Raise NotFoundError if there is no such iteration, or no such attempt, in what was read."""
         wanted = self.wanted
         if self._seen and not self.attempts and not any(map(wanted.has, self._seen)):
             raise _no_task(run, wanted, self._seen)
@@ -342,7 +343,7 @@ def _of_a_run_that_argo_forgot(client: ArgoClient, wanted: Wanted) -> Iterator[L
     stored = StoredLogs(f"{flow}/{run}")
     tasks = stored.tasks() if flow else None
     if tasks is None:
-        hint = "" if flow else f"; if it is deleted there, name its flow, too: FLOW/{run}"
+        hint = "" if flow else f"; if it was deleted there, name its flow as well: FLOW/{run}"
         raise ArgoNotFound(f"{client.target} has no run {run}: mfhera runs lists those it has{hint}.")
     chosen = [task for task in tasks if wanted.has(task)]
     if not chosen:

@@ -1,4 +1,4 @@
-"""New code for a run that is retried: packed, and found to fit the manifest that the run has."""
+"""New code for a run that is retried: packaged, and checked against the run's manifest."""
 
 from __future__ import annotations
 
@@ -16,23 +16,22 @@ INSTEAD = "deploy it with mfhera create, then start a new run with mfhera resubm
 
 
 def new_code_parameter(workflow: JSON, flow: LoadedFlow) -> str:
-    """Pack a flow, and return the parameter of a workflow (NAME=VALUE) that makes its pods run from that.
+    """Package a flow, and return the parameter of a workflow (NAME=VALUE) that makes its pods run that code.
 
-    Raises UsageError where the flow is no longer what the workflow's manifest was made of: nothing is
-    stored then.
+    Raises UsageError if the flow no longer fits the workflow's manifest: then nothing is stored.
     """
     support.check(flow)
     package = _package_of(workflow)
     if package is None:
         raise UsageError(
-            f"{workflow['metadata']['name']} was deployed by an older version, its code cannot be replaced: "
-            "deploy the flow again, then start a new run with mfhera resubmit."
+            f"{workflow['metadata']['name']} was deployed by an older version, so its code cannot be "
+            "replaced: deploy the flow again, then start a new run with mfhera resubmit."
         )
     old = stored_settings(flow, package)
     if old is None:
         raise UsageError(
-            f"The code package of the run ({package}) is not in the datastore of {flow.file.name}: give the "
-            "--datastore and --datastore-root with which the flow was deployed."
+            f"The code package of the run ({package}) is not in the datastore of {flow.file.name}: "
+            "give the --datastore and --datastore-root with which the flow was deployed."
         )
     _check_parameters(flow, workflow)
     _check_fits(flow, old)
@@ -40,7 +39,7 @@ def new_code_parameter(workflow: JSON, flow: LoadedFlow) -> str:
 
 
 def _package_of(workflow: JSON) -> str | None:
-    """Where the code package of a workflow is; what a retry has given goes before what was deployed."""
+    """Where the code package of a workflow is: the one that a retry gave it, else the one deployed."""
     stored = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or {}
     for spec in (workflow.get("spec") or {}, stored):
         for parameter in (spec.get("arguments") or {}).get("parameters") or ():
@@ -57,8 +56,8 @@ def _check_parameters(flow: LoadedFlow, workflow: JSON) -> None:
     if different := sorted(before ^ now):
         what = "is gone" if different[0] in before else "is new"
         raise UsageError(
-            f"The new code has other Parameters ({different[0]!r} {what}), and the run has those that it was "
-            f"started with: {INSTEAD}"
+            f"The new code has other Parameters ({different[0]!r} {what}), "
+            f"and the run has those that it was started with: {INSTEAD}"
         )
 
 
@@ -66,14 +65,14 @@ def _check_fits(flow: LoadedFlow, old: PodSettings) -> None:
     different = _difference(old.graph, flow.graph)
     if different is not None:
         raise UsageError(
-            f"The new code has another graph ({different}), and the run goes by the old one: {INSTEAD}"
+            f"The new code has another graph ({different}), and the run follows the old one: {INSTEAD}"
         )
     for step in flow.graph:
         before, now = old.steps[step.name].retries.total, flow.retries(step.name).total
         if before != now:
             raise UsageError(
                 f"The new code retries step {step.name} {now} times, and the run was deployed with {before}: "
-                f"give the --with options of mfhera create again; or {INSTEAD}"
+                f"give the --with options of mfhera create again, or {INSTEAD}"
             )
     environment = next(
         (option.partition("=")[2] for option in old.top_level if option.startswith("--environment=")), "local"
@@ -84,8 +83,8 @@ def _check_fits(flow: LoadedFlow, old: PodSettings) -> None:
     ):
         if then != is_now:
             raise UsageError(
-                f"The run was deployed with {option}={then}, and the new code has {is_now}: give "
-                f"{option}={then}."
+                f"The run was deployed with {option}={then}, and the new code has {is_now}: "
+                f"give {option}={then}."
             )
 
 
@@ -97,5 +96,5 @@ def _difference(old: Graph, new: Graph) -> str | None:
         return f"step {added[0]} is new"
     for name, step in old.steps.items():
         if step != new[name]:
-            return f"step {name} goes on another way"
+            return f"step {name} has changed"
     return None if (old.start, old.end) == (new.start, new.end) else "it begins or ends with another step"

@@ -1,4 +1,4 @@
-"""What a change of a deployment does to each object at a server, as plain data, and how to undo it."""
+"""What a change to a deployment does to each object at a server, as plain data, and how to undo it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEMPLATE, CRON, SENSOR = "WorkflowTemplate", "CronWorkflow", "Sensor"
 OURS = (manifest.METAFLOW_PREFIX, manifest.TITLE, manifest.DESCRIPTION)
 """Annotations and labels that a deployment owns: those of an older version do not stay."""
 VERSION = ("resourceVersion", "uid")
-"""What Kubernetes knows the version of an object by that a PUT replaces."""
+"""By these Kubernetes recognises the version of an object that a PUT replaces."""
 
 Action = Literal["create", "replace", "delete", "keep"]
 
@@ -58,7 +58,7 @@ class Step:
 
     @property
     def action(self) -> Action:
-        """What is done: an object that already is as it is wanted is kept."""
+        """What is done: an object that is already as wanted is kept."""
         if self.before is None:
             return "create"
         if self.after is None:
@@ -89,10 +89,10 @@ class Plan:
 
 
 def plan_deployment(present: Present, wanted: Sequence[JSON]) -> Plan:
-    """What makes the objects of a deployment those that are wanted: one template and what starts it.
+    """The plan that turns a deployment into the wanted objects: one template and what starts it.
 
-    The template comes first, and what an older version had and this one has not goes last. Raises
-    NameTakenError if something that starts another template has the name of one of the objects.
+    The template comes first, and what only an older version had is deleted last. Raises NameTakenError if
+    something that starts another template has the name of one of the objects.
     """
     by_kind = {kind: [item for item in wanted if item["kind"] == kind] for kind in (TEMPLATE, CRON, SENSOR)}
     (template,) = by_kind[TEMPLATE]
@@ -115,9 +115,9 @@ def plan_deployment(present: Present, wanted: Sequence[JSON]) -> Plan:
 
 
 def plan_removal(present: Present) -> Plan:
-    """What removes a deployment.
+    """The plan that removes a deployment.
 
-    What starts runs goes first, so that nothing starts from a template that is going.
+    What starts runs is deleted first, so that nothing starts from a template that is about to go.
     """
     steps = [*_cron_removals(present), *_sensor_removals(present)]
     if present.template is not None:
@@ -126,9 +126,9 @@ def plan_removal(present: Present) -> Plan:
 
 
 def plan_step(wanted: JSON, before: JSON | None, deployment: str) -> Step:
-    """What makes an object of a deployment the wanted one.
+    """The step that turns an object of a deployment into the wanted one.
 
-    Raises NameTakenError if the one that is there starts another template.
+    Raises NameTakenError if the existing one starts another template.
     """
     kind, (name, namespace) = wanted["kind"], _place(wanted)
     if before is None:
@@ -144,13 +144,13 @@ def _check_starts(kind: str, found: JSON, deployment: str) -> None:
     if deployment not in started:
         name = found["metadata"]["name"]
         raise NameTakenError(
-            f"There is a {kind} {name} already, which starts {', '.join(started) or 'others'}: "
-            "give the flow another name with --name, or delete that first."
+            f"There is already a {kind} {name}, which starts {', '.join(started) or 'others'}: "
+            f"give the flow another name with --name, or delete that {kind} first."
         )
 
 
 def _merged(wanted: JSON, before: JSON) -> JSON:
-    """A wanted object that takes the place of another, with what others gave to that one."""
+    """A wanted object that replaces an existing one, with what others added to that one."""
     there = before["metadata"]
     metadata = {**wanted["metadata"], **{key: there[key] for key in VERSION if key in there}}
     own = ((there.get("annotations") or {}).get(manifest.USER_KEYS) or "").split(",")
@@ -165,13 +165,13 @@ def _merged(wanted: JSON, before: JSON) -> JSON:
 
 
 def _without_version(item: JSON) -> JSON:
-    """An object as it can be given to a server again."""
+    """An object in the form that a server accepts again."""
     kept = ("name", "namespace", "labels", "annotations")
     return {**item, "metadata": {key: item["metadata"][key] for key in kept if key in item["metadata"]}}
 
 
 def _content(item: JSON) -> tuple[JSON, JSON, JSON]:
-    """What somebody has asked for in an object, without what the server adds."""
+    """What a user asked for in an object, without what the server adds."""
     metadata = item["metadata"]
     return item["spec"], metadata.get("labels") or {}, metadata.get("annotations") or {}
 

@@ -14,7 +14,7 @@ from metaflow_hera.operations.plan import CRON, SENSOR, TEMPLATE, Present
 
 
 def read(client: ArgoClient, name: str, sensor: tuple[str, str] | None = None) -> Present:
-    """What concerns the deployment of a name, each object asked for once.
+    """What concerns the deployment with a name; each object is read once.
 
     `sensor` is the name and the namespace of the sensor that a new version will have.
     """
@@ -29,7 +29,7 @@ def read(client: ArgoClient, name: str, sensor: tuple[str, str] | None = None) -
 
 
 def with_left_sensor(client: ArgoClient, present: Present) -> Present:
-    """The same, with a sensor that an older version may have left and of which the template does not tell."""
+    """The same, with a sensor that an older version may have left and that the template does not name."""
     name, namespace = sensor_name(present.name), present.namespace
     if present.sensor(name, namespace) is None:
         with suppress(ArgoError):  # the cluster may have no sensors, or not for this user
@@ -39,7 +39,7 @@ def with_left_sensor(client: ArgoClient, present: Present) -> Present:
 
 
 def deployed_in(present: Present) -> Deployed | None:
-    """The deployment that is there. Raises NameTakenError if it is not that of a flow."""
+    """The deployment that exists, or None. Raises NameTakenError if it is not that of a flow."""
     return None if present.template is None else described(present.template)
 
 

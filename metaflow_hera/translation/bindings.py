@@ -1,7 +1,7 @@
 """What starts a flow on events, for clusters without Argo Events: WorkflowEventBindings of Argo Workflows.
 
-Argo's server evaluates one for each event that is posted to /api/v1/events; it remembers nothing, so a
-flow that needs several events cannot be started by it.
+Argo's server evaluates each of them for each event that is posted to /api/v1/events. It remembers no events,
+so it cannot start a flow that needs several.
 https://argo-workflows.readthedocs.io/en/latest/events/
 """
 
@@ -23,19 +23,17 @@ from metaflow_hera.translation.settings import Settings
 def bindings(
     flow: LoadedFlow, settings: Settings, made: Events, metadata: Metadata
 ) -> Sequence[WorkflowEventBinding]:
-    """The bindings of a flow, one for each event. Raises UnsupportedError where more than one is needed."""
+    """The bindings of a flow, one for each event. Raises UnsupportedError if a run needs more than one."""
     if made.needs_all:
         raise UnsupportedError(
             f"{flow.name} starts when several events have happened, and a workflow event binding "
-            "knows of one at "
-            "a time: use a sensor (--events sensor), or make any of the events enough with "
-            "options={'when': 'any'}."
+            "knows only one at a time: use a sensor (--events sensor), "
+            "or let any one of the events start it with options={'when': 'any'}."
         )
     if made.resets:
         raise UnsupportedError(
-            "A workflow event binding remembers no events, so there is nothing that reset_at could "
-            "forget: take "
-            "it away, or use a sensor (--events sensor)."
+            "A workflow event binding remembers no events, so reset_at has nothing to reset: "
+            "remove it, or use a sensor (--events sensor)."
         )
     defaults = {parameter.name: encode(parameter.default) for parameter in flow.parameters}
     return [_binding(settings, dependency, defaults, metadata) for dependency in made.dependencies]
@@ -71,7 +69,7 @@ def _binding(
 
 
 def _selector(dependency: Dependency) -> str:
-    """The condition in Argo's language of expressions; `payload` is the body, its own payload is in it."""
+    """The condition in Argo's expression language; `payload` is the body, which holds the event's payload."""
     tests = [f"payload.name == {_text(dependency.trigger.name)}"]
     tests += [f"{_key(key)} == {_text(value)}" for key, value in dependency.trigger.filters.items()]
     tests += [f"{_text(key)} in payload.payload && {_key(key)} != nil" for key in dependency.required]

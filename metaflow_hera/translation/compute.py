@@ -26,22 +26,22 @@ from metaflow_hera.metaflow_api.load.compute import Compute
 
 SYSTEM_KEYS = frozenset({manifest.KIND, manifest.PART_OF})
 SYSTEM_PREFIXES = (manifest.METAFLOW_PREFIX, manifest.ARGO_PREFIX)
-"""The keys of Metaflow's own labels and annotations, and of Argo's: they go before the user's."""
+"""The keys of Metaflow's own labels and annotations, and of Argo's: they take precedence over the user's."""
 SHARED_MEMORY = "/dev/shm"
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def container_fields(compute: Compute) -> dict[str, Any]:
-    """The arguments of Hera's Container for a pod, but for its command and its environment.
+    """The arguments of Hera's Container for a pod, except its command and its environment.
 
-    Raises FlowError for what Kubernetes would not take.
+    Raises FlowError for what Kubernetes would not accept.
     """
     volumes = _volumes(compute)
     paths = [volume.mount_path for volume in volumes]
     twice = next((path for path in paths if paths.count(path) > 1), None)
     if twice is not None:
-        raise FlowError(f"two volumes are to be mounted at {twice}.")
+        raise FlowError(f"two volumes have the same mount path {twice}.")
     security = compute.security_context
     return {
         "image": compute.image,
@@ -62,7 +62,7 @@ def container_fields(compute: Compute) -> dict[str, Any]:
 
 
 def image_pull_secrets(pods: Iterable[Compute], more: Iterable[str]) -> list[str] | None:
-    """The image pull secrets of all pods of a workflow, and more of them."""
+    """The image pull secrets of all pods of a workflow, and additional ones."""
     own = (name for compute in pods for name in compute.image_pull_secrets)
     return list(dict.fromkeys((*own, *more))) or None
 
@@ -73,7 +73,7 @@ def _volumes(compute: Compute) -> list[EmptyDirVolume | ExistingVolume]:
         found.append(_memory("tmpfs-ephemeral-volume", compute.tmpfs_path, compute.tmpfs_size))
     if compute.shared_memory:
         found.append(_memory("dhsm", SHARED_MEMORY, compute.shared_memory))
-    # Not called as the claims are: those may have names that volumes may not.
+    # Not named after the claims: those may have names that volumes may not.
     for number, (claim, path) in enumerate(compute.persistent_volume_claims.items()):
         found.append(ExistingVolume(name=f"claim-{number}", claim_name=claim, mount_path=path))
     return found
@@ -96,7 +96,7 @@ def _users_own(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _model(model: type[Model], name: str, given: Mapping[str, Any]) -> Model:
-    """The object of Kubernetes that a user wrote as a dictionary, in Python's spelling or in its own."""
+    """The Kubernetes object that a user wrote as a dictionary, in Python's or in Kubernetes' spelling."""
     known = {word for key, field in model.model_fields.items() for word in (key, field.alias or key)}
     unknown = [key for key in given if key not in known]
     if unknown:

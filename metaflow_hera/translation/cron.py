@@ -22,7 +22,7 @@ FIRST_YEAR, LAST_YEAR = 1970, 2199
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a cron expression: its bounds, and the names that its numbers have from `low` on."""
+    """A field of a cron expression: its bounds, and the names of its numbers from `low` up."""
 
     name: str
     low: int
@@ -30,12 +30,12 @@ class Field:
     names: tuple[str, ...] = ()
 
     def number(self, text: str) -> int:
-        """The number that a text stands for. Raises ValueError where it stands for none of the field's."""
+        """The number that a text stands for. Raises ValueError if it is not one of the field's."""
         if text.upper() in self.names:
             return self.low + self.names.index(text.upper())
         if not re.fullmatch("[0-9]+", text) or not self.low <= int(text) <= self.high:
             names = f" or {self.names[0]} to {self.names[-1]}" if self.names else ""
-            raise ValueError(f"{text!r} is no {self.name}: those are {self.low} to {self.high}{names}")
+            raise ValueError(f"{text!r} is not a valid {self.name}: use {self.low} to {self.high}{names}")
         return int(text)
 
 
@@ -53,8 +53,8 @@ YEAR = Field("year", FIRST_YEAR, LAST_YEAR)
 def argo_schedule(expression: str, where: str | None = None) -> str:
     """Argo's five cron fields for an expression: six fields are AWS's, five are Unix's.
 
-    `where` tells in what the expression stands, @schedule by default. Raises UnsupportedError for one that is
-    neither, that Argo cannot say, or that never comes true; the message tells which.
+    `where` says where the expression is written, @schedule by default. Raises UnsupportedError for one that
+    is neither, that Argo cannot express, or that never matches a date; the message says which.
     """
     try:
         result = _translated(expression.split())
@@ -66,15 +66,13 @@ def argo_schedule(expression: str, where: str | None = None) -> str:
 
 
 def check_zone(zone: str, where: str | None = None) -> None:
-    """Raise UnsupportedError for a time zone that there is not; `where` tells in what it stands."""
+    """Raise UnsupportedError for a time zone that does not exist; `where` says where it is written."""
     try:
         ZoneInfo(zone)
     except (KeyError, ValueError, OSError) as error:
         raise UnsupportedError(
-            f"{where or f'@schedule(timezone={zone!r})'}: "
-            "there is no such time zone. Write it as in "
-            "the IANA list, as "
-            "'Europe/Berlin' or 'America/Los_Angeles'."
+            f"{where or f'@schedule(timezone={zone!r})'}: there is no such time zone. "
+            "Use a name from the IANA list, such as 'Europe/Berlin' or 'America/Los_Angeles'."
         ) from error
 
 
@@ -85,8 +83,8 @@ def _translated(fields: list[str]) -> str:
         return DESCRIPTORS[fields[0]]
     if fields and fields[0] == "@every":
         raise ValueError(
-            "the times of @every depend on when Argo's controller was started; write a cron expression such "
-            "as '*/30 * * * *'"
+            "the times of @every depend on when Argo's controller was started; "
+            "write a cron expression such as '*/30 * * * *'"
         )
     if len(fields) == 6:
         return _aws(*fields)
@@ -101,8 +99,8 @@ def _aws(minute: str, hour: str, day: str, month: str, weekday: str, year: str) 
         raise ValueError("only one of the day of the month and the day of the week can be ?")
     if not {day, weekday} & {"?", "*"}:
         raise ValueError(
-            "AWS takes only one of the day of the month and the day of the week, the other must be ?; Argo "
-            "would run it on either"
+            "AWS allows only one of the day of the month and the day of the week, the other must be ?; "
+            "Argo would run it on either"
         )
     _refuse_marks(day, DAY, "LW")
     if weekday.upper() == "L":
@@ -121,12 +119,12 @@ def _unix(minute: str, hour: str, day: str, month: str, weekday: str) -> str:
     if "?" in (day, weekday) and re.search("[0-9]", weekday.partition("/")[0]):
         raise ValueError(
             "five fields are Unix's and ? is AWS's, and the two count the days of the week differently: "
-            "write the day by its name, as in MON"
+            "write the day as a name, such as MON"
         )
     if (day.startswith("*/") and weekday not in "*?") or (weekday.startswith("*/") and day not in "*?"):
         raise ValueError(
-            "with a step after * cron runs it when both the day of the month and the day of the week hold, "
-            "and Argo when either holds; write it as a range, such as 1-31/2, if either is meant"
+            "with a step after *, cron runs it when both the day of the month and the day of the week match, "
+            "and Argo when either matches; write it as a range, such as 1-31/2, if you mean either"
         )
     return " ".join([*_common(minute, hour, day, month), _field(weekday, UNIX_WEEKDAY)])
 
@@ -148,7 +146,7 @@ def _part(text: str, field: Field, shift: int) -> str:
     """
     span, slash, step = text.partition("/")
     if slash and not (re.fullmatch("[0-9]+", step) and int(step) > 0):
-        raise ValueError(f"{step!r} is no step of {text!r}: that is a number from 1 on")
+        raise ValueError(f"{step!r} is not a valid step in {text!r}: use a number of 1 or more")
     if span == "*":
         return text
     start, dash, end = span.partition("-")
@@ -157,7 +155,7 @@ def _part(text: str, field: Field, shift: int) -> str:
     if last < first:
         raise ValueError(f"{span!r} runs backwards: write two ranges")
     if dash and first == last:
-        dash = end = slash = step = ""  # one value; croniter takes such a range for all of them
+        dash = end = slash = step = ""  # one value; croniter reads such a range as all values
     if field is UNIX_WEEKDAY and SUNDAY_BY_7 in (first, last):
         top = field.high - 1 if slash and not dash else last
         days = {number % 7 for number in range(first, max(first, top) + 1, int(step or 1))}
@@ -181,8 +179,8 @@ def _refuse_marks(text: str, field: Field, marks: str) -> None:
         for mark in marks:
             if mark in bare:
                 raise ValueError(
-                    f"Argo's cron cannot say {mark} ({meanings[mark]}): schedule all the days that may be "
-                    "meant, and let the first step look at the date"
+                    f"Argo's cron has no {mark} ({meanings[mark]}): schedule all the days that it may be, "
+                    "and let the first step check the date"
                 )
 
 
@@ -191,7 +189,7 @@ def _check_year(text: str) -> None:
     if text not in every:
         _field(text, YEAR)
         raise ValueError(
-            "Argo's cron has no year: leave it *, and delete the deployment when its time is over"
+            "Argo's cron has no year: write * for it, and delete the deployment when it is no longer needed"
         )
 
 
@@ -199,6 +197,6 @@ def _check_comes_true(schedule: str) -> None:
     try:
         croniter(schedule, datetime.now(timezone.utc)).get_next(datetime)
     except CroniterBadDateError as error:
-        raise ValueError("it never comes true, since there is no such date") from error
+        raise ValueError("it never runs, since there is no such date") from error
     except ValueError as error:  # CroniterError, which older versions do not export
         raise ValueError(f"it is not a cron expression: {error}") from error

@@ -17,7 +17,7 @@ ITEM_PATH = PATH + "-{{item}}"
 
 
 class Dags:
-    """The DAG templates of a flow, each after those it uses; `max_workers` bounds each foreach."""
+    """The DAG templates of a flow, each after those it uses; `max_workers` limits each foreach."""
 
     def __init__(self, pods: Pods, names: Names, max_workers: int) -> None:
         self.templates: list[DAG] = []
@@ -27,7 +27,7 @@ class Dags:
         self._foreachs: dict[scopes.Scope, str] = {}
 
     def entrypoint(self, flow: scopes.Scope) -> str:
-        """Make the templates of a whole flow and return the name of the one to begin with."""
+        """Build the templates of a whole flow and return the name of the entrypoint."""
         return self._scope("flow", flow)
 
     def _scope(self, title: str, scope: scopes.Scope) -> str:
@@ -55,9 +55,9 @@ class Dags:
         return self._dag(title, [Parameter(name=manifest.PATH)] if scope.path else [], list(tasks.values()))
 
     def _foreach(self, foreach: scopes.Foreach) -> str:
-        """The template that runs a body for each item, so many at once as `parallelism` says.
+        """The template that runs a body for each item, as many at once as `parallelism` says.
 
-        The limit is this template's alone: that is what makes it hold for each foreach step.
+        The limit is this template's alone, so it applies to each foreach step.
         """
         if foreach.body not in self._foreachs:
             self._foreachs[foreach.body] = self._new_foreach(foreach)
@@ -77,7 +77,7 @@ class Dags:
             with_param=input_parameter(manifest.ITEMS),
         )
         inputs = [Parameter(name=manifest.ITEMS), Parameter(name=manifest.PATH, value="")]
-        # The nodes of a @parallel step wait for each other: with a limit they could wait for ever.
+        # The nodes of a @parallel step wait for each other: with a limit they could wait forever.
         limit = None if _is_parallel(foreach) else self._max_workers
         return self._dag(f"{title}-foreach", inputs, [task], parallelism=limit)
 
@@ -96,8 +96,8 @@ def _is_parallel(foreach: scopes.Foreach) -> bool:
 def _depends(member: scopes.Task, tasks: Mapping[scopes.Member, Task]) -> str | None:
     """What must have ended before a task.
 
-    Where one of several edges is to be taken, each of their sources must have ended or been passed by;
-    `_when` then tells whether an edge was taken.
+    Where one of several edges must be taken, each of their sources must have ended or been skipped;
+    `_when` then says whether an edge was taken.
     """
     parts: list[str] = []
     for group in member.needs:
@@ -110,7 +110,7 @@ def _depends(member: scopes.Task, tasks: Mapping[scopes.Member, Task]) -> str | 
 
 
 def _when(member: scopes.Task, tasks: Mapping[scopes.Member, Task]) -> str | None:
-    """Whether of each group one edge was taken; None where `_depends` alone says so."""
+    """Whether an edge of each group was taken; None where `_depends` alone says so."""
     groups = []
     for group in member.needs:
         if len(group) > 1 or group[0].is_choice:

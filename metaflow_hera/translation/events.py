@@ -17,7 +17,7 @@ from metaflow_hera.translation.cron import argo_schedule, check_zone
 
 @dataclass(frozen=True)
 class Dependency:
-    """An event that a flow waits for, under a name that Argo takes in an expression.
+    """An event that a flow waits for, under a name that Argo accepts in an expression.
 
     `parameters` maps Parameters of the flow to keys of the payload; `required` are those keys without
     which the event cannot start a run.
@@ -36,10 +36,10 @@ class Dependency:
 
 @dataclass(frozen=True)
 class Events:
-    """What starts a flow: its dependencies, and the groups of them that must hold, all at once.
+    """What starts a flow: its dependencies, and the groups of them, all of which must hold.
 
-    Of a group either any or all must have arrived. `resets` are cron expressions with their zones: then
-    what has arrived is forgotten.
+    Of a group, either any event or all events must have arrived. `resets` are cron expressions with their
+    zones: at those times the events that have arrived are forgotten.
     """
 
     dependencies: Sequence[Dependency]
@@ -53,7 +53,7 @@ class Events:
 
     @property
     def condition(self) -> str | None:
-        """The condition as Argo Events reads it; None where all must hold, as it is by default."""
+        """The condition as Argo Events reads it; None if all must hold, which is the default."""
         if not any(any_of for any_of, _ in self.groups):
             return None
         parts = [(" || " if any_of else " && ").join(names) for any_of, names in self.groups]
@@ -61,7 +61,7 @@ class Events:
 
 
 def events(flow: LoadedFlow) -> Events | None:
-    """What starts a flow; None where no event does. Raises UnsupportedError for what could start it never."""
+    """What starts a flow; None if no event does. Raises UnsupportedError for what could never start it."""
     groups = trigger_groups(flow)
     if not groups:
         return None
@@ -92,20 +92,20 @@ def _dependency(flow: LoadedFlow, trigger: Trigger, alone: bool) -> Dependency:
     own = {parameter.name.lower(): parameter for parameter in flow.parameters}
     mapped = dict(trigger.parameters)
     if alone and trigger.kind == "event" and not mapped:
-        # As with Metaflow's plugin, a single event hands over what is called as the Parameters are.
+        # As with Metaflow's plugin, a single event sets the Parameters that have the names of its keys.
         mapped = {name: parameter.name for name, parameter in own.items() if parameter.kind != "FilePath"}
     parameters = {}
     for name, key in mapped.items():
         parameter = own.get(name.lower())
         if parameter is None:
             raise UnsupportedError(
-                f"@trigger maps the event {trigger.name} to the Parameter {name!r}, which the flow "
-                "does not have."
+                f"@trigger maps the event {trigger.name} to the Parameter {name!r}, "
+                "which the flow does not have."
             )
         if parameter.kind == "FilePath":
             raise UnsupportedError(
-                f"@trigger maps the event {trigger.name} to {name!r}, an IncludeFile: an event "
-                "carries no file."
+                f"@trigger maps the event {trigger.name} to {name!r}, an IncludeFile: "
+                "an event carries no file."
             )
         parameters[parameter.name] = key
     required = [key for name, key in parameters.items() if own[name.lower()].must_be_given]
@@ -133,9 +133,8 @@ def _check_own_end(flow: LoadedFlow, made: Events) -> None:
     for any_of, names in made.groups:
         if _name(own) in names and (len(made.groups) > 1 or (len(names) > 1 and not any_of)):
             raise UnsupportedError(
-                f"{flow.name} waits for its own end and for something else at once: that can never "
-                "hold before "
-                "it has run, so nothing would start it. Take its own end away."
+                f"{flow.name} waits for its own end together with something else: "
+                "that cannot happen before it has run, so nothing would start it. Remove its own end."
             )
 
 
@@ -150,8 +149,7 @@ def _check_parameters(flow: LoadedFlow, made: Events) -> None:
         clash = sorted(often) or sorted(given & together)
         if clash:
             raise UnsupportedError(
-                f"Two events that are both needed give the Parameter {clash[0]!r}: map only one of "
-                "them to it."
+                f"Two events that are both needed set the Parameter {clash[0]!r}: map only one of them to it."
             )
         given |= sure
     for parameter in flow.parameters:
@@ -161,9 +159,7 @@ def _check_parameters(flow: LoadedFlow, made: Events) -> None:
 
 def _not_given(parameter: Parameter) -> str:
     return (
-        f"Parameter {parameter.name!r} is required and has no default, and the events that start the "
-        "flow do not "
-        "give it: map a key of their payload to it with "
-        "@trigger(event={'name': ..., 'parameters': {...}}), or "
-        "give it a default."
+        f"Parameter {parameter.name!r} is required and has no default, "
+        "and the events that start the flow do not set it: map a key of their payload to it with "
+        "@trigger(event={'name': ..., 'parameters': {...}}), or give it a default."
     )

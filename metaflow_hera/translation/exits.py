@@ -1,7 +1,7 @@
 """What runs when a run has ended: @exit_hook's functions and notifications, as Argo's exit handler.
 
-A pod of each image runs them (`runtime.hooks`), only where there is something to do for how the run
-ended. Each is a task that may fail without the run failing of it: how a run ended is not for a hook to say.
+One pod for each image runs them (`runtime.hooks`), only if there is something to do for the run's outcome.
+Each is a task that may fail without failing the run: a hook does not decide how a run ended.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ WHEN = {
 REQUESTS = {"cpu": "500m", "memory": "512M"}
 PAGER_DUTY = "https://events.pagerduty.com"
 INCIDENT_IO = "https://api.incident.io"
-"""Where their events go, if METAFLOW_HERA_PAGER_DUTY_URL and METAFLOW_HERA_INCIDENT_IO_URL name no other
-region's."""
+"""Where their events go, unless METAFLOW_HERA_PAGER_DUTY_URL and METAFLOW_HERA_INCIDENT_IO_URL name another
+region."""
 TIME_LIMIT = 3600
-"""Seconds that the hooks of a run have: one that hangs must not keep the run from ending."""
+"""Seconds that the hooks of a run may take: one that hangs must not keep the run from ending."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Hooks:
 
 
 def exit_handler(flow: LoadedFlow, pods: Pods, names: Names, choices: Choices) -> Sequence[Container | DAG]:
-    """The templates of the exit handler, the one to call last; none where nothing is to be done."""
+    """The templates of the exit handler, its entrypoint last; none if there is nothing to do."""
     templates: list[Container | DAG] = []
     tasks: list[Task] = []
     task_names = Names()
@@ -115,7 +115,7 @@ def _container(
 
 
 def _small(compute: Compute) -> Compute:
-    """The pod of a step without what only the step needs: it keeps its image, and who and where it is."""
+    """The pod of a step without what only the step needs: its image, service account and place stay."""
     return replace(
         compute,
         requests=REQUESTS,

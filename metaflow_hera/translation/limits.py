@@ -1,4 +1,4 @@
-"""How much of a run Argo can keep, and how much of that a flow takes."""
+"""How much of a run Argo can keep, and how much of that a flow needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORKFLOW_LIMIT = 1024 * 1024
 """The bytes of a workflow that Argo's controller stores: its template, and its nodes, which it compresses
 when they would not fit otherwise (packer.go; MAX_WORKFLOW_SIZE). More needs nodes offloaded to a database."""
 NODE_BYTES = 80
-"""The bytes of a node once compressed: 61 over 5,000 pods of a foreach, and room for longer names."""
+"""The bytes of a compressed node: 61 over 5,000 pods of a foreach, and room for longer names."""
 WIDE = 10_000
 """Items of a foreach for which there should be room."""
 
@@ -25,8 +25,8 @@ WIDE = 10_000
 class Footprint:
     """What Argo has to keep of each run of a flow.
 
-    `manifest` is in bytes, `nodes` counts those outside of foreachs, and `items` has for each foreach that
-    is in no other how many nodes an item makes, with one item in each foreach inside.
+    `manifest` is in bytes, `nodes` counts those outside foreachs, and `items` says for each outermost
+    foreach how many nodes an item adds, with one item in each foreach inside.
     """
 
     manifest: int
@@ -40,13 +40,13 @@ class Footprint:
         )
 
     def warnings(self) -> Iterator[str]:
-        """What the flow's author should know before a run comes to a limit."""
+        """What the flow's author should know before a run reaches a limit."""
         for foreach in self.items:
             if (room := self.room(foreach)) < WIDE:
                 yield (
-                    f"Argo keeps {WORKFLOW_LIMIT // 1024:,} kB of a run: the foreach of step {foreach} has "
-                    f"room for about {room:,} items ({self.items[foreach]} nodes each), or more on a cluster "
-                    "that offloads node status."
+                    f"Argo keeps {WORKFLOW_LIMIT // 1024:,} kB of a run: "
+                    f"the foreach of step {foreach} has room for about {room:,} items "
+                    f"({self.items[foreach]} nodes each), or more on a cluster that offloads node status."
                 )
 
 
@@ -59,9 +59,9 @@ def footprint(template: WorkflowTemplate, flow: Scope, is_retried: Callable[[Ste
     nodes = _nodes(flow, is_retried, inside=False) - sum(items.values())
     if manifest + NODE_BYTES * nodes > WORKFLOW_LIMIT:
         raise UnsupportedError(
-            f"The flow is too large for Argo, which keeps {WORKFLOW_LIMIT // 1024:,} kB of a run: its "
-            f"manifest has {manifest // 1024:,} kB and its {nodes:,} nodes about "
-            f"{NODE_BYTES * nodes // 1024:,} kB. "
+            f"The flow is too large for Argo, which keeps {WORKFLOW_LIMIT // 1024:,} kB of a run: "
+            f"its manifest has {manifest // 1024:,} kB "
+            f"and its {nodes:,} nodes about {NODE_BYTES * nodes // 1024:,} kB. "
             "Split it into several flows."
         )
     return Footprint(manifest, nodes, items)

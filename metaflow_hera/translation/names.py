@@ -10,17 +10,17 @@ from metaflow_hera.contract.kubernetes import SUBDOMAIN
 from metaflow_hera.errors import OptionError
 
 DEPLOYMENT_LIMIT = 45
-"""The length of a deployment's name. Argo puts it into a label (63 characters) and adds a suffix to it
+"""The longest name of a deployment. Argo puts it into a label (63 characters) and adds a suffix to it
 for each run, up to 16 characters."""
 
 LONGEST_NAME = DEPLOYMENT_LIMIT + 2
-"""The length of the longest name of a deployment in a project: the dots come on top, as with Metaflow."""
+"""The longest name of a deployment in a project: the two dots do not count, as with Metaflow."""
 
 LEAST = 7
-"""How many characters of a project, a branch and a flow at least stay in the name of a long deployment."""
+"""At least so many characters of project, branch and flow stay in a deployment's name that is cut."""
 
 TASK_LIMIT = 100
-"""The length of a template's or a task's name. Argo allows 128 (validate.go)."""
+"""The longest name of a template or a task. Argo allows 128 (validate.go)."""
 
 EXPRESSION_WORDS = frozenset(
     [
@@ -38,7 +38,7 @@ EXPRESSION_WORDS = frozenset(
         "true",
     ]
 )
-"""Words of the language in which Argo evaluates `depends`: a task of such a name breaks what waits for it."""
+"""Words of the language of Argo's `depends`: a task with such a name breaks what waits for it."""
 
 GIVEN_NAME = re.compile(r"[a-z]([-a-z0-9.]*[a-z0-9])?")
 ILLEGAL = re.compile(r"[^-a-z0-9.]")
@@ -49,8 +49,8 @@ def deployment_name(
 ) -> str:
     """The name of a flow's deployment: the one that Metaflow's own plugin gives it.
 
-    `given` is the name of `--name`; `project` and `branch` are those of @project. What is too long is cut and
-    ends in a hash of the whole. Raises OptionError for a `given` that is no name.
+    `given` is the name of `--name`; `project` and `branch` are those of @project. A name that is too long is
+    cut and ends in a hash of the whole. Raises OptionError if `given` is not a valid name.
     """
     if given is not None:
         if project is not None:
@@ -70,17 +70,17 @@ def deployment_name(
 
 
 def given_name(name: str, limit: int = DEPLOYMENT_LIMIT) -> str:
-    """A deployment's name as a user gives it. Raises OptionError where it can be none."""
+    """A deployment's name as a user gives it. Raises OptionError if it is not valid."""
     if not GIVEN_NAME.fullmatch(name) or not SUBDOMAIN.fullmatch(name) or len(name) > limit:
         raise OptionError(
-            f"--name {name!r} is not a name for a deployment: it must be at most {limit} of "
+            f"--name {name!r} is not a valid name for a deployment: use at most {limit} of "
             "a-z, 0-9, '-' and '.', begin with a letter and end with a letter or a digit."
         )
     return name
 
 
 def token_prefix(flow: str, name: str, project: str | None, branch: str | None) -> str:
-    """What the production tokens of a deployment begin with, as in Metaflow's own plugin."""
+    """The prefix of a deployment's production tokens, as in Metaflow's own plugin."""
     if project is None:
         return (name if name != _legal(flow) else flow).lower()
     digest = hashlib.sha1(f"{project}.{branch}".encode(), usedforsecurity=False).digest()
@@ -97,7 +97,7 @@ class Names:
         self._taken: set[str] = set()
 
     def give(self, wanted: str) -> str:
-        """A legal name as near to the wanted one as there is left."""
+        """A valid name as close to the wanted one as possible."""
         base = re.sub(r"[^A-Za-z0-9-]", "-", wanted).strip("-") or "step"
         if base in EXPRESSION_WORDS:
             base = f"{base}-step"

@@ -1,4 +1,4 @@
-"""How operators want workflows run: their life, their pods' place and names, as Argo's fields."""
+"""How operators want workflows to run: lifetime, scheduling, labels and the like, as Argo's fields."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from metaflow_hera.errors import OptionError
 
 
 def operation_fields(choices: Choices) -> dict[str, Any]:
-    """The arguments of Hera's WorkflowTemplate for the options that stand at a field of the manifest."""
+    """The arguments of Hera's WorkflowTemplate for the options that are a field of the manifest."""
     wanted: dict[str, Any] = {}
     placed: dict[tuple[str, ...], Option] = {}
     for option in options_of(type(choices)):
@@ -40,12 +40,12 @@ def operation_fields(choices: Choices) -> dict[str, Any]:
 def _refused(
     choices: Choices, placed: dict[tuple[str, ...], Option], where: tuple[int | str, ...], why: str
 ) -> OptionError:
-    """The error for the value that a field of the manifest does not take."""
+    """The error for a value that a field of the manifest does not accept."""
     path, option = next((path, option) for path, option in placed.items() if where[: len(path)] == path)
     value = getattr(choices, option.name)
     if option.repeatable and isinstance(where[len(path)], int):
         value = value[where[len(path)]]
-    return OptionError(f"{option.flag} {value} is not one that Kubernetes takes: {why}.")
+    return OptionError(f"{option.flag} {value} is not a value that Kubernetes accepts: {why}.")
 
 
 def labels_of(choices: Choices) -> dict[str, str]:

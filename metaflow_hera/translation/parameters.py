@@ -25,15 +25,15 @@ def workflow_parameters(
 ) -> list[ParameterModel]:
     """The parameters of the workflow.
 
-    The flow's own, with the defaults evaluated at deployment; one for a run's tags, one for the place of the
-    code package; where the flow is scheduled one for the time, and for each event that may start it one. A
+    The flow's own, with the defaults evaluated at deployment; one for a run's tags, and one for the URL of
+    the code package; if the flow is scheduled, one for the time; and one for each event that may start it. A
     Parameter that must be given has no value: Argo itself refuses to start a run without it.
     """
     own = [
         Parameter(
             name=parameter.name,
             description=_plain(parameter.help),
-            # Hera takes None for a value, JSON's null.
+            # Hera reads None as a value, JSON's null.
             value=MISSING if parameter.must_be_given else values.encode(parameter.default),
         )
         for parameter in flow.parameters
@@ -69,8 +69,8 @@ def workflow_parameters(
 def environment(flow: LoadedFlow, events: Events | None) -> list[Env]:
     """The variables in which pods get the workflow's parameters.
 
-    Those of the flow as Metaflow's `init` reads them: the first step's pod alone uses them, and having
-    them in all lets all steps share a template.
+    Those of the flow are as Metaflow's `init` reads them: only the first step's pod uses them, but all pods
+    have them, so that all steps can share a template.
     """
     found = {RUN_TAGS: manifest.TAGS_PARAMETER}
     if flow.schedules:
@@ -93,7 +93,7 @@ def names_in(templates: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def annotation(parameters: Iterable[FlowParameter]) -> str:
-    """What `mfhera trigger` must know of the Parameters to check values; the keys are Metaflow's plugin's."""
+    """What `mfhera trigger` needs to check the Parameters' values; the keys are Metaflow's plugin's."""
     described: Mapping[str, Mapping[str, Any]] = {
         parameter.name: {
             "python_var_name": parameter.variable,
@@ -111,26 +111,27 @@ def annotation(parameters: Iterable[FlowParameter]) -> str:
 
 
 def check(parameters: Iterable[FlowParameter]) -> None:
-    """Raise FlowError for a Parameter whose default is not of its type, UnsupportedError for its name."""
+    """Raise FlowError for a default that is not of its Parameter's type, UnsupportedError for a bad name."""
     seen: dict[str, str] = {}
     for parameter in parameters:
         if parameter.name in manifest.OWN_PARAMETERS:
             raise UnsupportedError(
-                f"A Parameter cannot be called {parameter.name!r}: every run has one of that name. Rename it."
+                f"A Parameter cannot be called {parameter.name!r}: "
+                "every run already has one of that name. Rename it."
             )
         wanted = None if parameter.default is None else values.misfit(parameter.kind, parameter.default)
         if wanted is not None:
             raise FlowError(
-                f"The default of Parameter {parameter.name!r} is to be {wanted}, not {parameter.default!r}."
+                f"The default of Parameter {parameter.name!r} must be {wanted}, not {parameter.default!r}."
             )
         other = seen.setdefault(parameter.name.lower().replace("-", "_"), parameter.name)
         if other != parameter.name:
             raise UnsupportedError(
-                f"The Parameters {other!r} and {parameter.name!r} differ in case or hyphens only: Metaflow "
-                "reads both from one variable. Rename one of them."
+                f"The Parameters {other!r} and {parameter.name!r} differ only in case or hyphens: "
+                "Metaflow reads both from one variable. Rename one of them."
             )
 
 
 def _plain(text: str | None) -> str | None:
-    """A description without what Argo would take for one of its own variables."""
+    """A description without what Argo would read as one of its own variables."""
     return None if text is None else text.replace("{{", "{ {").replace("}}", "} }")

@@ -37,13 +37,13 @@ POD_FIELDS = {
     environment.SERVICE_ACCOUNT: "spec.serviceAccountName",
     environment.NODE_IP: "status.hostIP",
 }
-"""What Metaflow's @kubernetes reads of its pod, as Metaflow's own plugin hands it over."""
+"""What Metaflow's @kubernetes reads about its pod, as Metaflow's own plugin passes it."""
 
 PARALLEL_FIELDS = {environment.POD_IP: "status.podIP"}
 """Where the other nodes of a @parallel step find the first."""
 START_TIME = 3600
-"""Seconds that a pod with a @timeout has beside it, for its image and the code package. The limit itself is
-kept in the pod; Kubernetes ends one in which nothing else works any more."""
+"""Seconds that a pod with a @timeout has in addition, for its image and the code package. The pod itself
+keeps the limit; Kubernetes ends a pod that can no longer do so."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Shape:
 
     @property
     def title(self) -> str:
-        """A name that tells what is special about the pod."""
+        """A name that says what is special about the pod."""
         traits = [
             ("foreach", self.kind == FOREACH),
             ("switch", self.kind == SWITCH and not self.loops),
@@ -105,13 +105,13 @@ class Pods:
         )
         compute = compute_of(self._flow, step.name)
         return Shape(
-            # Linear, join, end: no difference to a pod.
+            # Linear, join and end are the same to a pod.
             kind=step.kind if step.kind in OUTPUTS else "",
             loops=step.loops,
             parallel=step.parallel,
             # How much of it is the step's own code concerns the pod's settings, not its shape.
             retries=Retries(0, retries.total, retries.minutes_between if retries.total else 0),
-            # Each iteration of a loop has it for itself, in the pod.
+            # In a loop the pod applies it to each iteration.
             time_limit=None if step.loops else self._flow.time_limit(step.name),
             python=self.python(compute),
             # Without what is said elsewhere: pull secrets are the workflow's.
@@ -126,7 +126,7 @@ class Pods:
         return Container(
             name=self._names.give(shape.title),
             inputs=[Parameter(name=manifest.STEP), Parameter(name=manifest.PATH, value="")],
-            # The default is for those who read it of a step that the run passed by.
+            # The default is for tasks that read the output of a step that was skipped.
             outputs=[Parameter(name=output, value_from=ValueFrom(path=_output_path(output), default=""))]
             if output
             else None,
@@ -148,7 +148,7 @@ class Pods:
         return self._settings.python or compute.executable or "python"
 
     def common(self, own: Mapping[str, str], user: Mapping[str, Any]) -> list[Env]:
-        """The variables of every pod of the flow, with its `own`; those of the `user` go after all others."""
+        """The variables of every pod of the flow, with its `own`; all others override those of the `user`."""
         package = self._settings.package
         fixed = {
             **user,
@@ -167,7 +167,7 @@ class Pods:
         by_argo = {
             environment.RUN_ID: RUN_ID,
             environment.ARGO_NAME: "{{workflow.name}}",
-            # The hash of its content is the end of it: the bootstrap sets CODE_SHA.
+            # It ends in the hash of the content, from which the bootstrap sets CODE_SHA.
             environment.CODE_URL: workflow_parameter(manifest.CODE_PARAMETER),
         }
         return [*_variables(fixed), *(Env(name=name, value=value) for name, value in by_argo.items())]
@@ -182,7 +182,7 @@ class Pods:
         if not choices.auto_emit_argo_events:
             fixed[environment.NO_EVENTS] = "1"
         if self._flow.environment != "local":
-            # Making an environment changes what was unpacked, so the pod has one of its own.
+            # Creating an environment changes what was unpacked, so the pod gets a copy of its own.
             fixed[environment.OWN_PACKAGE] = "1"
         if shape.kind in OUTPUTS:
             fixed[environment.OUTPUT] = _output_path(OUTPUTS[shape.kind])
@@ -221,7 +221,7 @@ def bootstrap() -> str:
 
 
 def _variables(fixed: Mapping[str, str]) -> list[Env]:
-    """Variables whose values Argo and Kubernetes hand on as they are, and the others as one in base64."""
+    """Variables whose values Argo and Kubernetes pass on unchanged, and all others in one, as base64."""
     plain = {name: value for name, value in fixed.items() if values.is_plain(str(value))}
     others = {name: str(value) for name, value in fixed.items() if name not in plain}
     if others:
@@ -243,6 +243,6 @@ def _retry_strategy(shape: Shape) -> RetryStrategy | None:
         limit=str(retries.total),
         retry_policy="Always",
         backoff=backoff,
-        # Iterations of a loop are retried in the pod: Argo starts only a lost pod again.
+        # Iterations of a loop are retried in the pod: Argo retries only a lost pod.
         expression=f"lastRetry.exitCode != '{manifest.OUT_OF_ATTEMPTS}'" if shape.loops else None,
     )

@@ -15,12 +15,12 @@ from metaflow_hera.translation.cron import argo_schedule, check_zone
 from metaflow_hera.translation.settings import Settings
 
 DEFAULT_ZONE = "UTC"
-"""Metaflow's schedules are in UTC; Argo's, where nothing is said, in the zone of its controller's machine."""
+"""Metaflow's schedules are in UTC; Argo's are by default in the zone of its controller's machine."""
 STARTING_DEADLINE = 3540
-"""Seconds: a firing that was missed is made up for within 59 minutes, before an hourly one comes again.
-That and the next are what Metaflow's own plugin sets."""
+"""Seconds: a run that was missed is still started within 59 minutes, before the next of an hourly schedule.
+This value and the next are those of Metaflow's own plugin."""
 HISTORY_LIMIT = 10_000
-"""Argo by itself keeps the last three runs that succeeded and one that failed."""
+"""By default Argo keeps the last three runs that succeeded and one that failed."""
 
 
 def check(flow: LoadedFlow) -> None:
@@ -30,8 +30,8 @@ def check(flow: LoadedFlow) -> None:
     for parameter in flow.parameters:
         if parameter.must_be_given:
             raise UnsupportedError(
-                f"Parameter {parameter.name!r} is required and has no default, so no schedule can start the "
-                "flow: give it a default, or take @schedule away."
+                f"Parameter {parameter.name!r} is required and has no default, "
+                "so no schedule can start the flow: give it a default, or remove @schedule."
             )
     by_zone(flow)
 
@@ -50,7 +50,7 @@ def by_zone(flow: LoadedFlow) -> dict[str, list[str]]:
 
 
 def cron_workflows(flow: LoadedFlow, settings: Settings, metadata: Metadata) -> Sequence[CronWorkflow]:
-    """The cron workflows of a flow; `metadata` is what they, and what they start, are labelled with."""
+    """The cron workflows of a flow, with the labels and annotations of `metadata`."""
     return [
         _cron_workflow(settings, metadata, _name(settings.name, number, zone), zone, schedules)
         for number, (zone, schedules) in enumerate(by_zone(flow).items())
@@ -73,7 +73,7 @@ def _cron_workflow(
         successful_jobs_history_limit=_or(choices.successful_history_limit, HISTORY_LIMIT),
         failed_jobs_history_limit=_or(choices.failed_history_limit, HISTORY_LIMIT),
         workflow_template_ref=WorkflowTemplateRef(name=settings.name),
-        # Known to the workflows of a cron workflow alone, so it is no default of the template's.
+        # Only the workflows of a cron workflow know it, so it cannot be a default of the template.
         arguments=[Parameter(name=SCHEDULED_TIME_PARAMETER, value="{{workflow.scheduledTime}}")],
     )
 

@@ -104,9 +104,9 @@ def _workflow(flow: LoadedFlow, settings: Settings, made: Events) -> str:
 
 def _dependency(dependency: Dependency, place: EventsPlace) -> dict[str, Any]:
     equal = {"name": dependency.trigger.name, **dependency.trigger.filters}
-    # A filter's value is a regular expression, of which any match is enough.
+    # A filter's value is a regular expression, which may match any part of the text.
     wanted = {key: f"^{re.escape(value)}$" for key, value in equal.items()}
-    # What must be given must hold something: null is nothing.
+    # A required key must have a value that is not null.
     wanted |= {key: "(?s)." for key in dependency.required if key not in wanted}
     filters = {
         "data": [
@@ -123,9 +123,9 @@ def _dependency(dependency: Dependency, place: EventsPlace) -> dict[str, Any]:
 
 
 def _parameters(dependency: Dependency, defaults: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What is taken of an event: a value for each Parameter, and what tells of the event itself.
+    """What a run gets from an event: a value for each Parameter, and a description of the event itself.
 
-    All of it travels as base64: a payload is anybody's text, and Argo would look for its variables in it.
+    All of it travels as base64: a payload may hold any text, and Argo would look for its variables in it.
     """
     found = [
         _parameter(name, dependency, _value_template(key, defaults[name]))
@@ -145,7 +145,7 @@ def _parameter(name: str, dependency: Dependency, template: str) -> dict[str, An
 def _value_template(key: str, default: str) -> str:
     """A Go template with the value of a key, as text if it is text and as JSON otherwise, or the default.
 
-    The default is encoded as all values are: it holds no braces that a template could take for its own.
+    The default is encoded like all values, so it has no braces that the template would read as its own.
     """
     value = f'(get .Input.body.payload "{key}")'
     absent = f'or (not (hasKey .Input.body.payload "{key}")) (kindIs "invalid" {value})'

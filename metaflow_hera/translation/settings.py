@@ -1,4 +1,4 @@
-"""What a deployment is made with, beside the flow itself."""
+"""All that a deployment needs besides the flow itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from metaflow_hera.metaflow_api.load.packages import CodePackage
 
 @dataclass(frozen=True)
 class EventsPlace:
-    """Where events come from: Argo Events' bus, source and kind of event; who runs a sensor, and where."""
+    """Where events come from (Argo Events' bus, source and event), and a sensor's account and namespace."""
 
     bus: str
     source: str
@@ -25,8 +25,8 @@ class Settings:
     """How a flow is deployed.
 
     `name` and `token` are the deployment's name and production token, `environment` what Metaflow
-    needs in each pod, `python` the interpreter of this machine that all pods run with, None where each has
-    that of its image. `events` is None where nothing says where events come from. `deployed_at` is left
+    needs in each pod, `python` the interpreter of this machine that all pods run with, None if each uses
+    that of its image. `events` is None if nothing says where events come from. `deployed_at` is left
     out of an export, so that the same flow always gives the same text.
     """
 

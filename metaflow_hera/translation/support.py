@@ -1,4 +1,4 @@
-"""What is refused at create, each by its name: nothing is left out silently."""
+"""What `create` refuses, each thing by its name: nothing is left out silently."""
 
 from __future__ import annotations
 
@@ -56,31 +56,32 @@ def check(flow: LoadedFlow) -> None:
 
 
 def check_token(flow: LoadedFlow, token: str) -> None:
-    """Raise OptionError for a token of the user's own making where it cannot be one."""
+    """Raise OptionError if a token that the user chose is not valid."""
     if flow.project:
         raise OptionError(
-            "--new-token does not go with @project, whose tokens begin alike: use --generate-new-token."
+            "--new-token does not go with @project, whose tokens share a prefix: use --generate-new-token."
         )
     if not re.fullmatch(r"[\w.:@+-]+", token):
         raise OptionError(
-            f"--new-token {token!r} is not a token: use letters, digits and . : @ + - _ only, for it is the "
-            "name of a namespace."
+            f"--new-token {token!r} is not a valid token: use only letters, digits and . : @ + - _, "
+            "since it is also the name of a namespace."
         )
 
 
 def check_place(flow: LoadedFlow, namespace: str) -> None:
-    """Raise UnsupportedError for a step that is to run in another Kubernetes namespace than its workflow."""
+    """Raise UnsupportedError for a step that asks for another Kubernetes namespace than its workflow's."""
     for step in flow.graph:
         asked = asked_namespace(flow, step.name)
         if asked is not None and asked != namespace:
             raise UnsupportedError(
-                f"@kubernetes of step {step.name} names the namespace {asked}, but all pods run in that of "
-                f"the workflow, {namespace}: take it away there, or deploy with ARGO_NAMESPACE={asked}."
+                f"@kubernetes of step {step.name} names the namespace {asked}, "
+                f"but all pods run in that of the workflow, {namespace}: "
+                f"remove it there, or deploy with ARGO_NAMESPACE={asked}."
             )
 
 
 def check_local(flow: LoadedFlow) -> None:
-    """Raise UnsupportedError for what a pod can have on a cluster only."""
+    """Raise UnsupportedError for what a pod can have only on a cluster."""
     for step in flow.graph:
         compute = compute_of(flow, step.name)
         for what, names in (
@@ -89,8 +90,9 @@ def check_local(flow: LoadedFlow) -> None:
         ):
             if names:
                 raise UnsupportedError(
-                    f"Step {step.name} needs {what} of a cluster ({', '.join(names)}), and the embedded Argo "
-                    "has none: set ARGO_SERVER, or take them from @kubernetes or Metaflow's configuration."
+                    f"Step {step.name} needs {what} of a cluster ({', '.join(names)}), "
+                    "and the embedded Argo has none: set ARGO_SERVER, "
+                    "or remove them from @kubernetes or Metaflow's configuration."
                 )
 
 
@@ -107,6 +109,6 @@ def _check_variables(step: str, variables: object) -> None:
     for name in names:
         if not isinstance(name, str) or not name or "=" in name:
             raise FlowError(
-                f"@environment of step {step} is to have a mapping of names and values in vars; a name must "
-                "not be empty or hold '='."
+                f"@environment of step {step} must have a mapping of names to values in vars; "
+                "a name must not be empty or contain '='."
             )

@@ -92,7 +92,7 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
         image_pull_secrets=image_pull_secrets(
             (compute_of(flow, step.name) for step in flow.graph), settings.choices.image_pull_secrets
         ),
-        # Only what Argo may look for its own variables in: no text of the user's.
+        # Only texts in which Argo may look for its own variables: none of the user's.
         workflow_metadata=WorkflowMetadata(
             labels={**labels, manifest.KIND: manifest.A_RUN, manifest.TEMPLATE_LABEL: settings.name},
             annotations={**notes, manifest.RUN_ID: RUN_ID},
@@ -127,7 +127,7 @@ def _started_by_events(
 
 
 def _about(flow: LoadedFlow, settings: Settings) -> dict[str, str]:
-    """Whose and what it is: annotations, and labels as well where the value is a legal one."""
+    """The flow, its owner and project: annotations, and labels as well where the value is valid."""
     return {
         manifest.FLOW_NAME: flow.name,
         manifest.OWNER: settings.owner,
@@ -149,7 +149,7 @@ def _optional(flow: LoadedFlow, settings: Settings, made: Events | None) -> Mapp
             [{"name": each.trigger.name, "type": each.trigger.kind} for each in made.dependencies]
         )
         if settings.events is not None and choices.events != BINDING:
-            # By these the next version, or `delete`, finds the sensor; as with Metaflow's own plugin.
+            # By these the next version, and `delete`, find the sensor, as with Metaflow's own plugin.
             found[manifest.SENSOR_NAME] = manifest.sensor_name(settings.name)
             found[manifest.SENSOR_NAMESPACE] = settings.events.namespace
     return {name: value for name, value in found.items() if value is not None}

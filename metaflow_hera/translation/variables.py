@@ -7,12 +7,12 @@ from __future__ import annotations
 
 
 def input_parameter(name: str) -> str:
-    """An input of the template in which it stands."""
+    """An input of the template that uses it."""
     return f"{{{{inputs.parameters.{name}}}}}"
 
 
 def output_parameter(task: str, name: str) -> str:
-    """An output of a task of the DAG in which it stands."""
+    """An output of a task in the DAG that uses it."""
     return f"{{{{tasks.{task}.outputs.parameters.{name}}}}}"
 
 

@@ -1,4 +1,4 @@
-"""A deployment as text: JSON, YAML that nobody misreads, or the Python that builds it with Hera; and back."""
+"""A deployment as text: JSON, YAML that nobody misreads, or Python that builds it with Hera; and back."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def to_python(objects: Sequence[JSON]) -> str:
 
 
 def read(text: str) -> list[JSON]:
-    """The objects in YAML or JSON, those of a Kubernetes List among them.
+    """The objects in YAML or JSON, including those of a Kubernetes List.
 
-    Raises UsageError for a text that holds others than `create` deploys.
+    Raises UsageError for a text with objects that `create` does not deploy.
     """
     try:
         documents = [document for document in yaml.safe_load_all(text) if document is not None]
@@ -109,7 +109,7 @@ def read(text: str) -> list[JSON]:
     for item in found:
         kind = item.get("kind") if isinstance(item, dict) else None
         if not isinstance(kind, str) or kind not in KINDS:
-            raise UsageError(f"It holds {kind or 'something'}, where there are to be {', '.join(KINDS)}.")
+            raise UsageError(f"It holds {kind or 'something'}, which is not one of {', '.join(KINDS)}.")
         try:
             _model(kind).model_validate(item)
         except ValidationError as error:
@@ -126,7 +126,7 @@ FORMS: dict[str, Callable[[Sequence[JSON]], str]] = {"json": to_json, "yaml": to
 
 
 def file_name(item: JSON, form: str) -> str:
-    """The file for an object where each has one of its own."""
+    """The file for an object if each has one of its own."""
     return f"{item['kind'].lower()}-{item['metadata']['name']}.{form}"
 
 
@@ -152,7 +152,7 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def service_accounts(objects: Sequence[JSON]) -> list[str]:
-    """The service accounts that the objects name, which must be there."""
+    """The service accounts that the objects name, which must exist."""
     found: dict[str, None] = {}
 
     def look(value: Any) -> None:
