@@ -1,7 +1,7 @@
 """The routes of Argo's REST API.
 
 The calls are plain functions that run in a thread; what they change goes through the engine's one writer.
-A path that Argo does not have, or has and this server does not, is answered as grpc-gateway answers it.
+A path that this server does not have is answered as grpc-gateway answers it, whether Argo has it or not.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def application(services: Services, hub: Hub, token: str, webhook_secret: str, s
     routes += [_route("GET", path, handler, services) for path, handler in page.calls]
     routes += page.routes
     open_path = events.open_path(webhook_secret)
-    # The guard has compared the secret; as a part of the path it stays out of the log.
+    # The guard has checked the secret; being a part of the path, it stays out of the log.
     for path in ("", "/{namespace}", "/{secret}/{namespace}"):
         routes.append(_route("POST", f"{events.WEBHOOK}{path}", events.receive, services))
     routes.append(Route("/{path:path}", _unknown, methods=[*_METHODS]))

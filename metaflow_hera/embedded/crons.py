@@ -1,7 +1,7 @@
-"""Cron workflows: when each starts a workflow, and what becomes of those it started.
+"""Cron workflows: when each starts a workflow, and what happens to the workflows it started.
 
-As Argo's cron controller (workflow/cron/operator.go), with one difference: a firing that was missed is
-made up for within `startingDeadlineSeconds` also where the cron workflow had not fired before.
+This is what Argo's cron controller does (workflow/cron/operator.go), with one difference: a missed firing
+is made up for within `startingDeadlineSeconds` even if the cron workflow has never fired before.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SCHEDULED_TIME = "workflows.argoproj.io/scheduled-time"
 LATE = 30.0
 """Seconds that a firing may be late without being missed: the server was busy, or a second behind."""
 KEPT_SUCCEEDED, KEPT_FAILED = 3, 1
-"""How many workflows that ended are kept, where the cron workflow does not say."""
+"""How many ended workflows are kept if the cron workflow does not say."""
 
 log = logging.getLogger(__name__)
 Key = tuple[str, str]
@@ -33,17 +33,17 @@ class Workflows(Protocol):
     """What cron workflows do with workflows; see `engine.Engine`."""
 
     def create(self, namespace: str, workflow: JSON) -> JSON:
-        """Check, store and start a workflow; raises an Exception that says why not."""
+        """Check, store and start a workflow; raises an Exception that says why it is refused."""
 
     def terminate(self, uid: str) -> None:
         """End a workflow that may have ended already."""
 
     def remove(self, uid: str) -> None:
-        """Forget a workflow."""
+        """Delete a workflow."""
 
 
 class Clock:
-    """The schedules of one cron workflow, and the time from which on nothing has been looked at."""
+    """The schedules of one cron workflow, and the time up to which they have been checked."""
 
     def __init__(self, spec: JSON, since: float) -> None:
         self._schedules: list[Schedule] = [parse_schedule(text) for text in spec.get("schedules") or ()]
@@ -51,12 +51,12 @@ class Clock:
         self.since = since
 
     def next(self, after: float) -> float | None:
-        """The next time after `after` that any of the schedules names."""
+        """The next time after `after` in any of the schedules."""
         times = [schedule.next(after, self.zone) for schedule in self._schedules]
         return min((at for at in times if at is not None), default=None)
 
     def latest(self, now: float, window: float) -> float | None:
-        """The last time until now at which it should have fired and has not, not older than `window`."""
+        """The latest time, at most `window` seconds ago, at which it should have fired and did not."""
         found, at = None, self.next(max(self.since, now - window))
         while at is not None and at <= now:
             found, at = at, self.next(at)
@@ -73,33 +73,33 @@ class Crons:
         self._wakes: dict[Key, float | None] = {}
 
     def load(self, now: float) -> None:
-        """Take up those that are stored."""
+        """Load the stored ones."""
         for cron in self._store.all_objects(RESOURCE):
             try:
                 self._take(cron, self._store.cron_since(*_key(cron)) or now)
-            except (ValueError, KeyError, OSError):  # a time zone that this machine has no more, say
-                log.exception("cron workflow %s cannot be taken up", cron["metadata"]["name"])
+            except (ValueError, KeyError, OSError):  # say, a time zone that this machine no longer has
+                log.exception("cron workflow %s cannot be loaded", cron["metadata"]["name"])
 
     def put(self, cron: JSON, old: JSON | None, now: float) -> None:
-        """A cron workflow was created, or changed from what it was."""
+        """A cron workflow was created, or changed from `old`."""
         key = _key(cron)
         known = self._clocks.get(key)
         same = old is not None and all(
             old["spec"].get(field) == cron["spec"].get(field) for field in ("schedules", "timezone")
         )
-        # With a new schedule nothing that it would have fired before is made up for.
+        # A new schedule makes up for nothing before the change.
         since = known.since if known is not None and same else now
         self._store.put_cron_since(*key, since)
         self._take(cron, since)
 
     def forget(self, namespace: str, name: str) -> None:
-        """A cron workflow was deleted; what it started goes on."""
+        """A cron workflow was deleted; what it started continues."""
         self._clocks.pop((namespace, name), None)
         self._wakes.pop((namespace, name), None)
         self._store.put_cron_since(namespace, name, None)
 
     def wake_at(self) -> float | None:
-        """When the next of them fires."""
+        """When the next one fires."""
         return min((at for at in self._wakes.values() if at is not None), default=None)
 
     def fire_due(self, now: float) -> None:
@@ -108,12 +108,12 @@ class Crons:
             if at is not None and at <= now:
                 try:
                     self._due(key, now)
-                except Exception:  # a fault with one must not end the server
+                except Exception:  # a fault in one must not end the server
                     log.exception("cron workflow %s", key)
                     self._wakes[key] = now + 60
 
     def changed(self, head: Head, phase: str) -> None:
-        """A workflow of a cron workflow has ended, in a `phase`, or goes on again."""
+        """A workflow of a cron workflow has ended in a `phase`, or runs again."""
         key = (head.namespace, head.labels.get(CRON_LABEL, ""))
         cron = self._store.object(RESOURCE, *key)
         if cron is None:
@@ -157,7 +157,7 @@ class Crons:
             self._save(cron)
             return
         meta = started["metadata"]
-        # Read again: the start may have failed already, which is noted there.
+        # Read it again: the workflow may have failed already, and this is noted there.
         status = (cron := self._store.object(RESOURCE, *_key(cron)) or cron)["status"]
         active = [*(status.get("active") or ()), _reference(meta)]
         status["active"] = [each for each in active if self._goes_on(each["uid"])] or None
@@ -167,7 +167,7 @@ class Crons:
         self._save(cron)
 
     def _may_start(self, cron: JSON) -> bool:
-        """What `concurrencyPolicy` says; Replace ends the workflows that go on."""
+        """Whether `concurrencyPolicy` allows a start; Replace ends the workflows that still run."""
         policy = cron["spec"].get("concurrencyPolicy") or "Allow"
         active = [each for each in cron["status"].get("active") or () if self._goes_on(each["uid"])]
         cron["status"]["active"] = active or None  # one may have been deleted
@@ -206,7 +206,7 @@ class Crons:
         }
 
     def _clean(self, cron: JSON) -> None:
-        """Forget workflows that ended long ago, as the history limits say."""
+        """Delete workflows that ended long ago, as the history limits say."""
         spec, name = cron["spec"], cron["metadata"]["name"]
         succeeded: list[Head] = []
         failed: list[Head] = []

@@ -1,10 +1,10 @@
 """The loop: what happened -> the controller -> the store -> the world.
 
-One thread owns the store's writer, the pods and the workflows in progress. In each iteration it takes what
-happened (pods that ended, calls of the API, times that came), lets the controller advance the workflows
-concerned, saves all of it in one transaction, and only then lets it be seen: pods start, signals go out,
-callers get their answers, watchers their events. A crash between the two leaves a state from which the next
-start goes on.
+One thread owns the store's writer, the pods and the workflows in progress. In each iteration it collects what
+happened (pods that ended, calls of the API, timers), lets the controller advance the workflows concerned,
+saves all of it in one transaction, and only then makes it visible: pods start, signals go out, callers get
+their answers, watchers their events. A crash between the two leaves a state from which the next start
+continues.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ Published = tuple[str, str, str]
 """A watch event's type ("ADDED", "MODIFIED", "DELETED"), the workflow's uid; its JSON if it is deleted."""
 
 Answer = tuple[Future[Any], Any, BaseException | None]
-"""Who waits for a call, what it returned, or what it raised."""
+"""The caller that waits, what its call returned, or what it raised."""
 
 log = logging.getLogger(__name__)
 
 MOST_SLEEP = 10.0
-"""Seconds between two looks at the clock while something is due: it may be set, and a machine may sleep."""
+"""Seconds between checks of the clock while something is due: it may be set, and a machine may sleep."""
 MOST_REST = 0.5
 """Seconds that the state of a busy workflow may lag behind its pods."""
 
@@ -113,10 +113,10 @@ class Engine:
     # From other threads.
 
     def start(self, on_failure: Callable[[], object] = lambda: None) -> None:
-        """Take up what an earlier server left, and go on with it.
+        """Continue what an earlier server left.
 
-        `on_failure` is called by the loop's thread if the loop itself breaks (say, the disk is full): nothing
-        goes on then, and a new start is needed.
+        The loop's thread calls `on_failure` if the loop itself fails (say, the disk is full): then nothing
+        runs until a new start.
         """
         self._on_failure = on_failure
         with self.store.transaction():
@@ -132,7 +132,7 @@ class Engine:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the iteration and stop; running pods go on, waiting ones start after the next `start`."""
+        """Finish the iteration and stop; running pods continue, waiting ones start after the next `start`."""
         self._stopping = True
         self._wake()
         self._thread.join()
@@ -160,7 +160,7 @@ class Engine:
         try:
             self._running[uid] = Running(Operation(workflow, estimates(self.store, workflow)), created)
         except Exception as error:
-            log.exception("workflow %s cannot be taken up", workflow["metadata"]["name"])
+            log.exception("workflow %s cannot be loaded", workflow["metadata"]["name"])
             self._fail(uid, workflow, created, error)
             return
         self._due[uid] = None
@@ -171,7 +171,7 @@ class Engine:
         return running.operation.workflow if running else None
 
     def create(self, namespace: str, workflow: JSON) -> JSON:
-        """Check, store and start a workflow; returns it as stored, or raises what says why not."""
+        """Check, store and start a workflow; returns it as stored, or raises an error that says why not."""
         with self.store.part():
             return self._submit(self, namespace, workflow)
 
@@ -193,7 +193,7 @@ class Engine:
         self.load(workflow)
 
     def replace(self, workflow: JSON, old_nodes: Iterable[str]) -> None:
-        """A workflow that ended goes on from a state made for it (Argo's retry)."""
+        """Continue an ended workflow from a state made for it (Argo's retry)."""
         uid = workflow["metadata"]["uid"]
         nodes: JSON = workflow["status"].get("nodes") or {}
         self.store.put_spec(workflow)
@@ -216,7 +216,7 @@ class Engine:
         self._save(running.operation.workflow, running.created)
 
     def remove(self, uid: str) -> None:
-        """Forget a workflow; its pods are ended at once."""
+        """Delete a workflow, and end its pods at once."""
         head = self.store.head_by_uid(uid)
         if head is None:
             return
@@ -244,12 +244,12 @@ class Engine:
                 future.set_exception(RuntimeError("the server is stopping"))
 
     def _wake(self) -> None:
-        """Let the loop look around; may be called by any thread."""
-        with suppress(BlockingIOError):  # it has not even seen the last ones
+        """Wake the loop; any thread may call this."""
+        with suppress(BlockingIOError):  # the loop has yet to read the earlier ones
             self._waker.send(b"!")
 
     def _rest(self, seconds: float | None) -> None:
-        """Wait for news of pods, for other threads, or for so many seconds."""
+        """Wait for news of pods, for other threads, or for this many seconds."""
         if seconds == 0:
             return
         poll = select.poll()
@@ -273,11 +273,11 @@ class Engine:
         return min(MOST_SLEEP, max(0.0, min(times) - now)) if times else None
 
     def _ready_at(self, uid: str) -> float:
-        """When a workflow to which something happened should be advanced.
+        """When to advance a workflow that has events.
 
-        Advancing and saving a wide workflow takes a while, and for each pod that ends it would be done
-        once more. While pods of it wait for room, nothing is lost by letting events gather: for ten
-        times as long as the last advance took, so that its cost for each pod stays the same.
+        Advancing and saving a wide workflow takes a while, and would be repeated for each pod that ends.
+        While its pods wait for room, nothing is lost by collecting events for ten times as long as the last
+        advance took; the cost per pod then stays the same.
         """
         running = self._running.get(uid)
         return running.rest_until if running is not None and self._pods.waiting(uid) else 0.0
@@ -285,7 +285,7 @@ class Engine:
     def _iterate(self) -> None:
         now = self.clock()
         answers: list[Answer] = []
-        # Pods that were saved as waiting may start at once; their claim tells a restart of those that did.
+        # Pods that were saved as waiting may start now; after a restart their claim shows which of them did.
         self._receive(self._pods.collect(now))
         self._receive(self._pods.start_ready(now))
         for uid, running in self._running.items():
@@ -364,7 +364,7 @@ class Engine:
         outcome = running.operation.advance(events, now)
         running.wake_at = outcome.wake_at
         workflow = running.operation.workflow
-        # One that was over at once was never seen running.
+        # A pod that was over at once was never seen running.
         ran = {event.node_id for event in events if isinstance(event, PodRunning)}
         for node in outcome.nodes.values():
             if node["type"] == "Pod" and (node["phase"] == "Running" or node["id"] in ran):
@@ -411,7 +411,7 @@ class Engine:
         self._news.append(("MODIFIED", meta["uid"], ""))
 
     def _fail(self, uid: str, workflow: JSON, created: float, error: Exception) -> None:
-        """A fault of the controller ends the workflow that showed it, and no other."""
+        """A fault in the controller ends the workflow that caused it, and no other."""
         now = self.clock()
         status = workflow.setdefault("status", {})
         status.update(phase="Error", finishedAt=timestamp(now), message=f"{type(error).__name__}: {error}")
@@ -426,7 +426,7 @@ class Engine:
         self._tell_cron(workflow)
 
     def _tell_cron(self, workflow: JSON) -> None:
-        """A workflow that a cron workflow started has ended, or goes on again."""
+        """A workflow that a cron workflow started has ended, or runs again."""
         if CRON_LABEL in (workflow["metadata"].get("labels") or {}):
             head = self.store.head_by_uid(workflow["metadata"]["uid"])
             if head is not None:

@@ -1,11 +1,11 @@
-"""Every error that the embedded Argo raises for whoever starts or calls it, in one tree.
+"""Every error that the embedded Argo raises for its callers, in one tree.
 
     EmbeddedArgoError
     |- Unusable        a folder, a file, a port or a setting cannot be used as it is
     |- ServerError     the server could not be started, reached or stopped
     `- Refused         Argo, or the embedded Argo, refuses an object or a call
 
-Each message is one or two sentences: what happened, and what to do about it; that of `Refused` is Argo's own.
+Each message is one or two sentences: what happened, and what to do about it. A `Refused` has Argo's message.
 """
 
 from __future__ import annotations

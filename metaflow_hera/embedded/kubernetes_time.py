@@ -11,5 +11,5 @@ def timestamp(seconds: float) -> str:
 
 
 def seconds(text: str | None) -> float:
-    """The seconds since the epoch of such a time; 0 for none."""
+    """Such a time in seconds since the epoch; 0 for none."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else 0.0

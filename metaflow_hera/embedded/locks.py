@@ -7,7 +7,7 @@ import os
 
 
 def is_locked(path: str | os.PathLike[str]) -> bool:
-    """Whether a process holds the lock of a file; one that is not there is held by nobody."""
+    """Whether a process holds the lock of a file; False if there is no such file."""
     try:
         file = os.open(path, os.O_RDONLY)
     except OSError:

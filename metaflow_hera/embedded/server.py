@@ -1,8 +1,8 @@
 """The process of the embedded Argo: `python -m metaflow_hera.embedded.server --home HOME --version VERSION`.
 
 In its home it keeps `argo.db` (all state), `pods` (their folders), `token`, `server.json` (where it listens,
-written once it does), `server.log` and `server.lock` (held while it runs, so there is one server a home).
-SIGTERM ends it without ending pods: they go on, and the next server takes them up.
+written once it does), `server.log` and `server.lock` (held while it runs, so that a home has one server).
+SIGTERM ends it but not its pods: they continue, and the next server adopts them.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def read_secret(home: Path, name: str) -> str:
-    """A secret of this home, made once: its token, or that of the webhook for events."""
+    """A secret of this home, created once: its token, or the secret of the webhook for events."""
     path = home / name
     try:
         token = path.read_text(encoding="utf-8").strip()
@@ -80,8 +80,8 @@ def listen(home: Path, port: int | None) -> socket.socket:
             sock.close()
             if number == wanted[-1]:
                 raise Unusable(
-                    f"Port {number} of 127.0.0.1 cannot be used ({error.strerror}): choose another one, "
-                    "or none to get a free one."
+                    f"Port {number} of 127.0.0.1 cannot be used ({error.strerror}): "
+                    "choose another port, or name none to get a free one."
                 ) from error
             continue
         sock.listen(128)
@@ -91,24 +91,24 @@ def listen(home: Path, port: int | None) -> socket.socket:
 
 
 def max_pods() -> int:
-    """How many pods may run at once: METAFLOW_HERA_MAX_PODS, by default one a core."""
+    """How many pods may run at once: METAFLOW_HERA_MAX_PODS, by default one per core."""
     text = os.environ.get("METAFLOW_HERA_MAX_PODS")
     if not text:
         return os.cpu_count() or 1
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise Unusable(f"METAFLOW_HERA_MAX_PODS must be a number from 1 on, not {text!r}.")
+        raise Unusable(f"METAFLOW_HERA_MAX_PODS must be a whole number, 1 or more, not {text!r}.")
     return int(text)
 
 
 def hold_lock(home: Path) -> int | None:
-    """The descriptor that holds the home's lock until this process ends; None where another server has it."""
+    """The descriptor that holds the home's lock until this process ends; None if another server has it."""
     descriptor = os.open(home / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
     for _ in range(LOCK_TRIES):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except OSError:
-            time.sleep(0.01)  # who only asks whether a server runs holds it for a moment
+            time.sleep(0.01)  # a check whether a server runs holds it for a moment
     else:
         os.close(descriptor)
         return None
@@ -118,7 +118,7 @@ def hold_lock(home: Path) -> int | None:
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn's server; a signal ends the streams too, which else would hold it up."""
+    """uvicorn's server; a signal ends the streams too, which would otherwise delay its end."""
 
     def __init__(self, config: uvicorn.Config, hub: Hub, facts: Path) -> None:
         super().__init__(config)
@@ -127,12 +127,12 @@ class HttpServer(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called on SIGTERM and SIGINT. uvicorn would raise a signal it keeps once more, so it keeps none."""
-        self._facts.unlink(missing_ok=True)  # who wants a server from now on waits for the next one
+        """Handle SIGTERM and SIGINT. uvicorn would raise a captured signal again, so it captures none."""
+        self._facts.unlink(missing_ok=True)  # those who want a server now wait for the next one
         self._loop.call_soon_threadsafe(self.end)
 
     def end(self) -> None:
-        """Take no more requests, end the streams, finish what is being answered."""
+        """Accept no more requests, end the streams, finish the answers under way."""
         self._facts.unlink(missing_ok=True)
         self.should_exit = True
         self._hub.close()
@@ -176,8 +176,8 @@ async def serve(home: Path, version: str, port: int | None, clock: Clock) -> int
     if engine.failure is None:
         return 0
     print(
-        f"{engine.failure} (in {home}). Nothing is lost: mfhera local start goes on from there, once that is "
-        "mended.",
+        f"{engine.failure} (in {home}). Nothing is lost: "
+        "once the cause is removed, mfhera local start continues from there.",
         file=sys.stderr,
     )
     return 1
@@ -188,10 +188,10 @@ def main(arguments: list[str] | None = None, clock: Clock = time.time) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m metaflow_hera.embedded.server", description="The embedded Argo."
     )
-    parser.add_argument("--home", type=Path, required=True, help="the folder of its state")
-    parser.add_argument("--version", required=True, help="what it is started as; server.json tells it")
+    parser.add_argument("--home", type=Path, required=True, help="the folder for its state")
+    parser.add_argument("--version", required=True, help="the version it runs as, noted in server.json")
     parser.add_argument(
-        "--port", type=int, help="where to listen on 127.0.0.1; default: as last time, or a free one"
+        "--port", type=int, help="the port on 127.0.0.1; default: the same as last time, or a free one"
     )
     options = parser.parse_args(arguments)
     home: Path = options.home.absolute()
@@ -201,7 +201,7 @@ def main(arguments: list[str] | None = None, clock: Clock = time.time) -> int:
         home.chmod(0o700)
         lock = hold_lock(home)
         if lock is None:
-            raise Unusable(f"Another server runs for {home}.")
+            raise Unusable(f"Another server already runs for {home}.")
         handler = logging.handlers.RotatingFileHandler(
             home / "server.log", maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8"
         )

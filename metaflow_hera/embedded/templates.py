@@ -1,4 +1,4 @@
-"""What the rules and the controller both read from a template of Argo's: its pod, and the items of a task."""
+"""What the rules and the controller both read from an Argo template: its pod, and the items of a task."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 JSON = dict[str, Any]
 
 ITEM_FIELDS = ("withItems", "withParam", "withSequence")
-"""The fields of a task, or a step, that make it a TaskGroup; it has one of them at most."""
+"""The fields of a task, or a step, that make it a TaskGroup; it has at most one of them."""
 
 
 def pod_container(template: JSON) -> JSON | None:

@@ -328,7 +328,7 @@ def test_a_wide_run_is_a_few_lines(own_mfhera: Mfhera, browser: Browser) -> None
     browser.row("work(99:99), Succeeded")
     assert len(browser.all("[role=treeitem]")) < 120
     browser.row("work, ")
-    browser.one(".turn").click()
+    browser.one(".pager").click()
     browser.row("work(199:199), Succeeded")
     browser.until(lambda: len(browser.all("[role=treeitem]")) < 120)
     assert len(browser.all("*")) < 3000

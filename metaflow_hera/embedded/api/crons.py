@@ -1,4 +1,4 @@
-"""Cron workflows. When they fire is for `embedded.crons`."""
+"""Cron workflows; `embedded.crons` decides when they fire."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def update(call: Call) -> Response:
 
 
 def delete(call: Call) -> Response:
-    """Forget a cron workflow."""
+    """Delete a cron workflow."""
     return json_response(
         objects.delete(call, RESOURCE, lambda: call.services.engine.crons.forget(call.namespace, call.name))
     )
@@ -66,7 +66,7 @@ def suspend(call: Call) -> Response:
 
 
 def resume(call: Call) -> Response:
-    """Take `spec.suspend` away."""
+    """Remove `spec.suspend`."""
 
     def change(store: Store, cron: JSON) -> JSON:
         cron["spec"].pop("suspend", None)
@@ -76,7 +76,7 @@ def resume(call: Call) -> Response:
 
 
 def _tell(call: Call) -> Changed:
-    """What tells the engine of a change, in its transaction."""
+    """A function that tells the engine about a change, in the transaction of the change."""
     engine = call.services.engine
     return lambda new, old: engine.crons.put(new, old, engine.clock())
 
@@ -115,7 +115,7 @@ def _given(call: Call) -> JSON:
     workflow: JSON = {"metadata": {"name": metadata.get("name")}, "spec": spec.get("workflowSpec") or {}}
     spec["workflowSpec"] = workflow["spec"] = validation.normalise(workflow)["spec"]
     validation.validate_workflow(workflow, templates=_templates(call, workflow["spec"]))
-    # One that is replaced goes on with what it has started.
+    # An update keeps the record of what the cron workflow has started.
     stored = call.services.reader.object(RESOURCE, call.namespace, call.path.get("name") or "")
     status = cron.get("status") or (stored or {}).get("status") or {}
     return {"metadata": metadata, "spec": spec, "status": {**NEW_STATUS, **status}}

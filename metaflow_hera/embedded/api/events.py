@@ -1,6 +1,6 @@
-"""Events from outside: at Argo's own endpoint, and at a webhook such as Argo Events has one for Metaflow.
+"""Events from outside: at Argo's own endpoint, and at a webhook like the one Argo Events has for Metaflow.
 
-Both hand them to the sensors. An answer means that the event is stored, and what it starts with it.
+Both pass them to the sensors. An answer means that the event is stored, together with what it starts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def open_path(secret: str) -> str:
 
 
 def receive(call: Call) -> Response:
-    """An event with any JSON object for its body."""
+    """Receive an event; its body is any JSON object."""
     engine = call.services.engine
     namespace = call.namespace or DEFAULT_NAMESPACE
     engine.call(lambda: engine.sensors.receive(namespace, call.body, engine.clock()))

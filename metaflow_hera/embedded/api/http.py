@@ -20,8 +20,8 @@ BODY_LIMIT = 3 * 1024 * 1024
 """Bytes of a request: the limit of Kubernetes' API server."""
 
 DEPTH_LIMIT = 100
-"""How deep the JSON of a body may be nested. An object of Argo's has fewer than thirty levels; what walks
-through one calls itself for each level."""
+"""How deep the JSON of a body may be nested. An Argo object has fewer than thirty levels; the code that walks
+through one recurses for each level."""
 
 # gRPC status codes, and the HTTP status that grpc-gateway gives each.
 INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED = 3, 5, 6, 7
@@ -87,12 +87,12 @@ class Call:
 
     @property
     def namespace(self) -> str:
-        """The namespace of the path; some lists have none, and mean all."""
+        """The namespace in the path; some lists have none, which means all."""
         return self.path.get("namespace", "")
 
     @property
     def name(self) -> str:
-        """The object's name, of the path."""
+        """The object's name, from the path."""
         return self.path["name"]
 
 
@@ -109,7 +109,7 @@ async def read_body(request: Request) -> JSON:
 
 
 def parse_body(body: bytes) -> JSON:
-    """The JSON object in these bytes. Raises ApiError, whatever they are."""
+    """The JSON object in these bytes. Raises ApiError, and nothing else, if they hold none."""
     try:
         value = json.loads(body, parse_constant=_refuse)
     except RecursionError as error:
@@ -118,7 +118,7 @@ def parse_body(body: bytes) -> JSON:
         raise ApiError(INVALID_ARGUMENT, f"invalid UTF-8: {error.reason}") from error
     except json.JSONDecodeError as error:
         rest = error.doc[error.pos :].strip()
-        # A text that stops too early, in the words of Go's decoder.
+        # For a text that stops too early, the words of Go's decoder.
         early = not rest or error.msg.startswith("Unterminated")
         found = f"invalid character {rest[:1]!r} in the body, at {error.pos}"
         raise ApiError(INVALID_ARGUMENT, "unexpected EOF" if early else found) from error
@@ -135,7 +135,7 @@ def _refuse(word: str) -> Any:
 
 
 def _check_parts(value: JSON) -> None:
-    """Refuse a nesting that is too deep, and halves of characters, which no text can be made of."""
+    """Refuse nesting that is too deep, and lone surrogates, which are not valid text."""
     level: list[Any] = [value]
     for _ in range(DEPTH_LIMIT):
         texts = [part for part in level if isinstance(part, str)]

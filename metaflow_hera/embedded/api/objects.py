@@ -42,7 +42,7 @@ SERVER_KEEPS = (
 
 
 def generate_name(base: str) -> str:
-    """A name from `generateName`, as Kubernetes' `SimpleNameGenerator` makes it."""
+    """A name from `generateName`, as Kubernetes' `SimpleNameGenerator` creates it."""
     return base[: 63 - SUFFIX] + "".join(random.choices(ALPHABET, k=SUFFIX))
 
 
@@ -121,15 +121,15 @@ def already_exists(resource: str, metadata: JSON) -> ApiError:
 
 
 Changed = Callable[[JSON, JSON | None], None]
-"""Called in the transaction that stores an object, with the object and what it was before."""
+"""Called in the transaction that stores an object, with the object and its old version."""
 
 
 def _nobody(new: JSON, old: JSON | None) -> None:
-    """Who has to know of a change: nobody."""
+    """Tell nobody about a change."""
 
 
 def create(call: Call, resource: Resource, obj: JSON, changed: Changed = _nobody) -> JSON:
-    """Store a new object; its answer is the object as stored."""
+    """Store a new object; returns it as stored."""
     engine = call.services.engine
 
     def change() -> JSON:
@@ -203,7 +203,7 @@ def update(call: Call, resource: Resource, obj: JSON, changed: Changed = _nobody
 def modify(
     call: Call, resource: Resource, change: Callable[[Store, JSON], JSON], changed: Changed = _nobody
 ) -> JSON:
-    """Change a stored object; as in Kubernetes a change of nothing makes no new version."""
+    """Change a stored object; as in Kubernetes, an update without a change makes no new version."""
     engine = call.services.engine
 
     def apply() -> JSON:
@@ -227,7 +227,7 @@ def modify(
 
 
 def delete(call: Call, resource: Resource, gone: Callable[[], None] = lambda: None) -> JSON:
-    """Forget an object."""
+    """Delete an object."""
     engine = call.services.engine
 
     def change() -> JSON:

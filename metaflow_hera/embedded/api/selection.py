@@ -10,7 +10,7 @@ from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError
 from metaflow_hera.embedded.storage.reader import JSON
 
 MOST_DIGITS = 18
-"""Of a number in a query: what fits into Go's int64 for sure."""
+"""The most digits of a number in a query: any such number fits into Go's int64."""
 
 Labels = Mapping[str, str]
 Test = Callable[[Labels], bool]
@@ -59,7 +59,7 @@ def _requirement(match: re.Match[str]) -> Test:
 
 
 def name_selector(text: str) -> str | None:
-    """The name that a field selector asks for; `metadata.name` is the only field there is.
+    """The name that a field selector asks for; `metadata.name` is the only field supported.
 
     Raises:
         ApiError: another field is asked for.
@@ -68,7 +68,8 @@ def name_selector(text: str) -> str | None:
         return None
     match = re.fullmatch(r"\s*metadata\.name\s*==?\s*([^,=!]*?)\s*", text)
     if match is None:
-        raise ApiError(INVALID_ARGUMENT, f"field selector not supported: {text}: only metadata.name=NAME is")
+        message = f"field selector not supported: {text}: only metadata.name=NAME is supported"
+        raise ApiError(INVALID_ARGUMENT, message)
     return match.group(1)
 
 
@@ -92,7 +93,7 @@ def _number(query: Mapping[str, str], name: str) -> int:
 
 
 class Fields:
-    """Argo's `fields=`: paths to keep, or with a leading `-` to leave out.
+    """Argo's `fields=`: paths to keep or, with a leading `-`, to leave out.
 
     After `Cleaner` of Argo's `util/fields`: a list is passed through without an index, a path is kept if a
     chosen one starts with it (as text). Argo reads the result back into its types, so the fields that

@@ -1,4 +1,4 @@
-"""Sensors of Argo Events. What they do is for `embedded.events`."""
+"""Sensors of Argo Events; `embedded.events` does their work."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def update(call: Call) -> Response:
 
 
 def delete(call: Call) -> Response:
-    """Forget a sensor, and what has arrived for it."""
+    """Delete a sensor, and what has arrived for it."""
     engine = call.services.engine
     return json_response(
         objects.delete(call, RESOURCE, lambda: engine.sensors.forget(call.namespace, call.name))
@@ -123,7 +123,7 @@ def _check_trigger(trigger: JSON, names: list[str]) -> None:
     for parameter in triggers.parameters_of(trigger):
         source = parameter.get("src") or {}
         if source.get("dependencyName") not in names:
-            raise ValueError(f"the parameter for {parameter.get('dest')} is of no dependency of the sensor")
+            raise ValueError(f"the parameter for {parameter.get('dest')} names no dependency of the sensor")
         paths.check(parameter.get("dest") or "")
         paths.check(source.get("dataKey") or "")
         gotemplate.check(source.get("dataTemplate") or "")

@@ -1,6 +1,6 @@
-"""What does not end with one answer: the watch of workflows, and logs.
+"""Calls that stream their answer: the watch of workflows, and logs.
 
-Both send a line of JSON a time, wrapped in `{"result": ...}` as grpc-gateway wraps a stream.
+Both send one line of JSON at a time, wrapped in `{"result": ...}` as grpc-gateway wraps a stream.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from metaflow_hera.embedded.pods.files import open_log
 from metaflow_hera.embedded.storage.reader import Head, PodRow, dump
 
 LOG_POLL = 0.2
-"""Seconds between looks for new lines of a followed log."""
+"""Seconds between checks for new lines of a followed log."""
 
 CHUNK = 262_144
 """Bytes of a log that are read and sent at a time."""
 
 
 class Listener(Protocol):
-    """Who wants to be told what changed. Lives in the event loop."""
+    """A client that is told what changed. Lives in the event loop."""
 
     woken: asyncio.Event
 
@@ -45,7 +45,7 @@ class Hub:
     """Tells watchers which workflows changed.
 
     A watcher that is slower than the changes keeps no queue: for each workflow it has at most one event
-    waiting, and sends the workflow's state of the moment. So its memory is bounded and it never lags.
+    waiting, and sends the workflow's current state. So its memory is bounded and it never lags.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -70,11 +70,11 @@ class Hub:
             watcher.woken.set()
 
     def add(self, watcher: Listener) -> None:
-        """Tell this watcher from now on."""
+        """Start to tell this watcher about changes."""
         self._watchers.add(watcher)
 
     def remove(self, watcher: Listener) -> None:
-        """Tell it no more."""
+        """Stop telling it."""
         self._watchers.discard(watcher)
 
 
@@ -100,7 +100,7 @@ class Watcher:
 
     async def lines(self, hub: Hub) -> AsyncIterator[bytes]:
         """The events, as they come, until the client goes or the server closes."""
-        hub.add(self)  # before the look at what there is, so that nothing falls in between
+        hub.add(self)  # before reading what there is, so that nothing is missed in between
         try:
             await run_in_threadpool(self._catch_up)
             while not hub.closing.is_set():
@@ -110,7 +110,7 @@ class Watcher:
                     line = await run_in_threadpool(self._line, uid, kind, text)
                     if line:
                         yield line
-                # A large workflow changes faster than it is put together: leave time to others.
+                # A large workflow changes faster than its JSON is built: leave time for others.
                 await asyncio.sleep(min(5.0, 5 * (time.monotonic() - started)))
                 self.woken.clear()
                 if not self._waiting and not hub.closing.is_set():
@@ -133,13 +133,13 @@ class Watcher:
             self._seen.discard(uid)
             return self._event("DELETED", [text])
         head = self._reader.head_by_uid(uid)
-        if head is None:  # deleted meanwhile: its event follows
+        if head is None:  # deleted in the meantime: its event follows
             return b""
         wanted = self._wants(head)
         if not wanted and uid not in self._seen:
             return b""
         event = "MODIFIED" if uid in self._seen else "ADDED"
-        if not wanted:  # it was chosen before and is no more: to this watcher it is gone
+        if not wanted:  # the selectors no longer choose it: for this watcher it is deleted
             self._seen.discard(uid)
             return self._event("DELETED", self._reader.workflow_text(head, nodes=False))
         self._seen.add(uid)
@@ -160,12 +160,12 @@ class Watcher:
 
 
 def watch(call: Call, hub: Hub) -> StreamingResponse:
-    """The changes of the workflows that the selectors choose."""
+    """Stream the changes of the workflows that the selectors choose."""
     return StreamingResponse(Watcher(call).lines(hub), media_type="application/json")
 
 
 def logs(call: Call, hub: Hub) -> StreamingResponse:
-    """The logs of a workflow's pods, or of one."""
+    """Stream the logs of a workflow's pods, or of one of them."""
     query = call.query
     for option in ("previous", "sinceSeconds", "sinceTime.seconds", "timestamps", "stream"):
         if query.get(f"logOptions.{option}") not in (None, "", "false"):
@@ -196,7 +196,7 @@ class LogStream:
         self._over: set[str] = set()
 
     async def lines(self, hub: Hub) -> AsyncIterator[bytes]:
-        """What there is; with `follow` also what comes, until the workflow is over."""
+        """The lines so far; with `follow` also the new ones, until the workflow is over."""
         while not self._none:
             head = await run_in_threadpool(self._reader.head_by_uid, self._uid)
             over = head is None or head.finished is not None
@@ -222,7 +222,7 @@ class LogStream:
         try:
             with open_log(self._home, pod) as file:
                 start = self._places.get(pod.folder)
-                if start is None or start > os.fstat(file.fileno()).st_size:  # shortened meanwhile
+                if start is None or start > os.fstat(file.fileno()).st_size:  # shortened in the meantime
                     start = _tail_start(file, self._tail)
                 file.seek(start)
                 data = file.read(CHUNK)

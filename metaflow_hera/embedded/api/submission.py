@@ -1,4 +1,4 @@
-"""Making a workflow: given whole, from a template, or from an earlier workflow."""
+"""Creating a workflow: from a complete object, from a template, or from an earlier workflow."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OPTIONS = frozenset(
     ]
 )
 
-# What Argo's controller notes in every workflow when it takes it up; it says that there are no artifacts.
+# What Argo's controller notes in every workflow when it starts it: there are no artifacts.
 CONTROLLERS_STATUS: JSON = {
     "artifactRepositoryRef": {"default": True, "artifactRepository": {}},
     "artifactGCStatus": {"notSpecified": True},
@@ -81,7 +81,7 @@ def submit(call: Call) -> JSON:
 
 
 def resubmit(call: Call, old: JSON) -> JSON:
-    """Start a new workflow with the spec of an old one; a template is taken as it is now."""
+    """Start a new workflow with the spec of an old one, and with the current version of its template."""
     if call.body.get("memoized"):
         raise unsupported("memoized")
     name = generate_name(old["metadata"].get("generateName") or f"{old['metadata']['name']}-")
@@ -98,7 +98,7 @@ def store(call: Call, workflow: JSON, template: JSON | None) -> JSON:
 
 
 def submitted(engine: Engine, namespace: str, workflow: JSON) -> JSON:
-    """Check, store and start a workflow that the server makes itself, within a transaction of the engine's.
+    """Check, store and start a workflow that the server itself creates, within a transaction of the engine.
 
     Raises ApiError or Invalid, which say what is wrong with it.
     """
@@ -140,7 +140,7 @@ def apply_options(workflow: JSON, options: JSON) -> None:
     """Argo's `submitOptions`; see `ApplySubmitOpts` in its `workflow/util`.
 
     Raises:
-        ApiError: an option that is not known or not supported, or malformed.
+        ApiError: an option is unknown, not supported or malformed.
     """
     for option, value in options.items():
         if option not in OPTIONS and value:
@@ -161,7 +161,7 @@ def apply_options(workflow: JSON, options: JSON) -> None:
 
 
 def override_parameters(spec: JSON, given: list[str]) -> None:
-    """Set arguments from texts NAME=VALUE; given ones come first, as in Argo."""
+    """Set arguments from texts NAME=VALUE; those given come first, as in Argo."""
     if not given:
         return
     try:
@@ -209,7 +209,7 @@ def _template(reader: Reader, namespace: str, workflow: JSON) -> JSON | None:
 
 
 def new_status(template: JSON | None) -> JSON:
-    """The status of a workflow at its creation; it keeps the templates that it was made of."""
+    """The status of a workflow at its creation; it keeps the templates that it was created from."""
     status: JSON = {"startedAt": None, "finishedAt": None}
     if template is not None:
         name = template["metadata"]["name"]

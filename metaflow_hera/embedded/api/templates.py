@@ -40,14 +40,14 @@ def list_all(call: Call) -> Response:
 
 
 def update(call: Call) -> Response:
-    """Replace a template; its runs keep the version that they started with."""
+    """Replace a template; its workflows keep the version that they started with."""
     template = _given(call)
     validation.validate_template(template)
     return json_response(objects.update(call, RESOURCE, template))
 
 
 def delete(call: Call) -> Response:
-    """Forget a template; its runs go on."""
+    """Delete a template; its workflows continue."""
     return json_response(objects.delete(call, RESOURCE))
 
 

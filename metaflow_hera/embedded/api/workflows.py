@@ -1,4 +1,4 @@
-"""Workflows: the calls that make, show and change them. Streams are in `streams`."""
+"""Workflows: the calls that create, show and change them. Streams are in `streams`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RESOURCE = "workflows"
 
 
 def create(call: Call) -> Response:
-    """Start a workflow given whole."""
+    """Start a workflow from a complete object."""
     return json_response(submission.create_whole(call, _given(call)))
 
 
@@ -101,7 +101,7 @@ def select(reader: Reader, namespace: str, query: Any) -> list[Head]:
 
 
 def delete(call: Call) -> Response:
-    """Forget a workflow; pods of it that still run are ended at once."""
+    """Delete a workflow, and end those of its pods that still run at once."""
     engine = call.services.engine
     head = find(call)
     engine.call(lambda: engine.remove(head.uid))
@@ -114,7 +114,7 @@ def stop(call: Call) -> Response:
 
 
 def terminate(call: Call) -> Response:
-    """End a workflow, exit handler and all."""
+    """End a workflow; its exit handler does not run."""
     return _shut_down(call, "Terminate")
 
 
@@ -137,7 +137,7 @@ def suspend(call: Call) -> Response:
 
 
 def resume(call: Call) -> Response:
-    """Take back a suspend, and let suspended nodes go on; of a workflow that is not suspended, nothing."""
+    """Undo a suspend, and resume suspended nodes; a workflow that is not suspended stays as it is."""
     _refuse_selector(call)
     engine, head = call.services.engine, find(call)
 
@@ -153,7 +153,7 @@ def resume(call: Call) -> Response:
 
 
 def retry(call: Call) -> Response:
-    """Go on with a failed workflow from where it failed; it keeps its name."""
+    """Continue a failed workflow from where it failed; it keeps its name."""
     for option in ("restartSuccessful", "nodeFieldSelector"):
         if call.body.get(option):
             raise unsupported(option)
@@ -206,7 +206,7 @@ def _shut_down(call: Call, strategy: str) -> Response:
 
 
 def find(call: Call) -> Head:
-    """The workflow of the path."""
+    """The workflow that the path names."""
     reader = call.services.reader
     if call.name == "@latest":
         heads = sorted(reader.heads(call.namespace), key=lambda head: head.created)

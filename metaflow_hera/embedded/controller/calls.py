@@ -25,7 +25,7 @@ from metaflow_hera.embedded.templates import pod_container
 
 
 def execute(run: Execution, call: Call) -> JSON | None:
-    """Start a template, or take up the node that is there already.
+    """Start a template, or continue with the node that is there already.
 
     Returns the node, which may be fulfilled already, or None when a limit says to wait. Raises
     CallError; the node is then marked, except for what the caller adds to its message.
@@ -49,7 +49,7 @@ def execute(run: Execution, call: Call) -> JSON | None:
 
 
 def launch(run: Execution, call: Call, template: JSON, node: JSON | None) -> JSON:
-    """Start what a filled template is, whatever its retries."""
+    """Start a filled template, regardless of its retries."""
     if template.get("dag") is not None:
         return _launch_group(run, call, template, node, "DAG", DagFrame)
     if template.get("steps") is not None:
@@ -121,7 +121,7 @@ def _suspend(run: Execution, call: Call, template: JSON, node: JSON | None) -> J
 
 
 def resume_node(run: Execution, key: str) -> None:
-    """Let a suspended node go on."""
+    """Resume a suspended node."""
     entry = run.suspended.pop(key, None)
     if entry is not None:
         node = run.nodes.by_id[key]

@@ -1,4 +1,4 @@
-"""A DAG at work: which task starts when, and what the whole comes to (dag.go of Argo)."""
+"""A running DAG: which task starts when, and how the DAG ends (dag.go of Argo)."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class DagFrame:
         # What a limit holds back: calls by rank, and the ranks of these and of TaskGroups in order.
         self.blocked: dict[int, Call] = {}
         self.waiting: list[int] = []
-        # TaskGroups of which an item ended since the last step.
+        # TaskGroups with an item that ended since the last step.
         self.due: set[int] = set()
-        # Tasks under way, and for each task how many that it depends on are not over.
+        # Tasks under way, and for each task how many of its dependencies are not over.
         self.open = 0
         self.left = [len(task.depends) for task in self.plan.tasks]
         self.ready: list[int] = []
@@ -74,7 +74,7 @@ class DagFrame:
             ):
                 heapq.heappush(self.ready, task.rank)
 
-    # What others tell.
+    # What others report.
 
     def ended(self, key: int, node: JSON) -> None:
         """The node of a task is over."""
@@ -88,7 +88,7 @@ class DagFrame:
         self.run.stir(self)
 
     def step(self) -> None:
-        """Start what can start; see whether the DAG is over."""
+        """Start what can start; check whether the DAG is over."""
         if fulfilled(self.node):
             return
         self._go_on()
@@ -134,7 +134,7 @@ class DagFrame:
                 self._advance(rank)
 
     def _has_room(self) -> bool:
-        """Whether any limit lets one more node begin in here."""
+        """Whether the limits let one more node begin in here."""
         limit = self.template.get("parallelism")
         full = limit is not None and self.run.nodes.active_children[self.node["id"]] >= limit
         return not (full or self.run.held or self.run.is_full())
@@ -187,7 +187,7 @@ class DagFrame:
         return run
 
     def _results(self, name: str) -> Mapping[str, bool]:
-        """The truths about a dependency (TaskResults)."""
+        """Which results a dependency has (TaskResults)."""
         rank = self.plan.rank_in_rule.get(name)
         node = None if rank is None else self._task_node(rank)
         if node is None:
@@ -275,7 +275,7 @@ class DagFrame:
         self._release(task)
 
     def _connect(self, task: Task) -> None:
-        """Hang a task that is about to get a node on what comes before it."""
+        """Link a task that is about to get a node to what comes before it."""
         nodes, name = self.run.nodes, self._name(task)
         if not task.depends:
             nodes.link(self.node, name)
@@ -289,8 +289,8 @@ class DagFrame:
     # The whole.
 
     def _assess(self) -> None:
-        """See whether the DAG is over, and as what."""
-        # Argo fails every DAG at once then, also one of the exit handler, whose first pods still run.
+        """Check whether the DAG is over, and in which phase."""
+        # Argo then fails every DAG at once, even the exit handler's, whose first pods still run.
         stopped = bool(self.run.shutdown)
         if not stopped and (self.open or self.blocked):
             return

@@ -1,4 +1,4 @@
-"""What the parts of an operation share: nodes, templates, work that is due, and what to ask of the world."""
+"""What the parts of an operation share: nodes, templates, work that is due, and actions for the world."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Owner(Protocol):
 
 
 class Frame(Protocol):
-    """A node at work that starts others: a DAG, or the attempts of a retry."""
+    """A running node that starts others: a DAG, or the attempts of a retry."""
 
     path: Path
     call: Call
@@ -78,7 +78,7 @@ class Call:
     kind: str = "tasks"
 
     def complaint(self, reason: str) -> str:
-        """What the caller puts on the node of a call that could not be executed; a step has no words."""
+        """The message for the node of a call that could not be executed; for a step, the reason alone."""
         if self.boundary is None or self.kind == "steps":
             return reason
         return f"task '{self.name}' errored: {reason}"
@@ -86,7 +86,7 @@ class Call:
 
 @dataclass(slots=True)
 class PodEntry:
-    """A pod that was asked for: whom to tell, and what its template said of its outputs."""
+    """A pod that was requested: whom to tell, and what its template says about its outputs."""
 
     owner: Owner
     key: int
@@ -95,12 +95,12 @@ class PodEntry:
 
 
 class Execution:
-    """The state that frames work on. Everything in it can be made again from the workflow object."""
+    """The state that frames work on. Everything in it can be rebuilt from the workflow object."""
 
     def __init__(
         self, workflow: JSON, execute: Execute, launch: Launch, estimates: Mapping[str, int]
     ) -> None:
-        """`execute` and `launch` are those of `calls`, handed in because frames and calls need each other."""
+        """`execute` and `launch` are those of `calls`, passed in because frames and calls need each other."""
         self.workflow = workflow
         self._execute = execute
         self._launch = launch
@@ -144,7 +144,7 @@ class Execution:
 
     @property
     def deadline(self) -> float | None:
-        """When the workflow runs out of its activeDeadlineSeconds, in seconds since the epoch."""
+        """When the workflow's activeDeadlineSeconds run out, in seconds since the epoch."""
         limit = self.spec.get("activeDeadlineSeconds")
         started = self.workflow["status"].get("startedAt")
         if limit is None or not started:
@@ -169,7 +169,7 @@ class Execution:
         return self._share(call) or self._launch(self, call, template, node)
 
     def _share(self, call: Call) -> JSON | None:
-        """The node of another name that has the id of this call's: it stands for both then, as in Argo.
+        """The node of another name with the same id as this call's: it then stands for both, as in Argo.
 
         Ids have 32 bits: of a hundred TaskGroups of 10,000 items about one has two that share a node.
         """
@@ -181,7 +181,7 @@ class Execution:
         return node
 
     def tell(self, owner: Owner, key: int, node: JSON) -> None:
-        """A node is over: tell who started it, and who shares it."""
+        """A node is over: tell the frame that started it, and those that share it."""
         owner.ended(key, node)
         for call in self._sharing.pop(node["id"], {}).values():
             call.owner.ended(call.key, node)
@@ -206,7 +206,7 @@ class Execution:
         return self._result_refs[template]
 
     def refresh_labels(self) -> None:
-        """Take up the labels and annotations that the workflow has by now."""
+        """Read the labels and annotations that the workflow has now."""
         if self.globals.read_labels(self.workflow["metadata"], self.spec):
             self._prepared.clear()
 
@@ -244,7 +244,7 @@ class Execution:
                 frame.step()
 
     def is_left_behind(self, boundary: JSON | None) -> bool:
-        """Whether a template around is over, as after a stop, so that Argo comes here no more."""
+        """Whether a template around it is over, as after a stop, so that Argo no longer comes here."""
         while boundary is not None:
             if fulfilled(boundary):
                 return True
@@ -268,7 +268,7 @@ class Execution:
         return limit is not None and self.nodes.active_children[call.boundary["id"]] >= limit
 
     def wait_for_room(self, frame: Frame) -> None:
-        """Stir a frame when the workflow's parallelism lets it go on."""
+        """Stir a frame when the workflow's parallelism lets it continue."""
         self._full[frame.path] = frame
 
     def forget(self, frame: Frame, node: JSON) -> None:
@@ -277,25 +277,25 @@ class Execution:
         self.frames.pop(node["id"], None)
 
     def at(self, when: float, action: Callable[[], None]) -> None:
-        """Call back when the time has come."""
+        """Call `action` at a time."""
         self._timer_count += 1
         heapq.heappush(self._timers, (when, self._timer_count, action))
 
     def ring(self) -> None:
-        """Call what is due by now."""
+        """Call what is due."""
         while self._timers and self._timers[0][0] <= self.now:
             heapq.heappop(self._timers)[2]()
 
     def next_time(self) -> float | None:
-        """The next time anything is due."""
+        """The next time that something is due."""
         return self._timers[0][0] if self._timers else None
 
-    # Making nodes.
+    # Creating nodes.
 
     def create(
         self, call: Call, kind: str, phase: str, message: str = "", inputs: JSON | None = None
     ) -> JSON:
-        """Make the node of a call."""
+        """Create the node of a call."""
         return self.nodes.create(
             call.name,
             kind,
@@ -330,7 +330,7 @@ def inputs_of(template: JSON) -> JSON | None:
 
 
 def _merge(value: JSON, defaults: JSON) -> JSON:
-    """Defaults for what is not there, deeply (a strategic merge without lists)."""
+    """A value with defaults for what is missing, at every depth (a strategic merge without lists)."""
     if not defaults:
         return value
     merged = dict(value)

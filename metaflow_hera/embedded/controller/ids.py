@@ -14,12 +14,12 @@ def fnv1a(text: str) -> int:
 
 
 def node_id(workflow: str, name: str) -> str:
-    """The id of the node of this name; the root of the workflow is called like the workflow."""
+    """The id of the node of this name; the root of the workflow has the workflow's name."""
     return workflow if name == workflow else f"{workflow}-{fnv1a(name)}"
 
 
 def pod_name(workflow: str, name: str, template: str) -> str:
-    """The name of the pod of a node, as Argo makes it since version 3.4 ("v2")."""
+    """The name of the pod of a node, in the form that Argo has used since version 3.4 ("v2")."""
     if name == workflow:
         return workflow
     return f"{workflow}-{template}"[:_PREFIX_LENGTH] + f"-{fnv1a(name)}"

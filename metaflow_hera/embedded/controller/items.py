@@ -11,10 +11,10 @@ from metaflow_hera.embedded.templates import ITEM_FIELDS
 JSON = dict[str, Any]
 
 MOST_ITEMS = 100_000
-"""Items of a TaskGroup: Argo knows no bound but its memory."""
+"""The most items of a TaskGroup: Argo has no bound but its memory."""
 
 MOST_WIDTH = 1_000
-"""Digits and blanks that the format of a sequence may ask for."""
+"""The most digits and blanks that the format of a sequence may ask for."""
 
 _WIDTHS = re.compile(r"%(?:%|[-+# 0]*(\d*)(?:\.(\d*))?)")
 
@@ -24,7 +24,7 @@ class ItemsError(ValueError):
 
 
 def without_items(task: JSON) -> JSON:
-    """What each item's task is made of."""
+    """What each item's task is made from."""
     return {key: value for key, value in task.items() if key not in ITEM_FIELDS}
 
 

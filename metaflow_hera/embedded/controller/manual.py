@@ -23,9 +23,9 @@ class CannotRetry(Refused):
 
 
 def retry(workflow: JSON, parameters: Sequence[str], now: float) -> JSON:
-    """The workflow to go on with from where it failed (FormulateRetryWorkflow).
+    """The workflow to continue from where it failed (FormulateRetryWorkflow).
 
-    The nodes of failed pods, all that came after them and the exit handler are gone; what lies above
+    The nodes of failed pods, all that came after them and the exit handler are removed; what is above
     them is Running again. `parameters` are NAME=VALUE; `now` is in seconds since the epoch. The given
     workflow is not changed. Raises CannotRetry.
     """
@@ -74,7 +74,7 @@ def _reopen(workflow: JSON, now: float) -> None:
 
 
 def given_parameters(texts: Sequence[str]) -> dict[str, str]:
-    """What a person gave as NAME=VALUE. Raises Refused for another form."""
+    """The parameters that a person gave as NAME=VALUE. Raises Refused for another form."""
     given = {}
     for text in texts:
         name, sign, value = text.partition("=")
@@ -104,8 +104,8 @@ def override(workflow: JSON, parameters: Sequence[str]) -> None:
 def _plan(nodes: dict[str, JSON], workflow: str, overridden: bool) -> tuple[set[str], set[str]]:
     """The nodes to delete and those to set back to Running (FormulateRetryWorkflow).
 
-    With parameters of the workflow `overridden`, groups on the way make their items anew, those that
-    succeeded too.
+    With parameters of the workflow `overridden`, groups on the way create their items again, even those
+    that succeeded.
     """
     above = _parent_of(nodes)
     failed = _failed(nodes)
@@ -143,7 +143,7 @@ def _failed(nodes: dict[str, JSON]) -> set[str]:
 
 
 def _parent_of(nodes: dict[str, JSON]) -> dict[str, str]:
-    """One parent a node: of several the last in the order of ids, as newWorkflowsDag has it."""
+    """One parent per node: of several the last in the order of ids, as in newWorkflowsDag."""
     return {child: key for key in sorted(nodes) for child in nodes[key].get("children", ())}
 
 
@@ -160,7 +160,7 @@ def _from_the_root(nodes: dict[str, JSON], workflow: str) -> list[str]:
 
 
 def _reset_path(nodes: dict[str, JSON], above: dict[str, str], start: str) -> set[str]:
-    """What lies on the way from a node to the root: groups, failed retries, boundaries (resetPath)."""
+    """What is on the way from a node to the root: groups, failed retries, boundaries (resetPath)."""
     reset: set[str] = set()
     key: str | None = start
     while key is not None:
@@ -176,7 +176,7 @@ def _reset_path(nodes: dict[str, JSON], above: dict[str, str], start: str) -> se
 
 
 def _reset_boundaries(nodes: dict[str, JSON], above: dict[str, str], key: str, reset: set[str]) -> str | None:
-    """Reset the DAGs around a group, and the groups and retries that they hang on (resetBoundaries)."""
+    """Reset the DAGs around a group, and the groups and retries that they belong to (resetBoundaries)."""
     current = key
     while True:
         parent = above.get(current)

@@ -1,4 +1,4 @@
-"""What goes into the controller and what comes out of it: plain data, no behaviour."""
+"""What goes into the controller and what comes out of it: plain data, without behaviour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ JSON = dict[str, Any]
 
 
 RESULT = "outputs.result"
-"""The key of a pod's standard output among its outputs; no parameter can be called so."""
+"""The key of a pod's standard output among its outputs; no parameter can have this name."""
 
 
 # Events: what happened outside since the last call.
@@ -30,7 +30,7 @@ class PodEnded:
     `exit_code` is the shell's (128 + signal for a killed process), or None when the pod never
     ran or vanished: an Error then, with `message` saying why. `outputs` maps an output
     parameter's name to the content of its `valueFrom.path`; a file that does not exist is absent.
-    `past_deadline` says that the pod was ended for having outlived its active deadline.
+    `past_deadline` says that the pod was ended because it was active beyond its deadline.
     """
 
     node_id: str
@@ -54,13 +54,13 @@ class Suspend:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """`spec.suspend` was taken away, and suspended nodes go on."""
+    """`spec.suspend` was removed, and suspended nodes continue."""
 
 
 Event = PodRunning | PodEnded | Shutdown | Suspend | Resume
 
 
-# Actions: what the world outside is asked to do.
+# Actions: what the outside world is asked to do.
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class CreatePod:
 class KillPod:
     """End the pod of a node: SIGTERM, then SIGKILL after its grace period.
 
-    Its end is told by a PodEnded like any other.
+    A PodEnded reports its end, like any other.
     """
 
     node_id: str
@@ -99,7 +99,7 @@ class Advance:
     `nodes` holds each node that was created or changed, by id, as Argo's JSON; `removed` the ids
     of nodes that are gone. `workflow_changed` says that the phase, message, labels, conditions or
     progress of the workflow itself changed. `wake_at` is the time (seconds since the epoch) at
-    which to call again though nothing happened (a backoff, a deadline), or None.
+    which to call again even if nothing happened (a backoff, a deadline), or None.
     """
 
     nodes: dict[str, JSON] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The nodes of one workflow: making them, changing them, and the counts that limits are held to."""
+"""The nodes of one workflow: creating them, changing them, and the counts that limits apply to."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ JSON = dict[str, Any]
 
 FULFILLED = frozenset({"Succeeded", "Failed", "Error", "Skipped", "Omitted"})
 UNSUCCESSFUL = frozenset({"Failed", "Error"})
-# What a name begins with after that of the template around it (stepsOrDagSeparator in operator.go).
+# What follows the name of the template around a node in its name (stepsOrDagSeparator in operator.go).
 _SEPARATOR = re.compile(r"^(\[\d+\])?\.")
 ACTIVE = frozenset({"Pending", "Running"})
 
 MOST_NODES = 200_000
-"""Nodes of a workflow: Argo's own bound is the size of what it can store of one."""
+"""The most nodes of a workflow: Argo's own bound is the size of the object that it can store."""
 
 
 class TooManyNodes(Exception):
-    """A workflow has grown beyond `MOST_NODES`, as a template does that calls itself twice."""
+    """A workflow has grown beyond `MOST_NODES`, for example because a template calls itself twice."""
 
 
 def fulfilled(node: JSON) -> bool:
-    """Whether nothing more will become of a node (NodeStatus.Fulfilled).
+    """Whether a node is over (NodeStatus.Fulfilled).
 
     A node that was failed while its pod ran is not: the pod's results are still to come.
     """
@@ -52,7 +52,7 @@ class NodeTable:
         self._read()
 
     def _read(self) -> None:
-        """Take up existing nodes, parents before children."""
+        """Read the existing nodes, parents before children."""
         parents: defaultdict[str, int] = defaultdict(int)
         for node in self.by_id.values():
             for child in node.get("children", ()):
@@ -87,7 +87,7 @@ class NodeTable:
         inputs: JSON | None = None,
         flag: JSON | None = None,
     ) -> JSON:
-        """Make a node (initializeNode in operator.go). Its parents must have been linked before."""
+        """Create a node (initializeNode in operator.go). Its parents must have been linked before."""
         display = name
         if len(self.by_id) >= MOST_NODES:
             raise TooManyNodes(f"it has more than {MOST_NODES:,} nodes")
@@ -149,14 +149,14 @@ class NodeTable:
         self.changed[node["id"]] = node
 
     def touch(self, node: JSON) -> None:
-        """Say that fields of a node other than its phase were changed."""
+        """Note that fields of a node other than its phase were changed."""
         self.changed[node["id"]] = node
 
     def link(self, parent: JSON, child: str, at: int | None = None) -> None:
         """Make the node named `child`, which need not exist yet, a child of `parent`."""
         key = node_id(self.workflow_name, child)
         children = parent.setdefault("children", [])
-        # The items of a group come in order: only the last can be there already, having had to wait.
+        # The items of a group come in order: only the last can be there already, if it had to wait.
         if key in (
             children[-1:] if parent["type"] in ("TaskGroup", "StepGroup") and at is None else children
         ):
@@ -183,7 +183,7 @@ class NodeTable:
                 self.active_children[boundary] += sign
 
     def outbound(self, node: JSON) -> list[str]:
-        """The ids of the nodes that what comes after a node hangs on (getOutboundNodes)."""
+        """The ids of the nodes to which what comes after a node is linked (getOutboundNodes)."""
         found: list[str] = []
         stack = [node]
         while stack:

@@ -36,9 +36,9 @@ class Operation:
     """Advances one workflow. It does no I/O and knows no clock.
 
     `workflow` is Argo's Workflow object with metadata, spec and status; it is changed in place. A new
-    Operation of the same object, or of a copy, goes on where the old one was. `estimates` are how many
-    seconds each node took the last time, by its name without that of the workflow; that of the workflow
-    itself is "".
+    Operation of the same object, or of a copy, continues where the old one was. `estimates` are the
+    seconds that each node took the last time, by its name without the workflow's; the workflow itself
+    is "".
     """
 
     def __init__(self, workflow: JSON, estimates: Mapping[str, int] | None = None) -> None:
@@ -57,7 +57,7 @@ class Operation:
         return labels.get(LABEL_COMPLETED) == "true"
 
     def advance(self, events: Iterable[Event], now: float) -> Advance:
-        """Take in what happened and go as far as possible. `now` is in seconds since the epoch."""
+        """Apply what happened and go as far as possible. `now` is in seconds since the epoch."""
         run = self._run
         if self.finished:
             return Advance()
@@ -65,7 +65,7 @@ class Operation:
         before = self._summary()
         first = self._mark_running()
         if not first and self._is_new:
-            # The labels hold by now what Argo's controller wrote when it first took the workflow up.
+            # By now the labels hold what Argo's controller wrote when it first saw the workflow.
             self._is_new = False
             run.refresh_labels()
         if not first and not self._begun:
@@ -146,7 +146,7 @@ class Operation:
     # The workflow.
 
     def _mark_running(self) -> bool:
-        """Begin; True where the workflow has not begun before."""
+        """Begin; returns whether the workflow had not begun before."""
         status = self.workflow["status"]
         if status.get("phase") in (None, "", "Pending"):
             status["phase"] = "Running"
@@ -182,7 +182,7 @@ class Operation:
             self._complete(root)
 
     def _begin(self) -> None:
-        """Execute the entrypoint, or take up all that is under way."""
+        """Execute the entrypoint, or continue with all that is under way."""
         run = self._run
         self._begun = True
         self._call(run.name, str(run.spec.get("entrypoint", "")), _ROOT)
@@ -208,7 +208,7 @@ class Operation:
             return None
 
     def ended(self, key: int, node: JSON) -> None:
-        """The root or the exit handler is over; `_go_on` sees to it."""
+        """The root or the exit handler is over; `_go_on` handles it."""
 
     def _complete(self, root: JSON | None) -> None:
         """The root is over: run the exit handler, then end the workflow."""
@@ -228,7 +228,7 @@ class Operation:
             return
         if exit_node is None and run.spec.get("onExit") and run.may_start(True):
             return
-        # The pods that a stopped exit handler began, and results that are still to come (markWorkflowPhase).
+        # Pods that a stopped exit handler began, and results that are yet to come (markWorkflowPhase).
         if run.nodes.unsynced or run.nodes.active_pods:
             return
         message = root.get("message", "")
@@ -241,7 +241,7 @@ class Operation:
         self._end(phase, message)
 
     def _exit_handler(self, phase: str) -> JSON | None:
-        """Start, take up or look at the exit handler; None when there is none or it has to wait."""
+        """Start, continue or check the exit handler; None if there is none or it has to wait."""
         run = self._run
         template = run.spec.get("onExit")
         if not template:

@@ -1,4 +1,4 @@
-"""What a DAG whose tasks are over comes to: its phase and its outputs (dag.go of Argo)."""
+"""The result of a DAG whose tasks are over: its phase and its outputs (dag.go of Argo)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def dag_phase(run: Execution, dag: JSON, plan: Plan, template: JSON, tasks: Mapp
 
 
 def continues(task: JSON, phase: str) -> bool:
-    """Whether a task's `continueOn` makes nothing of its failure (ContinuesOn)."""
+    """Whether a task's `continueOn` ignores its failure (ContinuesOn)."""
     on = task.get("continueOn") or {}
     return bool(on.get("failed") if phase == "Failed" else on.get("error"))
 
@@ -66,7 +66,7 @@ def _target_phases(run: Execution, dag: JSON, plan: Plan) -> dict[int, str]:
 
 
 def collect_outputs(node: JSON, template: JSON, value_of: Callable[[str], str | None]) -> str | None:
-    """Set the outputs of a DAG or of steps that succeeded; the complaint when one cannot be had.
+    """Set the outputs of a DAG or of steps that succeeded; returns the reason if one has no value.
 
     `value_of` gives the value of a tag (getTemplateOutputsFromScope in operator.go).
     """
@@ -95,7 +95,7 @@ def collect_outputs(node: JSON, template: JSON, value_of: Callable[[str], str | 
 
 
 def _evaluate(expression: str, value_of: Callable[[str], str | None]) -> str:
-    """The value of an output's `expression` (resolveParameter in scope.go); what is not there is nil."""
+    """The value of an output's `expression` (resolveParameter in scope.go); what is missing is nil."""
 
     def lookup(path: Sequence[str]) -> str | None:
         return value_of(".".join(path))

@@ -31,7 +31,7 @@ class Globals:
         self.read_labels(metadata, spec)
 
     def read_labels(self, metadata: JSON, spec: JSON) -> bool:
-        """Set `workflow.labels.*` and `workflow.annotations.*`; whether any of them is new."""
+        """Set `workflow.labels.*` and `workflow.annotations.*`; returns whether any of them is new."""
         before = dict(self.values)
         extra = spec.get("workflowMetadata") or {}
         for kind in ("labels", "annotations"):

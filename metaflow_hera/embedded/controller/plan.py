@@ -27,7 +27,7 @@ class Plan(NamedTuple):
     tasks: tuple[Task, ...]
     targets: tuple[int, ...]
     rank: Mapping[str, int]
-    # By the name as a rule has it, with underscores for dashes.
+    # By the name as a rule writes it, with underscores for dashes.
     rank_in_rule: Mapping[str, int]
 
 

@@ -1,4 +1,4 @@
-"""Pods of container templates: asking for them, and what their ends mean for their nodes."""
+"""Pods of container templates: requesting them, and what their ends mean for their nodes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STEP_PAST_DEADLINE = "Step exceeded its deadline"
 
 
 def start_pod(run: Execution, call: Call, template: JSON) -> JSON:
-    """Make the node of a pod and ask for the pod (createWorkflowPod in workflowpod.go of Argo)."""
+    """Create the node of a pod and request the pod (createWorkflowPod in workflowpod.go of Argo)."""
     node = run.create(call, "Pod", "Pending", inputs=inputs_of(template))
     if not run.may_start(call.on_exit):
         run.nodes.mark(node, "Failed", f"workflow shutdown with strategy: {run.shutdown}")
@@ -38,7 +38,7 @@ def _wants_result(run: Execution, call: Call) -> bool:
 
 
 def watch_pod(run: Execution, call: Call, template: JSON, node: JSON) -> None:
-    """Listen to a pod that was asked for."""
+    """Listen to a pod that was requested."""
     outputs = (template.get("outputs") or {}).get("parameters") or []
     run.pods[node["id"]] = PodEntry(call.owner, call.key, outputs, call.on_exit)
 
@@ -81,7 +81,7 @@ def pod_ended(run: Execution, event: PodEnded) -> None:
 
 
 def _assess(run: Execution, node: JSON, declared: list[JSON], event: PodEnded) -> bool:
-    """Set what became of a pod; whether its node is over."""
+    """Set the result of a pod; returns whether its node is over."""
     if event.exit_code is None:
         run.nodes.mark(node, "Error", event.message or "pod deleted")
         return True

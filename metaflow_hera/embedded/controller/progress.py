@@ -1,6 +1,6 @@
 """The progress of nodes and of the workflow, kept up to date without walking over all nodes.
 
-Argo (workflow/progress/updater.go) gives a node that is no pod the sum over all pods that can be
+Argo (workflow/progress/updater.go) gives a node that is not a pod the sum over all pods that can be
 reached from it through `children`, the ones after it included. Here pods with the same set of such
 nodes above them form a class; a change of a pod is a change of its class.
 """
@@ -13,8 +13,8 @@ JSON = dict[str, Any]
 
 EXECUTABLE = frozenset({"Pod", "Suspend"})
 _DONE = frozenset({"Succeeded", "Skipped", "Omitted"})
-# A class under more nodes than this brings only those up to date that are still running; the others,
-# long since over, follow when the workflow ends. It keeps a join behind 10,000 retried tasks cheap.
+# A class under more nodes than this updates only those that still run; the others, which are long over,
+# follow when the workflow ends. This keeps a join behind 10,000 retried tasks cheap.
 _EAGER = 64
 
 
@@ -29,7 +29,7 @@ class _Class:
 
 
 class Progress:
-    """Sums over pods. Sets are ints with one bit for each node that is no pod."""
+    """Sums over pods. Sets are ints with one bit for each node that is not a pod."""
 
     def __init__(self) -> None:
         self.done = 0
@@ -69,7 +69,7 @@ class Progress:
         self._sums.append([0, 0])
 
     def phase_changed(self, node: JSON, old: str) -> None:
-        """A node went from phase `old` to the one it has."""
+        """A node's phase has changed from `old`."""
         key = node["id"]
         if node["type"] not in EXECUTABLE:
             bit = 1 << self._bit[key]

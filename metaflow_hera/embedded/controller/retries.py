@@ -45,7 +45,7 @@ def parse_duration(text: str) -> float:
 
 
 def humanize(duration: float) -> str:
-    """A duration in words, as Argo's messages have it."""
+    """A duration in words, as in Argo's messages."""
     whole = int(duration)
     for size, name, small, small_name in (
         (86400, "days", 3600, "hours"),
@@ -58,7 +58,7 @@ def humanize(duration: float) -> str:
 
 
 class RetryFrame:
-    """The attempts of one node. `template` is filled but for what differs between attempts."""
+    """The attempts of one node. `template` is filled except for what differs between attempts."""
 
     __slots__ = ("call", "deadline", "node", "path", "run", "started", "strategy", "template", "waiting")
 
@@ -75,7 +75,7 @@ class RetryFrame:
 
     @classmethod
     def start(cls, run: Execution, call: Call, template: JSON, strategy: JSON, node: JSON | None) -> JSON:
-        """Make the Retry node, or take it up, with its first attempt or the one under way."""
+        """Create the Retry node, or continue it, with its first attempt or the one under way."""
         if node is None:
             node = run.create(call, "Retry", "Running", inputs=inputs_of(template))
             if call.flag:
@@ -83,7 +83,7 @@ class RetryFrame:
                 node["nodeFlag"]["retried"] = True
         frame = run.frames[node["id"]] = cls(run, call, template, strategy, node)
         frame.step()
-        # From here on the owner is told of the end; one that came at once it sees itself.
+        # From here on the owner is told of the end; it sees for itself an end that came at once.
         frame.started = True
         return node
 
@@ -97,7 +97,7 @@ class RetryFrame:
         self.run.stir(self)
 
     def step(self) -> None:
-        """Judge the last attempt; finish, wait, or make the next."""
+        """Judge the last attempt; finish, wait, or start the next one."""
         self.waiting = False
         attempts = self.attempts()
         last = attempts[-1] if attempts else None
@@ -131,7 +131,7 @@ class RetryFrame:
             self.run.tell(self.call.owner, self.call.key, self.node)
 
     def _judge(self, attempts: list[JSON], last: JSON) -> tuple[str, str | None] | None:
-        """The phase and message to end with, or None to go on; sets `waiting` for a backoff."""
+        """The phase and message to end with, or None to continue; sets `waiting` for a backoff."""
         phase = last["phase"]
         if phase not in UNSUCCESSFUL:
             return "Succeeded", None
@@ -220,7 +220,7 @@ class RetryFrame:
         return result
 
     def _attempt(self, number: int, before: list[JSON], node: JSON | None) -> None:
-        """Start attempt `number` (from 0), or take up its node."""
+        """Start attempt `number` (from 0), or continue with its node."""
         run, call = self.run, self.call
         name = f"{call.name}({number})"
         local = {"retries": str(number), **_last_retry(before[-1] if before else None, "0")}

@@ -1,4 +1,4 @@
-"""`tasks.*` for a task of a DAG: what came of its ancestors (buildLocalScopeFromTask in Argo's dag.go)."""
+"""`tasks.*` for a task of a DAG: the results of its ancestors (buildLocalScopeFromTask in Argo's dag.go)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def task_value(run: Execution, node: JSON, rest: str, *, retried: bool = True) -
     """The value of `tasks.NAME.REST`: a string, None for none, or ABSENT.
 
     ABSENT is an output that a skipped task does not have and has no default for. Without `retried` the
-    items of a TaskGroup that have retries count for nothing: Argo's executeDAG looks at the children of the
-    group only, and processAggregateNodeOutputs leaves out nodes of type Retry.
+    items of a TaskGroup that have retries are ignored: Argo's executeDAG looks only at the children of the
+    group, and processAggregateNodeOutputs leaves out nodes of type Retry.
     """
     if node["type"] == "TaskGroup":
         return _aggregate(run, node, rest, retried)
@@ -72,7 +72,7 @@ def _aggregate(run: Execution, group: JSON, rest: str, retried: bool) -> str | N
 
 
 def _results(run: Execution, group: JSON, retried: bool) -> str:
-    """The standard outputs of a TaskGroup; one that is no JSON counts as text."""
+    """The standard outputs of a TaskGroup; one that is not JSON counts as text."""
     items: list[Any] = []
     for node in _succeeded(run, group, retried):
         result = (node.get("outputs") or {}).get("result")
@@ -134,12 +134,12 @@ class TaskScope:
         return self._run.globals.resolve(tag)
 
     def resolve(self, tag: str) -> str | None:
-        """The value of a tag, or None where it is not for this place to know.
+        """The value of a tag, or None if this scope does not know it.
 
         Raises MissingVariable for a task's value that is not there, SubstitutionError for one that
         never will be.
         """
-        if tag == f"{self._prefix}name":  # the template that is called knows it
+        if tag == f"{self._prefix}name":  # the called template knows it
             return None
         value = self.look_up(tag)
         if value is ABSENT:

@@ -1,4 +1,4 @@
-"""Steps at work: one group of parallel steps after the other (steps.go of Argo)."""
+"""Running steps: one group of parallel steps after the other (steps.go of Argo)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from metaflow_hera.embedded.templates import is_task_group
 
 
 class _GroupError(Exception):
-    """Makes an Error of the group that runs."""
+    """Turns the running group into an Error."""
 
 
 class _Item(NamedTuple):
@@ -43,7 +43,7 @@ class StepsFrame:
         self.path: Path = call.path
         self.at = 0
         self.group: JSON | None = None
-        # What has not begun, how much has and is not over, and the place of what comes next.
+        # What has not begun, how many are under way, and the place of the next one.
         self.todo: deque[_Item] = deque()
         self.open = 0
         self.number = 0
@@ -54,7 +54,7 @@ class StepsFrame:
         self.run.stir(self)
 
     def step(self) -> None:
-        """Start what can start; go on to the next group when one is over (executeSteps)."""
+        """Start what can start; continue with the next group when one is over (executeSteps)."""
         if fulfilled(self.node) or self.run.held:
             return
         groups: list[list[JSON]] = self.template["steps"]
@@ -87,7 +87,7 @@ class StepsFrame:
         return f"{self.node['name']}[{number}]"
 
     def _enter(self) -> JSON:
-        """The node of the group that is next, made where it is not there."""
+        """The node of the next group, created if it is not there."""
         nodes, name = self.run.nodes, self._name(self.at)
         group = nodes.find(name)
         if group is not None:
@@ -105,7 +105,7 @@ class StepsFrame:
         )
 
     def _outbound(self, group: JSON) -> list[str]:
-        """The ids of the nodes that what comes after a group hangs on."""
+        """The ids of the nodes to which what comes after a group is linked."""
         nodes = self.run.nodes
         found = (nodes.outbound(nodes.by_id[child]) for child in group.get("children", ()))
         return list(dict.fromkeys(key for keys in found for key in keys))
@@ -255,7 +255,7 @@ class StepsFrame:
         self._close("Failed", message)
 
     def _set_outbound(self) -> None:
-        """The nodes that hang on the last group (updateOutboundNodes)."""
+        """Set the nodes to which what follows is linked: those of the last group (updateOutboundNodes)."""
         last = self.run.nodes.find(self._name(min(self.at, len(self.template["steps"]) - 1)))
         outbound = [] if last is None else self._outbound(last)
         if outbound:

@@ -1,4 +1,4 @@
-"""A TaskGroup at work: the node of a task with items, and one task an item, started as limits allow."""
+"""A running TaskGroup: the node of a task with items, and one task per item, started as limits allow."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Around(Protocol):
 
 
 class TaskGroup:
-    """The items of one task. The list is shared; a task is made of an item when it starts."""
+    """The items of one task. The list is shared; an item becomes a task when it starts."""
 
     __slots__ = ("dag", "items", "left", "lenient", "next", "node", "rank", "scope", "task")
 
@@ -68,7 +68,7 @@ class TaskGroup:
             self.next += 1
         if self.left:
             return False
-        if self.dag.run.held:  # to be looked at again when the workflow goes on
+        if self.dag.run.held:  # checked again when the workflow resumes
             self.dag.due.add(self.rank)
             return False
         self._finish()
@@ -87,7 +87,7 @@ class TaskGroup:
         return f"{self.dag.node['name']}.{item_name(self.task['name'], index, item)}"
 
     def _start(self, index: int) -> bool:
-        """Start one item, or take up its node; False when a limit holds it back."""
+        """Start one item, or continue with its node; False when a limit holds it back."""
         run = self.dag.run
         item = self.items[index]
         name = self._name(index, item)
@@ -137,7 +137,7 @@ class TaskGroup:
 def items_of(task: JSON, scope: Resolve) -> list[Any]:
     """The items of a task whose references are replaced (expandTask, expandStep).
 
-    Raises ItemsError for what is no list, unless the task would not run, and SubstitutionError.
+    Raises ItemsError for what is not a list, unless the task would not run, and SubstitutionError.
     """
     try:
         items = read_items(task)

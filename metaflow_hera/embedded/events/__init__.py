@@ -1,1 +1,1 @@
-"""Sensors of Argo Events: what an event is to them, and what they start."""
+"""Sensors of Argo Events: which events they wait for, and what they start."""

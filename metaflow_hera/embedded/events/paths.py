@@ -1,6 +1,6 @@
 r"""Paths into JSON, as far as sensors need those of gjson and sjson: keys and indexes with dots between them.
 
-A dot of a key is written `\.`. In what is written to, `#(name=="x")` is the item of a list with that name.
+A dot in a key is written `\.`. In a path to write to, `#(name=="x")` is the item of a list with that name.
 https://github.com/tidwall/gjson/blob/master/SYNTAX.md
 """
 
@@ -35,12 +35,12 @@ def find(value: Any, path: str) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """A value as gjson makes a text of it: a text as it is, null as nothing, all else as JSON."""
+    """A value as gjson turns it into text: a text as it is, null as nothing, everything else as JSON."""
     return value if isinstance(value, str) else "" if value is None else dump(value)
 
 
 def replaced(value: Any, path: str, new: Any) -> None:
-    """Put a value at a path; where an item of a list is not there, nothing happens, as with sjson."""
+    """Put a value at a path; if an item of a list is not there, nothing happens, as with sjson."""
     *parents, last = PART.findall(path)
     for part in parents:
         key = _index(value, part)
@@ -57,7 +57,7 @@ def replaced(value: Any, path: str, new: Any) -> None:
 
 
 def _index(value: Any, part: str) -> Any:
-    """The key of a dictionary or the index of a list that a part names; None where it names none."""
+    """The key of a dictionary or the index of a list that a part names; None if it names none."""
     if isinstance(value, dict):
         return _bare(part) if _bare(part) in value else None
     if not isinstance(value, list):

@@ -33,11 +33,11 @@ class Sensors:
         self._workflows = workflows
 
     def receive(self, namespace: str, body: JSON, now: float) -> None:
-        """An event has come, with the JSON of its body."""
+        """An event has arrived; `body` is the JSON of its body."""
         for sensor in self._store.all_objects(RESOURCE, namespace):
             try:
                 self._offer(sensor, {"body": body}, now)
-            except Exception:  # a fault with one must not keep the event from the others
+            except Exception:  # a fault in one must not keep the event from the others
                 log.exception("sensor %s", sensor["metadata"]["name"])
 
     def _offer(self, sensor: JSON, data: JSON, now: float) -> None:
@@ -51,7 +51,7 @@ class Sensors:
                     self._arrive(sensor, trigger, text, Arrival(_name(trigger), name, now, data))
 
     def put(self, sensor: JSON, old: JSON | None) -> None:
-        """A sensor was created, or changed; what has arrived counts as long as it waits for the same."""
+        """A sensor was created, or changed; what has arrived stays if it waits for the same events."""
         if old is not None and _waits(sensor) != _waits(old):
             self.forget(sensor["metadata"]["namespace"], sensor["metadata"]["name"])
 
@@ -100,7 +100,7 @@ def _name(trigger: JSON) -> str:
 
 
 def _waits(sensor: JSON) -> JSON:
-    """What decides for what a sensor waits."""
+    """The parts of a sensor that decide what it waits for."""
     spec = sensor["spec"]
     return {
         "dependencies": spec["dependencies"],
@@ -109,7 +109,7 @@ def _waits(sensor: JSON) -> JSON:
 
 
 def _was_reset(trigger: JSON, arrived: float, now: float) -> bool:
-    """Whether a reset of the trigger's conditions has come since an event has arrived."""
+    """Whether the trigger's conditions were reset since an event arrived."""
     for each in trigger["template"].get("conditionsReset") or ():
         by_time = each.get("byTime") or {}
         if by_time.get("cron"):

@@ -1,4 +1,4 @@
-"""A trigger of a sensor: when it fires, and the workflow that it then creates."""
+"""A trigger of a sensor: when it fires, and which workflow it then creates."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ NAME = re.compile(r"[\w-]+")
 
 
 def condition(trigger: JSON, dependencies: Collection[str]) -> str:
-    """The condition of a trigger; without one all dependencies of the sensor are needed."""
+    """The condition of a trigger; without one, it needs all dependencies of the sensor."""
     return str(trigger["template"].get("conditions") or " && ".join(dependencies))
 
 
 def needs_several(text: str) -> bool:
-    """Whether what has arrived has to be kept until more has; as Argo Events finds it."""
+    """Whether what has arrived must be kept until more arrives, by the test that Argo Events uses."""
     return "&" in text
 
 
@@ -38,7 +38,7 @@ def is_met(text: str, arrived: Collection[str]) -> bool:
 
 
 def source_of(trigger: JSON) -> JSON:
-    """The resource that a trigger creates. Raises ValueError for a text that holds none."""
+    """The resource that a trigger creates. Raises ValueError if the text holds none."""
     kind = trigger["template"].get("k8s") or trigger["template"].get("argoWorkflow") or {}
     source = kind.get("source") or {}
     found = source.get("resource")
@@ -53,13 +53,13 @@ def source_of(trigger: JSON) -> JSON:
 
 
 def parameters_of(trigger: JSON) -> list[JSON]:
-    """What a trigger puts of its events into the resource."""
+    """What a trigger copies from its events into the resource."""
     kind = trigger["template"].get("k8s") or trigger["template"].get("argoWorkflow") or {}
     return kind.get("parameters") or []
 
 
 def workflow_of(trigger: JSON, events: Mapping[str, Any]) -> JSON:
-    """The workflow to create for the data of events, by dependency."""
+    """The workflow to create from the data of events, given by dependency."""
     workflow = copy.deepcopy(source_of(trigger))
     for parameter in parameters_of(trigger):
         value = _value(parameter["src"], events)
@@ -74,7 +74,7 @@ def workflow_of(trigger: JSON, events: Mapping[str, Any]) -> JSON:
 
 
 def _value(source: JSON, events: Mapping[str, Any]) -> str | None:
-    """What a parameter takes of its event (ResolveParamValue in sensors/triggers/params.go)."""
+    """The value of a parameter, from its event (ResolveParamValue in sensors/triggers/params.go)."""
     default: str | None = source.get("value")
     if source["dependencyName"] not in events:
         return default
@@ -85,7 +85,7 @@ def _value(source: JSON, events: Mapping[str, Any]) -> str | None:
             if text not in ("", "<no value>"):
                 return text
         except TemplateError:
-            pass  # the key or the default counts then
+            pass  # then the key or the default counts
     if source.get("dataKey"):
         found = find(data, source["dataKey"])
         if found is not MISSING:

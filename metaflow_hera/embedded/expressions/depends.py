@@ -1,4 +1,4 @@
-"""`depends` of a DAG task, and the older `dependencies`: who is waited for, and whether to run.
+"""`depends` of a DAG task, and the older `dependencies`: which tasks to wait for, and whether to run.
 
 The rules are those of workflow/common/ancestry.go and of evaluateDependsLogic in
 workflow/controller/dag.go of Argo Workflows.
@@ -34,7 +34,7 @@ _RESULT = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*?\.[A-Z][a-zA-Z]+)")
 
 
 class Depends(NamedTuple):
-    """The dependencies of a task in the order of their naming, and the full rule ("" for none).
+    """The dependencies of a task in the order in which it names them, and the full rule ("" for none).
 
     `items` are the dependencies named with .AnySucceeded or .AllFailed, which need a TaskGroup.
     """
@@ -81,7 +81,7 @@ def invalid_result(depends: str) -> tuple[str, str] | None:
 def evaluate(rule: str, results: Callable[[str], Mapping[str, bool]]) -> bool:
     """Whether a task runs, given the results of what it depends on.
 
-    `results` gives the truth of each of RESULTS for a dependency. Raises ExpressionError with the
+    `results` says for a dependency which of RESULTS are true. Raises ExpressionError with the
     message that Argo puts on the node.
     """
     source = rule.replace("-", "_")

@@ -39,7 +39,7 @@ def loads(text: str) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """A value in whose texts halves of a pair are replaced: Go's strings are UTF-8, which has none."""
+    """A value with lone surrogates replaced in its texts: Go's strings are UTF-8, which has none."""
     if isinstance(value, dict):
         return {_whole(key): _whole(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -98,7 +98,7 @@ _END = "unexpected end of JSON input"
 
 
 class _Scanner:
-    """Finds where Go's scanner would stop, and with which words (encoding/json/scanner.go)."""
+    """Finds where Go's scanner would stop, and with which message (encoding/json/scanner.go)."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -1,6 +1,6 @@
-"""Go's text/template, as far as the parameters of a Sensor need it, with functions of sprig's.
+"""Go's text/template, as far as the parameters of a Sensor need it, with some functions of sprig.
 
-There are actions with trim markers, `if`/`else if`/`else`/`end`, variables, pipelines, parentheses, fields
+It has actions with trim markers, `if`/`else if`/`else`/`end`, variables, pipelines, parentheses, fields
 of the data and of variables, texts, numbers, `true`, `false` and `nil`. Another action or function is
 refused by its name. https://pkg.go.dev/text/template, https://masterminds.github.io/sprig/
 """
@@ -355,4 +355,4 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "upper": lambda text: text.upper(),
     "lower": lambda text: text.lower(),
 }
-"""The functions of text/template and of sprig that there are."""
+"""The functions of text/template and of sprig that are implemented."""

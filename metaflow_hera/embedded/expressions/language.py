@@ -38,7 +38,7 @@ __all__ = [
     "located",
 ]
 
-# Words that the lexer gives out as operators (parser/lexer/state.go), so that no name can be spelt so.
+# Words that the lexer reads as operators (parser/lexer/state.go), so that no name can be one of them.
 OPERATOR_WORDS = frozenset({"in", "not", "and", "or", "let", "matches", "contains", "startsWith", "endsWith"})
 FUNCTIONS = frozenset({"asInt", "asFloat", "int", "float", "string"})
 

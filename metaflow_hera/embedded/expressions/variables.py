@@ -21,7 +21,7 @@ from metaflow_hera.embedded.expressions.language import (
 # Resolves a tag to its text, or to None where the tag is unknown at this place.
 Resolve = Callable[[str], str | None]
 
-# `strconv.Quote` writes these as escapes that JSON does not have, which Argo then trips over.
+# `strconv.Quote` writes these as escapes that JSON does not have, so that Argo then fails.
 _UNQUOTABLE = re.compile("[\x00-\x07\x0b\x0e-\x1f\x7f\U000e0000-\U0010ffff]")
 _CACHED_LENGTH = 4096
 
@@ -35,7 +35,7 @@ class MissingVariable(SubstitutionError):
 
 
 def substitute(value: Any, resolve: Resolve, require: bool = False) -> Any:
-    """Replace the tags in all strings of a JSON value, once (what is put in is not looked at again).
+    """Replace the tags in all strings of a JSON value, once (inserted text is not searched again).
 
     Parts without tags are returned as the same objects. Unknown tags stay as they are or, with
     `require`, raise SubstitutionError.

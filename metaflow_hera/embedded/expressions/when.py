@@ -1,6 +1,6 @@
-"""`when` of a DAG task: a condition as govaluate reads it, with bare words taken for strings.
+"""`when` of a DAG task: a condition as govaluate reads it, with bare words as strings.
 
-Argo's shouldExecute (workflow/controller/operator.go): every variable is its own name. No `eval`.
+Argo's shouldExecute (workflow/controller/operator.go): the value of a variable is its name. No `eval`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the embedded Argo has on the disk, and taking away what nobody needs any more."""
+"""What the embedded Argo has on the disk, and removing what nobody needs any more."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ PARTS = {
     "server log": ("server.log", "server.log.1", "server.log.2", "start.log", "keeper.log"),
 }
 OTHERS = ("token", "webhook", "port", "server.json", "deployments.json", "session", "open.html")
-"""Beside `PARTS`, what is in a home; `server.lock` stays, for somebody may wait for it."""
+"""What else is in a home besides `PARTS`; `server.lock` stays, since another process may wait for it."""
 
 CACHE_DAYS = 30
 
 REMOVE_SECONDS = 60.0
-"""How long the server may take to remove the files of runs that it has forgotten."""
+"""How long the server may take to remove the files of runs that it has deleted."""
 
 
 class _Run(NamedTuple):
@@ -45,7 +45,7 @@ class _Run(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a home: where it lies and how large it is."""
+    """A part of a home: where it is and how large it is."""
 
     path: Path
     bytes: int
@@ -53,14 +53,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What was taken away: so many runs, so many bytes of disk."""
+    """What was removed: how many runs, and how many bytes of disk."""
 
     runs: int
     bytes: int
 
 
 def parts(home: Path) -> dict[str, Part]:
-    """What lies in a home, by what it is."""
+    """The parts of a home, by what they hold."""
     return {
         name: Part(home / names[0], sum(_size(home / each) for each in names))
         for name, names in PARTS.items()
@@ -68,9 +68,9 @@ def parts(home: Path) -> dict[str, Part]:
 
 
 def clean(server: LocalServer, older_than: float = 0.0) -> Cleaned:
-    """Forget the runs that ended longer ago than so many seconds, with their logs; results stay.
+    """Delete the runs that ended more than `older_than` seconds ago, with their logs; results stay.
 
-    What pods share is taken away too when no run goes on. Raises ServerError if the server refuses, or
+    What pods share is removed too if no run is unfinished. Raises ServerError if the server refuses, or
     cannot remove what a run has left.
     """
     before = _sum(server.home)
@@ -87,16 +87,16 @@ def clean(server: LocalServer, older_than: float = 0.0) -> Cleaned:
 
 
 def remove_everything(server: LocalServer) -> Cleaned:
-    """Forget all: deployments, schedules, runs, logs, tokens. The server is stopped.
+    """Delete everything: deployments, schedules, runs, logs, tokens. The server is stopped.
 
-    Raises ServerError if a run goes on.
+    Raises ServerError if a run is unfinished.
     """
     runs = list(_runs(server))
     going = [run.name for run in runs if run.finished is None]
     if going:
         raise ServerError(
-            f"{len(going)} runs go on ({', '.join(going[:3])}{', ...' if len(going) > 3 else ''}): let them "
-            "end, or end them with mfhera terminate RUN, then clean again."
+            f"Unfinished runs: {len(going)} ({', '.join(going[:3])}{', ...' if len(going) > 3 else ''}). "
+            "Wait for them, or end them with mfhera terminate RUN, then clean again."
         )
     home = server.home
     before = _sum(home)
@@ -111,10 +111,10 @@ def remove_everything(server: LocalServer) -> Cleaned:
 
 
 def clear_cache(home: Path, before: float) -> None:
-    """Take away what pods share and that was made before a time; it is made again when it is needed."""
+    """Remove what pods share and has not changed since a time; it is created again when it is needed."""
     folder = home / "cache"
     for path in folder.iterdir() if folder.is_dir() else ():
-        with suppress(FileNotFoundError):  # somebody else clears it as well
+        with suppress(FileNotFoundError):  # another process removes it as well
             if path.lstat().st_mtime <= before:
                 remove(str(path))
 
@@ -128,19 +128,19 @@ def _runs(server: LocalServer) -> Iterator[_Run]:
 
 
 def _wait_until_removed(folders: Sequence[Path]) -> None:
-    """Wait for the server to have removed folders. Raises ServerError if it cannot."""
+    """Wait until the server has removed folders. Raises ServerError if it cannot."""
     until = time.monotonic() + REMOVE_SECONDS
     while left := [folder for folder in folders if folder.exists()]:
         if time.monotonic() > until:
             raise ServerError(
-                f"The runs are forgotten, and {left[0]} is still there: files of theirs cannot be removed. "
-                "Look at who may write there, then remove it yourself."
+                f"The runs are deleted, but {left[0]} is still there: some of its files cannot be removed. "
+                "Check who may write there, then remove it yourself."
             )
         time.sleep(0.05)
 
 
 def _forget(server: LocalServer, run: _Run) -> bool:
-    """Forget a run, unless it goes on again meanwhile, or is gone by itself."""
+    """Delete a run, unless it runs again by now or is already gone."""
     place = "workflows/" + "/".join(urllib.parse.quote(each, safe="") for each in (run.namespace, run.name))
     try:
         if not _call(server, "GET", f"{place}?fields=status.finishedAt")["status"].get("finishedAt"):
@@ -162,7 +162,7 @@ def _call(server: LocalServer, method: str, path: str) -> dict[str, Any]:
             found: dict[str, Any] = json.load(answer)
             return found
     except (OSError, ValueError) as error:
-        raise ServerError(f"The embedded Argo at {server.url} does not do that: {error}.") from error
+        raise ServerError(f"A call to the embedded Argo at {server.url} failed: {error}.") from error
 
 
 def _sum(home: Path) -> int:

@@ -1,4 +1,4 @@
-"""The folder of a home: made for its user alone, and found fit to hold the state of a server."""
+"""The folder of a home: created for its user alone, and checked that it can hold the state of a server."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from metaflow_hera.embedded.errors import Unusable
 
 
 def make_home(home: Path) -> None:
-    """Make the folder of a home, for this user only.
+    """Create the folder of a home, for this user only.
 
     Raises:
-        Unusable: it cannot be made or written to.
+        Unusable: it cannot be created or written to.
     """
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)

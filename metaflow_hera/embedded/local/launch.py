@@ -1,6 +1,6 @@
-"""The embedded Argo as its user sees it: start it, stop it, ask after it.
+"""The embedded Argo as its user sees it: start it, stop it, ask for its status.
 
-Light on purpose, for the server is another process: it imports little beyond the standard library.
+Light on purpose, since the server is another process: it imports little beyond the standard library.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ START_TIMEOUT = 20.0
 STOP_TIMEOUT = 15.0
 
 LEAST_FREE = 1_000_000
-"""Bytes of disk below which a server that does not start is taken to lack room."""
+"""With fewer free bytes than this, a full disk is taken as the reason that a server does not start."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class LocalServer:
     def events_url(self) -> str | None:
         """Where Metaflow's ArgoEvent can publish events; it holds a secret, so that no token is needed.
 
-        None where an older version serves.
+        None if the server is of an older version.
         """
         try:
             secret = (self.home / "webhook").read_text(encoding="utf-8").strip()
@@ -74,22 +74,22 @@ def status(home: Path) -> LocalServer | None:
     """The server of a home if one runs and answers, else None.
 
     Raises:
-        Unusable: the folder is another user's.
+        Unusable: the folder belongs to another user.
     """
     home = home.absolute()
     try:
         if home.stat().st_uid != os.getuid():
-            # Whoever owns the folder could name a server of their own in it, and be sent every manifest.
+            # The owner of the folder could name a server of their own in it, and would get every manifest.
             raise unusable(home, "it belongs to another user")
         facts = json.loads((home / "server.json").read_text(encoding="utf-8"))
         server = _server(home, facts)
     except PermissionError as error:
         raise Unusable(
-            f"{error.filename} cannot be read ({error.strerror}): is it another user's?"
+            f"{error.filename} cannot be read ({error.strerror}): does it belong to another user?"
         ) from error
     except (OSError, ValueError, KeyError):
         return None
-    # One that was told to end takes away its note before it answers once more.
+    # A server that was told to end removes server.json before it answers again.
     return server if _answers(server) and (home / "server.json").exists() else None
 
 
@@ -106,21 +106,21 @@ def ensure_running(home: Path, version: str) -> LocalServer:
 
 
 def start(home: Path, version: str, port: int | None = None) -> LocalServer:
-    """Start the server of a home; one that runs already is returned as it is.
+    """Start the server of a home; a server that already runs is returned as it is.
 
     Args:
         home: its folder.
         version: what to start it as: the version of the program that the caller belongs to.
-        port: where to listen, by default where it did the last time, or a free port.
+        port: where to listen, by default the same port as the last time, or a free one.
 
     Raises:
         Unusable: the folder or the port cannot be used.
-        ServerError: it does not start; the message tells why, or where its log is.
+        ServerError: it does not start; the message says why, or where its log is.
     """
     home = home.absolute()
     ending = time.monotonic() + STOP_TIMEOUT
     while (running := status(home)) is None and _is_locked(home) and time.monotonic() < ending:
-        time.sleep(0.02)  # one is about to end, or another starter is faster
+        time.sleep(0.02)  # a server is about to end, or another process was faster
     if running is not None:
         return _at_port(running, port)
     make_home(home)
@@ -145,11 +145,11 @@ def start(home: Path, version: str, port: int | None = None) -> LocalServer:
         code = process.poll()
         running = status(home)
         if running is not None and (running.pid == process.pid or code is not None):
-            return _at_port(running, port)  # ours, or that of another starter who was faster
+            return _at_port(running, port)  # ours, or that of another process that was faster
         if code is not None and not _is_locked(home):
             said = (home / "start.log").read_text(encoding="utf-8", errors="replace").strip()
             disk = os.statvfs(home)
-            if disk.f_bavail * disk.f_frsize < LEAST_FREE:  # what it said may not have had room
+            if disk.f_bavail * disk.f_frsize < LEAST_FREE:  # its message may not have fit
                 reason = "its disk is full. Nothing is lost: make room, then start it again."
             else:
                 reason = said.splitlines()[-1] if said else f"it ended with code {code}."
@@ -204,7 +204,7 @@ def _server(home: Path, facts: dict[str, Any]) -> LocalServer:
 
 
 def _answers(server: LocalServer) -> bool:
-    """Whether the server of these facts is there: it holds the lock, and its port takes the token."""
+    """Whether this server still runs: it holds the lock, and its port accepts the token."""
     if not _is_locked(server.home):
         return False
     try:
@@ -222,13 +222,13 @@ def _answers(server: LocalServer) -> bool:
 
 
 def direct() -> urllib.request.OpenerDirector:
-    """What calls a server of this machine: a proxy knows nothing of it."""
+    """An opener for a server of this machine, which never uses a proxy."""
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def _at_port(server: LocalServer, port: int | None) -> LocalServer:
     if port is not None and not server.url.endswith(f":{port}"):
-        raise ServerError(f"The embedded Argo runs already, at {server.url}: stop it to change its port.")
+        raise ServerError(f"The embedded Argo runs already at {server.url}: stop it to change its port.")
     return server
 
 

@@ -1,7 +1,7 @@
 """Opening the page of the embedded Argo in a browser, without a secret in the list of processes.
 
-A browser's arguments can be read by every user of the machine. So what it opens is a file that only its user
-may read, and that sends a code which works once.
+Every user of the machine can read a browser's arguments. So the browser opens a file that only its user may
+read, and the file sends a code that works once.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ def opening_file(server: LocalServer) -> Path:
             file.write(text)
     except OSError as error:
         raise Unusable(
-            f"{path} cannot be written ({error.strerror}): mfhera local open --print does without."
+            f"{path} cannot be written ({error.strerror}): mfhera local open --print needs no file."
         ) from error
     return path
 
 
 def open_page(server: LocalServer) -> bool:
     """Open the page in the user's browser; returns whether there is one."""
-    # Without a screen Python finds browsers that show text, which cannot show the page.
+    # Without a display Python finds text browsers, which cannot show the page.
     if sys.platform != "darwin" and not any(map(os.environ.get, SCREENS)):
         return False
     try:
@@ -64,7 +64,7 @@ def open_page(server: LocalServer) -> bool:
 
 
 def _code(server: LocalServer) -> str:
-    """A new code, which takes the token.
+    """A new code; the token is needed to get it.
 
     Raises:
         ServerError: the server does not answer as it should.
@@ -78,5 +78,5 @@ def _code(server: LocalServer) -> str:
             return str(json.load(answer)["code"])
     except (OSError, ValueError, KeyError) as error:
         raise ServerError(
-            f"The embedded Argo at {server.url} gives no code for its page ({error}): stop and start it."
+            f"The embedded Argo at {server.url} gives no login code ({error}): stop it, then start it again."
         ) from error

@@ -1,6 +1,6 @@
-"""Server-sent events: what changed, as it changes, in the form in which the page shows it.
+"""Server-sent events: what changed, when it changes, in the form in which the page shows it.
 
-A page that is slower than the changes gets the state of the moment, never a queue.
+A page that is slower than the changes gets the current state, never a queue.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ PAUSE = 0.25
 """Seconds between two events, at least."""
 
 SHARE = 5
-"""A large run changes faster than it is summed up: this much more time is left to others."""
+"""A large run changes faster than it is summarized: this many times as long is left to others."""
 
 POLL, POLLS = 1.0, 10
-"""Seconds between two looks at the version, and how many such looks until something is sent in any case.
+"""Seconds between two checks of the version, and after how many of them something is sent in any case.
 
-So a client that went is noticed.
+That shows whether the client is still there.
 """
 
 
 class Feed:
-    """The events of one client: `look` gives the state of the moment, of all or of one workflow (`uid`).
+    """The events of one client: `look` gives the current state, of all or of one workflow (`uid`).
 
-    The engine tells of workflows only; `version` is another number when anything else has changed.
+    The engine reports workflows only; `version` changes with anything else.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class Feed:
             self.woken.set()
 
     async def events(self, hub: Hub) -> AsyncIterator[bytes]:
-        """A `state` whenever it is another one, until the client goes or the server closes."""
-        hub.add(self)  # before the first look, so that nothing falls in between
+        """A `state` whenever it has changed, until the client goes or the server closes."""
+        hub.add(self)  # before the first look, so that nothing is missed in between
         try:
             sent = ""
             while not hub.closing.is_set():

@@ -1,4 +1,4 @@
-"""What a workflow will do, as far as its templates tell: the places of its tasks, in order.
+"""What a workflow will do, as far as its templates show: the places of its tasks, in order.
 
 A place is a path of task names, such as `start-foreach/work`. All tasks that a foreach makes of one DAG task,
 in whatever instance of the DAG, have the same place: the number of places does not grow with that of nodes.
@@ -15,7 +15,7 @@ from metaflow_hera.embedded.templates import is_task_group
 
 DEEPEST = 16
 MOST = 2_000
-"""Bounds for templates that call each other without end."""
+"""Bounds for templates that call each other endlessly."""
 
 ON_EXIT = "onExit"
 INPUT = re.compile(r"\{\{\s*inputs\.parameters\.([\w-]+)\s*\}\}")
@@ -28,7 +28,7 @@ class Place:
     Attributes:
         path: the names of the tasks around it and its own, joined by slashes.
         label: what people call it: the task's argument `step`, if that is plain text, else its name.
-        foreach: whether it is made once for each of some items.
+        foreach: whether it runs once for each of some items.
         items: how many items each instance has, where the template lists them.
         items_input: the input parameter of the DAG that lists them otherwise.
     """

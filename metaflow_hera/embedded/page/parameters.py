@@ -2,8 +2,8 @@
 
 Beside Argo's own rules the page follows one: a workflow with a parameter `metaflow-run-tags` is a flow's.
 
-- Its parameters `ABOUT_RUN` tell of the run itself. The annotation `metaflow/parameters` of its workflow
-  template, a JSON object, has the names of those that people give.
+- Its parameters `ABOUT_RUN` describe the run itself. The annotation `metaflow/parameters` of its workflow
+  template, a JSON object, names those that people give.
 - Values that Argo or Kubernetes would change travel as `base64:` and the base64 of their UTF-8 (see
   `static/values.js`, which writes it); `null` is no value.
 """
@@ -32,7 +32,7 @@ NOT_GIVEN = "null"
 def asked(template: JSON) -> list[JSON]:
     """What a workflow template asks for.
 
-    `value` is the default, None where there is none; `required` says that one must be given, `encoded` that
+    `value` is the default, None if there is none; `required` says that a value must be given, `encoded` that
     it travels in a flow's form.
     """
     parameters = (template["spec"].get("arguments") or {}).get("parameters") or []
@@ -44,7 +44,7 @@ def asked(template: JSON) -> list[JSON]:
 
 
 def given(parameters: Iterable[JSON]) -> list[JSON]:
-    """What a run was given: names and values, without what a flow's deployment itself adds."""
+    """The names and values that a run was given, without what a flow's deployment itself adds."""
     values = {each["name"]: str(each.get("value") or "") for each in parameters}
     if _are_of_a_flow(values):
         values = {
@@ -79,7 +79,7 @@ def _named(notes: Mapping[str, str]) -> frozenset[str]:
 
 
 def _decoded(text: str) -> str | None:
-    """The value behind a text, None for none. One that a person wrote by hand stays as it is."""
+    """The value that a text stands for, or None. A text that a person wrote by hand stays as it is."""
     if text == NOT_GIVEN:
         return None
     if text.startswith(ENCODED):

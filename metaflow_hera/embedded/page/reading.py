@@ -1,4 +1,4 @@
-"""What the page reads of the database: counts and pages, never all nodes of a run at once.
+"""What the page reads from the database: counts and pages, never all nodes of a run at once.
 
 SQLite looks into the nodes' JSON itself, without holding up the other threads of the server.
 """
@@ -14,7 +14,7 @@ TEXT = 2_000
 """Characters of a message, a label or a value that are sent to the page."""
 
 CONTAINERS = "('DAG', 'Steps', 'StepGroup')"
-"""Types of the nodes that others are inside of."""
+"""Types of nodes that contain others."""
 
 PARTS = """
 WITH parts AS (
@@ -23,7 +23,7 @@ WITH parts AS (
         json_extract(node, '$.displayName') AS display,
         json_extract(node, '$.type') AS type,
         CASE
-            -- Argo calls a task with retries Running while its attempt waits for a place.
+            -- Argo calls a task with retries Running while its attempt waits for room.
             WHEN json_extract(node, '$.type') = 'Retry' AND json_extract(node, '$.phase') = 'Running'
             AND EXISTS (
                 SELECT 1 FROM nodes AS attempts WHERE attempts.uid = nodes.uid
@@ -48,7 +48,7 @@ IS_TASK = "attempt IS NULL AND type != 'TaskGroup'"
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Tasks that only their items tell apart: of one DAG, in one phase, with the same times."""
+    """Tasks that differ only in their items: of one DAG, in one phase, with the same times."""
 
     boundary: str | None
     name: str
@@ -61,7 +61,7 @@ class Alike:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A node that others are inside of; `inputs` are the texts of its parameters."""
+    """A node that contains others; `inputs` are the values of its parameters, as text."""
 
     id: str
     boundary: str | None
@@ -97,7 +97,7 @@ class PageReader(Reader):
         return [Alike(*row) for row in rows]
 
     def containers(self, uid: str) -> list[Container]:
-        """The nodes of a workflow that others are inside of."""
+        """The nodes of a workflow that contain others."""
         rows = self._db.execute(
             f"{PARTS} SELECT id, boundary, display, json_extract(node, '$.inputs.parameters') FROM parts "  # noqa: S608
             f"WHERE type IN {CONTAINERS}",
@@ -111,7 +111,7 @@ class PageReader(Reader):
         ]
 
     def tasks(self, uid: str, name: str) -> list[TaskRow]:
-        """The tasks of a workflow that a task of this name made, wherever."""
+        """The tasks of a workflow that come from a task of this name in any template."""
         rows = self._db.execute(
             f"{PARTS} SELECT id, boundary, display, phase FROM parts WHERE {IS_TASK} AND {NAME} = ?",  # noqa: S608
             (uid, name),
@@ -119,7 +119,7 @@ class PageReader(Reader):
         return [TaskRow(*row) for row in rows]
 
     def failed(self, uid: str, limit: int) -> list[JSON]:
-        """The first nodes that failed by themselves, and not for what is inside them."""
+        """The first nodes that failed by themselves, and not because of a node inside them."""
         rows = self._db.execute(
             f"{PARTS} SELECT node FROM parts WHERE {IS_TASK} AND type NOT IN {CONTAINERS} "  # noqa: S608
             "AND phase IN ('Failed', 'Error') ORDER BY finished, id LIMIT ?",
@@ -140,14 +140,14 @@ class PageReader(Reader):
         if row and row[0]:
             return True
         found = self._db.execute(
-            "SELECT 1 FROM nodes WHERE uid=? AND instr(node, ?) "  # much quicker than to parse each node
+            "SELECT 1 FROM nodes WHERE uid=? AND instr(node, ?) "  # much quicker than parsing each node
             "AND json_extract(node, '$.phase')='Running' LIMIT 1",
             (uid, '"type":"Suspend"'),
         )
         return found.fetchone() is not None
 
     def arguments(self, uid: str) -> list[JSON]:
-        """The parameters of a workflow: those of its template, then those of its own, which count."""
+        """The parameters of a workflow: those of its template, then its own, which take precedence."""
         row = self._db.execute(
             "SELECT json_extract(stored, '$.storedWorkflowTemplateSpec.arguments.parameters'), "
             "json_extract(spec, '$.arguments.parameters') FROM specs WHERE uid=?",

@@ -1,4 +1,4 @@
-"""The paths of the page: its files, its login, and what it asks beside Argo's own API."""
+"""The paths of the page: its files, its login, and what it needs beyond Argo's own API."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from metaflow_hera.embedded.storage.reader import JSON
 from metaflow_hera.embedded.web.session import HEADERS, LOGIN, Session, words
 
 RUNS = 200
-"""Runs that are listed, the latest first."""
+"""How many runs are listed, the latest first."""
 
 PAGE = 100
-"""Tasks that are listed at a time, at most."""
+"""How many tasks are listed at a time, at most."""
 
 FORM_BYTES = 1_000
 
@@ -35,7 +35,7 @@ NAME = re.compile(r"[a-z]+\.(html|css|js|svg)")
 
 
 class Page:
-    """What the page needs of the server.
+    """What the page needs from the server.
 
     Attributes:
         calls: paths and what answers them in a thread.
@@ -93,7 +93,7 @@ class Page:
         try:
             offset, limit = int(call.query.get("offset", "0")), int(call.query.get("limit", str(PAGE)))
         except ValueError as error:
-            raise ApiError(INVALID_ARGUMENT, "offset and limit are numbers") from error
+            raise ApiError(INVALID_ARGUMENT, "offset and limit must be numbers") from error
         if "id" in call.query:
             task = self._summaries.task(find(call), call.query["id"])
             return _private(json_response({"tasks": [task] if task else []}))
@@ -102,13 +102,13 @@ class Page:
         return _private(json_response(page))
 
     async def _code(self, request: Request) -> Response:
-        """A code for a browser, for who has the token: a browser's cookie makes no other cookies."""
+        """A code for a browser, for callers with the token: a browser's cookie cannot get more cookies."""
         if "authorization" not in request.headers:
-            return words("Not allowed", "Only who has the token can ask for a code.", 403)
+            return words("Not allowed", "Only a caller with the token can ask for a code.", 403)
         return _private(json_response({"code": self._session.new_code()}))
 
     async def _login(self, request: Request) -> Response:
-        if request.method == "HEAD":  # of whoever looks at links before a person does: it uses nothing up
+        if request.method == "HEAD":  # a program that checks links: the code stays valid
             return Response()
         code = request.query_params.get("code", "")
         if request.method == "POST":
@@ -121,9 +121,9 @@ class Page:
         if not self._session.use(code):
             text = "This link was used, or is older than a minute. Run again: mfhera local open"
             return words("Not logged in", text, 403)
-        # What `mfhera local open` had the browser open is of no more use.
+        # The file that `mfhera local open` had the browser open is no longer needed.
         (self._engine.home / OPENING_FILE).unlink(missing_ok=True)
-        # No redirect: on one that began elsewhere a browser sends no cookie of this site only.
+        # No redirect: on one that began elsewhere, a browser sends no SameSite=Strict cookie.
         answer = words("Logged in", "One moment.", 200, onward=True)
         answer.headers["Set-Cookie"] = self._session.cookie
         return answer

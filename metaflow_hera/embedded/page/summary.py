@@ -56,7 +56,7 @@ class Group:
         }
 
     def _drawing(self, now: float) -> JSON:
-        """Its bars, or how many of its tasks ran in each part of its time."""
+        """Its bars, or how many of its tasks ran in each part of its duration."""
         if sum(count for *_, count in self.spans) <= BARS:
             return {"bars": [[start, end, phase] for start, end, phase, n in self.spans for _ in range(n)]}
         first = min(start for start, *_ in self.spans)
@@ -72,7 +72,7 @@ class Group:
 
 
 class Summaries:
-    """Makes them. It keeps the outlines of a few runs, since reading the templates takes longest."""
+    """Makes summaries. It keeps the outlines of a few runs, since reading the templates takes longest."""
 
     def __init__(self, reader: PageReader) -> None:
         self._reader = reader
@@ -181,7 +181,7 @@ class Summaries:
 
 
 class Places:
-    """Where the nodes of a run belong, told by the containers around them."""
+    """Where the nodes of a run belong, as the containers around them show."""
 
     def __init__(self, run: str, containers: Mapping[str, Container]) -> None:
         self._run = run
@@ -190,7 +190,7 @@ class Places:
         self._paths: dict[str, str] = {}
 
     def path(self, boundary: str | None, name: str) -> str:
-        """The place of what a task of this name made in a container."""
+        """The place, in a container, of the nodes of a task of this name."""
         if boundary is None:
             return name.removeprefix(f"{self._run}.")
         around = self.inside(boundary)
@@ -201,7 +201,7 @@ class Places:
         return boundary is None and name == self._run and self._rooted
 
     def inside(self, boundary: str) -> str:
-        """The path that all inside a container begins with."""
+        """The path that everything inside a container begins with."""
         around = self._paths.get(boundary)
         if around is None:
             container = self._containers.get(boundary)
@@ -213,11 +213,11 @@ class Places:
         return around
 
     def task_name(self, path: str, name: str) -> str:
-        """The name that nodes show: one outside of all containers has the run's before its own."""
+        """The name that nodes show: outside of all containers, the run's name comes before it."""
         return f"{self._run}.{name}" if path == name == "onExit" else name
 
     def label(self, boundary: str | None, display: str) -> str:
-        """A task as a person tells it from its like: by its item, and those around it."""
+        """What tells a task from its siblings: its item, and the items around it."""
         return " / ".join([*self._items(boundary), display.removeprefix(f"{self._run}.")])
 
     def order(self, boundary: str | None, display: str) -> list[int]:
@@ -226,7 +226,7 @@ class Places:
         return [int(found[1]) for text in texts if (found := re.search(r"\((\d+)", text))]
 
     def _items(self, boundary: str | None) -> list[str]:
-        """The containers around that are one of several."""
+        """The containers around it that are one of several."""
         found: list[str] = []
         while boundary is not None and (container := self._containers.get(boundary)) is not None:
             if "(" in container.display:
@@ -236,7 +236,7 @@ class Places:
 
 
 def _group(groups: dict[str, Group], path: str) -> Group:
-    """The group of a place; one that the templates do not tell of is made, with those around it."""
+    """The group of a place; if the templates do not show it, it is created, with those around it."""
     if path not in groups:
         around, _, name = path.rpartition("/")
         if around:

@@ -1,1 +1,1 @@
-"""Pods as processes, and who keeps them."""
+"""Pods as processes, and the keeper, their parent process."""

@@ -3,19 +3,19 @@
 What a pod's process gets, and where it differs from a container:
 
 * **Command and arguments** are the manifest's `command` and `args`, with `$(VAR)` and `$$` expanded as
-  Kubernetes' kubelet does it. `image` is ignored: the program is looked up in the PATH of the pod.
+  Kubernetes' kubelet does. `image` is ignored: the program is looked up in the PATH of the pod.
 * **Environment** is the manifest's `env` on top of a small base taken from the server's own: PATH, HOME,
   USER, LANG, LC_ALL and LC_CTYPE; the variables that give a machine its identity and its way to the
   network (AWS_*, AZURE_*, GOOGLE_*, proxies, certificates), as a node of a cluster would; then TMPDIR
   (the pod's own folder) and EMBEDDED_ARGO_CACHE (a folder that all pods of this machine share). Nothing
   else of the server's environment reaches a pod.
 * **Paths of outputs**: a process has no root filesystem of its own, so two pods that both write their
-  output to `/tmp/out` would meet. Every occurrence of the `valueFrom.path` of a declared output parameter,
-  in the command, the arguments and the *values* of the environment, is therefore rewritten to a path of
-  the pod's own that ends the same. An occurrence is the whole path: `/tmp/out` is rewritten in
+  output to `/tmp/out` would write to the same file. Every occurrence of the `valueFrom.path` of a declared
+  output parameter, in the command, the arguments and the *values* of the environment, is therefore rewritten
+  to a path of the pod's own with the same ending. An occurrence is the whole path: `/tmp/out` is rewritten in
   `--to=/tmp/out` and in `echo x >/tmp/out;`, not in `/tmp/out.log`, `/tmp/outer`, `/tmp/out/x` or
-  `/data/tmp/out`. A program that makes up the path itself (`"/tmp/" + "out"`), or reads it from a file,
-  does not reach it: hand the path over in `args` or `env`.
+  `/data/tmp/out`. A program that builds the path itself (`"/tmp/" + "out"`), or reads it from a file,
+  does not get the rewritten one: pass the path in `args` or `env`.
 * **The termination message**, `/dev/termination-log` unless the container names another path, is a file of
   the pod's own in the same way. Argo adds it to the message of a pod that fails.
 * **A script** is a file of the pod's own, the last argument of its `command`. The same paths are rewritten
@@ -45,11 +45,11 @@ NOT_FOUND = 64
 """What Argo's emissary exits with when it does not find the program."""
 
 START_ERROR = 128
-"""What Kubernetes has for a container that could not be started."""
+"""The exit code that Kubernetes gives a container that could not be started."""
 
 
-# Keeps the standard output in a file beside the log. The shells outlive the signal that ends the program, to
-# tell how it ended.
+# Copies the standard output to a file beside the log. The shells outlive the signal that ends the program, to
+# report how it ended.
 CAPTURE = """
 trap : TERM INT HUP
 file=$1
@@ -71,7 +71,7 @@ SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 INHERITED = frozenset(("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE"))
 NETWORK = frozenset(("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"))
 IDENTITY = ("AWS_", "AZURE_", "GOOGLE_")
-"""What a pod takes over from the server's environment; see the module."""
+"""What a pod inherits from the server's environment; see the module."""
 
 
 class CannotStart(Exception):
@@ -96,11 +96,11 @@ class CannotStart(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What to start: an absolute program and its arguments, the whole environment, a folder to be in.
+    """What to start: an absolute program and its arguments, the whole environment, the working directory.
 
     `outputs` maps the name of each output parameter to the file that holds it at the end, `message` is the
-    file of its termination message, `volumes` are the folders that must be there. `memory_limit` is in
-    bytes, None where there is none. `files` must be written first.
+    file of its termination message, `volumes` are the folders that must exist. `memory_limit` is in
+    bytes, None if there is none. `files` must be written first.
     """
 
     argv: list[str]
@@ -145,7 +145,7 @@ def expand(text: str, values: Mapping[str, str]) -> str:
 
 
 def pod_of(workflow: JSON, action: CreatePod) -> JSON:
-    """What starting a pod takes, with the labels and annotations that Argo gives it."""
+    """What is needed to start a pod, with the labels and annotations that Argo gives it."""
     meta, template = workflow["metadata"], action.template
     spec = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or workflow["spec"]
     own = template.get("metadata") or {}
@@ -235,7 +235,7 @@ def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Proc
 
 
 def _captured(argv: list[str], path: str, env: dict[str, str], own: Mapping[str, str]) -> list[str]:
-    """The command that writes its standard output to a file too; what a shell would change leaves `env`."""
+    """The command that also writes its standard output to a file; what a shell would change leaves `env`."""
     odd = [name for name in own if name in SHELLS_OWN or not SHELL_NAME.match(name)]
     if odd:
         argv = ["/usr/bin/env", *(f"{name}={env.pop(name)}" for name in odd), *argv]
@@ -243,7 +243,7 @@ def _captured(argv: list[str], path: str, env: dict[str, str], own: Mapping[str,
 
 
 def make_files(what: Process, folder: str) -> None:
-    """Make what a process needs before it starts: the pod's own folder, its volumes, its source."""
+    """Create what a process needs before it starts: the pod's own folder, its volumes, its source."""
     os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
     for path in (folder, *what.volumes):
         with contextlib.suppress(FileExistsError):  # a start cut short by a crash may have left it
@@ -293,7 +293,7 @@ def _rewriter(files: Mapping[str, str], folders: Mapping[str, str]) -> Callable[
 
 
 def _declared_environment(container: JSON, pod: JSON) -> dict[str, str]:
-    """The manifest's `env`; each value may refer to those before it, as Kubernetes has it."""
+    """The manifest's `env`; each value may refer to those before it, as in Kubernetes."""
     env: dict[str, str] = {}
     for entry in container.get("env") or ():
         source = entry.get("valueFrom")

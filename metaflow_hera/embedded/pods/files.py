@@ -22,18 +22,18 @@ OUTPUT_LIMIT = 262_144
 
 LOG_LIMIT = 50 * 1024 * 1024
 LOG_KEPT = 10 * 1024 * 1024
-"""Bytes of a pod's log, and what stays of a longer one: the defaults of Kubernetes' kubelet, which keeps five
-files of 10 MiB."""
+"""The most bytes of a pod's log, and how many are kept of a longer one: the defaults of Kubernetes' kubelet,
+which keeps five files of 10 MiB."""
 
 MESSAGE_LIMIT = 4096
 """Bytes of a termination message: Kubernetes' limit."""
 
 
 def open_log(home: Path, row: PodRow) -> BinaryIO:
-    """The log of a pod, to be read. What the pod put in its place, a link say, is not followed.
+    """The log of a pod, open for reading. A link that the pod put in its place is not followed.
 
     Raises:
-        OSError: there is none, or it is no plain file.
+        OSError: there is none, or it is not a plain file.
     """
     folder, name = row.folder.split("/")
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # not blocking: a FIFO would hold up the server
@@ -44,15 +44,15 @@ def open_log(home: Path, row: PodRow) -> BinaryIO:
         os.close(directory)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise OSError(f"{name}.logs is no plain file")
+        raise OSError(f"{name}.logs is not a plain file")
     return file
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the state file of a pod tells: its process and when that was started, and its exit code.
+    """What the state file of a pod says: its process and when that was started, and its exit code.
 
-    All are None while nobody has claimed it; `code` is until it is over.
+    All are None while nobody has claimed it; `code` is None until it is over.
     """
 
     pid: int | None = None
@@ -64,7 +64,7 @@ def read_state(path: str) -> State:
     """The state of a pod."""
     try:
         with open(path, "rb") as file:
-            lines = file.read().split(b"\n")[:-1]  # what has no newline is not written to its end
+            lines = file.read().split(b"\n")[:-1]  # a line without a newline is incomplete
         pid, _, began = lines[0].decode().partition(" ")
         return State(int(pid), began or None, int(lines[1]) if len(lines) > 1 else None)
     except (OSError, ValueError, IndexError):
@@ -72,7 +72,7 @@ def read_state(path: str) -> State:
 
 
 def is_alive(state: State) -> bool:
-    """Whether the process of a pod runs, and is no later one with the same number.
+    """Whether the process of a pod runs, and is not a later one with the same number.
 
     Version 0.2 did not note when it was started.
     """
@@ -84,7 +84,7 @@ def read_outputs(folder: str, files: dict[str, str]) -> dict[str, str]:
     """The content of output files, without one newline at the end, as Argo's executor reads them.
 
     Raises:
-        ValueError: one is larger than `OUTPUT_LIMIT`, no plain file, or a link out of the pod's folder.
+        ValueError: one is larger than `OUTPUT_LIMIT`, not a plain file, or a link out of the pod's folder.
     """
     found: dict[str, str] = {}
     if not files:
@@ -101,7 +101,7 @@ def read_outputs(folder: str, files: dict[str, str]) -> dict[str, str]:
         try:  # not blocking: a FIFO would hold up the server
             with open(os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise ValueError(f"output parameter {name!r}: {path} is no plain file")
+                    raise ValueError(f"output parameter {name!r}: {path} is not a plain file")
                 if name == RESULT:  # its end, as CaptureScriptResult of Argo's executor keeps it
                     size = file.seek(0, os.SEEK_END)
                     file.seek(max(0, size - OUTPUT_LIMIT - 1))
@@ -118,9 +118,9 @@ def read_outputs(folder: str, files: dict[str, str]) -> dict[str, str]:
 
 
 def shorten(path: str) -> None:
-    """Keep a log below `LOG_LIMIT`, as a kubelet does: of a longer one the end stays.
+    """Keep a log below `LOG_LIMIT`, as a kubelet does: of a longer one, the end is kept.
 
-    Its writer appends, so that it goes on where the file then ends.
+    Its writer appends, so it continues where the file then ends.
     """
     try:
         if os.stat(path, follow_symlinks=False).st_size <= LOG_LIMIT:
@@ -135,7 +135,7 @@ def shorten(path: str) -> None:
 
 
 def read_message(path: str) -> str:
-    """The termination message that a pod left, as far as Kubernetes keeps it; nothing but of a plain file."""
+    """The termination message that a pod left, as far as Kubernetes keeps it; only from a plain file."""
     try:  # not blocking: a FIFO would hold up the server
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
             plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
@@ -145,7 +145,7 @@ def read_message(path: str) -> str:
 
 
 def signal_group(pid: int, number: int) -> None:
-    """Signal a pod's processes, if there are any; 0 is nobody."""
+    """Signal a pod's processes, if there are any; a `pid` of 0 is none."""
     if pid > 1:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, number)
@@ -162,7 +162,7 @@ def remove_soon(folder: str) -> None:
 
 
 def remove(folder: str) -> None:
-    """Remove a folder with all that is in it, also what a pod has made read-only."""
+    """Remove a folder with all that is in it, even what a pod has made read-only."""
 
     def in_spite(function: Callable[[str], object], path: str, _: object) -> None:
         if function in (os.unlink, os.rmdir) and path != folder:

@@ -2,7 +2,7 @@
 
 It outlives a server that is killed, so that the exit code of each pod is kept. One server has one keeper; it
 ends when its server is gone and its last pod has ended. It uses the standard library only, and little
-of that, since it stands beside all pods.
+of that, to take little memory from the pods.
 
 It reads orders from the socket DESCRIPTOR and answers there, a line of JSON each:
 
@@ -11,7 +11,7 @@ It reads orders from the socket DESCRIPTOR and answers there, a line of JSON eac
     {"now": ID}                                  start one that waits, room or not
     {"signal": ID, "number": N}                  to the process group of a pod; one that waits is dropped
 
-    {"id": ID, "pid": P, "began": T}             it runs; T is its start, in the system's own words
+    {"id": ID, "pid": P, "began": T}             it runs; T is its start, in the system's own form
     {"id": ID, "dropped": true}                  it will not be started
     {"id": ID, "error": TEXT}                    it could not be started
     {"id": ID, "claimed": true}                  another keeper has it
@@ -35,13 +35,13 @@ from typing import Any
 JSON = dict[str, Any]
 
 STATE_BYTES = 64
-"""The size of a state file, written with the claim: a disk that is full later still takes the rest."""
+"""The size of a state file, written with the claim: so the rest fits even if the disk is full later."""
 
 FULL_SECONDS = 1.0
-"""Seconds between two tries to start pods on a disk that is full."""
+"""Seconds between two attempts to start pods on a disk that is full."""
 
 RECEIVE = 1 << 14
-"""Bytes asked for at once; much more would take memory from the system each time, and give it back."""
+"""Bytes read at once; for many more, memory would be allocated and freed each time."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 SPARED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -49,13 +49,13 @@ SPARED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def began(pid: int) -> str | None:
-    """When a process was started, in the system's own words; with its number that names it for good.
+    """When a process was started, in the system's own form; with its number, this identifies it for good.
 
     None where there is no such process, or it has ended and only waits to be noticed.
     """
     if sys.platform == "linux":
         try:
-            file = os.open(f"/proc/{pid}/stat", os.O_RDONLY)  # what `open` does besides takes longer
+            file = os.open(f"/proc/{pid}/stat", os.O_RDONLY)  # `open` does more, which takes longer
         except OSError:
             return None
         try:
@@ -119,8 +119,8 @@ class Keeper:
         if not data:
             self._server.close()
             self._server = None
-            # An order that was cut short was never given, and what waits nobody has claimed: both are for
-            # the next server.
+            # An order that was cut short was never given, and pods that wait are not claimed: both are left
+            # to the next server.
             self._waiting.clear()
             return
         *lines, self._buffer = (self._buffer + data).split(b"\n")
@@ -137,7 +137,7 @@ class Keeper:
                 self._signal(order["signal"], order["number"])
 
     def _send(self) -> None:
-        """Tell as much as the server takes now: who waits for it to take more reaps and starts nothing."""
+        """Send as much as the server takes now: waiting for it to take more would hold up the pods."""
         if self._server is not None and self._answers:
             with contextlib.suppress(BlockingIOError, ConnectionError):
                 self._answers = self._answers[self._server.send(self._answers) :]
@@ -179,7 +179,7 @@ class Keeper:
         self._answer(number, pid=pid, began=since)
 
     def _put_off(self, order: JSON) -> None:
-        """Start nothing for a while, and this pod first then."""
+        """Start nothing for a while, then this pod first."""
         self._disk_is_full = True
         self._waiting = {order["start"]: order, **self._waiting}
 
@@ -203,7 +203,7 @@ class Keeper:
 
 
 def _ended() -> tuple[int, int] | None:
-    """A pod's process that has ended, with a shell's code for how; what it has left behind ends with it."""
+    """A pod's process that has ended, and its exit code as a shell gives it; what it left behind is ended."""
     if not hasattr(os, "waitid"):  # macOS before Python 3.13
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
@@ -214,7 +214,7 @@ def _ended() -> tuple[int, int] | None:
     found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)
     if found is None:
         return None
-    _end_group(found.si_pid)  # while its process is not waited for, no other one can get its number
+    _end_group(found.si_pid)  # until its process is waited for, no other one can get its number
     os.waitpid(found.si_pid, 0)
     return found.si_pid, found.si_status if found.si_code == os.CLD_EXITED else 128 + found.si_status
 
@@ -225,10 +225,10 @@ def _end_group(pid: int) -> None:
 
 
 def _claim(folder: str) -> int:
-    """Make the state file of a pod, which nobody else can then; returns its descriptor.
+    """Create the state file of a pod, which nobody else can do then; returns its descriptor.
 
-    It is locked as long as it is open: so a server sees whether there is still a keeper that will write there
-    how the pod has ended.
+    It is locked as long as it is open: so a server sees whether there is still a keeper that will write how
+    the pod ends.
     """
     path = f"{folder}.state"
     state = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -275,7 +275,7 @@ def main() -> None:
         os.setsid()
     os.umask(0o077)
     server = socket.socket(fileno=int(sys.argv[1]))
-    server.set_inheritable(False)  # else pods could read and write there, and would keep it open
+    server.set_inheritable(False)  # otherwise pods could read and write there, and would keep it open
     server.setblocking(False)
     Keeper(server).run()
 

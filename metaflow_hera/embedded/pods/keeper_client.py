@@ -21,8 +21,8 @@ LOG_BYTES = 1_000_000
 class Keeping:
     """A keeper of pods (see `keeper`), started with the first order. Used by one thread.
 
-    What it has to say of its own faults goes to the file `log`. `lost` says that it has ended, which it
-    never should: who runs what it started has to look for itself.
+    It writes about its own faults to the file `log`. `lost` says that it has ended, which it never
+    should: the caller must then watch the pods that it started itself.
     """
 
     def __init__(self, log: Path) -> None:
@@ -57,7 +57,7 @@ class Keeping:
         self._order({"signal": number, "number": which})
 
     def answers(self) -> Iterator[JSON]:
-        """What it has to tell since the last call."""
+        """What it has reported since the last call."""
         while self._socket is not None:
             try:
                 data = self._socket.recv(keeper.RECEIVE, socket.MSG_DONTWAIT)
@@ -73,7 +73,7 @@ class Keeping:
             yield from map(json.loads, lines)
 
     def close(self) -> None:
-        """Leave it alone with its pods: it ends with the last of them."""
+        """Leave it to its pods: it ends with the last of them."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -82,7 +82,7 @@ class Keeping:
         if self._socket is None:
             self._begin()
         assert self._socket is not None
-        with contextlib.suppress(ConnectionError):  # the next look at its answers tells that it has ended
+        with contextlib.suppress(ConnectionError):  # the next read of its answers shows that it has ended
             self._socket.sendall(json.dumps(order).encode() + b"\n")
 
     def _begin(self) -> None:

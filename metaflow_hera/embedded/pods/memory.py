@@ -1,4 +1,4 @@
-"""How much memory the processes of pods hold. Linux tells it below /proc; elsewhere nobody does."""
+"""How much memory the processes of pods hold: known on Linux only, from /proc."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def largest_above(limits: Mapping[int, int]) -> Iterator[tuple[int, int]]:
     and shared memory; what they share, as after a fork, counts once.
     """
     for group, pids in _members(limits).items():
-        # The pages that each has in memory are told cheaply, and are never fewer.
+        # The pages that each has in memory are quick to read, and are never fewer.
         if sum(map(_resident, pids)) > limits[group]:
             own = {pid: _own(pid) for pid in pids}
             if sum(own.values()) > limits[group]:
@@ -41,7 +41,7 @@ def _resident(pid: str) -> int:
 
 
 def _own(pid: str) -> int:
-    """Its part of the memory that is no copy of a file."""
+    """Its part of the memory that is not a copy of a file."""
     lines = (line.split() for line in _read(pid, "smaps_rollup").splitlines())
     return sum(int(line[1]) * 1024 for line in lines if line[0] in (b"Pss_Anon:", b"Pss_Shmem:"))
 

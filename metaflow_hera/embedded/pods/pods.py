@@ -3,15 +3,15 @@
 A pod is a process group in a session of its own. In the home it has, in `pods/<workflow uid>/`:
 
     <pod name>/        its own folder: its working directory and its TMPDIR, empty at first, gone at its end
-    <pod name>.state   a line with its process and when that was started, when it is over a line with its
-                       exit code; made exclusively, so that a pod asked for twice around a crash runs once
+    <pod name>.state   a line with its process and when that was started, and at its end a line with its
+                       exit code; created exclusively, so that a pod started twice around a crash runs once
     <pod name>.logs    its standard output and standard error, in the order of arrival
     <pod name>.out-*   its output parameters
     <pod name>.message its termination message
     <pod name>.vol-*   its volumes, while it runs
 
 Their parent is the server's `keeper`, which outlives it and keeps their exit codes. After a restart the
-server takes up those that an earlier keeper has, by their state files: a process is a pod's if it has the
+server adopts those that an earlier keeper has, by their state files: a process is a pod's if it has the
 pod's number and was started when the pod was.
 """
 
@@ -62,14 +62,14 @@ POD_GROUP = "scheduling.x-k8s.io/pod-group"
 name is that of the label of Kubernetes' coscheduling plugin."""
 
 POLL = 0.25
-"""Seconds between looks at a pod that this server's keeper does not have, and at the memory of one with a
+"""Seconds between checks of a pod that this server's keeper does not have, and of the memory of one with a
 limit."""
 
 LOG_LOOK = 5.0
-"""Seconds between looks at how long the logs of running pods have become."""
+"""Seconds between checks of how long the logs of running pods have become."""
 
 CLAIM_GRACE = 5.0
-"""Seconds that an earlier keeper may take to start a pod that it was asked for before its server ended."""
+"""Seconds that an earlier keeper may take to start a pod that its server ordered before it ended."""
 
 JSON = dict[str, Any]
 PodEvent = tuple[str, PodRunning | PodEnded]
@@ -79,10 +79,10 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Pod:
-    """A pod that the keeper was asked for, or that an earlier keeper has.
+    """A pod that the keeper was told to start, or that an earlier keeper has.
 
-    `process` is None where it cannot be worked out any more, `adopted` says since when an earlier keeper's
-    pod is looked after here.
+    `process` is None if it can no longer be worked out, `adopted` says since when this server looks after
+    a pod of an earlier keeper.
     """
 
     row: PodRow
@@ -93,7 +93,7 @@ class Pod:
 
     @property
     def memory_limit(self) -> int | None:
-        """The bytes that its processes may hold together, where this machine tells how many they do."""
+        """The bytes that its processes may hold together, if this machine can tell how many they hold."""
         return self.process.memory_limit if self.process is not None and memory.CAN_TELL else None
 
 
@@ -112,7 +112,7 @@ class Pods:
         self._base = {**base_environment(os.environ), **environment}
         self._waiting = PodQueue()
         self._running: dict[Key, Pod] = {}
-        # The pods of this server's keeper, as it calls them.
+        # The pods of this server's keeper, by the numbers that it knows them by.
         self._numbers: dict[int, Key] = {}
         self._groups_changed = False
         self._keeping = Keeping(home / "keeper.log")
@@ -141,14 +141,14 @@ class Pods:
                 yield self._dropped(row, None)
             elif row.state == "running" or os.path.exists(self._state(row)):
                 self._adopt(row, now)
-                yield row.uid, PodRunning(row.node_id)  # the last server may not have come to say so
+                yield row.uid, PodRunning(row.node_id)  # the last server may not have reported this
             else:
                 self.queue(row)
 
     def new_row(self, uid: str, node_id: str, name: str, pod: str, deadline: float | None) -> PodRow:
         """The row of a pod to start. One of that name that ran before a manual retry keeps its folder.
 
-        Should it run still, having been told to end, nobody waits for it any more: it is ended at once.
+        If it still runs, although it was told to end, nobody waits for it any more: it is ended at once.
         """
         if (old := self._running.get((uid, node_id))) is not None:
             self._signals.append(self._signalling(old, signal.SIGKILL))
@@ -182,7 +182,7 @@ class Pods:
         return self._dropped(found, None) if found is not None else None
 
     def forget(self, uid: str) -> None:
-        """A workflow is deleted: end its pods at once, and report nothing of them."""
+        """A workflow is deleted: end its pods at once, and report nothing about them."""
         self._waiting.forget(uid)
         for key in [key for key in self._running if key[0] == uid]:
             self._signals.append(self._signalling(self._running[key], signal.SIGKILL))
@@ -201,8 +201,8 @@ class Pods:
     def take_changed(self, unheard: Container[str]) -> list[PodRow]:
         """The rows to save with this transaction.
 
-        The end of a pod is saved together with what its workflow makes of it, never before: it is not told
-        twice. So those of the workflows `unheard`, which have yet to be told, are kept back.
+        The end of a pod is saved together with its effect on its workflow, never before, since it is reported
+        only once. So pods of the workflows `unheard`, which have yet to be told, are held back.
         """
         now = {
             key: row for key, row in self._changed.items() if row.state != "ended" or row.uid not in unheard
@@ -218,7 +218,7 @@ class Pods:
             send()
 
     def wake_at(self) -> float | None:
-        """When to call `collect` though nothing happened, or None."""
+        """When to call `collect` even if nothing happened, or None."""
         rows = [pod.row for pod in self._running.values()]
         times = [row.kill_at for row in rows if row.kill_at]
         times += [
@@ -235,7 +235,7 @@ class Pods:
         return min(times, default=None)
 
     def collect(self, now: float) -> Iterator[PodEvent]:
-        """What became of pods since the last call; ends those past their deadline or their grace."""
+        """What happened to pods since the last call; ends those past their deadline or their grace period."""
         for answer in self._keeping.answers():
             key = self._numbers.get(answer["id"])
             if key is not None:
@@ -265,7 +265,7 @@ class Pods:
     def start_ready(self, now: float) -> Iterator[PodEvent]:
         """Start waiting pods while there is room, one workflow after the other.
 
-        The keeper gets as many again as may run, so that it need not wait for the server between two.
+        The keeper gets twice as many as may run, so that it need not wait for the server between two.
         """
         adopted = len(self._running) - len(self._numbers)
         self._keeping.give_room(max(0, self._limit - adopted))
@@ -278,7 +278,7 @@ class Pods:
             yield from self._complete_groups(now)
 
     def _complete_groups(self, now: float) -> Iterator[PodEvent]:
-        """Start those that wait of groups of which a pod runs: they wait for each other."""
+        """Start the waiting pods of groups in which a pod runs: they wait for each other."""
         for uid, group in {
             (uid, pod.group)
             for (uid, _), pod in self._running.items()
@@ -302,7 +302,7 @@ class Pods:
         return self._changed.get((uid, node_id)) or self._store.pod(uid, node_id)
 
     def _start(self, row: PodRow, now: float) -> Iterator[PodEvent]:
-        """Have a pod started; that it runs, or cannot be started, is told by `collect`."""
+        """Have a pod started; `collect` reports that it runs, or cannot be started."""
         folder, what, group = self._folder(row), None, _group(row)
         try:
             manifest = json.loads(row.pod or "{}")
@@ -354,7 +354,7 @@ class Pods:
         elif "error" in answer:
             yield self._not_started(row, pod.process, CannotStart(answer["error"], START_ERROR))
         else:
-            if "claimed" in answer:  # started twice around a crash: the keeper before has it
+            if "claimed" in answer:  # started twice around a crash: the earlier keeper has it
                 del self._numbers[row.number]
                 pod.adopted = now
                 if row.killed:
@@ -382,14 +382,14 @@ class Pods:
             remove_soon(folder)
 
     def _adopt(self, row: PodRow, now: float) -> None:
-        """Take up a pod that an earlier server had started."""
+        """Adopt a pod that an earlier server had started."""
         key = (row.uid, row.node_id)
         if row.started is None:
             row.started = os.stat(self._state(row)).st_mtime
         row.state = "running"
         manifest = json.loads(row.pod or "{}")
         what = None
-        with contextlib.suppress(CannotStart):  # its program is gone meanwhile; it has no outputs then
+        with contextlib.suppress(CannotStart):  # its program has been removed since; it then has no outputs
             what = process(manifest, self._folder(row), self._base, self._cache)
         pod = self._running[key] = Pod(row, what, _group(row), adopted=now)
         self._changed[key] = row
@@ -398,12 +398,12 @@ class Pods:
             self._signals.append(self._signalling(pod, signal.SIGTERM))
 
     def _look_at(self, key: Key, now: float) -> Iterator[PodEvent]:
-        """See whether a pod of an earlier keeper is over."""
+        """Check whether a pod of an earlier keeper is over."""
         pod = self._running[key]
         row, path = pod.row, self._state(pod.row)
         state = read_state(path)
         if state.code is None and state.pid is None and now < (pod.adopted or 0.0) + CLAIM_GRACE:
-            return  # its keeper may still be on its way to it
+            return  # its keeper may be about to start it
         if state.code is None and (is_alive(state) or is_locked(path)):
             return  # it runs, or its keeper has yet to write how it ended
         if state.pid is None and not os.path.exists(path):  # no keeper ever had it
@@ -415,7 +415,7 @@ class Pods:
             self._changed[key] = row
             yield from self._start(row, now)
             return
-        # Once more: its keeper may have written it between the two looks.
+        # Once more: its keeper may have written it between the two reads.
         yield self._over(pod, read_state(path).code)
 
     def _over(self, pod: Pod, code: int | None) -> PodEvent:
@@ -452,7 +452,7 @@ class Pods:
         return f"{self._folder(row)}.state"
 
     def _let_go(self, key: Key) -> None:
-        """Look after a pod no more."""
+        """Stop looking after a pod."""
         pod = self._running.pop(key, None)
         if pod is not None:
             self._numbers.pop(pod.row.number, None)

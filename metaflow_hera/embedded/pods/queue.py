@@ -17,16 +17,16 @@ class PodQueue:
         return bool(self._workflows)
 
     def put(self, uid: str, node_id: str, group: str | None) -> None:
-        """Let a pod wait behind those of its workflow."""
+        """Queue a pod behind the others of its workflow."""
         self._workflows.setdefault(uid, OrderedDict())[node_id] = group
 
     def put_back(self, uid: str, node_id: str, group: str | None) -> None:
-        """Let a pod that was taken wait on, before those of its workflow."""
+        """Queue a pod that was taken again, before the others of its workflow."""
         self.put(uid, node_id, group)
         self._workflows[uid].move_to_end(node_id, last=False)
 
     def take(self) -> tuple[str, str]:
-        """The next pod to start, which waits no more; the one after it is of another workflow."""
+        """Take the next pod to start; the one after it is of another workflow."""
         uid, pods = next(iter(self._workflows.items()))
         node_id, _ = pods.popitem(last=False)
         self._workflows.move_to_end(uid)
@@ -35,7 +35,7 @@ class PodQueue:
         return uid, node_id
 
     def remove(self, uid: str, node_id: str) -> bool:
-        """Let a pod wait no more; whether it did."""
+        """Remove a pod; returns whether it waited."""
         pods = self._workflows.get(uid)
         if pods is None or node_id not in pods:
             return False
@@ -45,11 +45,11 @@ class PodQueue:
         return True
 
     def forget(self, uid: str) -> None:
-        """Let no pod of a workflow wait any more."""
+        """Remove all pods of a workflow."""
         self._workflows.pop(uid, None)
 
     def take_group(self, uid: str, group: str) -> Sequence[str]:
-        """The pods of a group that wait; they wait no more."""
+        """Take the waiting pods of a group."""
         found = [node_id for node_id, its in self._workflows.get(uid, {}).items() if its == group]
         for node_id in found:
             self.remove(uid, node_id)

@@ -37,11 +37,11 @@ _PREFIXES = (
 
 
 class Broken(ValueError):
-    """A rule of Argo's that does not hold."""
+    """An object breaks one of Argo's rules."""
 
 
 def depends_of(task: JSON, by_name: Mapping[str, JSON]) -> Depends:
-    """What a task of these waits for."""
+    """What one of these tasks waits for."""
     return parse_depends(task, lambda name: by_name.get(name, {}).get("continueOn") or {})
 
 
@@ -99,7 +99,7 @@ def ancestry_of(depends: Mapping[str, Depends]) -> Callable[[str, str], bool]:
 
 
 def outputs_of(template: JSON, prefix: str) -> set[str]:
-    """The tags for what comes of a task with this template."""
+    """The tags for the results of a task with this template."""
     names = {f"{prefix}.{field}" for field in ("id", "startedAt", "finishedAt", "hostNodeName")}
     if pod_container(template) is not None:
         names |= {f"{prefix}.outputs.result", f"{prefix}.exitCode"}

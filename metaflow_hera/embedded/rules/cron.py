@@ -1,4 +1,4 @@
-"""Cron schedules as Argo reads them, with robfig/cron v3: which it takes, and when they come true.
+"""Cron schedules as Argo reads them, with robfig/cron v3: which it accepts, and when they fire.
 
 Five fields, names of months and days, `*`, `?`, ranges, steps, lists, and the descriptors; Sunday is 0 only.
 """
@@ -40,7 +40,7 @@ MOST_YEARS = 5
 
 @dataclass(frozen=True)
 class Every:
-    """A schedule of so many seconds after the last time, whole ones."""
+    """A schedule that fires a number of whole seconds after the last time."""
 
     seconds: float
 

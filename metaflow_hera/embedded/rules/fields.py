@@ -2,7 +2,7 @@
 
 Which fields there are, and their types, is Argo's to say: `argo_fields` is generated from its JSON schema.
 Every other field that Argo knows is refused by name, never ignored. A field that Argo does not know
-either is dropped without a word, as Argo does.
+either is dropped silently, as Argo does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _IMAGE = "an image; a process runs with the interpreter that deployed it"
 _CLEANING = "when pods and volumes go; here a pod's log stays with its run"
 _METADATA = "labels of pods, and there are none"
 _STREAMS = "how a container is attached to; a process writes to its log"
-_TURNS = "which workflow a busy controller takes up first; here they take turns"
+_TURNS = "which workflow a busy controller handles first; here they take turns"
 _LOGS = "where to archive logs; they are kept beside the run"
 _DISK = "the medium of a volume; here it is a folder on this machine's disk"
 _BUS = "where an event comes from; here all come from one place"
@@ -33,7 +33,7 @@ _ENUM = "choices that a form offers"
 
 
 class Shape(NamedTuple):
-    """What is implemented of a type of Argo's: fields that work, and fields without effect with the reason.
+    """What is implemented of an Argo type: fields that work, and fields without effect with the reason.
 
     `nested` names the shape of a field whose type has several.
     """
@@ -166,7 +166,7 @@ _EMPTY: tuple[Any, ...] = (None, "", False, [], {})
 
 
 def argo_type(shape: str) -> str:
-    """The type of Argo's that a shape is of."""
+    """The Argo type that a shape describes."""
     return shape.partition("/")[0]
 
 
@@ -245,7 +245,7 @@ def without_unknown(value: Any, kind: str, place: str = "") -> Any:
     if value is None:
         return {}
     _expect(value, dict, kind, place)
-    if kind not in FIELDS:  # an object of which nothing is implemented
+    if kind not in FIELDS:  # nothing of this object is implemented
         return value
     known: JSON = {}
     for field, item in value.items():

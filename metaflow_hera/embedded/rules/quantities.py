@@ -15,7 +15,7 @@ def parse_quantity(value: Any) -> int:
     """The quantity as a whole number, rounded up.
 
     Raises:
-        ValueError: it is none, in the words of Kubernetes' resource.ParseQuantity.
+        ValueError: it is not a quantity, in the words of Kubernetes' resource.ParseQuantity.
     """
     found = _QUANTITY.fullmatch(str(value))
     if found is None:

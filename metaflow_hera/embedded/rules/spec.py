@@ -100,7 +100,7 @@ class Validator:
                 self.known |= {f"workflow.{kind}.{key}" for key in source.get(kind) or ()}
 
     def _template(self, name: str, arguments: Mapping[str, str] | None) -> JSON:
-        """Check a template as it is called; None for arguments that are taken to be there."""
+        """Check a template as it is called; None for arguments that are assumed to be given."""
         template = self.templates.get(name)
         if template is None:
             raise Broken(f"template name '{name}' undefined")

@@ -39,7 +39,7 @@ class Invalid(Refused):
 def validate_workflow(obj: JSON, templates: Templates | None = None, *, lint: bool = False) -> None:
     """Check a Workflow as `create` does, or as `lint` does.
 
-    `templates` are the WorkflowTemplates that there are, by name. Raises Invalid.
+    `templates` are the existing WorkflowTemplates, by name. Raises Invalid.
     """
     try:
         spec = _resolved_spec(obj.get("spec") or {}, templates or {})
@@ -60,7 +60,7 @@ def validate_template(obj: JSON, *, lint: bool = False) -> None:
 
 
 def check_workflow_rules(obj: JSON) -> None:
-    """Check a WorkflowTemplate by Argo's rules alone, whatever this server can run. Raises Invalid."""
+    """Check a WorkflowTemplate by Argo's rules alone, even if this server cannot run it. Raises Invalid."""
     try:
         Validator(obj.get("spec") or {}, obj.get("metadata") or {}, lint=True, is_template=True).check()
     except Broken as error:
@@ -68,7 +68,7 @@ def check_workflow_rules(obj: JSON) -> None:
 
 
 def normalise(obj: JSON) -> JSON:
-    """The object as Argo's server gives it back: without unknown fields, with what Go writes always."""
+    """The object as Argo's server returns it: without unknown fields, with what Go always writes."""
     normal = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind")}
     normal.setdefault("metadata", {})
     try:
@@ -150,7 +150,7 @@ def _refuse(own: JSON, whole: JSON) -> None:
         for kind in ("container", "script"):
             merged = {**(common.get(kind) or {}), **(template.get(kind) or {})}
             if template.get(kind) is not None and not merged.get("command"):
-                raise Broken(f"{place}.{kind}.command is required: the embedded Argo looks into no image")
+                raise Broken(f"{place}.{kind}.command is required: the embedded Argo does not read images")
             _check_limits(merged, f"{place}.{kind}.resources.limits")
         sources = [tag[1:] for tag in tags(template) if tag.startswith("=")]
         holders = [template.get("retryStrategy") or {}]

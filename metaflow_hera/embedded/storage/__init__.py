@@ -1,1 +1,1 @@
-"""What the embedded Argo keeps: objects, nodes, their times."""
+"""What the embedded Argo stores: objects, nodes, their times."""

@@ -1,6 +1,6 @@
 """How long a workflow and its nodes will take: as long as the last time.
 
-As workflow/controller/estimation of Argo has it.
+As in Argo's workflow/controller/estimation.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ LABELS = ("workflows.argoproj.io/workflow-template", "workflows.argoproj.io/cron
 def estimates(reader: Reader, workflow: JSON) -> dict[str, int]:
     """The seconds that each node took in the last workflow of the same origin that succeeded.
 
-    The nodes are named without the workflow's name, so that the workflow itself is ""; all of it is
-    empty where there was no such workflow.
+    The nodes are named without the workflow's name, so that the workflow itself is "". The result is
+    empty if there was no such workflow.
     """
     meta = workflow["metadata"]
     labels = meta.get("labels") or {}

@@ -15,7 +15,7 @@ Resource = Literal["workflowtemplates", "cronworkflows", "sensors"]
 
 
 def dump(value: Any) -> str:
-    """JSON without blanks, as Go writes it."""
+    """JSON without spaces, as Go writes it."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -35,10 +35,10 @@ class Head:
 
 @dataclass(slots=True)
 class PodRow:
-    """A pod as stored. `state` is "pending" (to be started), "running" or "ended".
+    """A pod as stored. `state` is "pending" (not started yet), "running" or "ended".
 
-    `pod` is what starting it takes, as JSON, until it has ended. Times are seconds since the epoch;
-    `deadline` is seconds from `started`. `killed` tells why it is being ended: "asked" or
+    `pod` is what is needed to start it, as JSON, until it has ended. Times are seconds since the epoch;
+    `deadline` is seconds from `started`. `killed` says why it is being ended: "asked" or
     "deadline"; `kill_at` is when SIGKILL follows.
     """
 
@@ -67,7 +67,7 @@ class Arrival:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection with the settings that all use."""
+    """A connection with the settings that all connections share."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     connection.execute("PRAGMA synchronous=NORMAL")
     return connection
@@ -114,14 +114,14 @@ class Reader:
         return [json.loads(text) for _, _, text in self.objects(resource, namespace)]
 
     def cron_since(self, namespace: str, name: str) -> float | None:
-        """Until when the schedule of a cron workflow has been looked at, in seconds since the epoch."""
+        """The time up to which a cron workflow's schedule has been checked, in seconds since the epoch."""
         row = self._db.execute(
             "SELECT since FROM crons WHERE namespace=? AND name=?", (namespace, name)
         ).fetchone()
         return row[0] if row else None
 
     def arrived(self, namespace: str, sensor: str) -> list[Arrival]:
-        """The events that a sensor keeps, since it waits for others."""
+        """The events that a sensor keeps because it waits for others."""
         rows = self._db.execute(
             "SELECT trigger, dependency, at, event FROM arrived WHERE namespace=? AND sensor=? ORDER BY at",
             (namespace, sensor),
@@ -159,7 +159,7 @@ class Reader:
         return [_head(row) for row in rows]
 
     def unfinished(self) -> list[str]:
-        """The uids of the workflows that go on, oldest first."""
+        """The uids of the unfinished workflows, oldest first."""
         rows = self._db.execute("SELECT uid FROM workflows WHERE finished IS NULL ORDER BY created")
         return [uid for (uid,) in rows]
 
@@ -168,7 +168,7 @@ class Reader:
         return frozenset(uid for (uid,) in self._db.execute("SELECT uid FROM workflows"))
 
     def last_success(self, namespace: str, label: str, value: str) -> Head | None:
-        """The workflow with a label that has succeeded last."""
+        """The workflow with a label that succeeded last."""
         row = self._db.execute(
             self._HEAD + "WHERE namespace=? AND json_extract(labels, ?)=? AND finished IS NOT NULL "
             "AND json_extract(status, '$.phase')='Succeeded' ORDER BY finished DESC LIMIT 1",
@@ -195,7 +195,7 @@ class Reader:
         ).fetchall()
 
     def beyond(self, workflows: int, nodes: int) -> list[str]:
-        """The uids of the ended workflows beyond so many of the latest, or beyond so many nodes of theirs."""
+        """The uids of the ended workflows beyond this many of the latest, or beyond this many nodes."""
         rows = self._db.execute(
             "SELECT uid, (SELECT COUNT(*) FROM nodes WHERE nodes.uid=workflows.uid) FROM workflows "
             "WHERE finished IS NOT NULL ORDER BY finished DESC, created DESC"

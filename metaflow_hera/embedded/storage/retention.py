@@ -1,4 +1,4 @@
-"""How long ended workflows are kept: as their `ttlStrategy` says, and no more than the server has room for.
+"""How long ended workflows are kept: as their `ttlStrategy` says, and no more of them than a maximum.
 
 The first is Argo's ttlcontroller (workflow/controller in its sources: ttlcontroller.go), the second is like
 `retentionPolicy` in the configuration of Argo's controller.
@@ -19,7 +19,7 @@ MOST_NODES = 200_000
 
 
 class Retention:
-    """Tells which workflows must go, and when. Used by one thread, the loop's."""
+    """Decides which workflows to delete, and when. Used by one thread, the loop's."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -28,7 +28,7 @@ class Retention:
         self._crowded = True
 
     def load(self) -> None:
-        """Take up the workflows that have ended before."""
+        """Load the workflows that have already ended."""
         for uid, phase, finished, strategy in self._store.ended():
             self._note(uid, phase, finished, json.loads(strategy or "{}"))
 
@@ -47,15 +47,15 @@ class Retention:
             heapq.heappush(self._expiring, (finished + seconds, uid))
 
     def wake_at(self) -> float | None:
-        """When the next workflow must go, in seconds since the epoch, or None."""
+        """When the next workflow is to go, in seconds since the epoch, or None."""
         return 0.0 if self._crowded else self._expiring[0][0] if self._expiring else None
 
     def due(self, now: float) -> Iterator[str]:
-        """The uids of the workflows that must go by now."""
+        """The uids of the workflows to delete now."""
         while self._expiring and self._expiring[0][0] <= now:
             at, uid = heapq.heappop(self._expiring)
             head = self._store.head_by_uid(uid)
-            # A retry of it may be under way, or over, and what holds then is noted by itself.
+            # It may have been retried since; the end of a retry is noted separately.
             if self._at.get(uid) == at:
                 del self._at[uid]
                 if head is not None and head.finished is not None:
@@ -66,7 +66,7 @@ class Retention:
 
 
 def lifetime(phase: str, strategy: JSON) -> float | None:
-    """For how many seconds a workflow of this phase is kept after its end; None is for ever."""
+    """How many seconds a workflow of this phase is kept after its end; None is for ever."""
     own = "secondsAfterSuccess" if phase == "Succeeded" else "secondsAfterFailure"
     found = strategy.get(own)
     if found is None:

@@ -5,10 +5,10 @@ which in WAL mode neither wait for the writer nor hold it up. The writer groups 
 iteration of the loop into one transaction (`Store.transaction`), so that what a client or a pod can observe
 is always committed first. A crash of the server loses nothing; one of the machine may lose the last moments.
 
-A workflow is cut up by how often its parts change: `workflows` holds its small head (metadata and
-status), `specs` what never changes after its creation or only by a person's hand, `nodes` one row a node. The
-JSON of a node is stored as it is sent, so that a workflow of ten thousand nodes is put together by
-joining strings (`reader.Reader.workflow_text`), without parsing them.
+A workflow is divided by how often its parts change: `workflows` holds its small head (metadata and
+status), `specs` what never changes after its creation or only at a person's request, `nodes` one row per
+node. The JSON of a node is stored as it is sent, so that a workflow of ten thousand nodes is put together
+by joining strings (`reader.Reader.workflow_text`), without parsing them.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ MIGRATIONS = [
 VERSION = len(MIGRATIONS)
 
 MOST_FREE = 64 * 1024 * 1024
-"""Bytes of a database that may lie idle, after runs have gone, before a start makes the file smaller."""
+"""Bytes of a database that may be unused, after runs were deleted, before a start makes the file smaller."""
 
 # What `specs.stored` holds: the parts of the status that are as large as the manifest.
 STORED = ("storedTemplates", "storedWorkflowTemplateSpec")
@@ -73,7 +73,7 @@ def open_database(path: Path) -> None:
     """Create the database or bring it to this version.
 
     Raises:
-        Unusable: it was written by a newer version, or is no database.
+        Unusable: it was written by a newer version, or is not a database.
     """
     connection = sqlite3.connect(path, isolation_level=None, timeout=30)
     try:
@@ -101,8 +101,8 @@ def open_database(path: Path) -> None:
         ) from error
     except sqlite3.DatabaseError as error:
         raise Unusable(
-            f"{path} cannot be used as a database ({error}): move it away, or point METAFLOW_HERA_HOME to "
-            "another folder."
+            f"{path} cannot be used as a database ({error}): move it away, "
+            "or set METAFLOW_HERA_HOME to another folder."
         ) from error
     finally:
         connection.close()
@@ -123,12 +123,12 @@ class Store(Reader):
         return self._connection
 
     def close(self) -> None:
-        """Close the file; the store is of no more use."""
+        """Close the file; the store cannot be used afterwards."""
         self._connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of it is committed afterwards, or, after an exception, nothing."""
+        """Commit everything inside it at its end; after an exception, nothing."""
         self._connection.execute("BEGIN IMMEDIATE")
         version, pods = self._version, self._pods
         try:
@@ -138,13 +138,13 @@ class Store(Reader):
             self._connection.execute("COMMIT")
         except BaseException:
             self._version, self._pods = version, pods
-            if self._connection.in_transaction:  # SQLite itself takes it back when the disk is full
+            if self._connection.in_transaction:  # SQLite itself rolls it back when the disk is full
                 self._connection.execute("ROLLBACK")
             raise
 
     @contextmanager
     def part(self) -> Iterator[None]:
-        """A part of a transaction: an exception undoes this part alone."""
+        """A part of a transaction: an exception undoes this part only."""
         self._connection.execute("SAVEPOINT part")
         try:
             yield
@@ -171,14 +171,14 @@ class Store(Reader):
         )  # fmt: skip
 
     def delete_object(self, resource: Resource, namespace: str, name: str) -> None:
-        """Forget such an object."""
+        """Delete such an object."""
         self.next_version()
         self._connection.execute(
             "DELETE FROM objects WHERE resource=? AND namespace=? AND name=?", (resource, namespace, name)
         )
 
     def put_cron_since(self, namespace: str, name: str, since: float | None) -> None:
-        """Note until when a cron workflow's schedule has been looked at; None forgets it."""
+        """Note the time up to which a cron workflow's schedule has been checked; None deletes the note."""
         if since is None:
             self._connection.execute("DELETE FROM crons WHERE namespace=? AND name=?", (namespace, name))
         else:
@@ -192,7 +192,7 @@ class Store(Reader):
         )
 
     def forget_arrivals(self, namespace: str, sensor: str, trigger: str | None = None) -> None:
-        """Forget the events that a sensor keeps, or one of its triggers."""
+        """Delete the events that a sensor keeps, or those of one of its triggers."""
         self._connection.execute(
             "DELETE FROM arrived WHERE namespace=? AND sensor=? AND (trigger=? OR ? IS NULL)",
             (namespace, sensor, trigger, trigger),
@@ -213,7 +213,7 @@ class Store(Reader):
         )  # fmt: skip
 
     def put_spec(self, workflow: JSON) -> None:
-        """Store a workflow's spec and what of its status is as large."""
+        """Store a workflow's spec and the parts of its status that are as large."""
         status = workflow.get("status") or {}
         stored = {key: status[key] for key in STORED if key in status}
         self._connection.execute(
@@ -222,7 +222,7 @@ class Store(Reader):
         )
 
     def put_nodes(self, uid: str, nodes: Iterable[tuple[str, JSON]], removed: Iterable[str] = ()) -> None:
-        """Store the nodes that were made or changed, and forget those removed."""
+        """Store the nodes that were created or changed, and delete those removed."""
         self._connection.executemany(
             "INSERT OR REPLACE INTO nodes VALUES (?,?,?)", ((uid, key, dump(node)) for key, node in nodes)
         )
@@ -231,7 +231,7 @@ class Store(Reader):
         )
 
     def delete_workflow(self, uid: str) -> None:
-        """Forget a workflow, its nodes and its pods."""
+        """Delete a workflow, its nodes and its pods."""
         self.next_version()
         for table in ("workflows", "specs", "nodes", "pods"):
             self._connection.execute(f"DELETE FROM {table} WHERE uid=?", (uid,))  # noqa: S608

@@ -1,4 +1,4 @@
-"""Who may call the server: whoever has its token, and the page in a browser that has logged in."""
+"""Who may call the server: anyone with its token, and the page in a browser that has logged in."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Guard:
-    """Lets through only who has the token, and no web page that a browser was lured to.
+    """Lets through only callers with the token, and no web page that a browser was lured to.
 
     The address is reachable by every program and every web page of this machine: the Host header must name
     this machine (against DNS rebinding), an Origin must be this server, the token must be right. Paths that
-    begin with `open_path` need none: it holds a secret itself, for those who can send no header. Nor does the
-    page's login, which takes a code of its own; the file that sends it has no origin. In place of the
-    token a browser has the page's cookie, which counts for less: see `session.Session`.
+    begin with `open_path` need no token: they hold a secret, for callers that can send no header. The page's
+    login needs none either: it takes a code of its own, and the file that sends the code has no origin. In
+    place of the token a browser has the page's cookie, which allows less: see `session.Session`.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Guard:
         if path == LOGIN and origin in ("", "null", own):
             return None
         if b"origin" in headers and origin != own:
-            return ApiError(PERMISSION_DENIED, "this server answers no other web site")
+            return ApiError(PERMISSION_DENIED, "this server does not answer other web sites")
         if hmac.compare_digest(path.encode()[: len(self._open_path)], self._open_path):
             return None
         given = headers.get(b"authorization")

@@ -1,4 +1,4 @@
-"""How a browser is let in: a cookie, gotten for a code that works once.
+"""How a browser is let in: a cookie, given for a code that works once.
 
 The token is never in the browser. `mfhera local open` has the token, asks for a code, and has the browser
 send it to /login; the answer sets the cookie. The cookie is of this site only, and hidden from scripts.
@@ -19,7 +19,7 @@ from starlette.responses import Response
 LOGIN = "/login"
 CODE_SECONDS = 60.0
 CODES = 16
-"""How many codes may wait to be used; the oldest gives way."""
+"""How many codes may wait to be used; beyond that, the oldest is dropped."""
 
 SAFE = ("GET", "HEAD")
 
@@ -33,13 +33,13 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-"""With every answer that a browser may show."""
+"""Sent with every answer that a browser may show."""
 
 
 class Session:
-    """The cookie of one home, and the codes that it can be gotten with.
+    """The cookie of one home, and the codes that it is given for.
 
-    Cookies do not tell ports apart, so the cookie's name is that of the home.
+    Cookies do not distinguish between ports, so the name of the cookie depends on the home.
     """
 
     def __init__(self, secret: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -50,7 +50,7 @@ class Session:
 
     @property
     def cookie(self) -> str:
-        """The header that sets it: until the browser is closed."""
+        """The header that sets it, until the browser is closed."""
         return f"{self._name}={self._secret.decode()}; HttpOnly; SameSite=Strict; Path=/"
 
     def new_code(self) -> str:
@@ -62,7 +62,7 @@ class Session:
         return code
 
     def use(self, code: str) -> bool:
-        """Whether a code is right; it is not any more afterwards."""
+        """Whether a code is right; it is used up afterwards."""
         given, right = _hash(code), False
         for known in list(self._codes):
             if hmac.compare_digest(known, given):
@@ -72,8 +72,8 @@ class Session:
     def allows(self, method: str, headers: Mapping[bytes, bytes], own_origin: str) -> bool:
         """Whether a request has the cookie and comes from the page itself, not from another one.
 
-        A page at another port of this machine counts as the same site, so that the browser sends it the
-        cookie: what changes something must say that it comes from here, and nothing may say otherwise.
+        For a browser, a page at another port of this machine is the same site, so its requests have the
+        cookie too: a change must say that it comes from this page, and no request may say otherwise.
         """
         if not hmac.compare_digest(self._given(headers), self._secret):
             return False
@@ -93,7 +93,7 @@ def _hash(code: str) -> str:
 
 
 def words(title: str, text: str, status: int, *, onward: bool = False) -> Response:
-    """A small page of words; `onward` goes on to the page itself."""
+    """A small page with a text; `onward` forwards to the page itself."""
     refresh = '<meta http-equiv="refresh" content="0; url=/">' if onward else ""
     body = (
         f'<!doctype html><html lang="en"><meta charset="utf-8">{refresh}'
@@ -104,7 +104,7 @@ def words(title: str, text: str, status: int, *, onward: bool = False) -> Respon
 
 
 def wants_page(path: str, headers: Mapping[bytes, bytes]) -> bool:
-    """Whether it is a person's browser that asks, not a program."""
+    """Whether a person's browser asks, not a program."""
     return not path.startswith("/api/") and b"text/html" in headers.get(b"accept", b"")
 
 

@@ -63,7 +63,7 @@ def test_outputs_are_read_as_argo_reads_them(argo: Argo, command: str, expected:
     ("command", "message"),
     [
         ("ln -s /etc/passwd /tmp/out", "leads out of the pod's folder"),
-        ("mkfifo /tmp/out", "no plain file"),
+        ("mkfifo /tmp/out", "not a plain file"),
         ("head -c 300000 /dev/zero >/tmp/out", "Too long"),
     ],
 )

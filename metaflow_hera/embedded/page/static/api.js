@@ -1,11 +1,11 @@
-// Talking to the server: Argo's REST API, and what the page has beside it.
+// Calls to the server: Argo's REST API, and the page's own paths.
 
 const part = encodeURIComponent;
 
 /** The path of an object, or of something below it. */
 export const path = (...parts) => parts.map(part).join("/");
 
-/** The answer of a call; an Error with the server's words if it is refused. */
+/** The answer to a call; throws an Error with the server's message if it is refused. */
 export async function call(method, url, body) {
   let answer;
   try {
@@ -50,9 +50,9 @@ export async function task(run, id) {
 }
 
 /**
- * The server's events, until `stop` is called. While nobody sees the page none are asked for.
- * `onState(state)`, `onGone()`, `onLive(yes)` as the connection comes and goes, and `onProblem(error)` when
- * the server refuses: what it says then is asked of `probe`, since a source of events cannot tell.
+ * The server's events, until `stop` is called. A hidden page asks for none.
+ * Calls `onState(state)`, `onGone()`, `onLive(yes)` as the connection comes and goes, and `onProblem(error)`
+ * when the server refuses: `probe` is then called for the message, which an event source does not give.
  */
 export function events(url, probe, { onState, onGone, onLive, onProblem }) {
   let source = null;

@@ -11,7 +11,7 @@ function show(dialog) {
   return dialog;
 }
 
-/** Ask before something that cannot be taken back; resolves to whether to do it. */
+/** Ask before something that cannot be undone; resolves to whether to do it. */
 export function confirmed(question, verb) {
   return new Promise((resolve) => {
     const dialog = show(el("dialog", {},
@@ -29,7 +29,7 @@ const KEYS = [
   ["↑ ↓ or k j", "move"], ["← →", "close and open a line of the tree"],
   ["Enter", "open a run, or the log of a task"],
   ["s", "suspend or resume the run"], ["r", "retry the run"], ["x", "terminate the run"],
-  ["f", "follow the log, or not"], ["Esc", "close the log or a dialog"], ["t", "light or dark"],
+  ["f", "follow the log or stop following"], ["Esc", "close the log or a dialog"], ["t", "light or dark"],
 ];
 
 /** Show the keys. */
@@ -40,7 +40,7 @@ export function help() {
     el("form", { method: "dialog", class: "actions" }, el("button", {}, "Close"))));
 }
 
-/** The form that starts a run of a deployment; `onStarted(run)` when it was. */
+/** The form that starts a run of a deployment; calls `onStarted(run)` when it has started. */
 export function startForm(deployment, onStarted) {
   const problem = el("p", { class: "problem", role: "alert" });
   const fields = deployment.parameters.map(field);
@@ -58,7 +58,7 @@ export function startForm(deployment, onStarted) {
   async function send(event) {
     event.preventDefault();
     button.disabled = true;
-    // What was not changed is left to the deployment.
+    // Parameters that were not changed are left to the deployment.
     const changed = fields.filter(({ input, shown, required }) => required || input.value !== shown);
     try {
       const made = await submit(deployment, Object.fromEntries(changed.map(({ name, value }) => [name, value()])));
@@ -84,7 +84,7 @@ function field({ name, value, required, encoded, description, enum: choices }) {
     input = el("input", { ...attributes, required });
   }
   if (given !== null) input.value = given;
-  const shown = input.value; // a browser writes the ends of lines in its own way
+  const shown = input.value; // a browser normalizes line ends
   const row = el("div", { class: "field" },
     el("label", { for: id }, name), input, el("small", { id: `${id}-about`, class: "dim" }, description));
   return { name, shown, required, input, row, value: () => (encoded ? inFlowsForm(input.value) : input.value) };

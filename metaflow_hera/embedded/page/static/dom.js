@@ -11,13 +11,13 @@ export function el(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Set an attribute, or take it away: null and false. */
+/** Set an attribute, or remove it if the value is null or false. */
 export function set(element, name, value) {
   if (value === null || value === undefined || value === false) element.removeAttribute(name);
   else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value === true ? "" : value);
 }
 
-/** Set a text, if it is another one. */
+/** Set a text, if it has changed. */
 export function text(element, value) {
   if (element.textContent !== value) element.textContent = value;
 }
@@ -30,7 +30,7 @@ export function svg(tag, attributes = {}) {
 }
 
 /**
- * Make the children of an element those of a list of [key, value], keeping what is there.
+ * Make the children of an element match a list of [key, value], keeping those that are there already.
  * `make(value)` gives a new element, `update(element, value)` brings one up to date.
  */
 export function reconcile(parent, entries, make, update) {

@@ -6,7 +6,7 @@ import { state } from "./words.js";
 
 const LINES = 2000;
 const LONGEST = 4000; // characters of a line that are shown
-const RELOAD = 2000; // milliseconds between two looks for new attempts
+const RELOAD = 2000; // milliseconds between two checks for new attempts
 
 /** The pane at the bottom of a run. */
 export class Logs {
@@ -58,7 +58,7 @@ export class Logs {
         this.list(last !== next && this.pod === last);
       }
     } catch {
-      // The next change asks again.
+      // The next change tries again.
     } finally {
       this.busy = false;
     }

@@ -15,7 +15,7 @@ const NOTICE = 8000;
 let shown = null;
 
 const page = {
-  /** Tell something, for a while or until it is closed. */
+  /** Show a notice, for a while or until it is closed. */
   notice(words, stays = false) {
     const row = el("div", { class: "notice" }, words, el("button", { class: "quiet", "aria-label": "Close", onclick: () => row.remove() }, "×"));
     notices.replaceChildren(row);
@@ -50,7 +50,7 @@ function route() {
   }
 }
 
-/** Move among the rows of a list by the arrows. */
+/** Move among the rows of a list with the arrow keys. */
 function move(by) {
   const here = document.activeElement;
   const list = here?.closest("[data-list]") ?? document.querySelector("tbody[data-list]") ?? document.querySelector("[role=tree]");

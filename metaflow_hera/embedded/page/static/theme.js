@@ -1,4 +1,4 @@
-// Light or dark: as the system has it, until the user says otherwise.
+// Light or dark: as the system is set, until the user chooses otherwise.
 
 import { text } from "./dom.js";
 
@@ -8,7 +8,7 @@ const system = matchMedia("(prefers-color-scheme: dark)");
 
 const current = () => root.dataset.theme ?? (system.matches ? "dark" : "light");
 
-/** Take up what was chosen, and let a button change it. */
+/** Apply what was chosen, and let a button change it. */
 export function start(button) {
   const chosen = localStorage.getItem(KEY);
   if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;

@@ -67,14 +67,14 @@ export function drawBins(track, scale, bins, [first, last], word) {
   set(track.firstChild, "class", `fill ${word}`);
 }
 
-/** Have exactly so many children of a kind. */
+/** Make a track have exactly this many children of a kind. */
 function resize(track, tag, many) {
   if (track.firstChild && track.firstChild.tagName !== tag) track.replaceChildren();
   while (track.children.length > many) track.lastChild.remove();
   while (track.children.length < many) track.append(svg(tag));
 }
 
-/** Say when something ran, in words. */
+/** Show how long something ran. */
 export function tell(element, started, finished, now) {
   text(element, started ? duration((finished ?? now) - started) : "");
 }

@@ -6,7 +6,7 @@ import { drawAxis, drawBars, drawBins, makeTrack, Scale, tell } from "./timeline
 import { count, state, stateOf, tally } from "./words.js";
 
 const PAGE = 100;
-const RELOAD = 2000; // milliseconds between two looks at the tasks of an open group
+const RELOAD = 2000; // milliseconds between two reads of the tasks of an open group
 const SHARES = ["Succeeded", "Skipped", "Failed", "Running"];
 
 /** The tree; `onOpen(task)` is called with a task whose log is wanted. */
@@ -31,7 +31,7 @@ export class Tree {
     for (const path of this.pages.keys()) this.load(path);
   }
 
-  /** Draw, with the server's time of now. */
+  /** Draw, at the server's current time. */
   draw(now) {
     const { run } = this;
     this.scale = new Scale(run.started, run.finished ?? now);
@@ -61,10 +61,10 @@ export class Tree {
     if (!page.found) return lines;
     const { total, offset, tasks } = page.found;
     for (const task of tasks) lines.push({ key: `task ${task.id}`, kind: "task", depth: group.depth + 1, task, group });
-    const turn = (key, words, to) => lines.push({ key: `${key} ${group.path}`, kind: "turn", depth: group.depth + 1, words, to, group });
-    if (offset > 0) turn("previous", `${count(offset)} before these: show the previous ${PAGE}`, offset - PAGE);
+    const pager = (key, words, to) => lines.push({ key: `${key} ${group.path}`, kind: "pager", depth: group.depth + 1, words, to, group });
+    if (offset > 0) pager("previous", `${count(offset)} before these: show the previous ${PAGE}`, offset - PAGE);
     const left = total - offset - tasks.length;
-    if (left > 0) turn("next", `${count(left)} after these: show the next ${Math.min(left, PAGE)}`, offset + PAGE);
+    if (left > 0) pager("next", `${count(left)} after these: show the next ${Math.min(left, PAGE)}`, offset + PAGE);
     return lines;
   }
 
@@ -153,7 +153,7 @@ export class Tree {
   }
 
   async enter(line) {
-    if (line.kind === "turn") {
+    if (line.kind === "pager") {
       this.pages.get(line.group.path).offset = Math.max(0, line.to);
       this.load(line.group.path);
     } else if (line.kind === "task") {
