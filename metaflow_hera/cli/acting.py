@@ -1,4 +1,4 @@
-"""Doing something to a run, and telling of it: suspend, resume, stop, terminate."""
+"""Acting on a run and reporting the result: suspend, resume, stop, terminate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
 DONE = {
-    "suspend": "Suspended {run}: tasks that run go on to their end, no others start.",
+    "suspend": "Suspended {run}: running tasks go on to their end, no others start.",
     "resume": "Resumed {run}.",
     "stop": "Stopped {run}: its tasks end, then its exit hooks run.",
     "terminate": "Terminated {run}.",
@@ -23,7 +23,7 @@ DONE = {
 def act(
     run: str, action: str, authorize: str | None, as_json: bool = False, flow: LoadedFlow | None = None
 ) -> None:
-    """Do something to a run and tell of it; of `flow`, if it is given, it must be a run."""
+    """Act on a run and report the result. If `flow` is given, the run must be one of its runs."""
     from metaflow_hera.argo import runs
     from metaflow_hera.operations import control
 
@@ -32,6 +32,6 @@ def act(
     if as_json:
         click.echo(json_text(runs.get(client, done.run_id).as_json()))
     elif action == "suspend" and done.suspended:
-        click.echo(f"{done.run_id} is suspended already.")
+        click.echo(f"{done.run_id} is already suspended.")
     else:
         click.echo(DONE[action].format(run=done.run_id))

@@ -1,4 +1,4 @@
-"""Which deployment a verb means, and the server that it is at."""
+"""The deployment or run that a verb means, and its server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def chosen_deployment(
     flow: str | None, top_level: Sequence[str], name: str | None
 ) -> tuple[str, LastDeployment | None]:
-    """The deployment of FLOW.py; without one that of a name, or the one last made from this folder."""
+    """The deployment of FLOW.py; without FLOW.py, the named one or the one last made from this folder."""
     if flow is None:
         return known_deployment(name)
     from metaflow_hera.metaflow_api.load.flows import load_flow
@@ -26,7 +26,7 @@ def chosen_deployment(
 
 
 def client_at(*, start: bool, last: LastDeployment | None) -> ArgoClient:
-    """The client of the server in use; of a last deployment that is meant it must be the server."""
+    """A client of the server in use. If the last deployment is meant, it must be on that server."""
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import resolve_target
 
@@ -34,14 +34,14 @@ def client_at(*, start: bool, last: LastDeployment | None) -> ArgoClient:
     say_where(target)
     if last is not None and not last.is_at(target):
         raise UsageError(
-            f"{last.flow} was last deployed from this folder to another server ({last.server}): set "
-            "ARGO_SERVER as it was then, or name the flow."
+            f"{last.flow} was last deployed from this folder to another server ({last.server}): "
+            "set ARGO_SERVER as it was then, or name the flow."
         )
     return ArgoClient(target)
 
 
 def chosen_run(run: str | None) -> tuple[ArgoClient, str]:
-    """The run that is meant, by default the last one of the flow last deployed from here, and its server."""
+    """A client and the run to use, by default the last run of the flow last deployed from this folder."""
     if run is not None:
         return client_at(start=False, last=None), run
     from metaflow_hera.argo import runs
@@ -55,7 +55,7 @@ def chosen_run(run: str | None) -> tuple[ArgoClient, str]:
 
 
 def known_deployment(name: str | None) -> tuple[str, LastDeployment | None]:
-    """The deployment of that name, or the one last made from this folder with the note of it."""
+    """The deployment with this name; without a name, the one last made from this folder, and its record."""
     if name is not None:
         from metaflow_hera.translation.names import LONGEST_NAME, given_name
 
@@ -65,6 +65,6 @@ def known_deployment(name: str | None) -> tuple[str, LastDeployment | None]:
     last = recall()
     if last is None:
         raise NotFoundError(
-            "Nothing was deployed from this folder yet: mfhera create FLOW.py deploys a flow."
+            "Nothing has been deployed from this folder yet: mfhera create FLOW.py deploys a flow."
         )
     return last.name, last

@@ -1,6 +1,6 @@
 """Completion of what is typed into a shell: flows, runs, deployments.
 
-A shell waits for it with each key, so nothing is imported here but what is light, and whatever goes wrong
+A shell waits for it at each press of the tab key, so only light modules are imported here, and an error
 completes nothing.
 """
 
@@ -18,13 +18,13 @@ from click.shell_completion import CompletionItem
 SECONDS = 1.0
 """How long a server has to answer."""
 MOST = 50
-"""How many runs are offered, the newest."""
+"""How many runs are offered at most, the newest."""
 FLOW_LIMIT = 1 << 20
-"""Files longer than that are no flows."""
+"""Larger files, in bytes, are not read: they are not flows."""
 
 
 def complete_flow(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The scripts with a flow in them that a path may become, and the folders on the way to more."""
+    """The scripts with a flow that match what is typed, and the folders that may hold more."""
     try:
         return list(_flows(incomplete))
     except OSError:
@@ -58,9 +58,9 @@ def _flows(incomplete: str) -> Iterator[CompletionItem]:
             continue
         text = f"{folder}/{path.name}" if "/" in incomplete else path.name
         if text.startswith("-"):
-            text = f"./{text}"  # else it would be read as an option
+            text = f"./{text}"  # otherwise it would be read as an option
         if path.is_dir():
-            # The shell goes on behind a folder instead of ending the word with a space.
+            # After a folder the shell adds no space, so that the path can go on.
             yield CompletionItem(text, type="dir")
         elif path.suffix == ".py" and _is_flow(path):
             yield CompletionItem(text, type="plain")
@@ -74,7 +74,7 @@ def _is_flow(path: Path) -> bool:
 
 
 def _listed(kind: str, fields: tuple[str, ...], limit: int | None = None) -> list[dict[str, Any]]:
-    """Some fields of the objects of a kind that this package has made; none if the server does not say."""
+    """Some fields of this package's objects of one kind; none if the server does not answer."""
     import http.client
     import urllib.error
     import urllib.parse
@@ -84,7 +84,7 @@ def _listed(kind: str, fields: tuple[str, ...], limit: int | None = None) -> lis
     from metaflow_hera.contract import environment, manifest
     from metaflow_hera.errors import MetaflowHeraError
 
-    # Metaflow's configuration is not asked for the namespace: importing it takes too long.
+    # The namespace is not read from Metaflow's configuration: importing that takes too long.
     namespace = os.environ.get(environment.KUBERNETES_NAMESPACE) or "default"
     try:
         target = resolve_target(start=False, env={"ARGO_NAMESPACE": namespace, **os.environ})
@@ -100,7 +100,7 @@ def _listed(kind: str, fields: tuple[str, ...], limit: int | None = None) -> lis
             bearer = target.token if target.token.startswith("Bearer") else f"Bearer {target.token}"
             request.add_header("Authorization", bearer)
         handlers: list[Any] = [urllib.request.ProxyHandler({})] if target.embedded else []
-        if target.host.startswith("https:"):  # reading the authorities takes as long as all else
+        if target.host.startswith("https:"):  # loading the CA certificates takes as long as all else
             handlers.append(urllib.request.HTTPSHandler(context=_trust(target.verify)))
         with urllib.request.build_opener(*handlers).open(request, timeout=SECONDS) as answer:
             return list(json.load(answer).get("items") or ())

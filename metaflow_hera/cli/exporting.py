@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from metaflow_hera.operations.deployment import Created, Prepared
 
 EXPORTED = (".yaml", ".yml", ".json")
-"""How the names of files end that an export may hold."""
+"""The suffixes of the files that an export may hold."""
 
 
 def export_form(
     only_json: bool, only_yaml: bool, only_python: bool, output: str | None, real_token: bool
 ) -> str | None:
-    """The form in which to write the objects in place of deploying them: json, yaml, python or None.
+    """The form to write the objects in instead of deploying them: json, yaml or python; None to deploy.
 
     Raises OptionError for options that do not go together.
     """
@@ -30,7 +30,7 @@ def export_form(
         raise OptionError(f"--only-{forms[0]} and --only-{forms[1]} do not go together: choose one.")
     for option, is_given in (("--output", output is not None), ("--real-token", real_token)):
         if is_given and not forms:
-            raise OptionError(f"{option} goes with --only-json, --only-yaml or --only-python.")
+            raise OptionError(f"{option} needs --only-json, --only-yaml or --only-python.")
     return forms[0] if forms else None
 
 
@@ -46,8 +46,8 @@ def write_export(prepared: Prepared, form: str, output: str | None, real_token: 
     made = deployment.export(prepared, target, client)
     if target is None:
         click.echo(
-            "Written for the embedded Argo, with this machine's Python and folders; set ARGO_SERVER to write "
-            "what a cluster gets.",
+            "Written for the embedded Argo, with this machine's Python and folders; "
+            "set ARGO_SERVER to write what a cluster gets.",
             err=True,
         )
     for warning in made.objects.footprint.warnings():
@@ -78,14 +78,14 @@ def _write_folder(objects: Sequence[dict[str, Any]], form: str, folder: Path) ->
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"{folder} cannot be made: {error.strerror}.") from error
+        raise ConfigurationError(f"{folder} cannot be created: {error.strerror}.") from error
     for name, text in texts.items():
         _write(folder / name, text)
     deployment = objects[0]["metadata"]["name"]
     for path in sorted(folder.iterdir()):
         if path.suffix in EXPORTED and path.name not in texts and writing.belongs_to(path, deployment):
             click.echo(
-                f"{path} is of an older version of {deployment}, and no part of this one: delete it.",
+                f"{path} belongs to an older version of {deployment} and not to this one: delete it.",
                 err=True,
             )
 

@@ -1,4 +1,4 @@
-"""What is said of a run that has just started or goes on again, until its end if that is asked."""
+"""Reports on a run that has just started or continues, until its end if the user asks for that."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def started(run: Run) -> None:
 
 
 def tell(client: ArgoClient, run_id: str, watch: bool, wait: bool, as_json: bool) -> None:
-    """Follow a run to its end if `watch` or `wait` say so, and tell how it is.
+    """Follow a run to its end if `watch` or `wait` is set, and report its state.
 
     Raises RunFailed if it has failed.
     """
@@ -60,7 +60,7 @@ def _until_end(client: ArgoClient, run_id: str, *, show: bool) -> Run:
 
 
 def write_run_id(path: str, text: str) -> None:
-    """Write a run's id to a file. Raises ConfigurationError where that cannot be."""
+    """Write a run's id to a file. Raises ConfigurationError if that fails."""
     try:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:

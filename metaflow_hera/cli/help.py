@@ -1,4 +1,4 @@
-"""What help shows of a verb: its own options, Metaflow's apart from them, and examples."""
+"""The help of a verb: its own options, Metaflow's in a section of their own, and examples."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import click
 
 
 class MetaflowOption(click.Option):
-    """One of Metaflow's own options, which go to Metaflow as they are."""
+    """One of Metaflow's own options, which are passed to Metaflow as they are."""
 
 
 class Verb(click.Command):
-    """A command whose help ends with examples, each a line as one types it."""
+    """A command whose help ends with examples, each on a line as a user types it."""
 
     def __init__(self, *arguments: Any, examples: tuple[str, ...] = (), **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -29,6 +29,6 @@ class Verb(click.Command):
                     formatter.write_dl(records)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The examples, unwrapped: a line that is cut in two cannot be copied."""
+        """The examples, unwrapped: a line cut in two cannot be copied."""
         with formatter.section("Examples" if len(self.examples) > 1 else "Example"):
             formatter.write("".join(f"  {example}\n" for example in self.examples))

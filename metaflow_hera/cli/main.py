@@ -32,10 +32,10 @@ GROUPS = {
         "retry",
         "resubmit",
     ),
-    "Start by itself": ("schedule", "emit"),
+    "Schedules and events": ("schedule", "emit"),
     "This machine": ("local", "completion"),
 }
-"""The verbs as help shows them. Each has a module of its name in `cli.verbs`."""
+"""The verbs, in the groups that help shows. Each has a module of its name in `cli.verbs`."""
 VERBS = tuple(verb for verbs in GROUPS.values() for verb in verbs)
 
 ELSEWHERE = {
@@ -45,17 +45,17 @@ ELSEWHERE = {
     "submit": "trigger",
     "deploy": "create",
 }
-"""What Metaflow's and Argo's command lines call a verb."""
+"""Names that Metaflow's and Argo's command lines have for a verb."""
 
 HELP_INSTEAD: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """What Click raises for a group of verbs without a verb. Before 8.2 it prints the help itself."""
 
 
 class Verbs(click.Group):
-    """The verbs, imported one by one as they are asked for."""
+    """The verbs, each imported when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs in the order in which one meets them."""
+        """The verbs in the order of their groups."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -79,7 +79,7 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The verb that is asked for; of one that is not there, what may be meant."""
+        """The verb that was typed. Fails for an unknown one, with suggestions."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             from difflib import get_close_matches
 
@@ -106,13 +106,13 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo("mfhera: Metaflow does not run on Windows. Use mfhera in WSL, where it does.", err=True)
         sys.exit(2)
     arguments = sys.argv[1:] if arguments is None else arguments
-    # Importing Hera makes hundreds of thousands of objects that all live on: looking through them for
+    # Importing Hera creates hundreds of thousands of objects that all stay alive: searching them for
     # garbage again and again takes a tenth of a second.
     gc.set_threshold(100_000, 50, 100)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that has no such sign gets a question mark
-    # Taken wherever it stands, as people add it to the end of a command that has just failed.
+            stream.reconfigure(errors="replace")  # what a terminal cannot show becomes a question mark
+    # Accepted anywhere: people add it to the end of a command that has just failed.
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     sys.exit(_run(arguments, debug))
@@ -137,7 +137,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         click.echo("", err=True)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone
+        sys.stderr.close()  # the reader of our output has gone
         return 0
     except Exception as error:
         if debug:
@@ -146,7 +146,7 @@ def _run(arguments: list[str], debug: bool) -> int:
             click.echo("mfhera: The current folder no longer exists: change to another one.", err=True)
             return 2
         kind = type(error).__name__
-        click.echo(f"mfhera: {kind}: {error}. That is a fault of mfhera; --debug shows where.", err=True)
+        click.echo(f"mfhera: {kind}: {error}. This is a bug in mfhera: --debug shows where.", err=True)
         return 1
 
 

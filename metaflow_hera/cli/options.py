@@ -20,7 +20,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for 
 
 
 def shared(options: Sequence[ClickOption]) -> Callable[[Command], Command]:
-    """Give a command options that `python flow.py hera` has as well."""
+    """Give a command the options that it shares with `python flow.py hera`."""
 
     def give(command: Command) -> Command:
         for names, settings in reversed(options):
@@ -31,7 +31,7 @@ def shared(options: Sequence[ClickOption]) -> Callable[[Command], Command]:
 
 
 _OF_THE_DEPLOYMENT = {"config", "config_value", "branch", "production"}
-"""Those that decide which deployment a flow has."""
+"""The options that decide which deployment a flow has."""
 
 
 def metaflow_options(command: Command) -> Command:
@@ -40,9 +40,9 @@ def metaflow_options(command: Command) -> Command:
 
 
 def deployment_options(command: Command) -> Command:
-    """The same for a verb that only has to find a flow's deployment.
+    """Give Metaflow's options to a verb that only has to find a flow's deployment.
 
-    It takes all, so that the options of `create` can be repeated; help shows those that matter.
+    It accepts all of them, so that the options of `create` can be repeated; help shows those that matter.
     """
     return _with_metaflow_options(command, _OF_THE_DEPLOYMENT)
 

@@ -15,7 +15,7 @@ from metaflow_hera.display.views import PLAIN_WIDTH, run_tree, state_of
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
-    """Write rows under a head, in columns; or the sentence for no rows at all."""
+    """Write rows in columns under a head; if there are no rows, write the sentence `empty`."""
     if not rows:
         click.echo(empty)
         return
@@ -33,7 +33,7 @@ def write_run(run: Run) -> None:
 
 
 def watch(looks: Iterable[Run]) -> Run:
-    """Show each look at a run, a live tree on a terminal and a line for each change elsewhere."""
+    """Show a run as it changes: a live tree on a terminal, a line for each change elsewhere."""
     return _watch_live(looks) if sys.stdout.isatty() else _watch_plain(looks)
 
 

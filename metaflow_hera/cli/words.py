@@ -1,4 +1,4 @@
-"""What is said to people: one place for lines on the terminal."""
+"""What every verb writes: the server in use, notes on stderr, JSON."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def say_where(target: Target) -> None:
-    """Say whom the command talks to; on stderr, so that stdout is the answer alone."""
+    """Say which server the command uses; on stderr, so that stdout holds the answer alone."""
     hint = "; set ARGO_SERVER to use a cluster's" if target.embedded else ""
     verb = "Started" if target.just_started else "Using"
     click.echo(click.style(f"{verb} {target}{hint}.", dim=True), err=True)
 
 
 def say_note(text: str) -> None:
-    """Say something beside the answer, on stderr."""
+    """Write a note on stderr, beside the answer."""
     click.echo(f"mfhera: {text}", err=True)
 
 

@@ -27,7 +27,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"
 
 
 def time_since(text: str, now: datetime) -> datetime | None:
-    """The time that a text means: so long before `now` (`30m`, `2h`, `3d`, `1w`), or a date (and time).
+    """The time that a text means: how long before `now` (`30m`, `2h`, `3d`, `1w`), or a date (and time).
 
     A date without a zone is one of `now`'s zone. None for other texts.
     """

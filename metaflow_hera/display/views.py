@@ -34,7 +34,7 @@ MARKS = {
     "Skipped": "-",
 }
 PLAIN_WIDTH = 200
-"""How wide lines may be where there is no terminal, whose width would be guessed."""
+"""How wide lines are where no terminal gives a width."""
 BAR = 20
 """How wide the bar of a foreach is."""
 MAX_FAILURES = 10
@@ -77,7 +77,7 @@ def _line(step: StepProgress) -> Text:
 
 
 def _bar(step: StepProgress, whole: int) -> Text:
-    """How far the tasks of a step inside a foreach are: those that ended well, that failed, all others."""
+    """The progress of a step inside a foreach: its tasks that ended well, that failed, all others."""
     failed = min(BAR, -(-len(step.failures) * BAR // whole))
     good = min(BAR - failed, (step.done - len(step.failures)) * BAR // whole)
     bar = Text("━" * good, style="green")
@@ -130,7 +130,7 @@ def as_text(view: RenderableType) -> str:
 
 
 def as_html(view: RenderableType) -> str:
-    """A view as HTML that brings its colours with it."""
+    """A view as HTML with its colours inline."""
     console = Console(file=StringIO(), width=PLAIN_WIDTH, record=True, force_jupyter=False)
     console.print(view)
     return console.export_html(

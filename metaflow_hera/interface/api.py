@@ -49,7 +49,7 @@ class Keywords(MetaflowOptions, CreateOptions):
 
 
 def _takes(table: Callable[P, object]) -> Callable[[Callable[..., R]], Callable[Concatenate[Flow, P], R]]:
-    """Give a function of a flow the options of a table, for type checkers and editors, and for `help`."""
+    """Give a function that takes a flow the options of a table: for type checkers, editors and `help`."""
     assert isinstance(table, type)
     options = options_of(table)
 
@@ -66,7 +66,7 @@ class WorkflowTemplate(workflows.WorkflowTemplate):
     companions: Sequence[Companion] = ()
 
     def to_yaml(self, *_: Any, **__: Any) -> str:
-        """The template and its companions as YAML, every text quoted: Hera's own may unquote some."""
+        """The template and its companions as YAML, every string quoted: Hera's own leaves some unquoted."""
         return to_yaml([as_json(item) for item in (self, *self.companions)])
 
     def __repr__(self) -> str:
@@ -115,7 +115,7 @@ def deploy(flow: Flow, **options: Any) -> Deployment:
         OptionError: an option is unknown, or has a value that is not possible.
         UsageError: the flow cannot be loaded or translated.
         NotYoursError: somebody else deployed it.
-        NameTakenError: its name is that of another flow's deployment.
+        NameTakenError: another flow's deployment has its name.
         ArgoError: the server refuses it, or does not answer.
     """
     source = _Source.of(flow, options)
@@ -125,12 +125,12 @@ def deploy(flow: Flow, **options: Any) -> Deployment:
     client = ArgoClient(target)
     found = deployments.find(client, created.name)
     if found is None:
-        raise NotFoundError(f"{created.name} was deleted while it was deployed: deploy it again.")
+        raise NotFoundError(f"{created.name} was deleted while it was being deployed: deploy it again.")
     return Deployment(client, found, source)
 
 
 class Deployment:
-    """A deployed flow. `deploy` makes one; `Deployment.find` finds one that is there already."""
+    """A deployed flow. `deploy` makes one; `Deployment.find` finds an existing one."""
 
     def __init__(
         self, client: ArgoClient, deployed: deployments.Deployed, source: _Source | None = None
@@ -165,7 +165,7 @@ class Deployment:
 
     @property
     def production_token(self) -> str:
-        """The token by which others may deploy it."""
+        """The production token, with which others may deploy it."""
         return self._deployed.token
 
     @property
@@ -184,10 +184,10 @@ class Deployment:
         """Start a run of what is deployed under this name now.
 
         Args:
-            parameters: values of Parameters by name, for names that are no keywords.
+            parameters: values of Parameters by name, for names that cannot be keywords.
             tags: tags for all that the run makes.
-            values: values of Parameters. Of an IncludeFile that is a path, which only what `deploy` returned
-                can take: it knows the flow that says how to store the file.
+            values: values of Parameters. For an IncludeFile, a path; this needs a Deployment that `deploy`
+                returned, since the flow says how to store the file.
 
         Raises:
             ParameterError: a value is missing, unknown or of the wrong type; nothing was started.
@@ -229,7 +229,7 @@ class Deployment:
 
 
 class Run:
-    """A run of a deployed flow, by its id in Metaflow (`argo-...`). It is looked at each time it is asked."""
+    """A run of a deployed flow, by its id in Metaflow (`argo-...`). Each property asks the server again."""
 
     def __init__(self, run_id: str, client: ArgoClient | None = None) -> None:
         self._client = client or ArgoClient(resolve_target(start=False))
@@ -247,14 +247,14 @@ class Run:
         """The run's pathspec in Metaflow."""
         if self._pathspec is None:
             found = self._look(steps=False)
-            if found.flow == runs.UNKNOWN_FLOW:  # which Argo will know in a moment
+            if found.flow == runs.UNKNOWN_FLOW:  # Argo will know it in a moment
                 return found.pathspec
             self._pathspec = found.pathspec
         return self._pathspec
 
     @property
     def status(self) -> str:
-        """Pending, Running, Succeeded, Failed or Error. Raises ArgoNotFound if Argo has the run no more."""
+        """Pending, Running, Succeeded, Failed or Error. Raises ArgoNotFound if Argo no longer has it."""
         return self._look(steps=False).phase
 
     @property
@@ -273,13 +273,13 @@ class Run:
         return client_run(self.pathspec)
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until it has ended; in a notebook its tree is shown meanwhile.
+        """Wait until it has ended; a notebook shows its tree meanwhile.
 
         Args:
             timeout: seconds to wait at most.
 
         Raises:
-            RunFailed: it did not end well; the message tells why.
+            RunFailed: it did not end well; the message says why.
             TimeoutError: it has not ended within that time, and goes on.
         """
         sleep = runs.sleep_until(self.id, timeout)
@@ -295,12 +295,11 @@ class Run:
         self._act("suspend", authorize)
 
     def resume(self, authorize: str | None = None) -> None:
-        """Let it go on. Raises UsageError if it is not suspended, NotYoursError if it is
-        not this user's."""
+        """Continue it. Raises UsageError if it is not suspended, NotYoursError if it is not this user's."""
         self._act("resume", authorize)
 
     def retry(self, authorize: str | None = None) -> None:
-        """Let it go on from where it failed. Raises UsageError if it has not failed."""
+        """Continue it from where it failed. Raises UsageError if it has not failed."""
         control.retry(self._client, self._named, authorize)
 
     def resubmit(self, authorize: str | None = None) -> Run:
@@ -308,9 +307,9 @@ class Run:
         return Run(control.resubmit(self._client, self._named, authorize).run_id, self._client)
 
     def logs(self, place: str | None = None, *, follow: bool = False) -> Iterator[Line]:
-        """What its tasks printed, of all or of `STEP` or `STEP/TASK`; with `follow` until it ends.
+        """The lines that its tasks printed, or those of `STEP` or `STEP/TASK`; with `follow`, until it ends.
 
-        Raises NotFoundError where there is no such place.
+        Raises NotFoundError if there is no such step or task.
         """
         wanted = Wanted.parse(self.pathspec, place)
         return follow_lines(self._client, wanted) if follow else lines(self._client, wanted)
@@ -359,7 +358,7 @@ class _Source:
         for name in options:
             if name not in own | metaflows:
                 near = difflib.get_close_matches(name, own | metaflows, n=2)
-                hint = f"did you mean {' or '.join(near)}?" if near else "help(deploy) shows those there are."
+                hint = f"did you mean {' or '.join(near)}?" if near else "help(deploy) shows all options."
                 raise OptionError(f"There is no option {name}; {hint}")
         before = MetaflowOptions(**{name: options[name] for name in options if name in metaflows})
         create = CreateOptions(**{name: options[name] for name in options if name in own})
@@ -368,12 +367,12 @@ class _Source:
     def call(self, function: Any, *arguments: Any) -> Any:
         """Call a function of `isolated` with the flow's script and Metaflow's options.
 
-        Raises UsageError in a process that loads or runs a flow: there it would go on for ever.
+        Raises UsageError in a process that loads or runs a flow: there it would never end.
         """
         if isolated.LOADING in os.environ or environment.PATH in os.environ:
             raise UsageError(
-                "A flow's script deploys where it is loaded or run: put that under "
-                "`if __name__ == '__main__':`, or into another script."
+                "A flow's script deploys while it is loaded or run: "
+                "move that below `if __name__ == '__main__':`, or to another script."
             )
         with script_of(self.flow) as script:
             return isolated.call(function, script, self.top_level, *arguments)
@@ -385,7 +384,7 @@ def _parameter(name: str, about: Mapping[str, Any]) -> str:
 
 
 def _display() -> Callable[[Any], None] | None:
-    """What shows a view in a notebook, each in the place of the one before; None elsewhere."""
+    """A function that shows a run in a notebook, in place of what it showed before; None elsewhere."""
     shell = notebook_shell()
     if shell is None or not hasattr(shell, "kernel"):
         return None
@@ -396,7 +395,7 @@ def _display() -> Callable[[Any], None] | None:
 
 
 class _View:
-    """One look at something, for a notebook to show."""
+    """A view that a notebook can show."""
 
     def __init__(self, view: Any) -> None:
         self._view = view

@@ -1,4 +1,4 @@
-"""The script of a flow's class: its file, or one made of its module or of a notebook's cells."""
+"""The script of a flow's class: its file, or one made from its module or from a notebook's cells."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from metaflow_hera.errors import FlowError
 def script_of(flow: Any) -> Iterator[str]:
     """The path of the script for a flow, which is given as a path, a class or a module.
 
-    A class whose file does not run it gets a script of its own, which is there within the context only,
-    beside that file: the file without what it does as a script. One from a notebook's cell gets one in the
-    current folder, with the cell's definitions and, of the other cells, what those need. Raises FlowError
-    where there is no script to be had.
+    A class whose file does not run it gets a script of its own beside that file, for as long as the context
+    lasts: the file without its main block. A class from a notebook's cell gets one in the current folder,
+    with the cell's definitions and what they need from the other cells. Raises FlowError if no script can
+    be found or made.
     """
     if isinstance(flow, str | Path):
         yield str(flow)
@@ -32,7 +32,7 @@ def script_of(flow: Any) -> Iterator[str]:
     module = sys.modules.get(flow.__module__) if is_class else flow
     file = getattr(module, "__file__", None)
     if file is None and not is_class:
-        raise FlowError(f"{flow!r} is no flow: give the path of a script, or the flow's class.")
+        raise FlowError(f"{flow!r} is not a flow: give the path of a script, or the flow's class.")
     if file is None:
         with _written(flow.__name__, script_text(flow.__name__, _cells()), Path.cwd()) as path:
             yield path
@@ -48,10 +48,10 @@ def script_of(flow: Any) -> Iterator[str]:
 def script_text(name: str, cells: Sequence[str]) -> str:
     """The script for the flow of that name, which one of the cells defines; the last one counts.
 
-    Raises FlowError if none does, or if it needs what no cell defines in a way that can be repeated.
+    Raises FlowError if no cell defines it, or if it uses a value that a cell computes.
     """
     statements = [statement for cell in cells for statement in _statements(cell)]
-    # What `import *` brings cannot be told from the statement.
+    # The statement does not say which names `import *` brings.
     wanted = [statement for statement in statements if "*" in _bound(statement)]
     missing = [name]
     while missing:
@@ -60,13 +60,13 @@ def script_text(name: str, cells: Sequence[str]) -> str:
         if found is None:
             if sought == name:
                 raise FlowError(f"No cell defines the flow {name}: run the cell with its class first.")
-            continue  # a name of a local scope, or one that Python itself will miss
+            continue  # a local name, or one that Python itself will report
         if found in wanted:
             continue
         if not _can_be_repeated(found):
             raise FlowError(
-                f"The flow {name} uses {sought}, which a cell computes: make it a Parameter, or have a "
-                "function compute it."
+                f"The flow {name} uses {sought}, which a cell computes: "
+                "make it a Parameter, or have a function compute it."
             )
         wanted.append(found)
         missing += sorted(_used(found) - set(dir(builtins)))
@@ -74,7 +74,7 @@ def script_text(name: str, cells: Sequence[str]) -> str:
 
 
 def module_text(name: str, source: str) -> str:
-    """The script for a flow of a module that does something else when it is run, or nothing."""
+    """The script for a flow whose module does something else when it is run, or nothing."""
     return _script(name, [statement for statement in _statements(source) if not _is_main_block(statement)])
 
 
@@ -84,12 +84,14 @@ def _script(name: str, statements: Sequence[ast.stmt]) -> str:
 
 @contextmanager
 def _written(flow: str, text: str, folder: Path) -> Iterator[str]:
-    """A file with a script, of the same name for the same script, for as long as the context lasts."""
+    """A file with a script for as long as the context lasts; the same script gets the same name."""
     path = folder / f"{flow.lower()}_{hashlib.sha256(text.encode()).hexdigest()[:8]}.py"
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise FlowError(f"{path} cannot be written ({error.strerror}): choose a folder of yours.") from error
+        raise FlowError(
+            f"{path} cannot be written ({error.strerror}): change to a folder that you may write to."
+        ) from error
     try:
         yield str(path)
     finally:
@@ -110,7 +112,7 @@ def _cells() -> list[str]:
     """The cells that this notebook has run, in their order."""
     shell = notebook_shell()
     if shell is None:
-        raise FlowError("The flow is in no file: save it as a script, or define it in a notebook's cell.")
+        raise FlowError("The flow is not in a file: save it as a script, or define it in a notebook's cell.")
     return [str(shell.transform_cell(cell)) for cell in shell.user_ns.get("In", ())]
 
 
@@ -128,7 +130,7 @@ def _statements(cell: str) -> list[ast.stmt]:
 
 
 def _bound(statement: ast.stmt) -> set[str]:
-    """The names that a statement gives a meaning; "*" if they are not known."""
+    """The names that a statement binds; "*" if they are not known."""
     if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
         return {"*"}
     symbols = _table(statement).get_symbols()
@@ -136,7 +138,7 @@ def _bound(statement: ast.stmt) -> set[str]:
 
 
 def _used(statement: ast.stmt) -> set[str]:
-    """The names that a statement takes from outside, at whatever depth."""
+    """The names that a statement uses from outside, at any depth."""
     outside = {symbol.get_name() for symbol in _table(statement).get_symbols() if symbol.is_referenced()}
     tables = list(_table(statement).get_children())
     while tables:
@@ -151,7 +153,7 @@ def _table(statement: ast.stmt) -> symtable.SymbolTable:
 
 
 def _can_be_repeated(statement: ast.stmt) -> bool:
-    """Whether it means the same wherever it runs: a definition, an import, a value that is written out."""
+    """Whether it means the same wherever it runs: a definition, an import, a literal value."""
     if isinstance(statement, ast.Assign | ast.AnnAssign):
         return not any(isinstance(node, ast.Call | ast.Await) for node in ast.walk(statement))
     if isinstance(statement, ast.Try):

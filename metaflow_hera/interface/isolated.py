@@ -1,7 +1,7 @@
 """Translating and deploying in a process of its own.
 
-Metaflow keeps the state of one flow for a whole process; a notebook has many. What goes there and comes back
-is plain data, and an error is raised here as it was there.
+Metaflow keeps the state of one flow for a whole process; a notebook has many. Only plain data goes there and
+back, and an error that is raised there is raised here.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ sys.path = [folder for folder in sys.path if folder]
 from metaflow_hera.interface.isolated import main
 main()
 """
-"""What the new process runs. Files of the current folder must not be taken for modules before the flow is."""
+"""What the new process runs. Files of the current folder must not act as modules before the flow loads."""
 
 
 def translate(script: str, top_level: Sequence[str], options: CreateOptions) -> Translation:
-    """What `create` would deploy of a flow's script. Raises UsageError or one of its kinds."""
+    """What `create` would deploy for a flow's script. Raises UsageError or a subclass of it."""
     from metaflow_hera.argo.target import configured_target
     from metaflow_hera.operations import deployment
 
@@ -46,7 +46,7 @@ def translate(script: str, top_level: Sequence[str], options: CreateOptions) -> 
 def deploy(
     script: str, top_level: Sequence[str], options: CreateOptions
 ) -> tuple[Created, Target, list[str]]:
-    """Deploy a flow's script: what was made, where, and what is to be said of it."""
+    """Deploy a flow's script. Returns what was created, where, and the warnings about it."""
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import resolve_target
     from metaflow_hera.operations import deployment
@@ -84,7 +84,7 @@ def call(function: Any, *arguments: Any) -> Any:
         if said:
             print(said, file=sys.stderr)
         if not answer.exists():
-            raise FlowError(f"The flow cannot be loaded: its process ended with {done.returncode}.")
+            raise FlowError(f"The flow cannot be loaded: its process ended with exit code {done.returncode}.")
         result, error = pickle.loads(answer.read_bytes())  # written by the process started above
     if error is not None:
         raise error
@@ -104,7 +104,7 @@ def main() -> None:
     name, arguments = pickle.load(sys.stdin.buffer)  # written by `call`
     result = error = None
     try:
-        # Not by a pipe of its own: a flow may print, and may start processes that hold on to pipes.
+        # The answer is a file, not a pipe: a flow may print, and may start processes that keep pipes open.
         with contextlib.redirect_stdout(sys.stderr):
             result = globals()[name](*arguments)
     except MetaflowHeraError as found:

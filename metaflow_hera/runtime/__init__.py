@@ -1,5 +1,5 @@
-"""What runs inside a pod: one process a task.
+"""What runs inside a pod: one process for each task.
 
-The bootstrap (in the manifest) unpacks the code package and goes on, in the same interpreter, into
-`pod`. That process forks the task, stores its logs while it runs, and stays to tell how it ended.
+The bootstrap (in the manifest) unpacks the code package and continues, in the same interpreter, with
+`pod`. That process forks the task, stores its logs while it runs, and reports how it ended.
 """

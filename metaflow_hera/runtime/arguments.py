@@ -1,4 +1,4 @@
-"""The command lines of Metaflow that a pod runs: `init` once a run, and `step`."""
+"""The command lines of Metaflow that a pod runs: `init`, once for each run, and `step`."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def step_arguments(
 ) -> Sequence[str]:
     """The arguments that run the task, as the given attempt.
 
-    `earlier` of the attempts were made before the whole run was retried: they do not count against the
-    step's own retries. The file `inputs` takes the names of the tasks before: those of a wide foreach are
-    more than a command line takes.
+    `earlier` attempts were made before the whole run was retried: they do not count against the step's own
+    retries. The names of the tasks before this one go into the file `inputs`: those of a wide foreach do not
+    fit on a command line.
     """
     inputs.write_text(store.input_paths(input_tasks(settings.graph, task.key, store)), encoding="utf-8")
     arguments = [
@@ -58,7 +58,7 @@ def step_arguments(
 
 
 def take_parameters() -> dict[str, str]:
-    """Take the values that came through Argo out of the environment, in the form Metaflow's `init` reads."""
+    """Take the values that came through Argo out of the environment, in the form that `init` reads."""
     given = {name: environ.pop(name) for name in list(environ) if name.startswith(PARAMETER)}
     decoded = {name: values.decode(text) for name, text in given.items()}
     return {name: value for name, value in decoded.items() if value is not None}

@@ -25,15 +25,15 @@ from metaflow_hera.runtime.parallel import ParallelNode
 from metaflow_hera.runtime.task import PodTask
 
 TIMEOUT_GRACE = 30.0
-"""Seconds that @timeout has to end a task from within, before the task is ended from here: code that does
-not come back to Python hears nothing of it."""
+"""Seconds that @timeout has to end a task from within, before it is ended from here: @timeout cannot
+interrupt code that does not return to Python."""
 
 
 class Attempts:
-    """Makes attempts of this pod's tasks.
+    """Makes the attempts of this pod's tasks.
 
-    `parameters` are the run's, as Metaflow's `init` reads them; `said` are lines, with their times, that
-    begin the log of the first attempt.
+    `parameters` are the run's, as Metaflow's `init` reads them; `said` holds the first lines of the first
+    attempt's log, with their times.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Attempts:
     def run(self, task: PodTask, attempt: int, earlier: int) -> int:
         """Make an attempt and return its exit code.
 
-        `earlier` is how many of the attempts before were made before the whole run was retried.
+        `earlier` is how many attempts were made before the whole run was retried.
         """
         if attempt >= MAX_ATTEMPTS:
             sys.exit(
@@ -88,18 +88,18 @@ class Attempts:
         if code == 0 and not self._finished.exists():
             code = 1
             reason = (
-                f"Step {task.step} ended before it was finished, by sys.exit, os._exit or a return without "
-                "self.next(): no step after it can run."
+                f"Step {task.step} ended before it was finished, "
+                "by sys.exit, os._exit or a return without self.next(): no step after it can run."
             )
         if reason is not None:
             logs.note(reason)
         logs.close()
         if code:
-            self._tell(task, attempt, code, reason or self._reason_of_the_task(), node)
+            self._report(task, attempt, code, reason or self._reason_of_the_task(), node)
         return code
 
     def _work(self, task: PodTask, attempt: int, earlier: int, node: ParallelNode | None) -> int:
-        """What the forked child does; a reason why it cannot even start is left for the parent."""
+        """What the forked child does; if it cannot even start, it leaves the reason for the parent."""
         try:
             return self._run(task, attempt, earlier, node)
         except Exception as error:
@@ -126,7 +126,7 @@ class Attempts:
         return run_command(settings.script, arguments)
 
     def _register(self, task: PodTask, own: Interpreter | None) -> None:
-        """Register the run, in a process of its own: Metaflow's state is not made for two commands."""
+        """Register the run, in a process of its own: Metaflow's state serves one command only."""
         arguments = init_arguments(task, self.settings)
         if own is not None and own.init_executable != DEFAULT_EXECUTABLE:
             argv = command(own.init_executable, self.settings.script, arguments)
@@ -141,27 +141,27 @@ class Attempts:
             raise RunFailed(f"The run and its parameters could not be registered (exit code {code}).")
 
     def _must_stop(self, step: str, node: ParallelNode | None) -> Callable[[], str | None]:
-        """What tells why a running attempt has to end: its time limit, or another node."""
+        """A function that says why a running attempt must end: its time limit, or another node."""
         limit = self.settings.steps[step].time_limit
         end = time.monotonic() + limit + TIMEOUT_GRACE if limit else float("inf")
 
         def reason() -> str | None:
             if time.monotonic() >= end:
-                return f"Step {step} was ended: it did not heed @timeout of {limit} seconds."
+                return f"Step {step} was ended: it went on running after its @timeout of {limit} seconds."
             return node.broken() if node else None
 
         return reason
 
     def _reason_of_the_task(self) -> str | None:
-        """What the task itself left as the reason of its failure."""
+        """The reason that the task itself left for its failure."""
         return self._reason.read_text(encoding="utf-8") if self._reason.exists() else None
 
-    def _tell(
+    def _report(
         self, task: PodTask, attempt: int, code: int, reason: str | None, node: ParallelNode | None
     ) -> None:
-        """Tell of a failure: Kubernetes (which tells Argo), the step's other nodes, Metaflow's metadata.
+        """Report a failure to Kubernetes (and so to Argo), the step's other nodes and Metaflow's metadata.
 
-        None of it may change how the task ended.
+        None of this may change how the task ended.
         """
         try:
             if reason and (path := os.environ.get(environment.MESSAGE)):
@@ -178,5 +178,5 @@ class Attempts:
                 code,
                 reason or f"exit code {code}",
             )
-        except Exception as error:  # a metadata service may come up with anything
+        except Exception as error:  # a metadata service may raise anything
             print(f"The end of the task could not be registered: {error}", file=sys.stderr, flush=True)

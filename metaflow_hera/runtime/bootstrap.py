@@ -1,7 +1,7 @@
-"""The first thing that runs in a pod: fetch the code package, unpack it, go on from there.
+"""The first code that runs in a pod: it fetches the code package, unpacks it and continues from there.
 
-Its text is the argument of `python -c` in the manifest, so it needs nothing but the standard library
-and holds no double braces (Argo's) and no dollar signs (Kubernetes').
+Its text is the argument of `python -c` in the manifest, so it uses only the standard library and has
+no double braces (Argo's) and no dollar signs (Kubernetes').
 """
 
 import base64
@@ -64,7 +64,7 @@ def unpack(folder: str) -> None:
 
 
 def shared_package(cache: str) -> str:
-    """The package unpacked once for all pods of this machine; whoever is first unpacks it."""
+    """The package, unpacked once for all pods of this machine, by the first of them."""
     package = os.path.join(cache, "code-" + os.environ["METAFLOW_CODE_SHA"])
     if not os.path.isdir(package):
         import shutil
@@ -100,7 +100,7 @@ if place.startswith("base64:"):
     place = base64.b64decode(place[len("base64:") :]).decode("utf-8", "surrogateescape")
 os.environ.update(METAFLOW_CODE_URL=place, METAFLOW_CODE_SHA=place.rsplit("/", 1)[-1])
 if "EMBEDDED_ARGO_EVENTS_URL" in os.environ:
-    # What runs on this machine starts what is deployed on it, whatever its user has configured for a cluster.
+    # Events of runs on this machine start flows deployed on it, whatever is configured for a cluster.
     webhook = os.environ["EMBEDDED_ARGO_EVENTS_URL"] + os.environ["ARGO_WORKFLOW_NAMESPACE"]
     os.environ["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"] = webhook
     os.environ["METAFLOW_ARGO_EVENTS_WEBHOOK_AUTH"] = "none"

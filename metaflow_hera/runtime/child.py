@@ -28,7 +28,7 @@ GRACE = 10.0
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended: its exit code, 128 + signal if a signal ended it, and why if that is not its own."""
+    """How a child ended: its exit code, 128 + signal if a signal ended it, and why, if not by itself."""
 
     code: int
     reason: str | None
@@ -40,18 +40,18 @@ def run_forked(
     must_stop: Callable[[], str | None],
     on_start: Callable[[], None] = lambda: None,
 ) -> Ended:
-    """Run `work` in a forked child until it ends; `on_start` is called here once there is the child.
+    """Run `work` in a forked child until it ends; `on_start` is called in this process once the child exists.
 
     All that the child and its own children write goes to `logs`. SIGTERM and SIGINT are passed on to the
-    child; this process lives on to store what there is. `must_stop` is asked each second for a reason to
-    end the child. Must be called while only one thread runs.
+    child; this process lives on to store the logs. `must_stop` is asked each second for a reason to end the
+    child. Must be called while only one thread runs.
     """
     pipes = {stream: os.pipe() for stream in STREAMS}
     sys.stdout.flush()
     sys.stderr.flush()
-    gc.freeze()  # the child need not look at what it shares with this process
+    gc.freeze()  # the child need not collect what it shares with this process
     gc.enable()
-    # A signal that comes before this process is ready to pass it on waits.
+    # A signal that arrives before this process can pass it on waits.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     pid = os.fork()
     if pid == 0:
@@ -88,7 +88,7 @@ def _signalled(number: int) -> str:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
-    hint = " (out of memory, perhaps: nothing else kills without a word)" if name == "SIGKILL" else ""
+    hint = " (out of memory, perhaps: little else kills without a message)" if name == "SIGKILL" else ""
     return f"The task was ended by {name}{hint}."
 
 
@@ -102,7 +102,7 @@ class _Stopper:
         self._kill_at = 0.0
 
     def look(self) -> None:
-        """Ask for a reason, or wait for the end. The child must not have been waited for."""
+        """Ask for a reason to stop, or kill a child that did not. Its exit code must not be read yet."""
         now = time.monotonic()
         if self.reason is None:
             self.reason = self._must_stop()
@@ -139,7 +139,7 @@ def _be_child(work: Callable[[], int], pipes: dict[str, tuple[int, int]]) -> Non
 
 
 def _watch(pid: int) -> tuple[int, threading.Thread]:
-    """A descriptor that becomes readable when the child has ended, whoever still holds its pipes."""
+    """A descriptor that becomes readable when the child has ended, even if others still hold its pipes."""
     read_end, write_end = os.pipe()
 
     def wait() -> None:
@@ -152,7 +152,7 @@ def _watch(pid: int) -> tuple[int, threading.Thread]:
 
 
 def _until_ended(pid: int) -> None:
-    """Wait for the end of a child and leave its exit code to be read: until then its number is nobody else's."""
+    """Wait for the end of a child without reading its exit code: until then its pid is not used again."""
     if sys.platform == "darwin" and sys.version_info < (3, 13):  # which has no waitid
         with contextlib.suppress(ProcessLookupError):  # it has ended already
             select.kqueue().control(

@@ -1,7 +1,7 @@
 """What runs when a run has ended: the functions of @exit_hook, and notifications.
 
-Each function has a process of its own, so that none keeps the others from running. The pod fails if one
-of them does, which Argo shows; the run stays as it ended.
+Each function runs in a process of its own, so that none keeps the others from running. If one fails, the pod
+fails, which Argo shows; the run keeps the state that it ended with.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ SUCCEEDED = "Succeeded"
 
 @dataclass(frozen=True)
 class Hook:
-    """A function of the user's, by its name in the script or its import path."""
+    """A user's function, by its name in the script or its import path."""
 
     name: str
     script: str
 
     def load(self) -> Callable[..., Any]:
-        """The function. Raises an ImportError or an AttributeError where there is none."""
+        """The function. Raises ImportError or AttributeError if there is none."""
         module, _, function = self.name.rpartition(".")
         if module:
             return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
         spec = importlib.util.spec_from_file_location(Path(self.script).stem, self.script)
         if spec is None or spec.loader is None:
-            raise ImportError(f"{self.script} is no Python file")
+            raise ImportError(f"{self.script} is not a Python file")
         script = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = script
         spec.loader.exec_module(script)
@@ -50,7 +50,7 @@ class Hook:
 
 
 def run_hooks(settings: PodSettings) -> int:
-    """Run what there is for how the run ended; 1 if any of it failed."""
+    """Run the exit hooks and notifications for how the run ended. Returns 1 if any of them failed."""
     what = json.loads(os.environ[environment.HOOKS])
     outcome, ending = os.environ[environment.OUTCOME], _ending(settings)
     failures = []
@@ -77,7 +77,7 @@ def _ending(settings: PodSettings) -> Ending:
         store = RunStore(flow, os.environ[environment.CODE_DATASTORE], settings.datastore_root, run_id)
         try:
             failed = store.failed([step.name for step in settings.graph], MOST_NAMED)
-        except Exception as error:  # a datastore may come up with anything; the hooks are to run all the same
+        except Exception as error:  # a datastore may raise anything; the hooks must still run
             print(f"The failed steps are not known: {error}", file=sys.stderr, flush=True)
     return Ending(flow, run_id, status, tuple(failed))
 
@@ -95,7 +95,7 @@ def _call(hook: Hook, ending: Ending) -> None:
 
 
 def _forked(work: Callable[[], None]) -> int:
-    """Do something in a process of its own and return the exit code that Python would end with."""
+    """Do `work` in a process of its own and return the exit code that Python would end with."""
     pid = os.fork()
     if pid:
         return abs(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))

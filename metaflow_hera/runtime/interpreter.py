@@ -1,7 +1,7 @@
-"""Steps with a Python of their own (@conda, @pypi, uv): made in the pod, by Metaflow's own commands.
+"""Steps with a Python of their own (@conda, @pypi, uv), created in the pod by Metaflow's own commands.
 
 The runtime stays in the pod's Python; the step is a process of the other one. Metaflow's commands are
-lines of bash; what a user gave reaches the shell as arguments, never as text.
+lines of bash; a user's values reach the shell as arguments, never as text.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from metaflow_hera.errors import RunFailed
 from metaflow_hera.metaflow_api.pod.settings import Interpreter
 
 ENVIRONMENT = Path(".metaflow", "environment")
-# Metaflow's lines call `flush_mflogs` where logs are to be stored: the runtime does that all along.
+# Metaflow's lines call `flush_mflogs` to store logs: the runtime does that all along.
 PREPARE = "set -e\nflush_mflogs() {{ :; }}\n{commands}\nenv -0 > {environment}\n"
 
 
 def prepare(interpreter: Interpreter) -> None:
-    """Make the environment unless an earlier attempt in this pod has, and enter it.
+    """Create the environment unless an earlier attempt in this pod has, and enter it.
 
     Raises RunFailed when one of Metaflow's commands fails.
     """
@@ -31,7 +31,9 @@ def prepare(interpreter: Interpreter) -> None:
         path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
         done = subprocess.run(["bash", "-c", script], env={**os.environ, "PATH": path}, check=False)
         if done.returncode:
-            raise RunFailed(f"The environment of the step could not be made (exit code {done.returncode}).")
+            raise RunFailed(
+                f"The environment of the step could not be created (exit code {done.returncode})."
+            )
         made.rename(ENVIRONMENT)
     for line in ENVIRONMENT.read_bytes().split(b"\0"):
         name, is_variable, value = line.partition(b"=")
@@ -40,5 +42,5 @@ def prepare(interpreter: Interpreter) -> None:
 
 
 def command(executable: str, script: str, arguments: Sequence[str]) -> list[str]:
-    """What runs a script with the executable of an environment, as an argument list."""
+    """The argument list that runs a script with the executable of an environment."""
     return ["bash", "-c", f'exec {executable} "$@"', "bash", script, *arguments]

@@ -1,7 +1,7 @@
 """The iterations of a loop, a step that may choose itself: one pod, a task of its own for each iteration.
 
-Argo's controller allows calls within calls to a depth of 100 and keeps a node for each, so a loop of
-templates would end at a hundred iterations.
+Argo's controller allows nested calls to a depth of 100 and keeps a node for each, so a loop of templates
+would end after a hundred iterations.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ def run_iterations(task: PodTask, attempts: Attempts) -> int:
             output.parent.mkdir(parents=True, exist_ok=True)
             output.write_text(choice)
             return 0
-    raise AssertionError("a loop has no end but a choice")
+    raise AssertionError("a loop ends only by a choice")
 
 
 def _run_iteration(task: PodTask, attempts: Attempts) -> int:
     """Attempt an iteration as often as its step may be retried; each iteration has all retries."""
     retries = attempts.settings.steps[task.step].retries
     known = attempts.store.attempts(task.key)
-    # A pod that Argo starts for the first time has nothing to do with the attempts it finds.
+    # Attempts that a pod finds when Argo starts it for the first time were made before the run was retried.
     earlier = known if task.argo_retries == 0 else 0
     code = 1
     for attempt in range(known, earlier + retries.total + 1):

@@ -24,8 +24,8 @@ class TaskLogs:
     """The log files of one attempt, and their copy in the datastore.
 
     `save` stores the files, by stream; it is called from a thread of its own while the task runs, at
-    growing intervals, and once more by `close`. A failure to store is said on stderr and does not
-    fail the task: the pod's own log still has every line.
+    growing intervals, and once more by `close`. A failure to store is reported on stderr and does
+    not fail the task: the pod's own log still has every line.
     """
 
     def __init__(self, folder: Path, save: Save) -> None:
@@ -39,8 +39,8 @@ class TaskLogs:
         self._saver: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to store the logs now and then. Not before the task's process was forked."""
-        self._saver = threading.Thread(target=self._save_now_and_then, daemon=True)
+        """Start to store the logs at intervals. Call it only after the task's process was forked."""
+        self._saver = threading.Thread(target=self._save_at_intervals, daemon=True)
         self._saver.start()
 
     def write(self, stream: str, data: bytes) -> None:
@@ -63,11 +63,11 @@ class TaskLogs:
         self._unsaved = True
 
     def note(self, line: str) -> None:
-        """Say something about the task on its stderr."""
+        """Write a line about the task to its stderr."""
         self.write("stderr", line.encode() + b"\n")
 
     def close(self) -> None:
-        """Store all of it."""
+        """Store the rest of the logs."""
         self._closed.set()
         if self._saver is not None:
             self._saver.join()
@@ -76,7 +76,7 @@ class TaskLogs:
                 self.add(stream, rest)
         self._store()
 
-    def _save_now_and_then(self) -> None:
+    def _save_at_intervals(self) -> None:
         start = time.monotonic()
         # The first wait is longer than most short tasks: those store their logs once, at the end.
         delay = 2.0
@@ -91,5 +91,5 @@ class TaskLogs:
             for file in self._files.values():
                 file.flush()
             self._save(self._paths)
-        except Exception as error:  # a datastore may come up with anything
+        except Exception as error:  # a datastore may raise anything
             print(f"The logs of pid {os.getpid()} could not be stored: {error}", file=sys.stderr, flush=True)

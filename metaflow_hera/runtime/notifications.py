@@ -1,4 +1,4 @@
-"""Telling Slack, PagerDuty and incident.io how a run has ended. The standard library is all that a pod has.
+"""Telling Slack, PagerDuty and incident.io how a run ended, with the standard library: a pod has no more.
 
 Messages are those of Metaflow's own plugin, with the failed steps. Formats: https://api.slack.com/messaging/webhooks,
 https://developer.pagerduty.com/docs/events-api-v2-overview, https://api-docs.incident.io
@@ -46,7 +46,7 @@ class Ending:
 
     @property
     def failed_steps(self) -> list[str]:
-        """The names of the steps of which a task failed."""
+        """The names of the steps with a failed task."""
         return list(dict.fromkeys(task.partition("/")[0] for task, _ in self.failed))
 
     @property
@@ -91,7 +91,7 @@ def requests(places: Mapping[str, Any], ending: Ending) -> Iterator[Request]:
 
 
 def _post(request: Request) -> str | None:
-    """Post a message; why that was not possible, or None."""
+    """Post a message. Returns None, or why that was not possible."""
     data = json.dumps(request.body).encode()
     headers = {"Content-Type": "application/json", **request.headers}
     why = None
@@ -105,11 +105,11 @@ def _post(request: Request) -> str | None:
         except urllib.error.HTTPError as error:
             why = f"it answered {error.code}"
             if error.code < 500 and error.code != 429:
-                return why  # it will say the same again
-        except (http.client.InvalidURL, ValueError):  # whose words hold the address, and that is a secret
+                return why  # it would answer the same again
+        except (http.client.InvalidURL, ValueError):  # their text has the address, which is a secret
             return "its address cannot be used"
         except http.client.HTTPException as error:
-            why = f"it does not answer as HTTP has it ({type(error).__name__})"
+            why = f"its answer is not valid HTTP ({type(error).__name__})"
         except OSError as error:
             why = str(getattr(error, "reason", error)) or type(error).__name__
     return why
@@ -162,7 +162,7 @@ def _pager_duty(place: Mapping[str, str], pages: Sequence[tuple[str, str]], endi
         details["Failed"] = ending.details
     body |= {
         "event_action": "trigger",
-        "dedup_key": ending.run_id,  # a try that was heard, and not answered in time, alerts once
+        "dedup_key": ending.run_id,  # a message whose answer came too late alerts once
         "payload": {
             "source": workflow,
             "severity": "info",

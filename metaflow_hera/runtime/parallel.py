@@ -1,8 +1,8 @@
 """The nodes of a @parallel step: tasks that run at the same time, each in a pod of its own.
 
-They meet in the datastore, so no more is asked of a cluster than pods that reach each other: node 0 leaves
-its address there for the others. Who fails leaves word as well: node 0 then ends, and with it all others,
-since they would wait for each other for ever.
+They meet in the datastore, so a cluster needs nothing but pods that can reach each other: node 0 leaves its
+address there for the others. A node that fails leaves a note as well: node 0 then ends, and with it all
+others, which would otherwise wait for each other for ever.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ POLL = 1.0
 WATCH = 10.0
 """Seconds between looks for a node that failed."""
 PATIENCE = 60.0
-"""Seconds after which a node that was started again takes the address of an earlier attempt: perhaps it
-alone was lost, and node 0 is still there."""
+"""Seconds after which a node that was started again uses the address of an earlier attempt: perhaps only
+that node was lost, and node 0 is still there."""
 
 
 class ParallelNode:
@@ -43,10 +43,10 @@ class ParallelNode:
         self._others: list[TaskKey] = []
 
     def meet(self) -> Mapping[str, str]:
-        """Wait until node 0 is there; the environment variables that tell a node of the others.
+        """Wait for node 0. Returns the environment variables that tell a node about the others.
 
         Their names are those of Metaflow's own plugin (kubernetes_decorator.py, argo_workflows.py).
-        Raises RunFailed when node 0 does not come.
+        Raises RunFailed if node 0 does not start in time.
         """
         nodes, index = self._nodes(), self._task.path[-1]
         if index == 0:
@@ -66,7 +66,7 @@ class ParallelNode:
         }
 
     def broken(self) -> str | None:
-        """Why this node has to end, if another one has failed in the same attempt."""
+        """Why this node must end, if another one has failed in the same attempt."""
         now = time.monotonic()
         if now < self._next_look:
             return None
@@ -76,9 +76,9 @@ class ParallelNode:
                 nodes = range(1, self._nodes()) if self._task.path[-1] == 0 else [0]
                 self._others = [self._node(node) for node in nodes]
             failed = self._store.left(self._others, self._attempt, FAILED)
-        except Exception as error:  # a datastore may come up with anything; the next look may do better
+        except Exception as error:  # a datastore may raise anything; the next look may succeed
             print(
-                f"The other nodes of the step could not be looked at: {error}",
+                f"The other nodes of the step could not be checked: {error}",
                 file=sys.stderr,
                 flush=True,
             )
@@ -88,7 +88,7 @@ class ParallelNode:
         )
 
     def give_up(self) -> None:
-        """Leave word that this node failed."""
+        """Leave a note that this node failed."""
         self._store.leave(self._task, self._attempt, FAILED, "")
 
     def _nodes(self) -> int:
@@ -107,6 +107,6 @@ class ParallelNode:
                 return address
             time.sleep(POLL)
         raise RunFailed(
-            f"Node 0 of the @parallel step {self._task.step} was not there after {self._timeout} seconds: "
-            "give its pods room to run together, or raise @kubernetes(hostname_resolution_timeout=...)."
+            f"Node 0 of the @parallel step {self._task.step} did not start within {self._timeout} seconds: "
+            "make room for its pods to run together, or raise @kubernetes(hostname_resolution_timeout=...)."
         )

@@ -30,6 +30,6 @@ def main(said: Sequence[tuple[float, str]] = ()) -> int:
     attempts = Attempts(settings, store, take_parameters(), said)
     if settings.graph[task.step].loops:
         return run_iterations(task, attempts)
-    # Argo counts from 0 again when a whole run is retried; the datastore knows of the attempts before.
+    # Argo counts from 0 again when a whole run is retried; the datastore knows the earlier attempts.
     attempt = max(task.argo_retries, store.attempts(task.key))
     return attempts.run(task, attempt, earlier=attempt - task.argo_retries)

@@ -1,4 +1,4 @@
-"""Which task a pod runs, as the manifest's environment says it."""
+"""Which task a pod runs, from the environment that the manifest sets."""
 
 from __future__ import annotations
 
@@ -57,6 +57,6 @@ def _tags(env: Mapping[str, str], variable: str) -> list[str]:
     except ValueError:
         tags = None
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        # Somebody typed them, into Argo's page say.
+        # Someone typed them, in Argo's UI for example.
         raise ParameterError(f"The run's parameter {TAGS_PARAMETER} is {text!r}, not a JSON list of tags.")
     return tags

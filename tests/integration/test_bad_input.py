@@ -175,7 +175,7 @@ class TestDeployments:
 
     @pytest.mark.parametrize("verb", ["trigger", "status", "runs"])
     def test_nothing_was_deployed_from_here(self, elsewhere: Mfhera, verb: str) -> None:
-        refused(elsewhere(verb), "Nothing was deployed from this folder", "mfhera create")
+        refused(elsewhere(verb), "Nothing has been deployed from this folder", "mfhera create")
 
     def test_trigger_of_a_flow_that_was_not_deployed(self, elsewhere: Mfhera) -> None:
         elsewhere.take("linear_flow.py")
@@ -306,7 +306,7 @@ class TestSurroundings:
             refused(done, "embedded Argo does not run")
         else:
             refused(done, str(path), "METAFLOW_HERA_HOME")
-        assert "did not run" in own_mfhera.ok("local", "stop")
+        assert "was not running" in own_mfhera.ok("local", "stop")
         assert path.read_text() == "not a folder"
 
     @pytest.mark.skipif(os.getuid() == 0, reason="root may write to every folder")

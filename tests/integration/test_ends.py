@@ -58,10 +58,12 @@ def test_a_task_above_its_memory_limit(mfhera: Mfhera) -> None:
     assert "out of memory" in task["exit-reason"]
 
 
-def test_the_end_of_a_task_that_heeds_no_timeout(mfhera: Mfhera) -> None:
+def test_the_end_of_a_task_that_goes_on_after_its_timeout(mfhera: Mfhera) -> None:
     """It blocks the alarm of @timeout; the pod ends it all the same."""
     mfhera.take("deaf_flow.py")
     mfhera.ok("create", "deaf_flow.py")
     done = mfhera("trigger", "--wait", "--json")
     (failure,) = json.loads(done.stdout)["steps"][0]["failures"]
-    assert failure["message"].endswith("Step start was ended: it did not heed @timeout of 1 seconds.")
+    assert failure["message"].endswith(
+        "Step start was ended: it went on running after its @timeout of 1 seconds."
+    )

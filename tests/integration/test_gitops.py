@@ -96,7 +96,7 @@ def test_one_file_an_object(own_mfhera: Mfhera) -> None:
     script = own_mfhera.folder / flow
     script.write_text(script.read_text().replace("@schedule(", "# @schedule("))
     done = own_mfhera("create", flow, "--only-yaml", "--output", "manifests/")
-    assert "cronworkflow-loadflow.yaml is of an older version" in done.stderr
+    assert "cronworkflow-loadflow.yaml belongs to an older version" in done.stderr
     refused(own_mfhera("create", flow, "--only-python", "--output", "manifests/"), "one script")
 
 
@@ -118,7 +118,7 @@ def test_the_token_in_an_export(own_mfhera: Mfhera) -> None:
         "create", flow, "--only-json", "--real-token", env={"METAFLOW_USER": "x", "METAFLOW_HOME": "/x"}
     )
     refused(stranger, "--authorize")
-    refused(own_mfhera("create", flow, "--real-token"), "goes with --only-json")
+    refused(own_mfhera("create", flow, "--real-token"), "needs --only-json")
 
 
 def test_only_who_may_deploy_a_flow_may_deploy_its_export(own_mfhera: Mfhera) -> None:

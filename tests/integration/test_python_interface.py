@@ -117,15 +117,15 @@ def test_a_script_within_an_event_loop(mfhera: Mfhera) -> None:
     assert about["template"] == ["WorkflowTemplate", ["scheduleflow"], 2, True]
     assert about["configured"] == "p.prod.configflow"
     assert about["no file"].startswith("FlowError: There is no file absent.py")
-    assert about["no flow"].startswith("FlowError: 3 is no flow")
+    assert about["no flow"].startswith("FlowError: 3 is not a flow")
     assert about["option"] == "OptionError: There is no option max_worker; did you mean max_workers?"
     assert about["value"] == "ParameterError: Parameter 'alpha' is to be a float, not 'x'."
     assert about["unknown"].startswith("ParameterError: There is no Parameter 'beta'")
     assert about["late"].startswith("TimeoutError: ")
     assert about["absent"].startswith("ArgoNotFound: ")
     assert about["broken"].startswith("FlowError: broken_flow.py cannot be imported: ZeroDivisionError")
-    assert about["round in circles"].startswith("UsageError: A flow's script deploys where it is loaded")
-    assert about["dying"] == "FlowError: The flow cannot be loaded: its process ended with 7."
+    assert about["round in circles"].startswith("UsageError: A flow's script deploys while it is loaded")
+    assert about["dying"] == "FlowError: The flow cannot be loaded: its process ended with exit code 7."
     assert about["gone"].startswith("NotFoundError: There is no deployment from-a-class any more")
     assert about["no deployment"].startswith("NotFoundError: There is no deployment absent")
     assert about["no step"].startswith("NotFoundError: ")

@@ -193,7 +193,7 @@ def test_nothing_deployed_has_no_schedule(own_mfhera: Mfhera) -> None:
     own_mfhera.ok("local", "start")
     done = own_mfhera("schedule")
     assert done.returncode == 2
-    assert "Nothing was deployed" in message(done)
+    assert "Nothing has been deployed" in message(done)
     refused(own_mfhera("schedule", "--name", "nope"), "There is no deployment nope")
 
 

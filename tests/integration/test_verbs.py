@@ -246,7 +246,7 @@ class TestRetry:
         refused(mfhera(*new, "--with", "retry"), "retries step start 3 times", "deployed with 0")
         refused(mfhera(*new, "--datastore-root", str(tmp_path / "ds")), "is not in the datastore")
         refused(mfhera("retry", run, "--with-new-code"), "needs the code")
-        refused(mfhera("retry", run, "mended_flow.py"), "go with --with-new-code")
+        refused(mfhera("retry", run, "mended_flow.py"), "need --with-new-code")
         assert mfhera.stored() == before
 
     def test_no_more_attempts_than_metaflow_allows(self, mfhera: Mfhera) -> None:
@@ -341,7 +341,7 @@ def test_suspend_and_resume(mfhera: Mfhera) -> None:
     assert shown["suspended"] is True
     assert shown == mfhera.json("status", run, "--json")  # one record, whichever verb shows it
     assert "T" in shown["started_at"]
-    assert "is suspended already" in mfhera.ok("suspend", run)
+    assert "is already suspended" in mfhera.ok("suspend", run)
     assert "Running, suspended" in mfhera.ok("status", run)
     assert "Running, suspended" in mfhera.ok("runs", "--name", "suspended")
     open_gate(mfhera)
@@ -374,14 +374,14 @@ def test_runs_of_all_deployments_by_time_and_state(own_mfhera: Mfhera) -> None:
     assert table[1].split()[:3] == [good, "two", "Succeeded"]
     assert "has no such runs" in mfhera.ok("runs", "--since", "0s")
     for since in ("yesterday", "1.5h", "-2h", "", "99999999999w", "2026-13-01"):
-        refused(mfhera("runs", "--since", since), "is no time", "2h")
+        refused(mfhera("runs", "--since", since), "is not a time", "2h")
     for state in ("good", "failed,odd", ",", ""):
-        refused(mfhera("runs", "--state", state), "choose of pending, running, succeeded, failed, error")
+        refused(mfhera("runs", "--state", state), "choose from pending, running, succeeded, failed, error")
     refused(mfhera("runs", "--limit", "0"), "--limit 0")
     refused(mfhera("runs", "--name", "nosuch"), "There is no deployment nosuch", "mfhera list")
     mfhera.ok("delete", "--name", "two")
     assert found("--name", "two") == [good]
-    refused(mfhera("runs", "linear_flow.py", "--all"), "--all is for the runs of all deployments")
+    refused(mfhera("runs", "linear_flow.py", "--all"), "--all lists the runs of all deployments")
 
 
 def test_delete_a_run(mfhera: Mfhera, other: Mapping[str, str]) -> None:
@@ -389,7 +389,7 @@ def test_delete_a_run(mfhera: Mfhera, other: Mapping[str, str]) -> None:
     open_gate(mfhera)
     ended(mfhera, run)
     refused(mfhera("delete", "--run", run, env=other), "was deployed by tester")
-    refused(mfhera("delete", "--run", run, "--name", "deleted-run"), "--run is for a run alone")
+    refused(mfhera("delete", "--run", run, "--name", "deleted-run"), "--run removes a run, not a deployment")
     assert mfhera.json("delete", "--run", run, "--json")["run_id"] == run
     assert mfhera.phases("deleted-run") == {}
     assert mfhera.read(f"GuardedFlow/{run}")["end"]["successful"]

@@ -1,4 +1,4 @@
-"""What the command of a deployer said before it failed."""
+"""What the command of a deployer printed before it failed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def whole_message(processes: SubprocessManager) -> Iterator[None]:
-    """Let the error of a command that failed hold all that it said.
+    """Let the error of a command that failed hold all that the command printed.
 
-    Metaflow reads what the command said while threads of its own may still be writing it down, or have
-    yet to make the files for it.
+    Metaflow reads that while its threads may still be writing it down, or have yet to create the files for
+    it.
     """
     try:
         yield

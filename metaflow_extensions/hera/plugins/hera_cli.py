@@ -1,6 +1,6 @@
-"""`python flow.py hera VERB`: arguments only, with Metaflow's own copy of click; the words are `mfhera`'s.
+"""`python flow.py hera VERB`: arguments only, with Metaflow's own copy of click; the output is `mfhera`'s.
 
-In a pod, where neither Hera nor the commands of `mfhera` are, this module can be imported all the same.
+A pod can import this module too, although it has neither Hera nor the commands of `mfhera`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def shared(given: Sequence[options.ClickOption]) -> Callable[[Any], Any]:
-    """Give a command options that `mfhera` has as well."""
+    """Give a command the options that it shares with `mfhera`."""
 
     def give(command: Any) -> Any:
         for names, settings in reversed(given):
@@ -47,14 +47,14 @@ run_id = click.argument("run-id", required=True, type=str)
 
 
 class Trigger(click.Command):
-    """A command whose options are a flow's Parameters as well.
+    """A command whose options include a flow's Parameters.
 
-    It notes which were given, since those of Parameters have defaults too; and where a Parameter is called
-    like an option of the command itself, the Parameter has the word.
+    It notes which options were given, since Parameters have defaults too. Where a Parameter has the same name
+    as an option of the command, the name means the Parameter.
     """
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """All options but those whose words a Parameter has, which come before."""
+        """All options but those whose names a Parameter has; Parameters come first."""
         taken: set[str] = set()
         params = []
         for param in super().get_params(ctx):
@@ -76,7 +76,7 @@ class Trigger(click.Command):
 
 @click.group()
 def cli() -> None:
-    """The root that Metaflow asks of a plugin."""
+    """The root group that Metaflow expects from a plugin."""
 
 
 @cli.group(help="Commands related to Argo Workflows, through Hera.")
@@ -187,8 +187,8 @@ def list_runs(obj: Any, as_json: bool) -> None:
         show_runs(deployment.name_of(_flow(obj), obj.deployment_name), as_json)
 
 
-@hera.command(help="Show the schedules of this flow as deployed, and when they start it next.")
-@click.option("--count", "-n", type=int, default=5, show_default=True, help="How many times.")
+@hera.command(help="Show the deployed schedules of this flow and its next starts.")
+@click.option("--count", "-n", type=int, default=5, show_default=True, help="How many starts to show.")
 @as_json
 @click.pass_obj
 def schedule(obj: Any, count: int, as_json: bool) -> None:
@@ -200,7 +200,7 @@ def schedule(obj: Any, count: int, as_json: bool) -> None:
         show_schedule(deployment.name_of(_flow(obj), obj.deployment_name), count, as_json)
 
 
-@hera.command(help="Check this flow without running it, with Argo as well where ARGO_SERVER names it.")
+@hera.command(help="Check this flow without running it. With ARGO_SERVER set, Argo checks it too.")
 @shared(options.CREATE)
 @as_json
 @click.pass_obj
@@ -238,13 +238,13 @@ def suspend(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> None
     _act(obj, run_id, "suspend", authorize, as_json)
 
 
-@hera.command(help="Let a suspended run go on.")
+@hera.command(help="Continue a suspended run.")
 @shared(options.AUTHORIZE)
 @as_json
 @run_id
 @click.pass_obj
 def unsuspend(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> None:
-    """Let a run go on."""
+    """Resume a run."""
     _act(obj, run_id, "resume", authorize, as_json)
 
 
@@ -268,9 +268,9 @@ def terminate(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> No
     _act(obj, run_id, "terminate", authorize, as_json)
 
 
-@hera.command(help="Let a failed run go on from where it failed.")
+@hera.command(help="Continue a failed run from where it failed.")
 @click.option(
-    "--with-new-code", is_flag=True, help="Go on with this flow as it is now; its graph is the same."
+    "--with-new-code", is_flag=True, help="Continue with this flow as it is now; its graph must be the same."
 )
 @shared(options.AUTHORIZE)
 @shared(options.WATCH)
@@ -361,18 +361,18 @@ def _flow(obj: Any) -> LoadedFlow:
 
 
 def _leave(file: str | None, **facts: Any) -> None:
-    """Leave facts for Metaflow's Deployer, which waits for them at a pipe."""
+    """Leave facts for Metaflow's Deployer, which waits for them on a pipe."""
     if file is not None:
         Path(file).write_text(json.dumps(facts), encoding="utf-8")
 
 
 @contextlib.contextmanager
 def _our_errors() -> Iterator[None]:
-    """Tells errors of ours as `mfhera` does, and ends with the same exit code."""
+    """Reports this package's errors as `mfhera` does, and exits with the same code."""
     try:
         yield
     except ImportError as error:
-        # In a pod there is only what its tasks need.
+        # A pod has only what its tasks need.
         click.echo(f"hera: {error}. To deploy from here: pip install metaflow_hera.", err=True)
         sys.exit(2)
     except MetaflowHeraError as error:

@@ -61,7 +61,7 @@ class HeraDeployer(DeployerImpl):
         Raises
         ------
         RuntimeError
-            It was refused, or failed; the message holds what the command said.
+            It was refused, or failed; the message holds what the command printed.
         """
         with whole_message(self.spm):
             return self._create(self.deployed_flow_type(), only_json=only_json, **kwargs)

@@ -1,7 +1,7 @@
-"""A deployed flow and a run of it, as Metaflow's Deployer hands them out.
+"""A deployed flow and a run of it, as Metaflow's Deployer returns them.
 
-What changes something is done by the command line of the flow, in the Deployer's environment and folder;
-what only reads asks Argo's server itself.
+Changes go through the command line of the flow, in the Deployer's environment and folder; reads go to Argo's
+server directly.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 ALIVE = ("Pending", "Running")
 _COMMANDS = threading.Lock()
-"""Held while a command is put together: Metaflow changes the one description of the command line for that."""
+"""Held while a command is built: Metaflow changes its only description of the command line for that."""
 
 
 class HeraTriggeredRun(TriggeredRun):
@@ -58,8 +58,8 @@ class HeraTriggeredRun(TriggeredRun):
         """
         Pending, Running, Succeeded or Failed.
 
-        Pending is also a run whose first task has not begun, so that Metaflow does not know it yet.
-        None if Argo has the run no more.
+        A run whose first task has not begun is Pending too, since Metaflow does not know it yet.
+        None if Argo no longer has the run.
         """
         from metaflow_hera.argo import runs
 
@@ -98,7 +98,7 @@ class HeraTriggeredRun(TriggeredRun):
         looks = runs.follow(
             _client(self.deployer), self.id, steps=False, sleep=lambda _: sleep(check_interval)
         )
-        with contextlib.suppress(ArgoNotFound):  # ended so long ago that Argo has it no more
+        with contextlib.suppress(ArgoNotFound):  # ended so long ago that Argo no longer has it
             for _ in looks:
                 pass
 
@@ -113,7 +113,7 @@ class HeraTriggeredRun(TriggeredRun):
         return _call(self.deployer, "suspend", run_id=self.id, authorize=authorize)
 
     def unsuspend(self, authorize: str | None = None) -> bool:
-        """Let the suspended run go on. Returns whether that was done."""
+        """Continue the suspended run. Returns whether that was done."""
         return _call(self.deployer, "unsuspend", run_id=self.id, authorize=authorize)
 
     def terminate(self, authorize: str | None = None) -> bool:
@@ -133,7 +133,7 @@ class HeraDeployedFlow(DeployedFlow):
 
     @property
     def workflow_template(self) -> dict[str, Any] | None:
-        """What `create(only_json=True)` would have deployed; None after any other way to come here."""
+        """What `create(only_json=True)` would have deployed; None in all other cases."""
         template: dict[str, Any] | None = getattr(self.deployer, "additional_info", {}).get(
             "workflow_template"
         )
@@ -141,7 +141,7 @@ class HeraDeployedFlow(DeployedFlow):
 
     @property
     def production_token(self) -> str | None:
-        """The production token, None if the flow is not deployed any more."""
+        """The production token, None if the flow is no longer deployed."""
         found = _deployed(self.deployer)
         return found.token if found else None
 
@@ -172,7 +172,7 @@ class HeraDeployedFlow(DeployedFlow):
         Raises
         ------
         RuntimeError
-            It was refused, or failed; the message holds what the command said.
+            It was refused, or failed; the message holds what the command printed.
         """
         deployer = self.deployer
         with temporary_fifo() as (path, descriptor):
@@ -204,7 +204,7 @@ class HeraDeployedFlow(DeployedFlow):
     @classmethod
     def from_deployment(cls, identifier: str, metadata: str | None = None) -> HeraDeployedFlow:
         """
-        What is deployed under a name, whoever deployed it and from wherever.
+        What is deployed under a name, whoever deployed it, and from any folder.
 
         Parameters
         ----------
@@ -233,7 +233,7 @@ class HeraDeployedFlow(DeployedFlow):
 
 
 def _deployer_of(found: Deployed, metadata: str | None) -> DeployerImpl:
-    """A Deployer for a deployment whose script is not at hand: one with the same Parameters stands for it."""
+    """A Deployer for a deployment without its script: one with the same Parameters takes its place."""
     described = {
         name: {**about, "description": _within_quotes(about.get("description") or "")}
         for name, about in found.parameters.items()
@@ -245,7 +245,7 @@ def _deployer_of(found: Deployed, metadata: str | None) -> DeployerImpl:
         options["production"] = True
     if kind in ("prod", "test") and rest:
         options["branch"] = rest
-    if kind == "user":  # a branch that follows from who calls
+    if kind == "user":  # a branch that depends on the user
         options["env"] = {"METAFLOW_USER": rest}
     file = Path(tempfile.mkdtemp(prefix="mfhera-"), f"{found.flow.lower()}.py")
     atexit.register(shutil.rmtree, file.parent, ignore_errors=True)

@@ -1,1 +1,1 @@
-"""A module for each verb of `mfhera`, called like it; its `command` is what click runs."""
+"""A module for each verb of `mfhera`, with the verb's name; click runs its `command`."""

@@ -23,9 +23,9 @@ SHELLS = ("bash", "zsh", "fish")
 )
 @click.argument("shell", type=click.Choice(SHELLS), required=False)
 def completion(shell: str | None) -> None:
-    """Write the script that completes verbs and runs in a SHELL.
+    """Write the script that completes verbs and runs in SHELL.
 
-    Without SHELL it is the one that $SHELL names.
+    Without SHELL, it is for the shell that $SHELL names.
     """
     from metaflow_hera.cli.main import mfhera
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
 @metaflow_options
 @shared(options.NAME)
-@click.option("--from", "source", metavar="FILE", help="Deploy what --only-yaml or --only-json wrote there.")
+@click.option("--from", "source", metavar="FILE", help="Deploy FILE, which --only-yaml or --only-json wrote.")
 @shared(options.CREATE)
 @shared(options.EXPORT)
 @as_json
@@ -54,7 +54,7 @@ def create(
 ) -> None:
     """Translate FLOW.py and deploy it.
 
-    From then on this version is the one in production: trigger, schedules and events start it.
+    From then on this is the version in production: trigger, schedules and events start it.
     """
     form = export_form(only_json, only_yaml, only_python, output, real_token)
     if (flow is None) == (source is None):
@@ -82,12 +82,12 @@ def _refuse_beside_from(form: bool, top_level: list[str], given: Mapping[str, An
     asked = [name for name in given if name != "authorize" and context.get_parameter_source(name) != default]
     if form or top_level or asked:
         raise OptionError(
-            "With --from everything is in the file: no option but --authorize and --json goes with it."
+            "With --from everything comes from the file: it allows only the options --authorize and --json."
         )
 
 
 def deploy_from(source: str, authorize: str | None, as_json: bool) -> None:
-    """Deploy an export, from a file or a folder of them, and tell of it."""
+    """Deploy an export, a file or a folder of files, and report it."""
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import resolve_target
     from metaflow_hera.operations.exports import create_from
@@ -113,7 +113,7 @@ def deploy_from(source: str, authorize: str | None, as_json: bool) -> None:
 
 
 def deploy(prepared: Prepared, again: str, trigger: str, as_json: bool) -> Created:
-    """Deploy a flow and tell of it; `again` is the command to deploy it again, `trigger` that to run it."""
+    """Deploy a flow and report it; `again` is the command that deploys it again, `trigger` starts a run."""
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import resolve_target
     from metaflow_hera.operations import deployment
@@ -148,8 +148,8 @@ def deploy(prepared: Prepared, again: str, trigger: str, as_json: bool) -> Creat
         click.echo(warning)
     if prepared.flow.metadata == "local" and not target.embedded:
         click.echo(
-            "The metadata of its runs stays in the cluster's pods: deploy with --metadata=service to read "
-            "results with Metaflow's Client API."
+            "The metadata of its runs stays in the cluster's pods: "
+            "deploy with --metadata=service to read results with Metaflow's Client API."
         )
     click.echo(f"Start a run with: {trigger}")
     return created
@@ -164,7 +164,7 @@ def _schedules(created: Created) -> list[str]:
 
 
 def starts(flow: LoadedFlow) -> Iterator[str]:
-    """Sentences that tell on which events a flow is started."""
+    """Sentences that say which events start a flow."""
     from metaflow_hera.metaflow_api.load.triggers import trigger_groups
 
     groups = trigger_groups(flow)
@@ -177,7 +177,7 @@ def starts(flow: LoadedFlow) -> Iterator[str]:
         yield f"It is started by the {'events' if several else 'event'} {', and '.join(words)}."
     own = f"metaflow.{flow.project.get('project_flow_name', flow.name)}.end"
     if any(trigger.name == own for group in groups for trigger in group.triggers):
-        yield "Its own end starts it again: once it has begun it goes on until it fails, or is deleted."
+        yield "Its own end starts it again: once started, it goes on until it fails or is deleted."
 
 
 command = create

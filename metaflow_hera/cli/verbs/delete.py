@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 @click.option(
     "--name",
     metavar="NAME",
-    help="The deployment by its own name; FLOW.py is not needed then.",
+    help="Name of the deployment; FLOW.py is then not needed.",
     shell_complete=complete_deployment,
 )
 @click.option(
     "--run",
     metavar="RUN",
-    help="Remove this run from Argo, and no deployment; its results stay.",
+    help="Remove this run from Argo, not a deployment; its results stay.",
     shell_complete=complete_run,
 )
 @shared(options.AUTHORIZE)
@@ -51,11 +51,11 @@ def delete(
 ) -> None:
     """Remove the deployment of FLOW.py.
 
-    All that create made goes: template, schedules, sensor. Runs and results stay.
+    It removes all that create made: template, schedules, sensor. Runs and results stay.
     """
     if run is not None:
         if flow is not None or name is not None:
-            raise OptionError("--run is for a run alone: leave FLOW.py and --name out.")
+            raise OptionError("--run removes a run, not a deployment: leave out FLOW.py and --name.")
         remove_run(run, authorize, as_json)
         return
     from metaflow_hera.metaflow_api.load.flows import load_flow
@@ -71,7 +71,7 @@ def delete(
 
 
 def remove(name: str, authorize: str | None, as_json: bool = False, flow: LoadedFlow | None = None) -> None:
-    """Remove a deployment and tell of it; of `flow`, if it is given, it must be."""
+    """Remove a deployment and report it. If `flow` is given, the deployment must be that flow's."""
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import resolve_target
     from metaflow_hera.operations import deployment
@@ -87,7 +87,7 @@ def remove(name: str, authorize: str | None, as_json: bool = False, flow: Loaded
 
 
 def remove_run(run: str, authorize: str | None, as_json: bool) -> None:
-    """Remove a run from Argo and tell of it."""
+    """Remove a run from Argo and report it."""
     from metaflow_hera.operations import control
 
     removed = control.delete(client_at(start=False, last=None), run, authorize)

@@ -37,7 +37,6 @@ def emit(event: str, payload: tuple[str, ...], payload_json: str | None, as_json
 
 
 def _payload(texts: tuple[str, ...], whole: str | None) -> dict[str, Any]:
-
     values: dict[str, Any] = {}
     if whole is not None:
         try:
@@ -45,11 +44,11 @@ def _payload(texts: tuple[str, ...], whole: str | None) -> dict[str, Any]:
         except ValueError as error:
             raise OptionError(f"--payload-json is not JSON: {error}.") from error
         if not isinstance(values, dict):
-            raise OptionError("--payload-json is to be a JSON object, such as '{\"size\": 3}'.")
+            raise OptionError("--payload-json must be a JSON object, such as '{\"size\": 3}'.")
     for text in texts:
         key, equals, value = text.partition("=")
         if not key or not equals:
-            raise OptionError(f"--payload {text} is to be KEY=VALUE.")
+            raise OptionError(f"--payload {text} must be KEY=VALUE.")
         values[key] = value
     return values
 

@@ -36,7 +36,7 @@ def lint(flow: str, top_level: list[str], as_json: bool, **given: Any) -> None:
 
 
 def check(prepared: Prepared, as_json: bool) -> None:
-    """Check what would be deployed, and tell of it."""
+    """Check what would be deployed, and report it."""
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import configured_target
     from metaflow_hera.operations import lint

@@ -19,7 +19,7 @@ from metaflow_hera.home import embedded_errors, home_folder
 
 
 class LocalVerbs(click.Group):
-    """The verbs of the embedded Argo, whose errors become ours here."""
+    """The verbs of the embedded Argo; its errors become those of mfhera here."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb that was given."""
@@ -36,9 +36,9 @@ def local() -> None:
 
 
 @local.command()
-@click.option("--port", type=click.IntRange(1, 65535), help="Where to listen; by default where it did last.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on; by default the last one.")
 def start(port: int | None) -> None:
-    """Start it, if it does not run already."""
+    """Start it, unless it is running already."""
     from metaflow_hera.embedded.local import launch as server
 
     running = server.start(home_folder(), __version__, port)
@@ -47,17 +47,17 @@ def start(port: int | None) -> None:
 
 @local.command()
 def stop() -> None:
-    """Stop it. Pods that run go on, and the next start takes them up."""
+    """Stop it. Running pods go on, and the next start takes them over."""
     from metaflow_hera.embedded.local import launch as server
 
     stopped = server.stop(home_folder())
-    click.echo("Stopped the embedded Argo." if stopped else "The embedded Argo did not run.")
+    click.echo("Stopped the embedded Argo." if stopped else "The embedded Argo was not running.")
 
 
 @local.command()
 @as_json
 def status(as_json: bool) -> None:
-    """Where it is, where its state lies and how large it is. Exits with 1 if it does not run."""
+    """Show its address, its folders and their sizes. Exits with 1 if it is not running."""
     from metaflow_hera.embedded.local import cleaning
     from metaflow_hera.embedded.local import launch as server
 
@@ -65,7 +65,7 @@ def status(as_json: bool) -> None:
     if running is None:
         if as_json:
             click.echo(json_text({"running": False, "home": home_folder()}))
-        raise NotRunning("The embedded Argo does not run: mfhera local start starts it.")
+        raise NotRunning("The embedded Argo is not running: mfhera local start starts it.")
     if as_json:
         about = {
             "running": True,
@@ -98,26 +98,26 @@ def status(as_json: bool) -> None:
     "--older-than",
     type=click.FloatRange(min=0),
     metavar="DAYS",
-    help="Only runs that ended longer ago than that.",
+    help="Only runs that ended longer ago.",
 )
 @click.option("--all", "everything", is_flag=True, help="Deployments and schedules too: all of its state.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 def clean(older_than: float | None, everything: bool, yes: bool, as_json: bool) -> None:
-    """Forget the runs that have ended, with their logs. What they have made stays in the datastore."""
+    """Delete the runs that have ended, with their logs. Their results stay in the datastore."""
     from metaflow_hera.embedded.local import cleaning
     from metaflow_hera.embedded.local import launch as server
 
     if everything and older_than is not None:
-        raise OptionError("--all takes away everything, so --older-than does not go with it.")
+        raise OptionError("--all deletes everything, so --older-than does not go with it.")
     if older_than is not None and not math.isfinite(older_than):
-        raise OptionError(f"--older-than {older_than} is no number of days: give one, such as 7 or 0.5.")
+        raise OptionError(f"--older-than {older_than} is not a number of days: give one, such as 7 or 0.5.")
     if not yes and not sys.stdin.isatty():
-        raise UsageError("mfhera local clean asks first: give it --yes where nobody can answer.")
+        raise UsageError("mfhera local clean asks first: add --yes where nobody can answer.")
     running = server.ensure_running(home_folder(), __version__)
     if not yes:
-        what = "everything that it has, deployments too" if everything else "runs that have ended"
-        click.confirm(f"Forget {what}, in {running.home}?", abort=True, err=True)
+        what = "everything, deployments too," if everything else "the runs that have ended"
+        click.confirm(f"Delete {what} in {running.home}?", abort=True, err=True)
     done = (
         cleaning.remove_everything(running)
         if everything
@@ -126,7 +126,7 @@ def clean(older_than: float | None, everything: bool, yes: bool, as_json: bool) 
     if as_json:
         click.echo(json_text(asdict(done)))
         return
-    click.echo(f"Forgot {done.runs} runs; {megabytes(done.bytes)} less on the disk.")
+    click.echo(f"Deleted {done.runs} runs; freed {megabytes(done.bytes)} of the disk.")
     if everything:
         click.echo("Stopped the embedded Argo.")
 
@@ -137,9 +137,9 @@ def megabytes(count: int) -> str:
 
 
 @local.command("open")
-@click.option("--print", "print_url", is_flag=True, help="Print an address that works once, for a minute.")
+@click.option("--print", "print_url", is_flag=True, help="Print an address that works once, within a minute.")
 def open_command(print_url: bool) -> None:
-    """Open its page in the browser; starts it, if it does not run already."""
+    """Open its page in the browser. Starts it if it is not running."""
     from metaflow_hera.embedded.local import launch as server
     from metaflow_hera.embedded.local import opening
 
@@ -154,7 +154,7 @@ def open_command(print_url: bool) -> None:
 
 
 class NotRunning(LocalServerError):
-    """Not a fault: the answer to the question."""
+    """The embedded Argo is not running: the answer of `status`, not a fault."""
 
     exit_code = 1
 

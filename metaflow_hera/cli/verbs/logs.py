@@ -47,7 +47,7 @@ def logs(
 ) -> None:
     """Show what the tasks of RUN printed.
 
-    Without RUN it is the last run of the flow last deployed from this folder. TASK is a task's id
+    Without RUN, it is the last run of the flow last deployed from this folder. TASK is a task's id
     (train-0-3), or its indices in the foreachs around it (0-3).
     """
     show_logs(run, place, follow, stdout, stderr, attempt, timestamps, tail, as_json)
@@ -68,8 +68,8 @@ def show_logs(
     only = [name for name, is_asked in (("stdout", stdout), ("stderr", stderr)) if is_asked]
     if follow and (only or timestamps or tail is not None):
         raise OptionError(
-            "--stdout, --stderr, --timestamps and --tail do not go with --follow: a pod's log has both "
-            "streams in one, and no times."
+            "--stdout, --stderr, --timestamps and --tail do not go with --follow: "
+            "a pod's log has both streams in one, and no times."
         )
     for option, number in (("--attempt", attempt), ("--tail", tail)):
         if number is not None and number < 0:

@@ -41,7 +41,7 @@ def start_again(
     as_json: bool,
     flow: LoadedFlow | None = None,
 ) -> None:
-    """Resubmit a run and tell of the new one; of `flow`, if it is given, it must be a run.
+    """Resubmit a run and report the new one. If `flow` is given, the run must be one of its runs.
 
     Raises RunFailed if the new run was waited for and has failed.
     """

@@ -1,4 +1,4 @@
-"""Letting a suspended run go on: `mfhera resume`."""
+"""Continuing a suspended run: `mfhera resume`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from metaflow_hera.cli.options import as_json, shared, the_run
 @shared(options.AUTHORIZE)
 @as_json
 def resume(run: str, authorize: str | None, as_json: bool) -> None:
-    """Let a suspended RUN go on."""
+    """Continue a suspended RUN."""
     act(run, "resume", authorize, as_json)
 
 

@@ -1,4 +1,4 @@
-"""Letting a failed run go on: `mfhera retry`."""
+"""Continuing a failed run: `mfhera retry`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 @the_run
 @click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
 @metaflow_options
-@click.option("--with-new-code", is_flag=True, help="Go on with FLOW.py as it is now; its graph is the same.")
+@click.option(
+    "--with-new-code", is_flag=True, help="Continue with FLOW.py as it is now; its graph must be the same."
+)
 @shared(options.AUTHORIZE)
 @shared(options.WATCH)
 @as_json
@@ -42,17 +44,15 @@ def retry(
     wait: bool,
     as_json: bool,
 ) -> None:
-    """Let a failed RUN go on from where it failed.
+    """Continue a failed RUN from where it failed.
 
-    With --with-new-code the tasks that are still to run use FLOW.py as it is now, packed with the options
-    that create was given. What the manifest says stays as it was: resources, images, retries.
+    With --with-new-code, the remaining tasks run FLOW.py as it is now; give the options that create was
+    given. What the manifest says stays as it was: resources, images, retries.
     """
     if with_new_code and flow is None:
         raise OptionError("--with-new-code needs the code: mfhera retry RUN --with-new-code FLOW.py")
     if not with_new_code and (flow is not None or top_level):
-        raise OptionError(
-            "FLOW.py and Metaflow's options go with --with-new-code: give that, or leave them out."
-        )
+        raise OptionError("FLOW.py and Metaflow's options need --with-new-code: add it, or leave them out.")
     loaded = None
     if flow is not None:
         from metaflow_hera.metaflow_api.load.flows import load_flow
@@ -71,7 +71,7 @@ def go_on(
     flow: LoadedFlow | None = None,
     new_code: LoadedFlow | None = None,
 ) -> None:
-    """Retry a run and tell of it; of `flow`, if it is given, it must be a run.
+    """Retry a run and report it. If `flow` is given, the run must be one of its runs.
 
     Raises RunFailed if it was waited for and has failed again.
     """

@@ -40,12 +40,12 @@ PHASES = ("Pending", "Running", "Succeeded", "Failed", "Error")
 @click.option(
     "--name",
     metavar="NAME",
-    help="The deployment by its own name.",
+    help="Name of the deployment.",
     shell_complete=complete_deployment,
 )
 @click.option("--all", "everything", is_flag=True, help="The runs of all deployments.")
-@click.option("--since", metavar="TIME", help="Only those since then: 30m, 2h, 3d, 1w ago, or 2026-11-01.")
-@click.option("--state", metavar="STATES", help="Only those in a state, such as failed,error or running.")
+@click.option("--since", metavar="TIME", help="Only runs since then: 30m, 2h, 3d, 1w ago, or 2026-11-01.")
+@click.option("--state", metavar="STATES", help="Only runs in these states, such as failed,error or running.")
 @click.option("--limit", type=int, metavar="N", help="Only the N newest.")
 @as_json
 def list_runs(
@@ -60,10 +60,10 @@ def list_runs(
 ) -> None:
     """List the runs of a deployment, the newest first.
 
-    Without FLOW.py it is the flow last deployed from this folder.
+    Without FLOW.py, it is the flow last deployed from this folder.
     """
     if everything and (flow is not None or name is not None):
-        raise OptionError("--all is for the runs of all deployments: leave FLOW.py and --name out.")
+        raise OptionError("--all lists the runs of all deployments: leave out FLOW.py and --name.")
     choice = RunChoice.parse(since, state, limit)
     deployment: str | None = None
     last: LastDeployment | None = None
@@ -79,7 +79,7 @@ def list_runs(
 
 @dataclass(frozen=True)
 class RunChoice:
-    """Which runs to show: those since a time, in some states (none: in any), so many at most."""
+    """Which runs to show: those since a time, in some states (empty: in any), at most `limit`."""
 
     since: datetime | None = None
     states: frozenset[str] = frozenset()
@@ -87,24 +87,24 @@ class RunChoice:
 
     @classmethod
     def parse(cls, since: str | None, state: str | None, limit: int | None) -> RunChoice:
-        """From what is typed. Raises OptionError for what is not possible."""
+        """The choice from the texts of the options. Raises OptionError for a value that is not possible."""
         if limit is not None and not 1 <= limit <= sys.maxsize:
             raise OptionError(f"--limit {limit} is not possible: give 1 or more.")
         states = frozenset(word.strip().capitalize() for word in (state or "").split(",") if word.strip())
         unknown = sorted(states - set(PHASES)) or ([repr(state)] if state is not None and not states else [])
         if unknown:
             known = ", ".join(phase.lower() for phase in PHASES)
-            raise OptionError(f"--state {unknown[0].lower()} is not possible: choose of {known}.")
+            raise OptionError(f"--state {unknown[0].lower()} is not possible: choose from {known}.")
         moment = None if since is None else time_since(since, datetime.now().astimezone())
         if since is not None and moment is None:
             raise OptionError(
-                f"--since {since!r} is no time: give how long ago (30m, 2h, 3d, 1w) or a date (2026-11-01, "
-                "2026-11-01T08:00)."
+                f"--since {since!r} is not a time: "
+                "give how long ago (30m, 2h, 3d, 1w) or a date (2026-11-01, 2026-11-01T08:00)."
             )
         return cls(moment, states, limit)
 
     def of(self, runs: Iterable[Run]) -> list[Run]:
-        """The chosen ones. What has not started yet is as new as can be."""
+        """The chosen runs. A run that has not started yet counts as new."""
         found = (
             run
             for run in runs
@@ -120,13 +120,13 @@ def show_runs(
     last: LastDeployment | None = None,
     choice: RunChoice | None = None,
 ) -> None:
-    """Show runs of a deployment, or (None) of all, the newest first."""
+    """Show the runs of a deployment, of all deployments for None, the newest first."""
     from metaflow_hera.argo import deployments, runs
     from metaflow_hera.cli.tables import table
 
     client = client_at(start=False, last=last)
     found = (choice or RunChoice()).of(runs.runs(client, deployment))
-    # What is deleted may have runs still.
+    # A deleted deployment may still have runs.
     if deployment is not None and not found and deployments.find(client, deployment) is None:
         raise NotFoundError(f"There is no deployment {deployment}: mfhera list shows those there are.")
     if as_json:
@@ -147,8 +147,8 @@ def show_runs(
             )
             for run in found
         ],
-        empty=f"{deployment or client.target} has no {'such ' if is_chosen else ''}runs: mfhera trigger "
-        "starts one.",
+        empty=f"{deployment or client.target} has no {'such ' if is_chosen else ''}runs: "
+        "mfhera trigger starts one.",
     )
 
 

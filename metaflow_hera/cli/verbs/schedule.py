@@ -1,4 +1,4 @@
-"""When a deployment starts by itself: `mfhera schedule`."""
+"""When schedules start a deployment: `mfhera schedule`."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 @click.command(cls=Verb, examples=("mfhera schedule --count 10",))
 @click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
 @deployment_options
-@click.option("--name", metavar="NAME", help="The deployment by its own name; FLOW.py is not needed then.")
-@click.option("--count", "-n", type=int, default=5, show_default=True, help="How many times.")
+@click.option("--name", metavar="NAME", help="Name of the deployment; FLOW.py is then not needed.")
+@click.option("--count", "-n", type=int, default=5, show_default=True, help="How many starts to show.")
 @as_json
 def schedule(flow: str | None, top_level: list[str], name: str | None, count: int, as_json: bool) -> None:
     """Show the schedules of a deployment and its next starts.
 
-    Without FLOW.py it is the flow last deployed from this folder.
+    Without FLOW.py, it is the flow last deployed from this folder.
     """
     deployment, last = chosen_deployment(flow, top_level, name)
     show_schedule(deployment, count, as_json, last)
 
 
 def show_schedule(deployment: str, count: int, as_json: bool, last: LastDeployment | None = None) -> None:
-    """Show the schedules of a deployment, and so many of the times at which they start it next."""
+    """Show the schedules of a deployment, and the next `count` times at which they start it."""
     if count < 1:
         raise OptionError(f"--count {count} is not possible: give 1 or more.")
     from metaflow_hera.argo import deployments
@@ -55,7 +55,7 @@ def show_schedule(deployment: str, count: int, as_json: bool, last: LastDeployme
         click.echo(json_text(about))
         return
     if not found:
-        click.echo(f"{deployment} has no schedule: it starts when somebody, or an event, starts it.")
+        click.echo(f"{deployment} has no schedule: it starts only when a user or an event starts it.")
         return
     for each in found:
         notes = ", suspended" if each.suspended else ""
@@ -64,7 +64,7 @@ def show_schedule(deployment: str, count: int, as_json: bool, last: LastDeployme
         (f"{firing.time:%Y-%m-%d %H:%M} UTC", f"{firing.time.astimezone():%Y-%m-%d %H:%M %Z}", firing.in_zone)
         for firing in times
     ]
-    table(("NEXT", "HERE", "IN ITS ZONE"), rows, empty="It is suspended: nothing is started by it.")
+    table(("NEXT", "HERE", "IN ITS ZONE"), rows, empty="It is suspended: it starts nothing.")
 
 
 command = schedule

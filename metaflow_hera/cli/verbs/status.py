@@ -1,4 +1,4 @@
-"""How far a run is: `mfhera status`."""
+"""The progress of a run: `mfhera status`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from metaflow_hera.cli.words import json_text, say_note
 def status(run: str | None, watch: bool, as_json: bool) -> None:
     """Show the steps of RUN with their states.
 
-    Without RUN it is the last run of the flow last deployed from this folder.
+    Without RUN, it is the last run of the flow last deployed from this folder.
     """
     show_status(run, watch, as_json)
 

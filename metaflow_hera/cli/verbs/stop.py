@@ -1,4 +1,4 @@
-"""Ending a run, exit hooks and all: `mfhera stop`."""
+"""Ending a run, after which its exit hooks run: `mfhera stop`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holding a run: `mfhera suspend`."""
+"""Suspending a run: `mfhera suspend`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from metaflow_hera.cli.options import as_json, shared, the_run
 def suspend(run: str, authorize: str | None, as_json: bool) -> None:
     """Start no more tasks of RUN until it is resumed.
 
-    Tasks that run go on to their end.
+    Running tasks go on to their end.
     """
     act(run, "suspend", authorize, as_json)
 

@@ -32,21 +32,19 @@ if TYPE_CHECKING:
 )
 @click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
 @deployment_options
-@click.option(
-    "--name", metavar="NAME", help="The deployment by its own name.", shell_complete=complete_deployment
-)
+@click.option("--name", metavar="NAME", help="Name of the deployment.", shell_complete=complete_deployment)
 @click.option(
     "--param",
     "params",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Value of a Parameter; repeatable. Of an IncludeFile the path, with FLOW.py.",
+    help="Value of a Parameter; repeatable. For an IncludeFile, its path, with FLOW.py.",
 )
 @click.option(
     "--params-file",
     type=click.Path(path_type=Path),
     metavar="F.json",
-    help="Values of Parameters as a JSON object; --param goes before it.",
+    help="Values of Parameters as a JSON object; --param overrides them.",
 )
 @shared(options.TRIGGER)
 @as_json
@@ -64,7 +62,7 @@ def trigger(
 ) -> None:
     """Start a run of a deployed flow.
 
-    Without FLOW.py it is the flow last deployed from this folder.
+    Without FLOW.py, it is the flow last deployed from this folder.
     """
     given = {**_from_file(params_file), **_from_options(params)}
     last: LastDeployment | None = None
@@ -93,9 +91,9 @@ def start(
     on_start: Callable[[Run], None] | None = None,
     flow: LoadedFlow | None = None,
 ) -> None:
-    """Start a run of a deployment, which must be that of `flow`, if it is given, and tell of it.
+    """Start a run of a deployment and report it. If `flow` is given, the deployment must be that flow's.
 
-    `on_start` is called once it has started.
+    `on_start` is called once the run has started.
 
     Raises RunFailed if it was waited for and has failed.
     """
@@ -117,9 +115,8 @@ def start(
             f"There is no deployment {deployment} (any more): mfhera create deploys the flow."
         )
     if run_id_file is not None:
-        write_run_id(
-            run_id_file, ""
-        )  # a file that cannot be written is better found out before the run starts
+        # Now, so that a file that cannot be written is found before the run starts.
+        write_run_id(run_id_file, "")
     run = runs.start(client, found, given, tags)
     if run_id_file is not None:
         write_run_id(run_id_file, run.run_id)
@@ -135,7 +132,7 @@ def _from_options(params: tuple[str, ...]) -> dict[str, Any]:
     for param in params:
         name, equals, value = param.partition("=")
         if not equals or not name:
-            raise OptionError(f"--param {param!r} is to be NAME=VALUE.")
+            raise OptionError(f"--param {param!r} must be NAME=VALUE.")
         given[name] = value
     return given
 
@@ -150,7 +147,7 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     except ValueError as error:
         raise OptionError(f"--params-file {path} is not JSON: {error}.") from error
     if not isinstance(given, dict):
-        raise OptionError(f"--params-file {path} is to hold a JSON object of names and values.")
+        raise OptionError(f"--params-file {path} must hold a JSON object of names and values.")
     return given
 
 

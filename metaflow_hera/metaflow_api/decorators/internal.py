@@ -1,8 +1,8 @@
 """The step decorator that ties a task of a flow to the pod it runs in.
 
 It is attached at create and in the pod, never written by users. At create it adds what a pod needs to
-the code package; in the pod it tells the metadata where the task runs, and writes what Argo has to
-know of the finished step: the items of a foreach, the choice of a switch.
+the code package; in the pod it registers where the task runs, and writes what Argo needs to know about
+the finished step: the items of a foreach, the choice of a switch.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from metaflow_hera.metaflow_api.pod.settings import FILE_NAME
 
 NAME = "hera_internal"
 POD_NAME = "kubernetes-pod-name"
-"""The name under which Metaflow's metadata has the pod of an attempt, as Metaflow's @kubernetes has it."""
+"""The metadata field with the pod of an attempt, the same as that of Metaflow's @kubernetes."""
 
 POD_PARTS = ("__init__.py", "errors.py", "choices", "contract", "graph", "metaflow_api", "runtime")
-"""The parts of this package that a pod needs: they ride in the code package."""
+"""The parts of this package that a pod needs: they travel in the code package."""
 
 
 PackagedFile = tuple[str, str, ContentType]
@@ -38,7 +38,7 @@ PackagedFile = tuple[str, str, ContentType]
 
 
 def pod_files(settings_file: str) -> Iterator[PackagedFile]:
-    """The files of this package that a pod needs, and that with the pod's settings."""
+    """The files of this package that a pod needs, and the file with the pod's settings."""
     root = Path(metaflow_hera.__file__).parent
     for part in POD_PARTS:
         path = root / part
@@ -49,7 +49,7 @@ def pod_files(settings_file: str) -> Iterator[PackagedFile]:
 
 
 def first_and_last(graph: Any) -> tuple[str, str]:
-    """The names of a flow's first and last step, by Metaflow's graph. An older one has no names for them."""
+    """The names of a flow's first and last step, by Metaflow's graph. An older one does not name them."""
     return getattr(graph, "start_step", "start"), getattr(graph, "end_step", "end")
 
 
@@ -61,7 +61,7 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
     to_package: ClassVar[Callable[[], Iterable[PackagedFile]] | None] = None
 
     def add_to_package(self) -> list[PackagedFile]:
-        """The files that a pod needs. Every step has this decorator, and the first that is asked has them."""
+        """The files that a pod needs. Every step has this decorator; only the first one asked adds them."""
         files = HeraInternalDecorator.to_package
         HeraInternalDecorator.to_package = None
         return list(files()) if files is not None else []
@@ -113,7 +113,7 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
         retry_count: int,
         max_user_code_retries: int,
     ) -> bool:
-        """Note why the task fails, for those who see no more than the pod. It is not handled here."""
+        """Note why the task fails, for users who see only the pod. The exception is not handled here."""
         lines = str(exception).strip().splitlines() or [""]
         text = f"{type(exception).__name__}: {lines[0]}".rstrip(": ")
         Path(os.environ[environment.REASON]).write_text(text, encoding="utf-8", errors="backslashreplace")
@@ -122,7 +122,7 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
     def task_post_step(
         self, step_name: str, flow: Any, graph: Any, retry_count: int, max_user_code_retries: int
     ) -> None:
-        """Refuse what only Metaflow's own runtime can go on from."""
+        """Refuse what only Metaflow's own runtime can continue."""
         if flow._foreach_var is not None and _items(flow) is None:
             raise MetaflowException(
                 f"Step {step_name} opens an unbounded foreach, which no scheduler can run: give it a list."
@@ -137,11 +137,11 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
         retry_count: int,
         max_user_code_retries: int,
     ) -> None:
-        """Write what Argo has to know, and note that the task is finished.
+        """Write what Argo needs to know, and note that the task is finished.
 
-        Not where the step left without its self.next(): Metaflow's own runtime then ends the run, and
-        Argo would just go on. `is_task_ok` does not tell: it is false as well after a sys.exit(0) that
-        comes after self.next(), which is a good end to Metaflow.
+        Does neither if the step ended without its self.next(): Metaflow's own runtime then ends the run, and
+        Argo would just go on. `is_task_ok` does not say so: it is also false after a sys.exit(0) that
+        follows self.next(), which Metaflow counts as success.
         """
         node = graph[step_name]
         next_steps = flow._transition[0] if flow._transition else []
@@ -163,7 +163,7 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
 
 
 def _items(flow: Any) -> int | None:
-    """How many tasks the foreach or the @parallel step that follows has; None where it is not known."""
+    """How many tasks the foreach or the @parallel step that follows has; None if that is not known."""
     if flow._foreach_num_splits is not None:
         return int(flow._foreach_num_splits)
     if flow._foreach_var == "_parallel_ubf_iter":

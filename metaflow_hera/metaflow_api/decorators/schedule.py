@@ -1,4 +1,4 @@
-"""@schedule as Metaflow has it, more than one of them on a flow; each starts runs of its own."""
+"""@schedule as Metaflow has it, but a flow may have several; each starts runs of its own."""
 
 from __future__ import annotations
 

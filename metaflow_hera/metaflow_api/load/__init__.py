@@ -7,7 +7,7 @@ from importlib import metadata
 from metaflow_hera.errors import ConfigurationError
 
 OLDEST_METAFLOW = (2, 19)
-"""As pyproject.toml has it: pip refuses an older one, but not where Metaflow is installed afterwards."""
+"""As in pyproject.toml: pip refuses an older one, except where Metaflow is installed afterwards."""
 
 
 def _check_metaflow() -> None:
@@ -21,4 +21,4 @@ def _check_metaflow() -> None:
         )
 
 
-_check_metaflow()  # before any module here imports from Metaflow what an older one does not have
+_check_metaflow()  # before any module here imports what an older Metaflow does not have

@@ -26,7 +26,7 @@ KNOWN = frozenset({
     "image_pull_policy", "image_pull_secrets", "labels", "namespace", "node_selector",
     "persistent_volume_claims", "port", "qos", "secrets", "security_context", "service_account",
     "shared_memory", "tmpfs_path", "tmpfs_size", "tmpfs_tempdir", "tolerations", "use_tmpfs",
-    # Metaflow itself makes this one a part of node_selector, and that one a wait inside of @parallel tasks.
+    # Metaflow makes the first a part of node_selector; the second is how long @parallel tasks wait.
     "compute_pool", "hostname_resolution_timeout",
 })  # fmt: skip
 """The attributes of @kubernetes that are translated."""
@@ -76,13 +76,13 @@ class Compute:
 def compute_of(flow: LoadedFlow, step: str) -> Compute:
     """The pod of a step, whether it carries @kubernetes or not.
 
-    Raises FlowError for a value that cannot be meant, UnsupportedError for an attribute that is not known,
-    ConfigurationError where it is Metaflow's configuration that is at fault.
+    Raises FlowError for a value that is not possible, UnsupportedError for an unknown attribute,
+    ConfigurationError if Metaflow's configuration is at fault.
     """
     decorators = flow.state.graph[step].decorators
     own, resources = _named(decorators, "kubernetes"), _named(decorators, "resources")
     if own is not None:
-        # Metaflow has put what @resources says into it (step_init).
+        # Metaflow has merged @resources into it (step_init).
         return _Reader(f"@kubernetes of step {step}", own.attributes).compute()
     if resources is None:
         return _usual_compute()
@@ -127,19 +127,19 @@ def _usual_compute() -> Compute:
 
 
 class _Reader:
-    """Reads the attributes of a decorator. Raises FlowError, naming `place`, for what cannot be meant."""
+    """Reads the attributes of a decorator. Raises FlowError, naming `place`, for impossible values."""
 
     def __init__(self, place: str, attributes: Mapping[str, Any]) -> None:
         self.place = place
         self._attributes = {**dict.fromkeys(KNOWN), **attributes}  # an older Metaflow knows fewer
 
     def compute(self) -> Compute:
-        """All of it."""
+        """The whole pod."""
         for name, value in self._attributes.items():
             if name not in KNOWN and value != KubernetesDecorator.defaults.get(name):
                 raise UnsupportedError(f"{self.place}: the attribute {name} is not supported yet.")
             if "{{" in json.dumps(value, default=str):
-                raise self._wrong(name, "holds '{{', which Argo would take for a variable of its own")
+                raise self._wrong(name, "contains '{{', which Argo would read as a variable of its own")
         requests, limits = self._resources()
         tmpfs = bool(self._attributes["use_tmpfs"] or self._attributes["tmpfs_size"])
         return Compute(
@@ -235,7 +235,7 @@ class _Reader:
         found = self._mapping(name)
         for key in found:
             if not KEY.fullmatch(key):
-                raise self._wrong(name, f"has the key {key!r}, which Kubernetes does not take")
+                raise self._wrong(name, f"has the key {key!r}, which Kubernetes does not accept")
         return found
 
     def _labels(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Metaflow's configuration: what a pod gets of it, and what this package reads of it."""
+"""Metaflow's configuration: what a pod gets from it, and what this package reads from it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ POD_CONFIG = (
     "ARGO_EVENTS_EVENT_SOURCE",
     "ARGO_EVENTS_SERVICE_ACCOUNT",
 )
-"""The settings that Metaflow's own plugin hands to a pod, as far as they are set."""
+"""The settings that Metaflow's own plugin passes to a pod, as far as they are set."""
 
 
 def kubernetes_namespace() -> str:
@@ -48,14 +48,14 @@ def local_root() -> str:
 
 @dataclass(frozen=True)
 class Links:
-    """Where people look at runs: Metaflow's page and Argo's, without a slash at the end, or None."""
+    """Where people look at runs: Metaflow's UI and Argo's, without a slash at the end, or None."""
 
     metaflow: str | None
     argo: str | None
 
 
 def links() -> Links:
-    """The pages that Metaflow is configured for."""
+    """The UIs that Metaflow is configured with."""
 
     def bare(url: str | None) -> str | None:
         return url.rstrip("/") if url else None
@@ -64,16 +64,16 @@ def links() -> Links:
 
 
 def own_setting(name: str) -> str | None:
-    """A setting of this package's: METAFLOW_HERA_NAME, in the environment or in Metaflow's configuration."""
+    """A setting of this package: METAFLOW_HERA_NAME, in the environment or in Metaflow's configuration."""
     value = from_conf(f"HERA_{name}")
     if value in (None, ""):
         return None
-    return value if isinstance(value, str) else json.dumps(value)  # a file of JSON holds more than text
+    return value if isinstance(value, str) else json.dumps(value)  # a JSON file may hold more than text
 
 
 @dataclass(frozen=True)
 class EventsConfig:
-    """What Metaflow is configured with of Argo Events; None where it is not."""
+    """Metaflow's configuration of Argo Events; None for what is not set."""
 
     bus: str
     source: str | None
@@ -91,7 +91,7 @@ def events_config() -> EventsConfig:
         source=metaflow_config.ARGO_EVENTS_EVENT_SOURCE,
         event=metaflow_config.ARGO_EVENTS_EVENT,
         service_account=metaflow_config.ARGO_EVENTS_SERVICE_ACCOUNT,
-        # By default Metaflow takes the namespace of its own configuration, and not that of ARGO_NAMESPACE.
+        # By default Metaflow uses the namespace of its own configuration, not that of ARGO_NAMESPACE.
         sensor_namespace=namespace if namespace != metaflow_config.KUBERNETES_NAMESPACE else None,
         webhook=metaflow_config.ARGO_EVENTS_WEBHOOK_URL,
     )
@@ -142,9 +142,9 @@ def pod_environment(flow: LoadedFlow, token: str, *, same_machine: bool) -> Mapp
         env[environment.LOCAL_ROOT] = local_root()
         env[environment.CARDS] = local_cards() if flow.datastore == "local" else None
     elif metaflow_config.DATASTORE_SYSROOT_LOCAL:
-        # Set by the user: a folder that the pods are said to share.
+        # Set by the user: a folder that the pods share.
         env[environment.LOCAL_ROOT] = metaflow_config.DATASTORE_SYSROOT_LOCAL
-    # What a Kubernetes secret has, say: a variable of the manifest would go before it.
+    # For example, what a Kubernetes secret sets: a variable of the manifest would override it.
     skipped = metaflow_config.ARGO_WORKFLOWS_ENV_VARS_TO_SKIP.split(",")
     return {
         name: str(value) for name, value in env.items() if value not in (None, "") and name not in skipped

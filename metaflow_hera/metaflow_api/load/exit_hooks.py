@@ -51,7 +51,6 @@ def _check(name: str, script: Any) -> None:
     except ImportError:
         pass
     raise FlowError(
-        f"@exit_hook: there is no function {name} in the flow's script: define it there with def, or "
-        "give its "
-        "import path, as 'module.function'."
+        f"@exit_hook: there is no function {name} in the flow's script: "
+        "define it there with def, or give its import path, as 'module.function'."
     )

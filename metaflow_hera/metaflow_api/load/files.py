@@ -14,7 +14,7 @@ from metaflow_hera.metaflow_api.load.flows import LoadedFlow, message_of
 
 
 def with_files(flow: LoadedFlow, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Values for Parameters, with the path of each IncludeFile replaced by what finds the stored file.
+    """Values for Parameters, with the path of each IncludeFile replaced by a reference to the stored file.
 
     Raises ParameterError for a file that cannot be read or stored.
     """

@@ -34,15 +34,15 @@ from metaflow_hera.metaflow_api.pod.commands import command_line
 from metaflow_hera.metaflow_api.pod.settings import DEFAULT_EXECUTABLE, Interpreter, Retries, StepSettings
 
 START_HOOKS = ("runtime_init", "runtime_task_created", "runtime_step_cli", "runtime_finished")
-"""What Metaflow's own runtime, and nobody else, calls of a decorator."""
+"""The methods of a decorator that only Metaflow's own runtime calls."""
 
 
 @dataclass(frozen=True)
 class Decorator:
     """A decorator of a flow or of a step, with its attributes as Metaflow resolved them.
 
-    `within_task` says that it is an extension's and works inside the task alone, by its own code: it has no
-    part in how tasks are started.
+    `within_task` says that it is an extension's and works only inside the task, by its own code: it does not
+    affect how tasks are started.
     """
 
     name: str
@@ -128,7 +128,7 @@ class LoadedFlow:
 
     @property
     def configs(self) -> Sequence[str]:
-        """The names of the flow's Configs; their values ride in the code package."""
+        """The names of the flow's Configs; their values travel in the code package."""
         return [param.name for _, param in self.state.flow._get_parameters() if param.IS_CONFIG_PARAMETER]
 
     @property
@@ -148,7 +148,7 @@ class LoadedFlow:
         ]
 
     def retries(self, step: str) -> Retries:
-        """How often a step is retried. Raises FlowError where that is no number."""
+        """How often a step is retried. Raises FlowError if that is not a number."""
         user_code = error = 0
         minutes = 2
         with metaflow_errors():
@@ -164,7 +164,7 @@ class LoadedFlow:
         return next((int(d.secs) for d in self.state.graph[step].decorators if d.name == "timeout"), None)
 
     def step_settings(self, step: str) -> StepSettings:
-        """What the runtime must know of a step."""
+        """What the runtime needs to know about a step."""
         own = next((d.attributes for d in self.step_decorators(step) if d.name == "kubernetes"), {})
         wait = int(own.get("hostname_resolution_timeout") or StepSettings.parallel_timeout)
         return StepSettings(self.retries(step), self.time_limit(step), wait, self._interpreter(step))
@@ -201,9 +201,9 @@ class LoadedFlow:
             state.check(state.graph, state.flow, state.environment, pylint=state.pylint)
 
     def values_of(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Values for the Parameters from those of Metaflow's command line, by the names that click has.
+        """Values for the Parameters from those of Metaflow's command line, by their names in click.
 
-        Raises FlowError for the file of an IncludeFile that cannot be stored.
+        Raises FlowError if the file of an IncludeFile cannot be stored.
         """
         found = {}
         with metaflow_errors():
@@ -226,7 +226,7 @@ def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
 
     `top_level` are Metaflow's options before the command, such as `["--with", "retry"]`.
     Raises FlowError for a file without exactly one valid flow, UsageError for options that Metaflow
-    does not take.
+    does not accept.
     """
     ensure_user()
     KubernetesDecorator.deploying = True
@@ -283,7 +283,7 @@ def _flow_class(module: ModuleType, file: str) -> Any:
             and candidate not in found
         ):
             found.append(candidate)
-    # A flow may extend another one of the same file: the most derived one is meant.
+    # A flow may extend another one of the same file: the most derived one counts.
     flows = [cls for cls in found if not any(cls is not other and issubclass(other, cls) for other in found)]
     if not flows:
         raise FlowError(f"{file} has no flow: it defines no class that extends FlowSpec.")
@@ -353,7 +353,7 @@ def metaflow_errors() -> Iterator[None]:
             raise OptionError(
                 f"The Config {config!r} cannot be read: {type(error).__name__}: {error}."
             ) from error
-        raise FlowError(f"Metaflow does not take the flow: {type(error).__name__}: {error}.") from error
+        raise FlowError(f"Metaflow does not accept the flow: {type(error).__name__}: {error}.") from error
 
 
 def _config_at_fault(error: Exception) -> str | None:
@@ -365,10 +365,10 @@ def _config_at_fault(error: Exception) -> str | None:
 
 
 def message_of(error: MetaflowException) -> str:
-    """What Metaflow says of an error, as one line."""
+    """Metaflow's message for an error, on one line."""
     where = f" (line {error.line_no})" if error.line_no else ""
     message = str(error.message or error.headline)
-    # A function of the user's that failed: of its traceback the last line tells why.
+    # A user's function failed: the last line of its traceback says why.
     before, trace, after = message.partition("Traceback (most recent call last):")
     if trace:
         message = f"{before} {after.strip().splitlines()[-1]}"

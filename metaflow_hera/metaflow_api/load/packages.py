@@ -1,4 +1,4 @@
-"""The code package of a flow: made by Metaflow, with what a pod of ours needs beside it."""
+"""The code package of a flow: made by Metaflow, with what this package's pods need besides."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ def save_package(flow: LoadedFlow) -> CodePackage:
             blob = package.blob
         except MetaflowException as error:
             raise FlowError(f"The code package could not be made: {message_of(error)}") from error
-        except Exception as error:  # whatever an environment or a file system comes up with
+        except Exception as error:  # an environment or a file system may raise anything
             raise FlowError(f"The code package could not be made: {error}") from error
         try:
             url, sha = state.flow_datastore.save_data([blob], len_hint=1)[0]
-        except Exception as error:  # whatever a datastore comes up with
+        except Exception as error:  # a datastore may raise anything
             raise FlowError(f"The code package could not be stored in {flow.datastore}: {error}") from error
     return CodePackage(url, sha, package.package_metadata)
 
 
 def stored_settings(flow: LoadedFlow, url: str) -> PodSettings | None:
-    """The settings in a code package that lies in the flow's datastore; None if it does not lie there."""
+    """The settings in a code package in the flow's datastore; None if it cannot be read there."""
     store = flow.state.flow_datastore
     try:
         blob = next(iter(store.load_data([url.rsplit("/", 1)[-1]], force_raw=True)))[1]
@@ -83,7 +83,7 @@ def stored_settings(flow: LoadedFlow, url: str) -> PodSettings | None:
             # Metaflow puts what an extension adds below a folder of its own.
             file = tar.extractfile(next(name for name in names if Path(name).parts[0].startswith(".mf_")))
             return PodSettings.from_json(file.read().decode()) if file is not None else None
-    except Exception:  # whatever a datastore comes up with, or another version has packed
+    except Exception:  # a datastore may raise anything, and another version may have packed otherwise
         return None
 
 

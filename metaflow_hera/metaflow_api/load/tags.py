@@ -11,7 +11,7 @@ from metaflow_hera.errors import OptionError
 
 
 def check_tags(tags: Sequence[str]) -> None:
-    """Raise UsageError for tags that Metaflow would not take, or too many of them."""
+    """Raise OptionError for tags that Metaflow does not accept, or for too many of them."""
     try:
         validate_tags(tags)
     except MetaflowTaggingError as error:

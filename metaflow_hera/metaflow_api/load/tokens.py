@@ -12,7 +12,7 @@ def known_token(prefix: str) -> str | None:
 
 
 def fresh_token(prefix: str, previous: str | None = None) -> str | None:
-    """The token that follows `previous`; None where that was one of the user's own making."""
+    """The token that follows `previous`; None if the user chose that one."""
     token = new_token(prefix, previous)
     return None if token is None else str(token)
 

@@ -35,7 +35,7 @@ class Trigger:
 class TriggerGroup:
     """The events of one decorator: any of them is enough, or all are needed.
 
-    What has arrived is forgotten whenever the cron expression `reset_cron` comes true, in the zone
+    Events that have arrived are forgotten whenever the cron expression `reset_cron` fires, in the zone
     `reset_zone`.
     """
 
@@ -49,7 +49,7 @@ class TriggerGroup:
 def trigger_groups(flow: LoadedFlow) -> Sequence[TriggerGroup]:
     """The groups of events that a flow waits for.
 
-    Raises FlowError when a deploy-time function fails, UnsupportedError for what no event can be called.
+    Raises FlowError when a deploy-time function fails, UnsupportedError for a name that no event can have.
     """
     decorators = flow.state.flow._flow_decorators
     found = []
@@ -66,14 +66,14 @@ def _event(flow: LoadedFlow, trigger: Mapping[str, Any]) -> Trigger:
     name = str(trigger["name"])
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
         raise UnsupportedError(
-            f"@trigger: {name!r} is no name for an event: it is to be of letters, digits, '_', '-' and '.'."
+            f"@trigger: {name!r} is not a name for an event: use only letters, digits, '_', '-' and '.'."
         )
     parameters = {str(key): str(value) for key, value in (trigger.get("parameters") or {}).items()}
     for key in parameters.values():
         if not re.fullmatch(r"[A-Za-z0-9_-]+", key):
             raise UnsupportedError(
-                f"@trigger: {key!r} of the event {name} is no key of a payload: it is to be of letters, "
-                "digits, '_' and '-'."
+                f"@trigger: {key!r} of the event {name} is not a key of a payload: "
+                "use only letters, digits, '_' and '-'."
             )
     return Trigger(name, EVENT, parameters, {})
 
@@ -85,8 +85,8 @@ def _finished(flow: LoadedFlow, trigger: Mapping[str, Any]) -> Trigger:
     branch = trigger.get("branch") or own.get("branch_name")
     if bool(project) != bool(branch):
         raise UnsupportedError(
-            f"@trigger_on_finish: {trigger['flow']} needs both its project and its project_branch, or a flow "
-            "with @project to take them from."
+            f"@trigger_on_finish: {trigger['flow']} needs both its project and its project_branch, "
+            "or a flow with @project to take them from."
         )
     parts = [part for part in (project, branch, trigger["flow"]) if part]
     filters = {"auto-generated-by-metaflow": "True", "project_name": project, "branch_name": branch}
@@ -98,7 +98,7 @@ def _group(decorator: str, triggers: Sequence[Trigger], options: Mapping[str, An
     unknown = [key for key in options if key not in OPTIONS]
     if unknown:
         raise UnsupportedError(
-            f"{decorator} has the option {unknown[0]!r}, which there is not: {' and '.join(OPTIONS)} are."
+            f"{decorator} has the unknown option {unknown[0]!r}: it takes {' and '.join(OPTIONS)}."
         )
     when = options.get("when", WHEN_ALL)
     if when not in (WHEN_ALL, WHEN_ANY):

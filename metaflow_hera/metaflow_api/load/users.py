@@ -1,4 +1,4 @@
-"""Who is at the keyboard, as Metaflow knows it."""
+"""The user, as Metaflow knows them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from metaflow.util import get_username
 
 
 def user() -> str:
-    """The name of the person at the keyboard."""
+    """The name of the user."""
     ensure_user()
     return str(get_username())
 
 
 def ensure_user() -> None:
-    """Give Metaflow a user where it finds none: it takes no "root", and containers often set nothing."""
+    """Give Metaflow a user where it finds none: it refuses "root", and containers often set nothing."""
     if get_username() is None:
         try:
             name = getpass.getuser()

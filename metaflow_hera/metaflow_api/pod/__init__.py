@@ -1,1 +1,1 @@
-"""What a pod needs of Metaflow: data, metadata, logs, events, cards."""
+"""What a pod needs from Metaflow: data, metadata, logs, events, cards."""

@@ -13,7 +13,7 @@ from metaflow_hera.contract.environment import CARDS
 
 def local_cards() -> str:
     """The folder in which Metaflow looks for the cards of runs, as seen from the working folder."""
-    from metaflow.plugins.cards.card_datastore import CardDatastore  # which a pod has no need of
+    from metaflow.plugins.cards.card_datastore import CardDatastore  # which a pod does not need
 
     return os.path.abspath(str(CardDatastore.get_storage_root("local")))
 
@@ -21,7 +21,7 @@ def local_cards() -> str:
 def share_cards() -> None:
     """Let the cards of a task that runs in this working folder go to the folder that `CARDS` names.
 
-    Metaflow has them below `.metaflow` of the working folder, wherever the datastore is, and no setting
+    Metaflow keeps them below `.metaflow` of the working folder, wherever the datastore is, and has no setting
     for another place that works (plugins/cards/card_datastore.py).
     """
     if CARDS not in os.environ:

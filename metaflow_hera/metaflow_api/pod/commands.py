@@ -38,7 +38,7 @@ def command_line(flow_class: Any) -> Any:
 def run_command(script: str, arguments: Sequence[str]) -> int:
     """Run the flow's script with arguments and return the exit code that Python would end with."""
     sys.argv = [script, *arguments]
-    # What the flow calls at its end; by then the flow is known.
+    # The script calls this at its end; by then the flow is known.
     cli.start = lambda **given: command_line(current_flow.flow_cls)(**given)
     try:
         main = _main_module(script)
@@ -57,8 +57,8 @@ def run_command(script: str, arguments: Sequence[str]) -> int:
 def _main_module(script: str) -> ModuleType:
     """A new `__main__`, as the interpreter makes it for a script.
 
-    Metaflow has put classes of its own into the present one, for pickle to find them there
-    (metaflow/tuple_util.py); they stay.
+    Metaflow has put classes of its own into the present one, where pickle finds them
+    (metaflow/tuple_util.py); they are kept.
     """
     main = ModuleType("__main__")
     present = vars(sys.modules["__main__"])

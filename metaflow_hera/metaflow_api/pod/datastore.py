@@ -27,7 +27,7 @@ PARAMETERS_TASK = "parameters"
 REASON = "reason"
 """The note that a failed attempt leaves about why it failed."""
 FEW = 10
-"""Up to so many tasks are asked for one by one: to list them, Metaflow starts a process of its own on S3."""
+"""Up to this many tasks are looked up one by one: to list tasks on S3, Metaflow starts another process."""
 
 
 class RunStore:
@@ -47,12 +47,12 @@ class RunStore:
         return max((attempt + 1 for attempt, exists in enumerate(known) if exists), default=0)
 
     def is_registered(self) -> bool:
-        """Whether the run and its parameters are stored. Metaflow's `init` makes one attempt at that."""
+        """Whether the run and its parameters are stored. Metaflow's `init` makes one attempt."""
         place = (self._store.flow_name, self._run_id, PARAMETERS_STEP, PARAMETERS_TASK, "0.DONE.lock")
         return bool(self._storage.is_file([self._storage.path_join(*place)])[0])
 
     def ended(self, tasks: Sequence[TaskKey]) -> Sequence[TaskKey]:
-        """Those of the tasks of which an attempt has ended well, with all its artifacts stored."""
+        """The tasks with an attempt that has ended well, with all its artifacts stored."""
         if len(tasks) <= FEW:
             return [task for task in tasks if self._ended_well(task) is not None]
         found = {
@@ -62,9 +62,9 @@ class RunStore:
         return [task for task in tasks if (task.step, task.task_id) in found]
 
     def failed(self, steps: Sequence[str], limit: int) -> list[tuple[str, str]]:
-        """The tasks of steps that were begun and have not ended well: step/task, and why as far as they told.
+        """The tasks of steps that began and have not ended well: step/task, and the reason that they left.
 
-        Why is asked of the first `limit` of them only.
+        Reasons are read for the first `limit` tasks only.
         """
         places = [self._storage.path_join(self._store.flow_name, self._run_id, step) for step in steps]
         tasks = [entry.path for entry in self._storage.list_content(places) if not entry.is_file]
@@ -85,19 +85,19 @@ class RunStore:
     def cardinality(self, task: TaskKey) -> int:
         """How many items a foreach task found, or nodes a @parallel step has.
 
-        Raises RunFailed when that task has not ended well.
+        Raises RunFailed if that task has not ended well.
         """
         items = self._artifact(task, "_foreach_num_splits")
         return int(self._artifact(task, "_parallel_ubf_iter").num_parallel if items is None else items)
 
     def choice(self, task: TaskKey) -> str:
-        """The step that a switch's task chose. Raises RunFailed when that task has not ended well."""
+        """The step that a switch's task chose. Raises RunFailed if that task has not ended well."""
         return str(self._artifact(task, "_transition")[0][0])
 
     def last_iteration(self, loop: TaskKey) -> TaskKey | None:
         """The last iteration that ended well of a loop's task; None before the first.
 
-        Iterations follow each other, so a few questions find it, however many there are.
+        Iterations follow each other, so a binary search finds it.
         """
 
         def is_missing(iteration: int) -> bool:
@@ -110,12 +110,12 @@ class RunStore:
         return replace(loop, iteration=count - 1) if count else None
 
     def leave(self, task: TaskKey, attempt: int, name: str, text: str) -> None:
-        """Leave a note beside what the datastore has of a task's attempt."""
+        """Leave a note in the datastore beside the data of a task's attempt."""
         note = BytesIO(text.encode())
         self._storage.save_bytes(iter([(self._note(task, attempt, name), note)]), overwrite=True)
 
     def left(self, tasks: Sequence[TaskKey], attempt: int, name: str) -> Sequence[TaskKey]:
-        """Those of the tasks whose attempt has left such a note."""
+        """The tasks whose attempt has left such a note."""
         found = self._storage.is_file([self._note(task, attempt, name) for task in tasks])
         return [task for task, exists in zip(tasks, found, strict=True) if exists]
 
@@ -153,7 +153,7 @@ class RunStore:
     def _artifact(self, task: TaskKey, name: str) -> Any:
         store = self._ended_well(task)
         if store is None:
-            raise RunFailed(f"The datastore has no finished task {self.pathspec(task)} to go on from.")
+            raise RunFailed(f"The datastore has no finished task {self.pathspec(task)} to continue from.")
         return store[name]
 
     def _ended_well(self, task: TaskKey) -> Any:
@@ -162,12 +162,12 @@ class RunStore:
             found = self._store.get_task_datastore(self._run_id, task.step, task.task_id)
         except DataException:
             return None
-        # What a failed attempt has is stored as well.
+        # A failed attempt stores its artifacts as well.
         return None if self.left([task], found.attempt, REASON) else found
 
 
 def _has_failed(files: Collection[str]) -> bool:
-    """Whether the last attempt of a task was begun and has not ended well, by the names of its files."""
+    """Whether the last attempt of a task began and has not ended well, by the names of its files."""
     attempts = [int(name.partition(".")[0]) for name in files if name.endswith(".attempt.json")]
     if not attempts:
         return False

@@ -30,7 +30,7 @@ PROJECT_FIELDS = ("project_name", "branch_name", "is_user_branch", "is_productio
 
 
 def take_from(env: MutableMapping[str, str]) -> None:
-    """Turn what came through Argo into what people and Metaflow read; what was not given is not there."""
+    """Decode the variables that came through Argo into what people and Metaflow read; remove empty ones."""
     for name in [name for name in env if name.startswith(EVENT) or name == SCHEDULED_TIME]:
         text = decode(env.pop(name))
         if text:
@@ -38,7 +38,7 @@ def take_from(env: MutableMapping[str, str]) -> None:
 
 
 def tell_current(env: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Let `current` have `trigger` and `scheduled_time` (a datetime) where they are; returns the events."""
+    """Set `trigger` and `scheduled_time` (a datetime) in `current`, if there are any; returns the events."""
     found = []
     for name, text in sorted(env.items()):
         if name.startswith(EVENT):
@@ -46,7 +46,7 @@ def tell_current(env: Mapping[str, str]) -> list[dict[str, Any]]:
                 payload = json.loads(text)
             except ValueError:
                 payload = None
-            payload = payload if isinstance(payload, dict) else {}  # anybody's event
+            payload = payload if isinstance(payload, dict) else {}  # anyone can send an event
             kind = name.removeprefix(EVENT).partition("_")[0]
             found.append({key: payload.get(key) for key in ("timestamp", "id", "name")} | {"type": kind})
     if found:
@@ -58,16 +58,16 @@ def tell_current(env: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def publish_end(flow: str, step: str, run_id: str, task_id: str, *, is_last: bool) -> None:
-    """Publish that a task has ended well, if events have a place to go to.
+    """Publish that a task has ended well, if a webhook for events is configured.
 
-    Whatever goes wrong is said on stderr, and changes nothing about the task.
+    An error is reported on stderr, and changes nothing about the task.
     """
     if not os.environ.get(WEBHOOK_URL) or os.environ.get(NO_EVENTS):
         return
     whole = current.get("project_flow_name", flow)
     names = [event_name(whole, step)]
     if is_last and step != "end":
-        names.append(event_name(whole, "end"))  # what those wait for who do not know the step
+        names.append(event_name(whole, "end"))  # flows that do not know the step's name wait for this
     payload = {
         "id": current.pathspec,
         "pathspec": current.pathspec,
@@ -90,7 +90,7 @@ def _send(name: str, payload: Mapping[str, Any]) -> threading.Thread:
     event = ArgoEvent(name=name, url=os.environ[WEBHOOK_URL])
     for key, value in payload.items():
         event.add_to_payload(key, value)
-    # Metaflow's own way tries again and again, and has no limit to that.
+    # Metaflow itself tries again and again, without a limit.
     sender = threading.Thread(target=event.publish, kwargs={"ignore_errors": True}, daemon=True)
     sender.start()
     return sender

@@ -17,14 +17,14 @@ from metaflow.plugins.metadata_providers.service import ServiceMetadataProvider
 from metaflow_hera.graph.tasks import TaskKey
 
 SECONDS = 10.0
-"""Between two beats, where the service does not say otherwise."""
+"""Between two beats, unless the service says otherwise."""
 
 FIRST = 1.0
 """Before the first beat: the service must have been told of the task."""
 
 
 class Heartbeats:
-    """The heartbeats of a task and of its run; none where the metadata provider is not the service."""
+    """The heartbeats of a task and of its run; none if the metadata provider is not the service."""
 
     def __init__(self, flow: str, provider: str, run_id: str, task: TaskKey) -> None:
         self._stopped = threading.Event()
@@ -41,13 +41,13 @@ class Heartbeats:
             self._beats.append(beat)
 
     def start(self) -> None:
-        """Begin to beat. To be called once the task's process is forked."""
+        """Start to beat. Call it only after the task's process was forked."""
         if self._beats:
             self._thread = threading.Thread(target=self._run, daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
-        """Beat no more."""
+        """Stop beating."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join(SECONDS)

@@ -1,4 +1,4 @@
-"""Metaflow's metadata, as far as a pod adds to it itself: how an attempt ended that could not tell."""
+"""What a pod itself adds to Metaflow's metadata: how an attempt ended that could not report it."""
 
 from __future__ import annotations
 

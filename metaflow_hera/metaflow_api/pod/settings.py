@@ -1,4 +1,4 @@
-"""What a pod must know of its flow beyond the manifest: rides in the code package as a small file."""
+"""What a pod needs to know about its flow beyond the manifest: a small file in the code package."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from metaflow_hera.graph.steps import Graph
 
 FILE_NAME = "metaflow_hera.json"
 DEFAULT_EXECUTABLE = "python"
-"""What Metaflow's environments call the interpreter that is there already."""
+"""What Metaflow's environments call the interpreter that the pod already has."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class StepSettings:
-    """What the runtime must know of a step.
+    """What the runtime needs to know about a step.
 
     `time_limit` is that of @timeout in seconds, None without one; `parallel_timeout` how many seconds
     the nodes of a @parallel step wait for the first one; `interpreter` is None where the step runs in that of
@@ -53,7 +53,7 @@ class StepSettings:
     interpreter: Interpreter | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as JSON's values. `gang_timeout` is what code packages of all versions have."""
+        """The settings as JSON values. `gang_timeout` is the key that code packages of all versions have."""
         return {
             "retries": asdict(self.retries),
             "time_limit": self.time_limit,
@@ -76,7 +76,7 @@ class StepSettings:
 class PodSettings:
     """The part of a deployment that depends on the flow's code alone.
 
-    `script` is the flow's file within the code package, `datastore_root` where its datastore lies,
+    `script` is the flow's file within the code package, `datastore_root` where its datastore is,
     `top_level` Metaflow's options before the command, `metadata` the type of its metadata provider.
     """
 
@@ -112,11 +112,11 @@ class PodSettings:
 def load_pod_settings() -> PodSettings:
     """The settings in the code package that this process runs from.
 
-    Raises FlowError where the process does not run from a code package of ours.
+    Raises FlowError if the process does not run from a code package of this kind.
     """
     from metaflow.packaging_sys import ContentType, MetaflowCodeContent
 
     path = MetaflowCodeContent.get_filename(FILE_NAME, ContentType.OTHER_CONTENT)
     if path is None:
-        raise FlowError(f"{FILE_NAME} is not in the code package; deploy the flow again with mfhera create.")
+        raise FlowError(f"{FILE_NAME} is not in the code package: deploy the flow again with mfhera create.")
     return PodSettings.from_json(Path(path).read_text(encoding="utf-8"))

@@ -1,1 +1,1 @@
-"""What is read of Metaflow afterwards: runs, logs, its webhook."""
+"""What is read from Metaflow afterwards: runs, logs, its webhook."""

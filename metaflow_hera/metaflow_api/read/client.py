@@ -1,4 +1,4 @@
-"""Metaflow's Client API, as far as this package hands it out."""
+"""Metaflow's Client API, as far as this package returns it."""
 
 from __future__ import annotations
 

@@ -38,10 +38,10 @@ class Begun:
 
 
 class StoredLogs:
-    """The logs of a run, `pathspec` in Metaflow, whatever its namespace.
+    """The logs of the run with this `pathspec` in Metaflow, whatever its namespace.
 
-    `fault` is why Metaflow's data cannot be read, "" as long as it can: then nothing more is known of them,
-    and Metaflow, which tries for long, is asked no more.
+    `fault` says why Metaflow's data cannot be read, "" as long as it can. Once it is set, Metaflow is not
+    asked again, since it retries for a long time.
     """
 
     def __init__(self, pathspec: str) -> None:
@@ -67,7 +67,7 @@ class StoredLogs:
         ]
 
     def iterations(self, task: TaskKey) -> Iterator[TaskKey]:
-        """What there is of a task: itself, or the iterations of a loop, which are tasks each."""
+        """The task itself, or the iterations of a loop, each of which is a task."""
         if self._known(task) is not None:
             yield task
             return

@@ -14,7 +14,7 @@ SECONDS = 30.0
 
 
 def webhook() -> str | None:
-    """Its address, or None where there is none."""
+    """Its address, or None if there is none."""
     return metaflow_config.ARGO_EVENTS_WEBHOOK_URL or None
 
 
@@ -25,8 +25,8 @@ def post(url: str, event: Any) -> None:
         answer = requests.post(url, json=event, headers=headers, timeout=SECONDS)
     except requests.RequestException as error:
         raise ArgoUnreachable(
-            f"The webhook for events, {url}, cannot be reached ({type(error).__name__}): is "
-            f"{WEBHOOK_URL} right?"
+            f"The webhook for events, {url}, cannot be reached ({type(error).__name__}): "
+            f"is {WEBHOOK_URL} right?"
         ) from error
     if not answer.ok:
-        raise ArgoError(f"The webhook for events, {url}, refuses that ({answer.status_code}).")
+        raise ArgoError(f"The webhook for events, {url}, refused the event ({answer.status_code}).")
