@@ -183,7 +183,7 @@ class NodeTable:
                 self.active_children[boundary] += sign
 
     def outbound(self, node: JSON) -> list[str]:
-        """The ids of the nodes to which what comes after a node is linked (getOutboundNodes)."""
+        """The ids of the nodes whose child the next node becomes (getOutboundNodes)."""
         found: list[str] = []
         stack = [node]
         while stack:

@@ -105,7 +105,7 @@ class StepsFrame:
         )
 
     def _outbound(self, group: JSON) -> list[str]:
-        """The ids of the nodes to which what comes after a group is linked."""
+        """The ids of the nodes whose child the node after a group becomes."""
         nodes = self.run.nodes
         found = (nodes.outbound(nodes.by_id[child]) for child in group.get("children", ()))
         return list(dict.fromkeys(key for keys in found for key in keys))
@@ -255,7 +255,7 @@ class StepsFrame:
         self._close("Failed", message)
 
     def _set_outbound(self) -> None:
-        """Set the nodes to which what follows is linked: those of the last group (updateOutboundNodes)."""
+        """Set the nodes whose child the next node becomes: those of the last group (updateOutboundNodes)."""
         last = self.run.nodes.find(self._name(min(self.at, len(self.template["steps"]) - 1)))
         outbound = [] if last is None else self._outbound(last)
         if outbound:

@@ -47,7 +47,7 @@ class Depends(NamedTuple):
 def parse_depends(task: Mapping[str, Any], continue_on: Callable[[str], Mapping[str, Any]]) -> Depends:
     """Read `depends` or `dependencies` of a task.
 
-    `continue_on` gives the `continueOn` of a task by name ({} where there is none), which widens
+    `continue_on` gives the `continueOn` of a task by name ({} if there is none), which widens
     what a bare name means.
     """
     text = task.get("depends") or ""

@@ -71,7 +71,7 @@ def dump_structs(values: list[dict[str, Any]]) -> str:
 
 
 def any_string(value: Any) -> str | None:
-    """What Argo's AnyString holds after reading a value of any JSON type; None where there is none."""
+    """What Argo's AnyString holds after reading a value of any JSON type; None if there is none."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, float) and math.isfinite(value) and value == int(value) and abs(value) < 1e15:

@@ -31,7 +31,7 @@ class SubstitutionError(ValueError):
 
 
 class MissingVariable(SubstitutionError):
-    """A reference to a task's output that is not there: Argo waits for it, for ever if need be."""
+    """A reference to a task's output that is not there: Argo waits for it, possibly for ever."""
 
 
 def substitute(value: Any, resolve: Resolve, require: bool = False) -> Any:

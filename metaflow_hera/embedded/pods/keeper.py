@@ -51,7 +51,7 @@ SPARED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def began(pid: int) -> str | None:
     """When a process was started, in the system's own form; with its number, this identifies it for good.
 
-    None where there is no such process, or it has ended and only waits to be noticed.
+    None if there is no such process, or if it has ended and is yet to be reaped.
     """
     if sys.platform == "linux":
         try:

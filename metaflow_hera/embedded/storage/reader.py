@@ -243,7 +243,7 @@ class Reader:
         return [PodRow(*row) for row in rows]
 
     def pods_to_do(self) -> list[PodRow]:
-        """The pods that have not ended, in the order in which they were asked for."""
+        """The pods that have not ended, in the order in which they were requested."""
         return [PodRow(*row) for row in self._db.execute(self._POD + "WHERE state!='ended' ORDER BY number")]
 
     def pod(self, uid: str, node_id: str) -> PodRow | None:
