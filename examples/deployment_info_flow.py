@@ -5,7 +5,7 @@ from metaflow import FlowSpec, JSONType, Parameter, step
 
 
 def deployment_info(context):
-    """Called once, by create."""
+    """Called once, when the flow is deployed."""
     return json.dumps({"who": context.user_name, "when": datetime.now().isoformat()})
 
 

@@ -5,7 +5,7 @@ from metaflow import FlowSpec, Parameter, step
 
 class ShareFlow(FlowSpec):
     """
-    What each shop has sold of what it made. One of them made nothing, which the flow does not expect:
+    The share of its goods that each shop sold. One shop made nothing, which the flow does not expect:
     an example for `mfhera retry --with-new-code`.
     """
 

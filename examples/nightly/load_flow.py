@@ -9,14 +9,14 @@ class LoadFlow(FlowSpec):
 
     @step
     def start(self):
-        # None when somebody has started the run by hand.
+        # None if the run was started by hand.
         self.scheduled = current.get("scheduled_time")
         self.sales = {f"shop {number}": 100 * number for number in range(1, self.shops + 1)}
         self.next(self.end)
 
     @step
     def end(self):
-        print("%d shops have sold for %d" % (len(self.sales), sum(self.sales.values())))
+        print("%d shops sold for %d" % (len(self.sales), sum(self.sales.values())))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@ from metaflow import FlowSpec, current, exit_hook, step, trigger_on_finish
 
 
 def alarm(run, failed_steps):
-    print("%s has failed at %s" % (run.pathspec, ", ".join(failed_steps)))
+    print("%s failed in %s" % (run.pathspec, ", ".join(failed_steps)))
 
 
 @trigger_on_finish(flow="LoadFlow")
 @exit_hook(on_error=[alarm])
 class ReportFlow(FlowSpec):
-    """Reports what LoadFlow has loaded, each time that it has ended well."""
+    """Reports what LoadFlow loaded, each time that it ends well."""
 
     @step
     def start(self):

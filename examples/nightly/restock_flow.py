@@ -3,7 +3,7 @@ from metaflow import FlowSpec, Parameter, step, trigger
 
 @trigger(event={"name": "shelf.empty", "parameters": {"shop": "shop", "pieces": "missing"}})
 class RestockFlow(FlowSpec):
-    """Orders what a shop misses, when it says so."""
+    """Orders what a shop lacks, when it says so."""
 
     shop = Parameter("shop", help="Which shop", default="shop 1")
     pieces = Parameter("pieces", help="How many pieces", type=int, default=10)

@@ -2,7 +2,7 @@ from metaflow import FlowSpec, step
 
 
 class LongLoopFlow(FlowSpec):
-    """A loop of more turns than Argo's controller allows calls within calls."""
+    """A loop of more iterations than Argo's controller allows calls within calls."""
 
     @step
     def start(self):

@@ -5,7 +5,7 @@ from metaflow import FlowSpec, current, retry, step
 
 
 class LostLoopFlow(FlowSpec):
-    """The pod of a loop is lost in its third turn, twice."""
+    """The pod of a loop is lost in its third iteration, twice."""
 
     @step
     def start(self):

@@ -2,7 +2,7 @@ from metaflow import FlowSpec, retry, step
 
 
 class StuckLoopFlow(FlowSpec):
-    """A loop whose second turn fails as often as it is tried."""
+    """A loop whose second iteration fails as often as it is tried."""
 
     @step
     def start(self):

@@ -32,7 +32,7 @@ def test_an_environment_that_cannot_be_made_fails_the_task_and_says_so(mfhera: M
     mfhera.ok("create", "uv_flow.py", "--environment=uv")
     done = mfhera("trigger", "--wait", "--json")
     (failure,) = json.loads(done.stdout)["steps"][0]["failures"]
-    assert "The environment of the step could not be made" in failure["message"]
+    assert "The environment of the step could not be created" in failure["message"]
 
 
 def test_a_flow_outside_of_a_project_is_refused_at_create(mfhera: Mfhera) -> None:

@@ -82,7 +82,7 @@ def _refuse_beside_from(form: bool, top_level: list[str], given: Mapping[str, An
     asked = [name for name in given if name != "authorize" and context.get_parameter_source(name) != default]
     if form or top_level or asked:
         raise OptionError(
-            "With --from everything comes from the file: it allows only the options --authorize and --json."
+            "With --from everything comes from the file: it allows no option but --authorize and --json."
         )
 
 

@@ -4,8 +4,8 @@ import time
 from metaflow import FlowSpec, current, parallel, step
 
 
-class GangFlow(FlowSpec):
-    """Two gangs, of which each node meets the first one at its address before any goes on."""
+class ParallelFlow(FlowSpec):
+    """Two @parallel steps in a foreach: each node meets the first one at its address before any goes on."""
 
     @step
     def start(self):
@@ -57,4 +57,4 @@ class GangFlow(FlowSpec):
 
 
 if __name__ == "__main__":
-    GangFlow()
+    ParallelFlow()

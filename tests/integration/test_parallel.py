@@ -8,10 +8,10 @@ from harness import Mfhera, run_by_metaflow
 
 
 def test_the_nodes_of_a_parallel_step_meet_and_join_as_they_do_in_metaflow(mfhera: Mfhera) -> None:
-    mfhera.take("gang_flow.py")
-    mfhera.ok("create", "gang_flow.py")
+    mfhera.take("parallel_flow.py")
+    mfhera.ok("create", "parallel_flow.py")
     ours = mfhera.read(mfhera.run()["pathspec"])
-    theirs = run_by_metaflow(mfhera, "gang_flow.py")
+    theirs = run_by_metaflow(mfhera, "parallel_flow.py")
     assert (
         ours["end"]["ranks"] == "[[(0, 3, [1, 2]), (1, 3, 'go'), (2, 3, 'go')], [(0, 2, [1]), (1, 2, 'go')]]"
     )
@@ -21,14 +21,14 @@ def test_the_nodes_of_a_parallel_step_meet_and_join_as_they_do_in_metaflow(mfher
 
 def test_a_parallel_step_runs_where_there_is_room_for_one_pod(own_mfhera: Mfhera) -> None:
     own_mfhera.env["METAFLOW_HERA_MAX_PODS"] = "1"
-    own_mfhera.take("gang_flow.py")
-    own_mfhera.ok("create", "gang_flow.py", "--max-workers", "1")
+    own_mfhera.take("parallel_flow.py")
+    own_mfhera.ok("create", "parallel_flow.py", "--max-workers", "1")
     assert own_mfhera.run()["phase"] == "Succeeded"
 
 
 def test_with_one_node_the_whole_parallel_step_fails(mfhera: Mfhera) -> None:
-    mfhera.take("broken_gang_flow.py")
-    mfhera.ok("create", "broken_gang_flow.py")
+    mfhera.take("broken_parallel_flow.py")
+    mfhera.ok("create", "broken_parallel_flow.py")
     done = mfhera("trigger", "--wait", "--json")
     run = json.loads(done.stdout)
     assert (done.returncode, run["phase"]) == (1, "Failed")
@@ -37,5 +37,5 @@ def test_with_one_node_the_whole_parallel_step_fails(mfhera: Mfhera) -> None:
         "-1": "main: Error (exit code 143): Node 0 of the @parallel step train failed.",
         "-2": "main: Error (exit code 1): ValueError: no more of this",
     }
-    logs = mfhera.python("broken_gang_flow.py", "logs", f"{run['run_id']}/train")
+    logs = mfhera.python("broken_parallel_flow.py", "logs", f"{run['run_id']}/train")
     assert all(f"node {node}" in logs.stdout for node in range(3))

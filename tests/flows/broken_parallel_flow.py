@@ -3,8 +3,8 @@ import time
 from metaflow import FlowSpec, current, parallel, step
 
 
-class BrokenGangFlow(FlowSpec):
-    """A gang of which the last node fails while the others wait for it."""
+class BrokenParallelFlow(FlowSpec):
+    """A @parallel step whose last node fails while the others wait for it."""
 
     @step
     def start(self):
@@ -29,4 +29,4 @@ class BrokenGangFlow(FlowSpec):
 
 
 if __name__ == "__main__":
-    BrokenGangFlow()
+    BrokenParallelFlow()
