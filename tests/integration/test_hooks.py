@@ -180,7 +180,7 @@ def test_a_receiver_that_does_not_answer_changes_nothing_about_the_run(
     [
         (["--notify-on-error"], ["whom to notify"]),
         (["--notify-slack-webhook-url", "https://x.example"], ["when to notify"]),
-        (["--notify-on-error", "--notify-slack-webhook-url", "not an address"], ["not an address"]),
+        (["--notify-on-error", "--notify-slack-webhook-url", "not an address"], ["is not a URL"]),
         (
             ["--notify-on-error", "--notify-incident-io-api-key", "k"],
             ["--incident-io-alert-source-config-id"],
