@@ -245,7 +245,7 @@ def test_operators_settings_become_argos_fields(mfhera: Mfhera) -> None:
         (["--events", "mail"], ["sensor, workflow-event-binding"]),
     ],
 )
-def test_settings_that_cannot_be_meant(mfhera: Mfhera, options: list[str], words: list[str]) -> None:
+def test_settings_that_are_not_valid(mfhera: Mfhera, options: list[str], words: list[str]) -> None:
     mfhera.take("linear_flow.py")
     refused(mfhera("create", "linear_flow.py", "--only-json", *options), *words)
 
