@@ -264,7 +264,7 @@ class TestServers:
             done = cluster_user("list", env=server.env)
         finally:
             server.close()
-        refused(done, "does not answer as Argo does", "ARGO_SERVER")
+        refused(done, "does not answer like Argo", "ARGO_SERVER")
 
     def test_tls_where_the_server_has_none(self, cluster_user: Mfhera) -> None:
         server = FakeArgo(200, {})
@@ -303,7 +303,7 @@ class TestSurroundings:
         path.write_text("not a folder")
         done = own_mfhera(*command)
         if command == ["list"]:  # reads only, and so sees no server
-            refused(done, "embedded Argo does not run")
+            refused(done, "embedded Argo is not running")
         else:
             refused(done, str(path), "METAFLOW_HERA_HOME")
         assert "was not running" in own_mfhera.ok("local", "stop")
@@ -315,7 +315,7 @@ class TestSurroundings:
         path = Path(own_mfhera.env["METAFLOW_HERA_HOME"])
         path.mkdir(parents=True)
         path.chmod(0o500)
-        words = ["embedded Argo does not run"] if command == ["list"] else [str(path), "METAFLOW_HERA_HOME"]
+        words = ["embedded Argo is not running"] if command == ["list"] else [str(path), "METAFLOW_HERA_HOME"]
         refused(own_mfhera(*command), *words)
 
     def test_a_state_folder_that_is_relative(self, own_mfhera: Mfhera, command: list[str]) -> None:
@@ -342,8 +342,8 @@ class TestSurroundings:
         own_mfhera.ok("create", FLOW)
         os.kill(own_mfhera.json("local", "status", "--json")["pid"], signal.SIGKILL)
         wait_until_gone(own_mfhera)
-        refused(own_mfhera("list"), "embedded Argo does not run", "mfhera local start")
-        refused(own_mfhera("status"), "embedded Argo does not run", "mfhera local start")
+        refused(own_mfhera("list"), "embedded Argo is not running", "mfhera local start")
+        refused(own_mfhera("status"), "embedded Argo is not running", "mfhera local start")
         assert own_mfhera.run("--param", "alpha=0.5")["phase"] == "Succeeded"
 
     def test_the_port_of_the_embedded_argo_was_taken(self, own_mfhera: Mfhera) -> None:

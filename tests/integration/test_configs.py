@@ -61,7 +61,7 @@ def test_configs_given_at_create_reach_every_task(mfhera: Mfhera) -> None:
         (["--config", "text", "config_flow.json"], "text"),
     ],
 )
-def test_configs_that_cannot_be_meant(mfhera: Mfhera, options: list[str], words: str) -> None:
+def test_configs_that_are_not_valid(mfhera: Mfhera, options: list[str], words: str) -> None:
     mfhera.take(*CONFIGS)
     before = mfhera.stored()
     refused(mfhera("create", "config_flow.py", *options), words)

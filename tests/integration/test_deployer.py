@@ -78,7 +78,7 @@ def test_the_example_of_the_documents(found: dict[str, Any], mfhera: Mfhera) -> 
     assert found["only json"] == ["never-deployed", "WorkflowTemplate", "never-deployed", None]
     assert found["async"] == [[1.0, 2.0], True, None]
     assert "nonsense" in found["no such option"]
-    assert "hera: --max-workers 0 is not possible" in found["refused"]
+    assert "hera: --max-workers 0 is not valid" in found["refused"]
     assert "alpha" in found["wrong type"]
     assert "beta" in found["no such parameter"]
     assert found["no such deployment"] == "MetaflowException: No deployed flow found for: absent"

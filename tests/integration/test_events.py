@@ -218,7 +218,7 @@ def test_a_sensor_of_somebody_else_stays_as_it_is(own_mfhera: Mfhera) -> None:
     own_mfhera.take("event_flow.py", "any_flow.py")
     own_mfhera.ok("create", "event_flow.py", "--name", "a.b")
     before = own_mfhera.stored()
-    refused(own_mfhera("create", "any_flow.py", "--name", "a-b"), "Sensor a-b already", "a.b")
+    refused(own_mfhera("create", "any_flow.py", "--name", "a-b"), "There is already a Sensor a-b", "a.b")
     assert own_mfhera.stored() == before
     own_mfhera.take("linear_flow.py")
     own_mfhera.ok("create", "linear_flow.py", "--name", "a-b")

@@ -109,7 +109,7 @@ def test_the_token_in_an_export(own_mfhera: Mfhera) -> None:
 
     assert token() == token()
     assert token("--authorize", "production:parameterflow-7-abcd") == "parameterflow-7-abcd"
-    refused(own_mfhera("create", flow, "--only-json", "--real-token"), "does not run")
+    refused(own_mfhera("create", flow, "--only-json", "--real-token"), "is not running")
     own_mfhera.ok("local", "start")
     refused(own_mfhera("create", flow, "--only-json", "--real-token"), "no deployment parameterflow yet")
     own_mfhera.ok("create", flow, "--new-token", "ours")
@@ -177,7 +177,7 @@ def test_lint_says_what_is_fine_and_what_is_not(mfhera: Mfhera) -> None:
     assert mfhera.stored() == stored
     script = mfhera.folder / flow
     script.write_text(script.read_text().replace("0 2 * * ? *", "0 2 L * ? *"))
-    refused(mfhera("lint", flow), "cannot say L")
+    refused(mfhera("lint", flow), "Argo's cron has no L")
     done = mfhera("lint", flow, "--label", "a b=c")
     assert done.returncode == 2
     assert "not a key" in message(done)
@@ -247,7 +247,7 @@ def test_operators_settings_become_argos_fields(mfhera: Mfhera) -> None:
         (["--events", "mail"], ["sensor, workflow-event-binding"]),
     ],
 )
-def test_settings_that_cannot_be_meant(mfhera: Mfhera, options: list[str], words: list[str]) -> None:
+def test_settings_that_are_not_valid(mfhera: Mfhera, options: list[str], words: list[str]) -> None:
     mfhera.take("linear_flow.py")
     refused(mfhera("create", "linear_flow.py", "--only-json", *options), *words)
 

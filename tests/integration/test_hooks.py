@@ -180,7 +180,7 @@ def test_a_receiver_that_does_not_answer_changes_nothing_about_the_run(
     [
         (["--notify-on-error"], ["whom to notify"]),
         (["--notify-slack-webhook-url", "https://x.example"], ["when to notify"]),
-        (["--notify-on-error", "--notify-slack-webhook-url", "not an address"], ["not an address"]),
+        (["--notify-on-error", "--notify-slack-webhook-url", "not an address"], ["is not a URL"]),
         (
             ["--notify-on-error", "--notify-incident-io-api-key", "k"],
             ["--incident-io-alert-source-config-id"],
@@ -194,6 +194,6 @@ def test_a_receiver_that_does_not_answer_changes_nothing_about_the_run(
         ),
     ],
 )
-def test_notifications_that_cannot_be_meant(mfhera: Mfhera, options: list[str], words: list[str]) -> None:
+def test_notifications_that_are_not_valid(mfhera: Mfhera, options: list[str], words: list[str]) -> None:
     mfhera.take("linear_flow.py")
     refused(mfhera("create", "linear_flow.py", *options), *words)

@@ -60,7 +60,7 @@ def test_it_is_everywhere(changed: Mfhera) -> None:
     assert json.loads(done.stdout)["spec"]["parallelism"] == 6
     done = changed("create", "linear_flow.py", "--only-json", "--made-up", "2")
     assert done.returncode == 2
-    assert "--made-up 2 is not possible: give 3 or more." in done.stderr
+    assert "--made-up 2 is not valid: give 3 or more." in done.stderr
 
 
 def test_python_has_it_too(changed: Mfhera) -> None:

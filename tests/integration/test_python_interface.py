@@ -119,7 +119,7 @@ def test_a_script_within_an_event_loop(mfhera: Mfhera) -> None:
     assert about["no file"].startswith("FlowError: There is no file absent.py")
     assert about["no flow"].startswith("FlowError: 3 is not a flow")
     assert about["option"] == "OptionError: There is no option max_worker; did you mean max_workers?"
-    assert about["value"] == "ParameterError: Parameter 'alpha' is to be a float, not 'x'."
+    assert about["value"] == "ParameterError: Parameter 'alpha' must be a float, not 'x'."
     assert about["unknown"].startswith("ParameterError: There is no Parameter 'beta'")
     assert about["late"].startswith("TimeoutError: ")
     assert about["absent"].startswith("ArgoNotFound: ")
@@ -130,7 +130,7 @@ def test_a_script_within_an_event_loop(mfhera: Mfhera) -> None:
     assert about["no deployment"].startswith("NotFoundError: There is no deployment absent")
     assert about["no step"].startswith("NotFoundError: ")
     assert "has no step middle" in about["no step"]
-    assert about["value of an option"].startswith("OptionError: --max-workers 0 is not possible")
+    assert about["value of an option"].startswith("OptionError: --max-workers 0 is not valid")
     assert about["no server"].startswith("ConfigurationError: ARGO_SERVER is")
     assert about["no answer"].startswith("ArgoUnreachable: ")
     assert about["somebody else's"].startswith("NotYoursError: parameterflow was deployed by tester")

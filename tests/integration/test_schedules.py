@@ -184,7 +184,7 @@ def test_a_scheduled_flow_needs_a_value_for_each_parameter(mfhera: Mfhera) -> No
         (["--failed-history-limit", "-3"], "--failed-history-limit"),
     ],
 )
-def test_options_that_cannot_be_meant(mfhera: Mfhera, options: list[str], word: str) -> None:
+def test_options_that_are_not_valid(mfhera: Mfhera, options: list[str], word: str) -> None:
     mfhera.take("schedule_flow.py")
     refused(mfhera("create", "schedule_flow.py", *options), word)
 

@@ -112,7 +112,7 @@ class TestLogs:
         # A pod's log has both streams in one: of a task that runs there is what is stored of it.
         done = mfhera("logs", run, "start", "--stdout")
         assert first in done.stdout
-        assert "start/start there is what is stored" in done.stderr
+        assert "start/start only what is stored so far is shown" in done.stderr
         command = [sys.executable, "-m", "metaflow_hera.cli.main", "logs", run, "--follow"]
         with subprocess.Popen(
             command, cwd=mfhera.folder, env=mfhera.env, stdout=subprocess.PIPE, text=True
@@ -180,8 +180,8 @@ class TestLogs:
         refused(mfhera("logs", run, "work/1_5"), "has no task work/1_5")
         refused(mfhera("logs", run, "end", "--follow"), "ended as Failed, and step end was not run")
         refused(mfhera("logs", run, "work", "--attempt", "7"), "no attempt 7 of step work; there are: 0.")
-        refused(mfhera("logs", run, "a/b/c"), "is no place in a run")
-        refused(mfhera("logs", f"x/y/{run}"), "is no place in a run")
+        refused(mfhera("logs", run, "a/b/c"), "is not a place in a run")
+        refused(mfhera("logs", f"x/y/{run}"), "is not a place in a run")
         refused(mfhera("logs", run, "--attempt", "-1"), "--attempt -1")
         refused(mfhera("logs", run, "--follow", "--stdout"), "do not go with --follow")
 
@@ -271,7 +271,7 @@ def test_a_deployment_belongs_to_one_flow(mfhera: Mfhera) -> None:
     script = mfhera.folder / "other_flow.py"
     script.write_text((mfhera.folder / "mended_flow.py").read_text().replace("MendedFlow", "Mended_Flow"))
     other, named = str(script), ("--name", "mended-flow-s")
-    whose = "mended-flow-s is that of MendedFlow, not of Mended_Flow"
+    whose = "mended-flow-s belongs to MendedFlow, not to Mended_Flow"
     before = mfhera.stored()
     for command in (
         ("create", other, *named),
@@ -318,7 +318,7 @@ def test_whoever_follows_is_told_that_the_server_is_away(own_mfhera: Mfhera) -> 
     mfhera.wait_until(lambda: len(mfhera.phases("away")) == 2)
     mfhera.stop()
     for each in errors:
-        assert "cannot be reached just now: waiting for it (mfhera local start" in each.readline()
+        assert "cannot be reached at the moment: waiting for it (mfhera local start" in each.readline()
     open_gate(mfhera)
     mfhera.ok("local", "start")
     for process in following:

@@ -233,7 +233,7 @@ def test_joins_know_the_split_that_they_close() -> None:
 
 
 def test_a_step_that_is_both_inside_and_outside_of_a_foreach_is_refused() -> None:
-    with pytest.raises(FlowError, match="x can be reached from inside of different"):
+    with pytest.raises(FlowError, match="x can be reached from inside different"):
         graph("start split-switch f x", "f foreach x", "x linear j", "j join end", "end end")
 
 

@@ -15,9 +15,9 @@ def test_a_flow_keeps_its_name() -> None:
 
 
 def test_another_flow_does_not_get_it() -> None:
-    with pytest.raises(NameTakenError, match=r"myflow is that of MyFlow, not of My_Flow: .*--name"):
+    with pytest.raises(NameTakenError, match=r"myflow belongs to MyFlow, not to My_Flow: .*--name"):
         check_same_flow(FOUND, "My_Flow")
-    with pytest.raises(NameTakenError, match=r"not of MyFlow in the project p: rename the flow"):
+    with pytest.raises(NameTakenError, match=r"not to MyFlow in the project p: rename the flow"):
         check_same_flow(FOUND, "MyFlow", "p", "prod")
 
 

@@ -212,9 +212,11 @@ def test_a_sensor_moves_to_another_namespace() -> None:
 
 
 def test_what_starts_another_template_is_refused_in_place_of_replaced() -> None:
-    with pytest.raises(UsageError, match=r"CronWorkflow flow already, which starts another.*--name"):
+    with pytest.raises(
+        UsageError, match=r"There is already a CronWorkflow flow, which starts another.*--name"
+    ):
         plan_deployment(present(stored(cron(starts="another"))), [template(), cron()])
-    with pytest.raises(UsageError, match="Sensor flow already, which starts another"):
+    with pytest.raises(UsageError, match="There is already a Sensor flow, which starts another"):
         plan_deployment(
             present(sensors=(stored(sensor(starts="another")),)), [template(sensor="argo"), sensor()]
         )

@@ -51,20 +51,20 @@ def test_something_that_is_no_argo(body: str) -> None:
         lambda: runs.get(asked, "argo-a"),
         lambda: asked.terminate("a"),
     ):
-        with pytest.raises(ArgoError, match=r"does not answer as Argo does: is ARGO_SERVER right\?"):
+        with pytest.raises(ArgoError, match=r"does not answer like Argo: is ARGO_SERVER right\?"):
             call()
 
 
 @pytest.mark.parametrize(
     ("status", "error", "words"),
     [
-        (400, ArgoError, "refuses that: told why"),
+        (400, ArgoError, "refuses the request: told why"),
         (401, ArgoDenied, r"401: told why\): is ARGO_TOKEN right and still valid"),
         (403, ArgoDenied, r"403: told why\): is ARGO_TOKEN right and still valid"),
         (404, ArgoNotFound, "told why"),
         (409, ArgoConflict, "told why"),
-        (500, ArgoError, "refuses that: told why"),
-        (503, ArgoUnreachable, r"is not there just now \(503: told why\)"),
+        (500, ArgoError, "refuses the request: told why"),
+        (503, ArgoUnreachable, r"is not available \(503: told why\)"),
     ],
 )
 def test_a_server_that_refuses(status: int, error: type[ArgoError], words: str) -> None:

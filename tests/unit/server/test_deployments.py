@@ -74,7 +74,7 @@ class TestWhose:
         create_from(export("linear"), twin.client, None)
         before = twin.stored()
         with pytest.raises(
-            UsageError, match=r"linearflow is that of LinearFlow, not of Linear_Flow: .*--name"
+            UsageError, match=r"linearflow belongs to LinearFlow, not to Linear_Flow: .*--name"
         ):
             create_from(export("linear", LinearFlow="Linear_Flow"), twin.client, None)
         assert twin.stored() == before
@@ -97,7 +97,9 @@ class TestWhose:
         create_from(export("linear"), twin.client, None)
         twin.client.create_cron(cron)
         before = twin.stored()
-        with pytest.raises(UsageError, match="CronWorkflow schedulesflow already, which starts linearflow"):
+        with pytest.raises(
+            UsageError, match="There is already a CronWorkflow schedulesflow, which starts linearflow"
+        ):
             create_from(export("schedules"), twin.client, None)
         assert twin.stored() == before
 
@@ -234,12 +236,12 @@ class TestParts:
         ("a: [", "neither YAML nor JSON"),
         ("kind: Pod", "Pod.*WorkflowTemplate"),
         ("- 1", "something"),
-        ("kind: [x]", "where there are to be"),
+        ("kind: [x]", "which is not one of WorkflowTemplate"),
         ("kind: WorkflowTemplate\nmetadata: {}\nspec: {}", "without a name"),
         ("", "one workflow template.* 0"),
         ("kind: WorkflowTemplate\nmetadata: {name: a}\nspec: {templates: 3}", "templates"),
         ("kind: WorkflowTemplate\nmetadata: {name: a}\nspec: {}", "not deployed from a flow"),
-        (OF_TWO, "CronWorkflow b is not one of a's"),
+        (OF_TWO, "CronWorkflow b does not belong to the deployment a"),
     ],
 )
 def test_files_that_hold_no_deployment(twin: Twin, text: str, words: str) -> None:

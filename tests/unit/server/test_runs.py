@@ -95,7 +95,9 @@ class TestStart:
             if each["name"] != "metaflow-run-tags"
         ]
         about = create_from([template], twin.client, None)
-        with pytest.raises(UsageError, match="linearflow takes no tags: deploy it again"):
+        with pytest.raises(
+            UsageError, match="linearflow takes no tags, since an older version deployed it: deploy it again"
+        ):
             runs.start(twin.client, about, {}, tags=["a"])
 
 
@@ -259,7 +261,7 @@ class TestAgain:
     def test_a_run_that_somebody_else_retries_meanwhile(self, twin: Twin) -> None:
         run = failed(twin)
         client = Meanwhile(twin, lambda: twin.client.retry(run.workflow))
-        with pytest.raises(UsageError, match="goes on already, somebody else has retried it"):
+        with pytest.raises(UsageError, match="is already running again, since somebody else has retried it"):
             control.retry(client, run.run_id, None)
         twin.finish(run.workflow, exit_code=1)
         assert runs.get(twin.client, run.run_id).phase == "Failed"
@@ -286,10 +288,12 @@ class TestAgain:
     def test_nothing_is_resubmitted_of_what_is_gone_or_another_flows(self, twin: Twin) -> None:
         run = started(twin)
         remove(twin.client, "linearflow", None)
-        with pytest.raises(UsageError, match=r"linearflow of .* is deleted: .*mfhera create, then resubmit"):
+        with pytest.raises(
+            UsageError, match=r"linearflow of .* has been deleted: .*mfhera create, then resubmit"
+        ):
             control.resubmit(twin.client, run.run_id, None)
         create_from(export("linear", LinearFlow="Linear_Flow"), twin.client, None)
-        with pytest.raises(UsageError, match="linearflow is that of Linear_Flow, not of LinearFlow"):
+        with pytest.raises(UsageError, match="linearflow belongs to Linear_Flow, not to LinearFlow"):
             control.resubmit(twin.client, run.run_id, None)
         # A retry goes by what the run itself has kept.
         twin.finish(run.workflow, exit_code=1)

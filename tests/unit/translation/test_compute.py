@@ -335,7 +335,7 @@ def test_what_cannot_be_meant_is_said_in_one_sentence(
         ("METAFLOW_KUBERNETES_LABELS", "a=b c"),
     ],
 )
-def test_a_configuration_that_cannot_be_meant(tmp_path: Path, name: str, value: str) -> None:
+def test_a_configuration_that_are_not_valid(tmp_path: Path, name: str, value: str) -> None:
     refuse(tmp_path, "", "configuration", env={name: value})
 
 

@@ -48,7 +48,7 @@ REFUSED: dict[str, tuple[str, str, str, list[str]]] = {
         "trigger_on_finish",
         "@trigger_on_finish(flows=['OddFlow', 'OtherFlow'])",
         PLAIN,
-        ["own end", "never"],
+        ["own end", "nothing would start it"],
     ),
     "half a project": (
         "trigger_on_finish",
