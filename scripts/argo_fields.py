@@ -32,7 +32,10 @@ DOCUMENT = ROOT / "docs" / "embedded.md"
 ARGO = "io.argoproj.workflow.v1alpha1."
 EVENTS = "github.com.argoproj.argo_events.pkg.apis.events.v1alpha1."
 OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
-OBJECTS = (ARGO + "CronWorkflow", ARGO + "Workflow", ARGO + "WorkflowTemplate", EVENTS + "Sensor")
+OBJECTS = (
+    *(ARGO + kind for kind in ("CronWorkflow", "Workflow", "WorkflowEventBinding", "WorkflowTemplate")),
+    EVENTS + "Sensor",
+)
 PACKAGES = (ARGO, "io.k8s.api.core.v1.", OBJECT_META.removesuffix("ObjectMeta"))
 
 # The schema calls these strings. Argo reads any JSON value and keeps its text
@@ -52,8 +55,8 @@ FIELDS: dict[str, dict[str, str]] = {
 COMMENT = (
     "From api/jsonschema/schema.json of Argo Workflows 4.1.2 (https://github.com/argoproj/argo-workflows), "
     "Copyright The Argo Authors, Apache License 2.0. Changed: only the definitions that Workflow, "
-    "WorkflowTemplate, CronWorkflow and Sensor refer to, without descriptions and x-kubernetes-* keys. "
-    "Made by scripts/argo_fields.py."
+    "WorkflowTemplate, CronWorkflow, WorkflowEventBinding and Sensor refer to, "
+    "without descriptions and x-kubernetes-* keys. Made by scripts/argo_fields.py."
 )
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import warm
@@ -260,20 +261,24 @@ def at_once(spans: Sequence[tuple[float, float]]) -> int:
 
 
 class Answers(BaseHTTPRequestHandler):
-    """Answers every call in one way, and notes it."""
+    """Answers every call in one way, or those that list objects in another, and notes it."""
 
     status = 500
     body = b"{}"
+    listed: bytes | None = None
     calls: list[str]
 
     def _answer(self) -> None:
         self.calls.append(self.command)
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.send_response(self.status)
+        status, body = self.status, self.body
+        if self.listed is not None and self.command == "GET" and urlsplit(self.path).path.endswith("/team"):
+            status, body = 200, self.listed
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(self.body)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(self.body)
+        self.wfile.write(body)
 
     do_GET = do_POST = do_PUT = do_DELETE = _answer
 
@@ -282,12 +287,18 @@ class Answers(BaseHTTPRequestHandler):
 
 
 class FakeArgo:
-    """A real HTTP server that refuses."""
+    """A real HTTP server that refuses, but for lists of objects where `listed` says what they hold."""
 
-    def __init__(self, status: int, body: object) -> None:
+    def __init__(self, status: int, body: object, listed: object = None) -> None:
         text = body if isinstance(body, str) else json.dumps(body)
         self.calls: list[str] = []
-        handler = type("H", (Answers,), {"status": status, "body": text.encode(), "calls": self.calls})
+        answers = {
+            "status": status,
+            "body": text.encode(),
+            "listed": None if listed is None else json.dumps(listed).encode(),
+            "calls": self.calls,
+        }
+        handler = type("H", (Answers,), answers)
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()

@@ -143,7 +143,7 @@ def test_cards_are_in_s3_as_well(s3: Mfhera) -> None:
 
 def test_a_cluster_without_the_namespace_gets_nothing(s3: Mfhera) -> None:
     s3.take("linear_flow.py")
-    server = FakeArgo(404, {"code": 5, "message": 'namespaces "team" not found'})
+    server = FakeArgo(404, {"code": 5, "message": 'namespaces "team" not found'}, listed={"items": None})
     try:
         done = s3("create", "linear_flow.py", "--datastore=s3", env=server.env)
     finally:
