@@ -5,7 +5,8 @@
     python scripts/argo_fields.py --schema FILE    first rewrite the extract from Argo's whole schema
 
 Argo publishes its schema as `api/jsonschema/schema.json` under the tag of each version. Needs only the
-standard library. Which fields are implemented is written by hand in `metaflow_hera/embedded/rules/fields.py`.
+standard library. Which fields are implemented is written by hand in
+`metaflow_hera/embedded/rules/implemented_fields.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the checkout that this script is in, installed or not
 
-from metaflow_hera.embedded.rules.fields import SHAPES, argo_type  # noqa: E402
+from metaflow_hera.embedded.rules.implemented_fields import SHAPES, argo_type  # noqa: E402
 
 JSON = dict[str, Any]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from metaflow_hera.choices.choices import CreateOptions
+from metaflow_hera.choices.deployment import CreateOptions
 from metaflow_hera.choices.metaflow import MetaflowOptions
-from metaflow_hera.choices.options import click_option
-from metaflow_hera.choices.table import Option, options_of
+from metaflow_hera.choices.option import Option, options_of
+from metaflow_hera.choices.verbs import click_option
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "options.md"
 BEGIN, END = "<!-- {}: made by nox -s options -->\n", "<!-- end -->\n"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from metaflow_hera.choices.choices import Choices
-from metaflow_hera.choices.table import options_of
+from metaflow_hera.choices.deployment import Choices
+from metaflow_hera.choices.option import options_of
 from metaflow_hera.errors import ConfigurationError
 
 C = TypeVar("C", bound=Choices)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metaflow_hera.choices.table import Option, option, options_of
+from metaflow_hera.choices.option import Option, option, options_of
 
 
 @dataclass(frozen=True, kw_only=True)

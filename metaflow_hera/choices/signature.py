@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from metaflow_hera.choices.table import Option
+from metaflow_hera.choices.option import Option
 
 
 def note_options(

@@ -49,9 +49,9 @@ def _until_end(client: ArgoClient, run_id: str, *, show: bool) -> Run:
 
     try:
         if show:
-            from metaflow_hera.cli import tables
+            from metaflow_hera.cli import showing
 
-            return tables.watch(runs.follow(client, run_id, steps=True, note=say_note))
+            return showing.watch(runs.follow(client, run_id, steps=True, note=say_note))
         deque(runs.follow(client, run_id, steps=False, note=say_note), maxlen=0)
     except KeyboardInterrupt:
         click.echo(f"\nThe run goes on: mfhera status {run_id} --watch shows it.", err=True)

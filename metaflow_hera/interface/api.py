@@ -20,10 +20,10 @@ from metaflow_hera.argo import deployments, runs
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.progress import StepProgress
 from metaflow_hera.argo.target import resolve_target
-from metaflow_hera.choices.choices import CreateOptions
+from metaflow_hera.choices.deployment import CreateOptions
 from metaflow_hera.choices.metaflow import MetaflowOptions
+from metaflow_hera.choices.option import options_of
 from metaflow_hera.choices.signature import note_options
-from metaflow_hera.choices.table import options_of
 from metaflow_hera.contract import environment, manifest
 from metaflow_hera.display import views
 from metaflow_hera.errors import NotFoundError, OptionError, RunFailed, UsageError

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metaflow_hera.choices.choices import CreateOptions
+from metaflow_hera.choices.deployment import CreateOptions
 from metaflow_hera.errors import FlowError, MetaflowHeraError
 
 if TYPE_CHECKING:

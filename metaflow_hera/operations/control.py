@@ -22,7 +22,7 @@ from metaflow_hera.errors import (
 from metaflow_hera.graph.tasks import TaskKey, parse_path
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.users import user
-from metaflow_hera.metaflow_api.pod.datastore import MAX_ATTEMPTS
+from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS
 from metaflow_hera.metaflow_api.read.tasklogs import StoredLogs
 from metaflow_hera.operations.new_code import new_code_parameter
 from metaflow_hera.translation.names import token_prefix

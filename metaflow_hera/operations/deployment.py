@@ -13,8 +13,8 @@ from metaflow_hera.argo.client import ArgoClient, with_retries
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.target import Target
 from metaflow_hera.argo.tokens import Token, bare, check_access, first_token, resolve_token
-from metaflow_hera.choices.choices import BINDING, CreateOptions
 from metaflow_hera.choices.configured import configured
+from metaflow_hera.choices.deployment import BINDING, CreateOptions
 from metaflow_hera.contract.manifest import sensor_name
 from metaflow_hera.errors import ConfigurationError, NotFoundError, OptionError
 from metaflow_hera.home import make_home

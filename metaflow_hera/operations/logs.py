@@ -15,7 +15,7 @@ from metaflow_hera.contract.manifest import RUN_PREFIX, run_id
 from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, NotFoundError, UsageError
 from metaflow_hera.graph.tasks import TaskKey
 from metaflow_hera.metaflow_api.read.tasklogs import STREAMS, StoredLogs
-from metaflow_hera.operations.attempts import SKEW, Attempt, numbered, pod_of
+from metaflow_hera.operations.attempt_numbers import SKEW, Attempt, numbered, pod_of
 
 TRIES = 3
 """How often to read a workflow to find the task of a pod."""

@@ -9,7 +9,7 @@ from metaflow_hera.errors import UsageError
 from metaflow_hera.graph.steps import Graph
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.packages import save_package, stored_settings
-from metaflow_hera.metaflow_api.pod.settings import PodSettings
+from metaflow_hera.metaflow_api.pod.packaged_settings import PodSettings
 from metaflow_hera.translation import parameters, support
 
 INSTEAD = "deploy it with mfhera create, then start a new run with mfhera resubmit."

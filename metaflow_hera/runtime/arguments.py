@@ -10,8 +10,8 @@ from metaflow_hera.contract import values
 from metaflow_hera.contract.environment import PARAMETER
 from metaflow_hera.graph.tasks import input_tasks, split_index
 from metaflow_hera.metaflow_api.pod.commands import UBF_CONTROL, UBF_TASK
-from metaflow_hera.metaflow_api.pod.datastore import PARAMETERS_TASK, RunStore
-from metaflow_hera.metaflow_api.pod.settings import PodSettings
+from metaflow_hera.metaflow_api.pod.packaged_settings import PodSettings
+from metaflow_hera.metaflow_api.pod.run_store import PARAMETERS_TASK, RunStore
 from metaflow_hera.runtime.task import PodTask
 
 

@@ -13,10 +13,10 @@ from metaflow_hera.contract import environment
 from metaflow_hera.contract.kubernetes import MESSAGE_LIMIT
 from metaflow_hera.errors import MetaflowHeraError, RunFailed
 from metaflow_hera.metaflow_api.pod.commands import run_command
-from metaflow_hera.metaflow_api.pod.datastore import MAX_ATTEMPTS, REASON, RunStore
 from metaflow_hera.metaflow_api.pod.heartbeat import Heartbeats
 from metaflow_hera.metaflow_api.pod.metadata import register_end
-from metaflow_hera.metaflow_api.pod.settings import DEFAULT_EXECUTABLE, Interpreter, PodSettings
+from metaflow_hera.metaflow_api.pod.packaged_settings import DEFAULT_EXECUTABLE, Interpreter, PodSettings
+from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS, REASON, RunStore
 from metaflow_hera.runtime.arguments import init_arguments, step_arguments
 from metaflow_hera.runtime.child import run_forked
 from metaflow_hera.runtime.interpreter import command, prepare

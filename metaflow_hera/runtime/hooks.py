@@ -20,8 +20,8 @@ from typing import Any
 
 from metaflow_hera.contract import environment
 from metaflow_hera.contract.kubernetes import MESSAGE_LIMIT
-from metaflow_hera.metaflow_api.pod.datastore import RunStore
-from metaflow_hera.metaflow_api.pod.settings import PodSettings
+from metaflow_hera.metaflow_api.pod.packaged_settings import PodSettings
+from metaflow_hera.metaflow_api.pod.run_store import RunStore
 from metaflow_hera.metaflow_api.read.client import client_run
 from metaflow_hera.runtime.notifications import MOST_NAMED, Ending, notify
 

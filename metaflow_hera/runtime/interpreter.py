@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from metaflow_hera.errors import RunFailed
-from metaflow_hera.metaflow_api.pod.settings import Interpreter
+from metaflow_hera.metaflow_api.pod.packaged_settings import Interpreter
 
 ENVIRONMENT = Path(".metaflow", "environment")
 # Metaflow's lines call `flush_mflogs` to store logs: the runtime does that all along.

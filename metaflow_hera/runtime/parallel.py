@@ -16,8 +16,8 @@ from dataclasses import replace
 from metaflow_hera.contract.environment import POD_IP
 from metaflow_hera.errors import RunFailed
 from metaflow_hera.graph.tasks import TaskKey, input_tasks
-from metaflow_hera.metaflow_api.pod.datastore import RunStore
-from metaflow_hera.metaflow_api.pod.settings import PodSettings
+from metaflow_hera.metaflow_api.pod.packaged_settings import PodSettings
+from metaflow_hera.metaflow_api.pod.run_store import RunStore
 
 ADDRESS = "address"
 FAILED = "failed"

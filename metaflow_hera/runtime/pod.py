@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 
 from metaflow_hera.contract import environment
-from metaflow_hera.metaflow_api.pod.datastore import RunStore
 from metaflow_hera.metaflow_api.pod.events import take_from
-from metaflow_hera.metaflow_api.pod.settings import load_pod_settings
+from metaflow_hera.metaflow_api.pod.packaged_settings import load_pod_settings
+from metaflow_hera.metaflow_api.pod.run_store import RunStore
 from metaflow_hera.runtime.arguments import take_parameters
 from metaflow_hera.runtime.attempts import Attempts
 from metaflow_hera.runtime.hooks import run_hooks

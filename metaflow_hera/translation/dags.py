@@ -8,9 +8,9 @@ from hera.workflows import DAG, Parameter, Task
 
 from metaflow_hera.contract import manifest
 from metaflow_hera.graph import scopes
+from metaflow_hera.translation.argo_tags import input_parameter, output_parameter
+from metaflow_hera.translation.container_templates import Pods
 from metaflow_hera.translation.names import Names
-from metaflow_hera.translation.pods import Pods
-from metaflow_hera.translation.variables import input_parameter, output_parameter
 
 PATH = input_parameter(manifest.PATH)
 ITEM_PATH = PATH + "-{{item}}"

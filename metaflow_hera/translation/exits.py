@@ -15,17 +15,17 @@ from hera.workflows import DAG, Container, Env, Parameter, Task
 from hera.workflows.models import ContinueOn
 
 from metaflow_hera.choices.checks import pairs
-from metaflow_hera.choices.choices import Choices
+from metaflow_hera.choices.deployment import Choices
 from metaflow_hera.contract import environment
 from metaflow_hera.contract.manifest import ERROR, OUTCOME, SUCCESS
 from metaflow_hera.metaflow_api.load.compute import Compute, compute_of
 from metaflow_hera.metaflow_api.load.config import links, own_setting
 from metaflow_hera.metaflow_api.load.exit_hooks import exit_hooks
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+from metaflow_hera.translation.argo_tags import input_parameter
 from metaflow_hera.translation.compute import container_fields
+from metaflow_hera.translation.container_templates import Pods, bootstrap
 from metaflow_hera.translation.names import Names
-from metaflow_hera.translation.pods import Pods, bootstrap
-from metaflow_hera.translation.variables import input_parameter
 
 WHEN = {
     SUCCESS: "'{{workflow.status}}' == 'Succeeded'",

@@ -16,8 +16,8 @@ from metaflow_hera.errors import FlowError, UnsupportedError
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.flows import Parameter as FlowParameter
 from metaflow_hera.metaflow_api.load.packages import CodePackage
+from metaflow_hera.translation.argo_tags import workflow_parameter
 from metaflow_hera.translation.events import Events
-from metaflow_hera.translation.variables import workflow_parameter
 
 
 def workflow_parameters(

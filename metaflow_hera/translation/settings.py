@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from metaflow_hera.choices.choices import Choices
+from metaflow_hera.choices.deployment import Choices
 from metaflow_hera.metaflow_api.load.packages import CodePackage
 
 

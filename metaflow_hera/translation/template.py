@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hera.workflows import CronWorkflow, WorkflowTemplate
 from hera.workflows.models import Metadata, WorkflowEventBinding, WorkflowMetadata
 
-from metaflow_hera.choices.choices import BINDING
+from metaflow_hera.choices.deployment import BINDING
 from metaflow_hera.contract import manifest
 from metaflow_hera.contract.kubernetes import is_label_value
 from metaflow_hera.graph.scopes import scopes
@@ -18,14 +18,14 @@ from metaflow_hera.metaflow_api.load.compute import compute_of
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.translation import bindings, parameters, schedules, support
 from metaflow_hera.translation.compute import image_pull_secrets
+from metaflow_hera.translation.container_templates import RUN_ID, Pods
 from metaflow_hera.translation.dags import Dags
 from metaflow_hera.translation.events import Events, events
 from metaflow_hera.translation.exits import exit_handler
 from metaflow_hera.translation.limits import Footprint, footprint
 from metaflow_hera.translation.names import Names
-from metaflow_hera.translation.operation import annotations_of, labels_of, operation_fields, user_keys
-from metaflow_hera.translation.pods import RUN_ID, Pods
 from metaflow_hera.translation.settings import Settings
+from metaflow_hera.translation.spec_fields import annotations_of, labels_of, operation_fields, user_keys
 
 if TYPE_CHECKING:
     from hera.events.models import Sensor

@@ -8,7 +8,7 @@ import pytest
 
 from metaflow_hera.argo.pods import Pod
 from metaflow_hera.metaflow_api.read.tasklogs import Begun
-from metaflow_hera.operations.attempts import numbered
+from metaflow_hera.operations.attempt_numbers import numbered
 
 START = datetime(2026, 11, 25, 8, tzinfo=timezone.utc)
 

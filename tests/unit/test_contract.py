@@ -10,7 +10,7 @@ from pathlib import Path
 
 import metaflow_hera
 from metaflow_hera.contract import environment, manifest, values
-from metaflow_hera.metaflow_api.pod.settings import Interpreter, PodSettings, Retries
+from metaflow_hera.metaflow_api.pod.packaged_settings import Interpreter, PodSettings, Retries
 
 PACKAGE = Path(metaflow_hera.__file__).parent
 CONTRACT = PACKAGE / "contract"

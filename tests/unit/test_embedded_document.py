@@ -8,7 +8,7 @@ import sys
 from harness import TESTS
 
 from metaflow_hera.embedded.rules.argo_fields import FIELDS
-from metaflow_hera.embedded.rules.fields import SHAPES, argo_type
+from metaflow_hera.embedded.rules.implemented_fields import SHAPES, argo_type
 
 SCRIPT = TESTS.parent / "scripts" / "argo_fields.py"
 

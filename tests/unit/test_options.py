@@ -11,12 +11,12 @@ from harness import TESTS
 from hera.workflows.models import WorkflowSpec
 
 import metaflow_hera
-from metaflow_hera.choices.choices import Choices, CreateOptions
 from metaflow_hera.choices.configured import configured
+from metaflow_hera.choices.deployment import Choices, CreateOptions
 from metaflow_hera.choices.metaflow import MetaflowOptions
-from metaflow_hera.choices.table import Option, options_of
+from metaflow_hera.choices.option import Option, options_of
 from metaflow_hera.errors import ConfigurationError, OptionError
-from metaflow_hera.translation.operation import operation_fields
+from metaflow_hera.translation.spec_fields import operation_fields
 
 OPTIONS = options_of(CreateOptions)
 SAMPLES: dict[str, tuple[str, Any]] = {

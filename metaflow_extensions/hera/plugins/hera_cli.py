@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from metaflow import parameters
 from metaflow._vendor import click
 
-from metaflow_hera.choices import options
-from metaflow_hera.choices.choices import CreateOptions
+from metaflow_hera.choices import verbs
+from metaflow_hera.choices.deployment import CreateOptions
 from metaflow_hera.errors import MetaflowHeraError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
 
-def shared(given: Sequence[options.ClickOption]) -> Callable[[Any], Any]:
+def shared(given: Sequence[verbs.ClickOption]) -> Callable[[Any], Any]:
     """Give a command the options that it shares with `mfhera`."""
 
     def give(command: Any) -> Any:
@@ -80,7 +80,7 @@ def cli() -> None:
 
 
 @cli.group(help="Commands related to Argo Workflows, through Hera.")
-@shared(options.NAME)
+@shared(verbs.NAME)
 @click.pass_obj
 def hera(obj: Any, name: str | None = None) -> None:
     """All verbs."""
@@ -88,8 +88,8 @@ def hera(obj: Any, name: str | None = None) -> None:
 
 
 @hera.command(help="Deploy a new version of this flow to Argo Workflows.")
-@shared(options.CREATE)
-@shared(options.EXPORT)
+@shared(verbs.CREATE)
+@shared(verbs.EXPORT)
 @as_json
 @attribute_file
 @click.pass_obj
@@ -137,7 +137,7 @@ def create(
 
 @parameters.add_custom_parameters(deploy_mode=False)
 @hera.command(cls=Trigger, help="Start a run of the deployed version of this flow.")
-@shared(options.TRIGGER)
+@shared(verbs.TRIGGER)
 @click.option("--json", "hera_json", is_flag=True, help="Write JSON, for a program to read.")
 @attribute_file
 @click.pass_context
@@ -201,7 +201,7 @@ def schedule(obj: Any, count: int, as_json: bool) -> None:
 
 
 @hera.command(help="Check this flow without running it. With ARGO_SERVER set, Argo checks it too.")
-@shared(options.CREATE)
+@shared(verbs.CREATE)
 @as_json
 @click.pass_obj
 def lint(obj: Any, as_json: bool, **given: Any) -> None:
@@ -229,7 +229,7 @@ def status(run_id: str, watch: bool, as_json: bool) -> None:
 
 
 @hera.command(help="Start no more tasks of a run until it is unsuspended.")
-@shared(options.AUTHORIZE)
+@shared(verbs.AUTHORIZE)
 @as_json
 @run_id
 @click.pass_obj
@@ -239,7 +239,7 @@ def suspend(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> None
 
 
 @hera.command(help="Continue a suspended run.")
-@shared(options.AUTHORIZE)
+@shared(verbs.AUTHORIZE)
 @as_json
 @run_id
 @click.pass_obj
@@ -249,7 +249,7 @@ def unsuspend(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> No
 
 
 @hera.command(help="End a run and its tasks; its exit hooks still run.")
-@shared(options.AUTHORIZE)
+@shared(verbs.AUTHORIZE)
 @as_json
 @run_id
 @click.pass_obj
@@ -259,7 +259,7 @@ def stop(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> None:
 
 
 @hera.command(help="End a run and its tasks at once.")
-@shared(options.AUTHORIZE)
+@shared(verbs.AUTHORIZE)
 @as_json
 @run_id
 @click.pass_obj
@@ -272,8 +272,8 @@ def terminate(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> No
 @click.option(
     "--with-new-code", is_flag=True, help="Continue with this flow as it is now; its graph must be the same."
 )
-@shared(options.AUTHORIZE)
-@shared(options.WATCH)
+@shared(verbs.AUTHORIZE)
+@shared(verbs.WATCH)
 @as_json
 @run_id
 @click.pass_obj
@@ -298,9 +298,9 @@ def retry(
 
 
 @hera.command(help="Start a new run with the parameters of another.")
-@shared(options.AUTHORIZE)
-@shared(options.RUN_ID_FILE)
-@shared(options.WATCH)
+@shared(verbs.AUTHORIZE)
+@shared(verbs.RUN_ID_FILE)
+@shared(verbs.WATCH)
 @as_json
 @run_id
 @click.pass_obj
@@ -321,7 +321,7 @@ def resubmit(
 
 
 @hera.command(help="Show what the tasks of a run printed.")
-@shared(options.LOGS)
+@shared(verbs.LOGS)
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON object for each line.")
 @run_id
 @click.argument("place", required=False)
@@ -334,7 +334,7 @@ def logs(run_id: str, place: str | None, **how: Any) -> None:
 
 
 @hera.command(help="Remove the deployment of this flow. Runs and results stay.")
-@shared(options.AUTHORIZE)
+@shared(verbs.AUTHORIZE)
 @as_json
 @click.pass_obj
 def delete(obj: Any, authorize: str | None, as_json: bool) -> None:

@@ -79,9 +79,9 @@ class HeraDeployer(DeployerImpl):
 @functools.cache
 def _note_options() -> None:
     """Let `help` show the options of `create`. Not on import: Metaflow imports this module in each pod."""
-    from metaflow_hera.choices.choices import CreateOptions
+    from metaflow_hera.choices.deployment import CreateOptions
+    from metaflow_hera.choices.option import Option, options_of
     from metaflow_hera.choices.signature import note_options
-    from metaflow_hera.choices.table import Option, options_of
 
     def line(option: Option) -> str:
         default = None if option.default == () else option.default

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from metaflow_hera.choices import options
-from metaflow_hera.choices.choices import CreateOptions
+from metaflow_hera.choices import verbs
+from metaflow_hera.choices.deployment import CreateOptions
+from metaflow_hera.cli.click_options import as_json, metaflow_options, shared
 from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.exporting import EXPORTED, export_form, write_export
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.options import as_json, metaflow_options, shared
 from metaflow_hera.cli.verbs.lint import check
 from metaflow_hera.cli.words import json_text, say_where
 from metaflow_hera.errors import OptionError, UsageError
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 )
 @click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
 @metaflow_options
-@shared(options.NAME)
+@shared(verbs.NAME)
 @click.option("--from", "source", metavar="FILE", help="Deploy FILE, which --only-yaml or --only-json wrote.")
-@shared(options.CREATE)
-@shared(options.EXPORT)
+@shared(verbs.CREATE)
+@shared(verbs.EXPORT)
 @as_json
 def create(
     flow: str | None,

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from metaflow_hera.choices import options
+from metaflow_hera.choices import verbs
 from metaflow_hera.cli.choosing import client_at
+from metaflow_hera.cli.click_options import as_json, deployment_options, shared
 from metaflow_hera.cli.completing import complete_deployment, complete_flow, complete_run
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.options import as_json, deployment_options, shared
 from metaflow_hera.cli.words import json_text, say_where
 from metaflow_hera.errors import OptionError, UsageError
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     help="Remove this run from Argo, not a deployment; its results stay.",
     shell_complete=complete_run,
 )
-@shared(options.AUTHORIZE)
+@shared(verbs.AUTHORIZE)
 @as_json
 def delete(
     flow: str | None,

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from metaflow_hera.cli.click_options import as_json
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.options import as_json
 from metaflow_hera.cli.words import json_text, say_where
 from metaflow_hera.errors import OptionError
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from metaflow_hera.choices import options
-from metaflow_hera.choices.choices import CreateOptions
+from metaflow_hera.choices import verbs
+from metaflow_hera.choices.deployment import CreateOptions
+from metaflow_hera.cli.click_options import as_json, metaflow_options, shared
 from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.options import as_json, metaflow_options, shared
 from metaflow_hera.cli.words import json_text, say_where
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 @click.command(cls=Verb, examples=("mfhera lint flow.py",))
 @click.argument("flow", metavar="FLOW.py", shell_complete=complete_flow)
 @metaflow_options
-@shared(options.NAME)
-@shared(options.CREATE)
+@shared(verbs.NAME)
+@shared(verbs.CREATE)
 @as_json
 def lint(flow: str, top_level: list[str], as_json: bool, **given: Any) -> None:
     """Check FLOW.py without running or deploying it.

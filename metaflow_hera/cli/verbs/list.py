@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import click
 
+from metaflow_hera.cli.click_options import as_json
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.options import as_json
 from metaflow_hera.cli.words import json_text, say_where
 
 
@@ -18,7 +18,7 @@ def list_deployments(as_json: bool) -> None:
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.deployments import deployed
     from metaflow_hera.argo.target import resolve_target
-    from metaflow_hera.cli.tables import table
+    from metaflow_hera.cli.showing import table
 
     target = resolve_target(start=False)
     say_where(target)

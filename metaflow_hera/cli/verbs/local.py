@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from metaflow_hera import __version__
-from metaflow_hera.cli.options import as_json
+from metaflow_hera.cli.click_options import as_json
 from metaflow_hera.cli.words import json_text
 from metaflow_hera.display.times import local_time
 from metaflow_hera.errors import LocalServerError, OptionError, UsageError

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from metaflow_hera.choices import options
+from metaflow_hera.choices import verbs
 from metaflow_hera.cli.choosing import chosen_run
+from metaflow_hera.cli.click_options import shared
 from metaflow_hera.cli.completing import complete_run
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.options import shared
 from metaflow_hera.cli.words import json_text, say_note
 from metaflow_hera.errors import OptionError
 
@@ -32,7 +32,7 @@ COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
 )
 @click.argument("run", metavar="[RUN", required=False, shell_complete=complete_run)
 @click.argument("place", metavar="[STEP[/TASK]]]", required=False)
-@shared(options.LOGS)
+@shared(verbs.LOGS)
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON object for each line.")
 def logs(
     run: str | None,

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from metaflow_hera.choices import options
+from metaflow_hera.choices import verbs
 from metaflow_hera.cli.choosing import client_at
+from metaflow_hera.cli.click_options import as_json, shared, the_run
 from metaflow_hera.cli.following import started, tell, write_run_id
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.options import as_json, shared, the_run
 
 if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @click.command(cls=Verb, examples=("mfhera resubmit argo-flow-x7k2p --watch",))
 @the_run
-@shared(options.AUTHORIZE)
-@shared(options.RUN_ID_FILE)
-@shared(options.WATCH)
+@shared(verbs.AUTHORIZE)
+@shared(verbs.RUN_ID_FILE)
+@shared(verbs.WATCH)
 @as_json
 def resubmit(
     run: str, authorize: str | None, run_id_file: str | None, watch: bool, wait: bool, as_json: bool

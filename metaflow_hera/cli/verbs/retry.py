@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from metaflow_hera.choices import options
+from metaflow_hera.choices import verbs
 from metaflow_hera.cli.choosing import client_at
+from metaflow_hera.cli.click_options import as_json, metaflow_options, shared, the_run
 from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.following import tell
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.options import as_json, metaflow_options, shared, the_run
 from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 @click.option(
     "--with-new-code", is_flag=True, help="Continue with FLOW.py as it is now; its graph must be the same."
 )
-@shared(options.AUTHORIZE)
-@shared(options.WATCH)
+@shared(verbs.AUTHORIZE)
+@shared(verbs.WATCH)
 @as_json
 def retry(
     run: str,

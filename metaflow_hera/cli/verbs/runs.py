@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from metaflow_hera.cli.choosing import client_at, known_deployment
+from metaflow_hera.cli.click_options import as_json, deployment_options
 from metaflow_hera.cli.completing import complete_deployment, complete_flow
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.options import as_json, deployment_options
 from metaflow_hera.cli.words import json_text
 from metaflow_hera.display.times import local_time, time_since, took
 from metaflow_hera.errors import NotFoundError, OptionError
@@ -122,7 +122,7 @@ def show_runs(
 ) -> None:
     """Show the runs of a deployment, of all deployments for None, the newest first."""
     from metaflow_hera.argo import deployments, runs
-    from metaflow_hera.cli.tables import table
+    from metaflow_hera.cli.showing import table
 
     client = client_at(start=False, last=last)
     found = (choice or RunChoice()).of(runs.runs(client, deployment))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from metaflow_hera.cli.choosing import chosen_deployment, client_at
+from metaflow_hera.cli.click_options import as_json, deployment_options
 from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.options import as_json, deployment_options
 from metaflow_hera.cli.words import json_text
 from metaflow_hera.errors import NotFoundError, OptionError
 
@@ -39,7 +39,7 @@ def show_schedule(deployment: str, count: int, as_json: bool, last: LastDeployme
         raise OptionError(f"--count {count} is not possible: give 1 or more.")
     from metaflow_hera.argo import deployments
     from metaflow_hera.argo.schedules import firings, schedules_of
-    from metaflow_hera.cli.tables import table
+    from metaflow_hera.cli.showing import table
 
     client = client_at(start=False, last=last)
     if deployments.find(client, deployment) is None:

@@ -7,9 +7,9 @@ from collections import deque
 import click
 
 from metaflow_hera.cli.choosing import chosen_run
+from metaflow_hera.cli.click_options import as_json
 from metaflow_hera.cli.completing import complete_run
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.options import as_json
 from metaflow_hera.cli.words import json_text, say_note
 
 
@@ -37,9 +37,9 @@ def show_status(run: str | None, watch: bool, as_json: bool) -> None:
 
     client, run = chosen_run(run)
     if watch and not as_json:
-        from metaflow_hera.cli import tables
+        from metaflow_hera.cli import showing
 
-        tables.watch(runs.follow(client, run, steps=True, note=say_note))
+        showing.watch(runs.follow(client, run, steps=True, note=say_note))
         return
     if watch:
         deque(runs.follow(client, run, steps=False, note=say_note), maxlen=0)
@@ -47,7 +47,7 @@ def show_status(run: str | None, watch: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json_text(current.as_json()))
         return
-    from metaflow_hera.cli.tables import write_run
+    from metaflow_hera.cli.showing import write_run
 
     write_run(current)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
-from metaflow_hera.choices import options
+from metaflow_hera.choices import verbs
 from metaflow_hera.cli.acting import act
+from metaflow_hera.cli.click_options import as_json, shared, the_run
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.options import as_json, shared, the_run
 
 
 @click.command(cls=Verb, examples=("mfhera terminate argo-flow-x7k2p",))
 @the_run
-@shared(options.AUTHORIZE)
+@shared(verbs.AUTHORIZE)
 @as_json
 def terminate(run: str, authorize: str | None, as_json: bool) -> None:
     """End RUN and its tasks at once, without its exit hooks."""

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from metaflow_hera.choices import options
+from metaflow_hera.choices import verbs
 from metaflow_hera.cli.choosing import client_at, known_deployment
+from metaflow_hera.cli.click_options import as_json, deployment_options, shared
 from metaflow_hera.cli.completing import complete_deployment, complete_flow
 from metaflow_hera.cli.following import started, tell, write_run_id
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.options import as_json, deployment_options, shared
 from metaflow_hera.errors import NotFoundError, OptionError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     metavar="F.json",
     help="Values of Parameters as a JSON object; --param overrides them.",
 )
-@shared(options.TRIGGER)
+@shared(verbs.TRIGGER)
 @as_json
 def trigger(
     flow: str | None,

@@ -6,11 +6,11 @@ import heapq
 from collections.abc import Mapping
 from typing import Any
 
+from metaflow_hera.embedded.controller.dag_order import Task
 from metaflow_hera.embedded.controller.execution import Call, CallError, Execution, Path, arguments_of
 from metaflow_hera.embedded.controller.items import ItemsError
 from metaflow_hera.embedded.controller.nodes import JSON, fulfilled
 from metaflow_hera.embedded.controller.outcome import collect_outputs, dag_phase
-from metaflow_hera.embedded.controller.plan import Task
 from metaflow_hera.embedded.controller.scope import ABSENT, TaskScope, resolve_references, task_value
 from metaflow_hera.embedded.controller.task_groups import TaskGroup, items_of
 from metaflow_hera.embedded.expressions.depends import evaluate

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from metaflow_hera.embedded.controller.dag_order import Plan
 from metaflow_hera.embedded.controller.execution import Execution
 from metaflow_hera.embedded.controller.nodes import FULFILLED, JSON, UNSUCCESSFUL
-from metaflow_hera.embedded.controller.plan import Plan
 from metaflow_hera.embedded.expressions.gojson import any_string
 from metaflow_hera.embedded.expressions.language import ExpressionError, compile_expression, format_value
 

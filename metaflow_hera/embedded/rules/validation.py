@@ -17,7 +17,7 @@ from metaflow_hera.embedded.expressions.language import (
 )
 from metaflow_hera.embedded.expressions.variables import tags
 from metaflow_hera.embedded.rules.checks import Broken
-from metaflow_hera.embedded.rules.fields import WrongType, not_implemented, without_unknown
+from metaflow_hera.embedded.rules.implemented_fields import WrongType, not_implemented, without_unknown
 from metaflow_hera.embedded.rules.quantities import parse_quantity
 from metaflow_hera.embedded.rules.spec import Validator
 

@@ -23,7 +23,7 @@ import metaflow_hera
 from metaflow_hera.contract import environment
 from metaflow_hera.metaflow_api.pod.cards import share_cards
 from metaflow_hera.metaflow_api.pod.events import publish_end, tell_current
-from metaflow_hera.metaflow_api.pod.settings import FILE_NAME
+from metaflow_hera.metaflow_api.pod.packaged_settings import FILE_NAME
 
 NAME = "hera_internal"
 POD_NAME = "kubernetes-pod-name"

@@ -31,7 +31,12 @@ from metaflow_hera.metaflow_api.decorators.internal import first_and_last
 from metaflow_hera.metaflow_api.decorators.kubernetes import KubernetesDecorator
 from metaflow_hera.metaflow_api.load.users import ensure_user
 from metaflow_hera.metaflow_api.pod.commands import command_line
-from metaflow_hera.metaflow_api.pod.settings import DEFAULT_EXECUTABLE, Interpreter, Retries, StepSettings
+from metaflow_hera.metaflow_api.pod.packaged_settings import (
+    DEFAULT_EXECUTABLE,
+    Interpreter,
+    Retries,
+    StepSettings,
+)
 
 START_HOOKS = ("runtime_init", "runtime_task_created", "runtime_step_cli", "runtime_finished")
 """The methods of a decorator that only Metaflow's own runtime calls."""

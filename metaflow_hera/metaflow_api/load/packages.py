@@ -18,7 +18,7 @@ from metaflow.package import MetaflowPackage
 from metaflow_hera.errors import FlowError
 from metaflow_hera.metaflow_api.decorators import internal
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow, message_of
-from metaflow_hera.metaflow_api.pod.settings import FILE_NAME, PodSettings
+from metaflow_hera.metaflow_api.pod.packaged_settings import FILE_NAME, PodSettings
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import pytest
 
 from metaflow_hera.graph.steps import Graph, Step
 from metaflow_hera.graph.tasks import TaskKey
-from metaflow_hera.metaflow_api.pod.datastore import MAX_ATTEMPTS, RunStore
-from metaflow_hera.metaflow_api.pod.settings import PodSettings, Retries, StepSettings
+from metaflow_hera.metaflow_api.pod.packaged_settings import PodSettings, Retries, StepSettings
+from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS, RunStore
 from metaflow_hera.runtime.arguments import init_arguments, step_arguments, take_parameters
 from metaflow_hera.runtime.task import PodTask
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness import SECONDS
 
-from metaflow_hera.translation.pods import bootstrap
+from metaflow_hera.translation.container_templates import bootstrap
 
 RUNTIME = """
 import json, os, sys

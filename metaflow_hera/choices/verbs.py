@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from metaflow_hera.choices.choices import CreateOptions
-from metaflow_hera.choices.table import Option, options_of
+from metaflow_hera.choices.deployment import CreateOptions
+from metaflow_hera.choices.option import Option, options_of
 
 ClickOption = tuple[tuple[str, ...], Mapping[str, Any]]
 """The flags of an option (and the name of its value), and what click's `option` takes besides them."""

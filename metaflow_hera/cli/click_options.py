@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from metaflow_hera.choices.metaflow import MetaflowOptions
-from metaflow_hera.choices.options import ClickOption, click_option
-from metaflow_hera.choices.table import options_of
+from metaflow_hera.choices.option import options_of
+from metaflow_hera.choices.verbs import ClickOption, click_option
 from metaflow_hera.cli.completing import complete_run
 from metaflow_hera.cli.help import MetaflowOption
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from metaflow_hera.choices import checks, readers
-from metaflow_hera.choices.table import option, options_of
+from metaflow_hera.choices.option import option, options_of
 from metaflow_hera.contract import manifest
 from metaflow_hera.errors import OptionError
 

@@ -8,8 +8,8 @@ from hera.workflows.models import WorkflowSpec
 from pydantic import ValidationError
 
 from metaflow_hera.choices.checks import pairs
-from metaflow_hera.choices.choices import Choices
-from metaflow_hera.choices.table import Option, options_of
+from metaflow_hera.choices.deployment import Choices
+from metaflow_hera.choices.option import Option, options_of
 from metaflow_hera.contract.manifest import USER_KEYS
 from metaflow_hera.errors import OptionError
 

@@ -18,13 +18,13 @@ from metaflow_hera.contract import environment, manifest, values
 from metaflow_hera.graph.steps import FOREACH, SWITCH, Step
 from metaflow_hera.metaflow_api.load.compute import Compute, compute_of
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
-from metaflow_hera.metaflow_api.pod.settings import Retries
+from metaflow_hera.metaflow_api.pod.packaged_settings import Retries
 from metaflow_hera.translation import parameters
+from metaflow_hera.translation.argo_tags import input_parameter, workflow_parameter
 from metaflow_hera.translation.compute import container_fields
 from metaflow_hera.translation.events import Events
 from metaflow_hera.translation.names import Names
 from metaflow_hera.translation.settings import Settings
-from metaflow_hera.translation.variables import input_parameter, workflow_parameter
 
 OUTPUTS = {FOREACH: manifest.ITEMS, SWITCH: manifest.CHOICE}
 OUTPUT_FOLDER = "/tmp/metaflow_hera"
