@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from metaflow_hera.interface.api import Deployment, Run, WorkflowTemplate, deploy, translate
     from metaflow_hera.operations.logs import Line
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 __all__ = [
     "ArgoConflict",
     "ArgoDenied",

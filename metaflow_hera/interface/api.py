@@ -88,7 +88,7 @@ def translate(flow: Flow, **options: Any) -> WorkflowTemplate:
         options: those of `deploy`.
 
     Raises:
-        OptionError: an option is unknown, or has a value that is not possible.
+        OptionError: an option is unknown, or has a value that is not valid.
         UsageError: the flow cannot be loaded or translated.
     """
     source = _Source.of(flow, options)
@@ -112,7 +112,7 @@ def deploy(flow: Flow, **options: Any) -> Deployment:
         options: those of docs/options.md, by their names in Python.
 
     Raises:
-        OptionError: an option is unknown, or has a value that is not possible.
+        OptionError: an option is unknown, or has a value that is not valid.
         UsageError: the flow cannot be loaded or translated.
         NotYoursError: somebody else deployed it.
         NameTakenError: another flow's deployment has its name.
@@ -145,7 +145,7 @@ class Deployment:
         client = ArgoClient(resolve_target(start=False))
         found = deployments.find(client, name)
         if found is None:
-            raise NotFoundError(f"There is no deployment {name}: mfhera list shows those there are.")
+            raise NotFoundError(f"There is no deployment {name}: mfhera list shows all deployments.")
         return cls(client, found)
 
     @property

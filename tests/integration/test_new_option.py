@@ -39,7 +39,7 @@ def changed(mfhera: Mfhera, tmp_path: Path) -> Mfhera:
     """`mfhera` of a copy of the package that has one entry more."""
     package = tmp_path / "changed" / "metaflow_hera"
     shutil.copytree(TESTS.parent / "metaflow_hera", package, ignore=shutil.ignore_patterns("__pycache__"))
-    table = package / "choices" / "choices.py"
+    table = package / "choices" / "deployment.py"
     before, end, after = table.read_text(encoding="utf-8").partition("\n    def __post_init__")
     table.write_text(before + ENTRY + end + after, encoding="utf-8")
     mfhera.take("linear_flow.py")

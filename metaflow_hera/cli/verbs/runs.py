@@ -87,7 +87,7 @@ class RunChoice:
 
     @classmethod
     def parse(cls, since: str | None, state: str | None, limit: int | None) -> RunChoice:
-        """The choice from the texts of the options. Raises OptionError for a value that is not possible."""
+        """The choice from the texts of the options. Raises OptionError for a value that is not valid."""
         if limit is not None and not 1 <= limit <= sys.maxsize:
             raise OptionError(f"--limit {limit} is not possible: give 1 or more.")
         states = frozenset(word.strip().capitalize() for word in (state or "").split(",") if word.strip())
@@ -128,7 +128,7 @@ def show_runs(
     found = (choice or RunChoice()).of(runs.runs(client, deployment))
     # A deleted deployment may still have runs.
     if deployment is not None and not found and deployments.find(client, deployment) is None:
-        raise NotFoundError(f"There is no deployment {deployment}: mfhera list shows those there are.")
+        raise NotFoundError(f"There is no deployment {deployment}: mfhera list shows all deployments.")
     if as_json:
         click.echo(json_text([run.as_json(steps=False) for run in found]))
         return

@@ -76,7 +76,7 @@ class Compute:
 def compute_of(flow: LoadedFlow, step: str) -> Compute:
     """The pod of a step, whether it carries @kubernetes or not.
 
-    Raises FlowError for a value that is not possible, UnsupportedError for an unknown attribute,
+    Raises FlowError for a value that is not valid, UnsupportedError for an unknown attribute,
     ConfigurationError if Metaflow's configuration is at fault.
     """
     decorators = flow.state.graph[step].decorators
