@@ -73,7 +73,7 @@ def show_logs(
         )
     for option, number in (("--attempt", attempt), ("--tail", tail)):
         if number is not None and number < 0:
-            raise OptionError(f"{option} {number} is not possible: give 0 or more.")
+            raise OptionError(f"{option} {number} is not valid: give 0 or more.")
     client, run = chosen_run(run)
     from metaflow_hera.metaflow_api.read.tasklogs import STREAMS
     from metaflow_hera.operations import logs

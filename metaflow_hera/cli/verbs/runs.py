@@ -89,12 +89,12 @@ class RunChoice:
     def parse(cls, since: str | None, state: str | None, limit: int | None) -> RunChoice:
         """The choice from the texts of the options. Raises OptionError for a value that is not valid."""
         if limit is not None and not 1 <= limit <= sys.maxsize:
-            raise OptionError(f"--limit {limit} is not possible: give 1 or more.")
+            raise OptionError(f"--limit {limit} is not valid: give 1 or more.")
         states = frozenset(word.strip().capitalize() for word in (state or "").split(",") if word.strip())
         unknown = sorted(states - set(PHASES)) or ([repr(state)] if state is not None and not states else [])
         if unknown:
             known = ", ".join(phase.lower() for phase in PHASES)
-            raise OptionError(f"--state {unknown[0].lower()} is not possible: choose from {known}.")
+            raise OptionError(f"--state {unknown[0].lower()} is not valid: choose from {known}.")
         moment = None if since is None else time_since(since, datetime.now().astimezone())
         if since is not None and moment is None:
             raise OptionError(

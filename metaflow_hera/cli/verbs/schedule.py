@@ -36,7 +36,7 @@ def schedule(flow: str | None, top_level: list[str], name: str | None, count: in
 def show_schedule(deployment: str, count: int, as_json: bool, last: LastDeployment | None = None) -> None:
     """Show the schedules of a deployment, and the next `count` times at which they start it."""
     if count < 1:
-        raise OptionError(f"--count {count} is not possible: give 1 or more.")
+        raise OptionError(f"--count {count} is not valid: give 1 or more.")
     from metaflow_hera.argo import deployments
     from metaflow_hera.argo.schedules import firings, schedules_of
     from metaflow_hera.cli.showing import table
