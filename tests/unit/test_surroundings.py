@@ -11,7 +11,7 @@ import pytest
 from harness import EXAMPLES, TESTS, clean_environment
 
 from metaflow_hera.cli.main import main
-from metaflow_hera.metaflow_api.load import OLDEST_METAFLOW
+from metaflow_hera.metaflow_api.versions import OLDEST_METAFLOW
 
 
 def test_on_windows(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
