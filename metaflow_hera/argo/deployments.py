@@ -10,7 +10,7 @@ from typing import Any
 from metaflow_hera.argo.client import JSON, ArgoClient
 from metaflow_hera.argo.objects import is_cron_of, template_of
 from metaflow_hera.contract import manifest
-from metaflow_hera.errors import ArgoNotFound, NameTakenError
+from metaflow_hera.errors import ArgoNotFound, NameTakenError, NotFoundError
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,21 @@ def find(client: ArgoClient, name: str) -> Deployed | None:
     except ArgoNotFound:
         return None
     return described(template)
+
+
+def existing(client: ArgoClient, name: str) -> Deployed:
+    """The deployment with a name. Raises NotFoundError if there is none, NameTakenError as `find` does."""
+    found = find(client, name)
+    if found is None:
+        raise absent(name)
+    return found
+
+
+def absent(name: str) -> NotFoundError:
+    """The error that says that there is no deployment with a name."""
+    return NotFoundError(
+        f"There is no deployment {name}: mfhera list shows all deployments, mfhera create deploys a flow."
+    )
 
 
 def check_same_flow(

@@ -157,10 +157,13 @@ def start(client: ArgoClient, deployed: Deployed, given: Mapping[str, Any], tags
 
     `given` are values for its Parameters, text as typed or JSON values; `tags` are for the run and its
     tasks, besides those of the deployment. Raises ParameterError for values that do not fit, UsageError for
-    tags if an older version deployed it.
+    tags that Metaflow refuses, and for all if an older version deployed it.
     """
     parameters = checked(given, deployed.parameters)
     if tags:
+        from metaflow_hera.metaflow_api.load.tags import check_tags  # not before: it imports Metaflow
+
+        check_tags(tags)
         if not deployed.takes_tags:
             raise UsageError(
                 f"{deployed.name} takes no tags, since an older version deployed it: "

@@ -91,7 +91,7 @@ def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Targe
         )
     return Target(
         host=f"{server.url}/",
-        namespace=env.get("ARGO_NAMESPACE", "default"),
+        namespace=embedded_namespace(env),
         token=server.token,
         embedded=True,
         just_started=server.started >= asked,
@@ -103,3 +103,8 @@ def _metaflow_namespace() -> str:
     from metaflow_hera.metaflow_api.load.config import kubernetes_namespace
 
     return kubernetes_namespace()
+
+
+def embedded_namespace(env: Mapping[str, str] = os.environ) -> str:
+    """The namespace at the embedded Argo: that of ARGO_NAMESPACE, else Kubernetes' default."""
+    return env.get("ARGO_NAMESPACE") or "default"

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from metaflow_hera.choices.deployment import Choices
 from metaflow_hera.choices.option import options_of
-from metaflow_hera.errors import ConfigurationError
+from metaflow_hera.errors import ConfigurationError, OptionError
 
 C = TypeVar("C", bound=Choices)
 
@@ -17,7 +17,7 @@ def configured(choices: C, setting: Callable[[str], str | None]) -> C:
     """The choices, with those of the configuration where none were made.
 
     `setting` returns the text of METAFLOW_HERA_ and a name. Raises ConfigurationError for a text that
-    cannot be read, OptionError for a value that is not valid.
+    cannot be read, or whose value is not valid.
     """
     found: dict[str, Any] = {}
     for option in options_of(type(choices)):
@@ -30,6 +30,9 @@ def configured(choices: C, setting: Callable[[str], str | None]) -> C:
             continue
         try:
             found[option.name] = option.read(text)
+            option.check(str(option.key), found[option.name])
+        except OptionError as error:
+            raise ConfigurationError(str(error)) from error
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigurationError(f"{option.key} is {text!r}, which cannot be read: {error}.") from error
     return replace(choices, **found)

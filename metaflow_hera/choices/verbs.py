@@ -1,4 +1,4 @@
-"""The options of the verbs, as both command lines take them: `mfhera VERB` and `python flow.py hera VERB`.
+"""The options that both command lines have: `mfhera VERB` and `python flow.py hera VERB`.
 
 Plain data, since the two use different copies of click.
 """

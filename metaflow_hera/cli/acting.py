@@ -27,7 +27,7 @@ def act(
     from metaflow_hera.argo import runs
     from metaflow_hera.operations import control
 
-    client = client_at(start=False, last=None)
+    client = client_at(start=False)
     done = control.act(client, run, action, authorize, flow)
     if as_json:
         click.echo(json_text(runs.get(client, done.run_id).as_json()))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from metaflow_hera.cli.words import say_where
-from metaflow_hera.errors import NotFoundError, UsageError
+from metaflow_hera.errors import ConfigurationError, NotFoundError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.client import ArgoClient
@@ -25,7 +25,7 @@ def chosen_deployment(
     return name_of(load_flow(flow, top_level), name), None
 
 
-def client_at(*, start: bool, last: LastDeployment | None) -> ArgoClient:
+def client_at(*, start: bool, last: LastDeployment | None = None) -> ArgoClient:
     """A client of the server in use. If the last deployment is meant, it must be on that server."""
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import resolve_target
@@ -33,7 +33,7 @@ def client_at(*, start: bool, last: LastDeployment | None) -> ArgoClient:
     target = resolve_target(start=start)
     say_where(target)
     if last is not None and not last.is_at(target):
-        raise UsageError(
+        raise ConfigurationError(
             f"{last.flow} was last deployed from this folder to another server ({last.server}): "
             "set ARGO_SERVER as it was then, or name the flow."
         )
@@ -43,7 +43,7 @@ def client_at(*, start: bool, last: LastDeployment | None) -> ArgoClient:
 def chosen_run(run: str | None) -> tuple[ArgoClient, str]:
     """A client and the run to use, by default the last run of the flow last deployed from this folder."""
     if run is not None:
-        return client_at(start=False, last=None), run
+        return client_at(start=False), run
     from metaflow_hera.argo import runs
 
     deployment, last = known_deployment(None)

@@ -1,6 +1,7 @@
 """The Python interface: translate and deploy a flow, start it and follow it, in a notebook or a script.
 
-Everything works inside a running event loop. Errors are those of `metaflow_hera.errors`.
+Everything works inside a running event loop. Errors are those of `metaflow_hera.errors`, and the TimeoutError
+of `Run.wait`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from metaflow_hera.choices.option import options_of
 from metaflow_hera.choices.signature import note_options
 from metaflow_hera.contract import environment, manifest
 from metaflow_hera.display import views
-from metaflow_hera.errors import NotFoundError, OptionError, RunFailed, UsageError
+from metaflow_hera.errors import OptionError, RunFailed, UsageError
 from metaflow_hera.interface import isolated
 from metaflow_hera.interface.cells import notebook_shell, script_of
 from metaflow_hera.metaflow_api.read.client import client_run
@@ -90,6 +91,7 @@ def translate(flow: Flow, **options: Any) -> WorkflowTemplate:
     Raises:
         OptionError: an option is unknown, or has a value that is not valid.
         UsageError: the flow cannot be loaded or translated.
+        ConfigurationError: the configuration names no usable server or datastore.
     """
     source = _Source.of(flow, options)
     made: Translation = source.call(isolated.translate, source.create)
@@ -116,6 +118,8 @@ def deploy(flow: Flow, **options: Any) -> Deployment:
         UsageError: the flow cannot be loaded or translated.
         NotYoursError: somebody else deployed it.
         NameTakenError: another flow's deployment has its name.
+        ConfigurationError: the configuration names no usable server, datastore or folder.
+        LocalServerError: the embedded Argo does not start.
         ArgoError: the server refuses it, or does not answer.
     """
     source = _Source.of(flow, options)
@@ -123,10 +127,7 @@ def deploy(flow: Flow, **options: Any) -> Deployment:
     for warning in warnings:
         print(warning, file=sys.stderr)
     client = ArgoClient(target)
-    found = deployments.find(client, created.name)
-    if found is None:
-        raise NotFoundError(f"{created.name} was deleted while it was being deployed: deploy it again.")
-    return Deployment(client, found, source)
+    return Deployment(client, deployments.existing(client, created.name), source)
 
 
 class Deployment:
@@ -141,12 +142,16 @@ class Deployment:
 
     @classmethod
     def find(cls, name: str) -> Deployment:
-        """What is deployed under a name. Raises NotFoundError if nothing is."""
+        """What is deployed under a name.
+
+        Raises:
+            NotFoundError: nothing is.
+            NameTakenError: a workflow template of another tool has the name.
+            LocalServerError: the embedded Argo is meant, and not running.
+            ArgoError: the server refuses the request, or does not answer.
+        """
         client = ArgoClient(resolve_target(start=False))
-        found = deployments.find(client, name)
-        if found is None:
-            raise NotFoundError(f"There is no deployment {name}: mfhera list shows all deployments.")
-        return cls(client, found)
+        return cls(client, deployments.existing(client, name))
 
     @property
     def name(self) -> str:
@@ -191,11 +196,11 @@ class Deployment:
 
         Raises:
             ParameterError: a value is missing, unknown or of the wrong type; nothing was started.
+            UsageError: Metaflow refuses a tag, or an older version made the deployment, which takes none.
             NotFoundError: the deployment is gone.
+            ArgoError: the server refuses the request, or does not answer.
         """
-        found = deployments.find(self._client, self.name)
-        if found is None:
-            raise NotFoundError(f"There is no deployment {self.name} any more: deploy it again.")
+        found = deployments.existing(self._client, self.name)
         given = {**(parameters or {}), **values}
         if self._source is not None and any(found.is_file(name) for name in given):
             given = self._source.call(isolated.stored_files, given)
@@ -203,7 +208,10 @@ class Deployment:
         return Run(started.run_id, self._client)
 
     def delete(self, authorize: str | None = None) -> None:
-        """Remove it; runs and results stay. Raises NotYoursError if it is not this user's."""
+        """Remove it; runs and results stay.
+
+        Raises NotFoundError if it is gone, NotYoursError if it is not this user's.
+        """
         remove(self._client, self.name, authorize)
 
     def __repr__(self) -> str:
@@ -291,7 +299,10 @@ class Run:
                 raise RunFailed(self._look(steps=True).verdict)
 
     def suspend(self, authorize: str | None = None) -> None:
-        """Start no more of its tasks until `resume`. Raises NotYoursError if it is not this user's."""
+        """Start no more of its tasks until `resume`.
+
+        Raises UsageError if it has ended, NotYoursError if it is not this user's.
+        """
         self._act("suspend", authorize)
 
     def resume(self, authorize: str | None = None) -> None:
@@ -299,11 +310,18 @@ class Run:
         self._act("resume", authorize)
 
     def retry(self, authorize: str | None = None) -> None:
-        """Continue it from where it failed. Raises UsageError if it has not failed."""
+        """Continue it from where it failed.
+
+        Raises UsageError if it has not failed, NotYoursError if it is not this user's.
+        """
         control.retry(self._client, self._named, authorize)
 
     def resubmit(self, authorize: str | None = None) -> Run:
-        """Start a new run with its parameters. Raises NotYoursError if it is not this user's."""
+        """Start a new run with its parameters, of what is deployed now.
+
+        Raises NotFoundError if its deployment is gone, NameTakenError if that belongs to another flow now,
+        NotYoursError if it is not this user's.
+        """
         return Run(control.resubmit(self._client, self._named, authorize).run_id, self._client)
 
     def logs(self, place: str | None = None, *, follow: bool = False) -> Iterator[Line]:
@@ -315,11 +333,17 @@ class Run:
         return follow_lines(self._client, wanted) if follow else lines(self._client, wanted)
 
     def stop(self, authorize: str | None = None) -> None:
-        """End it; its exit hooks still run. Raises NotYoursError if it is not this user's."""
+        """End it; its exit hooks still run.
+
+        Raises UsageError if it has ended, NotYoursError if it is not this user's.
+        """
         self._act("stop", authorize)
 
     def terminate(self, authorize: str | None = None) -> None:
-        """End it and its tasks at once. Raises NotYoursError if it is not this user's."""
+        """End it and its tasks at once.
+
+        Raises UsageError if it has ended, NotYoursError if it is not this user's.
+        """
         self._act("terminate", authorize)
 
     def _act(self, action: str, authorize: str | None) -> None:

@@ -54,7 +54,7 @@ def deploy(
     prepared = _prepared(script, top_level, options)
     target = resolve_target(start=True)
     created = deployment.create(prepared, ArgoClient(target))
-    return created, target, list(created.objects.footprint.warnings())
+    return created, target, deployment.notes(prepared, created, target)
 
 
 def stored_files(script: str, top_level: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from datetime import datetime, timezone
 from metaflow_hera.argo import deployments, last
 from metaflow_hera.argo.client import ArgoClient, with_retries
 from metaflow_hera.argo.deployments import Deployed
-from metaflow_hera.argo.target import Target
+from metaflow_hera.argo.target import Target, embedded_namespace
 from metaflow_hera.argo.tokens import Token, bare, check_access, first_token, resolve_token
 from metaflow_hera.choices.configured import configured
 from metaflow_hera.choices.deployment import BINDING, CreateOptions
@@ -93,7 +92,9 @@ def create(prepared: Prepared, client: ArgoClient) -> Created:
 def _create(prepared: Prepared, client: ArgoClient) -> Created:
     """Deploy a flow as the server is now. Raises ArgoConflict if somebody else deploys it at this moment."""
     present = read(client, prepared.name, _sensor(prepared, client.target))
-    previous = _of_flow(deployed_in(present), prepared.flow)
+    previous = deployed_in(present)
+    if previous is not None:
+        check_belongs(previous, prepared.flow)
     token = _token(previous, prepared)
     objects = _translated(prepared, token.value, client.target, deployed_at=now())
     plan = plan_deployment(present, [as_json(item) for item in objects.objects])
@@ -113,13 +114,26 @@ def deploy(client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str) -
     last.remember(last.noted(plan.deployment, flow, client.target))
 
 
+def notes(prepared: Prepared, created: Created, target: Target) -> list[str]:
+    """Sentences on what a deployment to a cluster limits: the size of its runs, and where metadata stays."""
+    if target.embedded:
+        return []
+    found = list(created.objects.footprint.warnings())
+    if prepared.flow.metadata == "local":
+        found.append(
+            "The metadata of its runs stays in the cluster's pods: "
+            "deploy with --metadata=service to read results with Metaflow's Client API."
+        )
+    return found
+
+
 def export(prepared: Prepared, target: Target | None, client: ArgoClient | None = None) -> Created:
     """What `create` would deploy at a target (None: the embedded Argo), the same each time.
 
     A server is asked only for the token, and only if a `client` is given: without one it is the token in the
     options, or the one that this user has, or one that follows from the deployment's name.
     """
-    target = target or Target(host="", namespace=os.environ.get("ARGO_NAMESPACE", "default"), embedded=True)
+    target = target or Target(host="", namespace=embedded_namespace(), embedded=True)
     _check_target(prepared, target)
     token = _token_to_write(prepared, client)
     objects = _translated(prepared, token, target, deployed_at=None)
@@ -153,9 +167,9 @@ def remove(
     present = read(client, name)
     found = deployed_in(present)
     if found is None:
-        raise NotFoundError(f"There is no deployment {name}: mfhera list shows all deployments.")
+        raise deployments.absent(name)
     if flow is not None:
-        _of_flow(found, flow)
+        check_belongs(found, flow)
     check_access(found, token_prefix(found.flow, name, found.project, found.branch), user(), authorize)
     done = applying.remove(client, plan_removal(with_left_sensor(client, present)))
     return [f"{IN_WORDS[step.kind]} {step.name}" for step in done]
@@ -163,14 +177,16 @@ def remove(
 
 def found_of(client: ArgoClient, flow: LoadedFlow, name: str) -> Deployed | None:
     """The deployment of a flow under a name, or None. Raises NameTakenError if something else has it."""
-    return _of_flow(deployments.find(client, name), flow)
-
-
-def _of_flow(found: Deployed | None, flow: LoadedFlow) -> Deployed | None:
+    found = deployments.find(client, name)
     if found is not None:
-        project = flow.project
-        deployments.check_same_flow(found, flow.name, project.get("project_name"), project.get("branch_name"))
+        check_belongs(found, flow)
     return found
+
+
+def check_belongs(found: Deployed, flow: LoadedFlow) -> None:
+    """Raise NameTakenError if a deployment is not that of a flow."""
+    project = flow.project
+    deployments.check_same_flow(found, flow.name, project.get("project_name"), project.get("branch_name"))
 
 
 def name_of(flow: LoadedFlow, name: str | None) -> str:

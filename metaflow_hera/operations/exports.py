@@ -22,13 +22,21 @@ def create_from(objects: Sequence[JSON], client: ArgoClient, authorize: str | No
 
     Raises UsageError for objects that are not those of one deployment, or not this user's to deploy.
     """
-    template = _only_template(objects)
-    about = described(template)
+    about = described(_only_template(objects))
+    namespace = client.target.namespace
     for item in objects:
-        _check_belongs(item, about.name, client.target.namespace)
-    template["metadata"]["annotations"].setdefault(DEPLOYMENT_TIMESTAMP, now())
-    with_retries(lambda: _create(objects, about, client, authorize))
+        _check_belongs(item, about.name, namespace)
+    completed = [_completed(item, namespace) for item in objects]
+    with_retries(lambda: _create(completed, about, client, authorize))
     return about
+
+
+def _completed(item: JSON, namespace: str) -> JSON:
+    """An object with what an export leaves open: its namespace and the time of the deployment."""
+    metadata = {"namespace": namespace, **item["metadata"]}
+    if item["kind"] == TEMPLATE:
+        metadata["annotations"] = {DEPLOYMENT_TIMESTAMP: now(), **metadata["annotations"]}
+    return {**item, "metadata": metadata}
 
 
 def _create(objects: Sequence[JSON], about: Deployed, client: ArgoClient, authorize: str | None) -> None:
@@ -72,7 +80,7 @@ def _check_belongs(item: JSON, name: str, namespace: str) -> None:
         raise UsageError(
             f"The {kind} {metadata['name']} does not belong to the deployment {name}: deploy it separately."
         )
-    if metadata.setdefault("namespace", namespace) != namespace and kind != SENSOR:
+    if metadata.get("namespace", namespace) != namespace and kind != SENSOR:
         raise UsageError(
             f"{metadata['name']} is for the namespace {metadata['namespace']}: "
             f"deploy it with ARGO_NAMESPACE={metadata['namespace']}."

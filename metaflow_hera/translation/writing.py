@@ -11,7 +11,7 @@ import yaml
 from hera.workflows import CronWorkflow, WorkflowTemplate, models
 from pydantic import BaseModel, ValidationError
 
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import ManifestError, UsageError
 from metaflow_hera.translation.template import Companion
 
 JSON = dict[str, Any]
@@ -96,7 +96,8 @@ def to_python(objects: Sequence[JSON]) -> str:
 def read(text: str) -> list[JSON]:
     """The objects in YAML or JSON, including those of a Kubernetes List.
 
-    Raises UsageError for a text with objects that `create` does not deploy.
+    Raises UsageError for a text with objects that `create` does not deploy, ManifestError for an object
+    that Argo would refuse.
     """
     try:
         documents = [document for document in yaml.safe_load_all(text) if document is not None]
@@ -115,9 +116,9 @@ def read(text: str) -> list[JSON]:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
-            raise UsageError(f"{kind}: {where}: {first['msg']}.") from error
+            raise ManifestError(f"{kind}: {where}: {first['msg']}.") from error
         if not (item.get("metadata") or {}).get("name"):
-            raise UsageError(f"It holds a {kind} without a name.")
+            raise ManifestError(f"It holds a {kind} without a name.")
     return found
 
 

@@ -126,7 +126,7 @@ def test_a_script_within_an_event_loop(mfhera: Mfhera) -> None:
     assert about["broken"].startswith("FlowError: broken_flow.py cannot be imported: ZeroDivisionError")
     assert about["round in circles"].startswith("UsageError: A flow's script deploys while it is loaded")
     assert about["dying"] == "FlowError: The flow cannot be loaded: its process ended with exit code 7."
-    assert about["gone"].startswith("NotFoundError: There is no deployment from-a-class any more")
+    assert about["gone"].startswith("NotFoundError: There is no deployment from-a-class")
     assert about["no deployment"].startswith("NotFoundError: There is no deployment absent")
     assert about["no step"].startswith("NotFoundError: ")
     assert "has no step middle" in about["no step"]

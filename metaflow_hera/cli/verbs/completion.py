@@ -27,13 +27,12 @@ def completion(shell: str | None) -> None:
 
     Without SHELL, it is for the shell that $SHELL names.
     """
-    from metaflow_hera.cli.main import mfhera
-
     if shell is None:
         name = Path(os.environ.get("SHELL", "")).name
         shell = name if name in SHELLS else "bash"
     made = get_completion_class(shell)
     assert made is not None
+    mfhera = click.get_current_context().find_root().command
     click.echo(made(mfhera, {}, "mfhera", "_MFHERA_COMPLETE").source())
 
 

@@ -12,12 +12,14 @@ import click
 
 from metaflow_hera.choices import verbs
 from metaflow_hera.choices.deployment import CreateOptions
+from metaflow_hera.cli.choosing import client_at
 from metaflow_hera.cli.click_options import as_json, metaflow_options, shared
 from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.exporting import EXPORTED, export_form, write_export
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.verbs.lint import check
-from metaflow_hera.cli.words import json_text, say_where
+from metaflow_hera.cli.words import json_text
+from metaflow_hera.contract.manifest import event_name
 from metaflow_hera.errors import OptionError, UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def create(
     """
     form = export_form(only_json, only_yaml, only_python, output, real_token)
     if (flow is None) == (source is None):
-        raise UsageError("Say what to deploy: FLOW.py, or --from with a file that --only-yaml wrote.")
+        raise OptionError("Say what to deploy: FLOW.py, or --from with a file that --only-yaml wrote.")
     if source is not None:
         _refuse_beside_from(form is not None or dry_run, top_level, given)
         deploy_from(source, given["authorize"], as_json)
@@ -88,8 +90,6 @@ def _refuse_beside_from(form: bool, top_level: list[str], given: Mapping[str, An
 
 def deploy_from(source: str, authorize: str | None, as_json: bool) -> None:
     """Deploy an export, a file or a folder of files, and report it."""
-    from metaflow_hera.argo.client import ArgoClient
-    from metaflow_hera.argo.target import resolve_target
     from metaflow_hera.operations.exports import create_from
     from metaflow_hera.translation import writing
 
@@ -103,24 +103,21 @@ def deploy_from(source: str, authorize: str | None, as_json: bool) -> None:
             raise UsageError(f"{file} cannot be read: {error}.") from error
         except UsageError as error:
             raise type(error)(f"{file}: {error}") from error
-    target = resolve_target(start=True)
-    say_where(target)
-    about = create_from(objects, ArgoClient(target), authorize)
+    client = client_at(start=True)
+    about = create_from(objects, client, authorize)
     if as_json:
-        click.echo(json_text({"name": about.name, "flow": about.flow, "server": target.host}))
+        click.echo(json_text({"name": about.name, "flow": about.flow, "server": client.target.host}))
         return
     click.echo(f"Deployed {click.style(about.flow, bold=True)} as {about.name}, from {source}.")
 
 
 def deploy(prepared: Prepared, again: str, trigger: str, as_json: bool) -> Created:
     """Deploy a flow and report it; `again` is the command that deploys it again, `trigger` starts a run."""
-    from metaflow_hera.argo.client import ArgoClient
-    from metaflow_hera.argo.target import resolve_target
     from metaflow_hera.operations import deployment
 
-    target = resolve_target(start=True)
-    say_where(target)
-    created = deployment.create(prepared, ArgoClient(target))
+    client = client_at(start=True)
+    target = client.target
+    created = deployment.create(prepared, client)
     if as_json:
         about = {
             "name": created.name,
@@ -144,13 +141,8 @@ def deploy(prepared: Prepared, again: str, trigger: str, as_json: bool) -> Creat
         click.echo(f"It is started by the schedule {schedule}.")
     for sentence in starts(prepared.flow):
         click.echo(sentence)
-    for warning in () if target.embedded else created.objects.footprint.warnings():
-        click.echo(warning)
-    if prepared.flow.metadata == "local" and not target.embedded:
-        click.echo(
-            "The metadata of its runs stays in the cluster's pods: "
-            "deploy with --metadata=service to read results with Metaflow's Client API."
-        )
+    for note in deployment.notes(prepared, created, target):
+        click.echo(note)
     click.echo(f"Start a run with: {trigger}")
     return created
 
@@ -175,7 +167,7 @@ def starts(flow: LoadedFlow) -> Iterator[str]:
     if words:
         several = len(groups) > 1 or len(groups[0].triggers) > 1
         yield f"It is started by the {'events' if several else 'event'} {', and '.join(words)}."
-    own = f"metaflow.{flow.project.get('project_flow_name', flow.name)}.end"
+    own = event_name(flow.project.get("project_flow_name", flow.name), "end")
     if any(trigger.name == own for group in groups for trigger in group.triggers):
         yield "Its own end starts it again: once started, it goes on until it fails or is deleted."
 

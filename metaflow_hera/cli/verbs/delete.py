@@ -11,8 +11,8 @@ from metaflow_hera.cli.choosing import client_at
 from metaflow_hera.cli.click_options import as_json, deployment_options, shared
 from metaflow_hera.cli.completing import complete_deployment, complete_flow, complete_run
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.words import json_text, say_where
-from metaflow_hera.errors import OptionError, UsageError
+from metaflow_hera.cli.words import json_text
+from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -66,19 +66,15 @@ def delete(
         loaded = load_flow(flow, top_level)
         name = name_of(loaded, name)
     elif name is None:
-        raise UsageError("Say what to delete: FLOW.py, or --name with the name of a deployment.")
+        raise OptionError("Say what to delete: FLOW.py, or --name with the name of a deployment.")
     remove(name, authorize, as_json, loaded)
 
 
 def remove(name: str, authorize: str | None, as_json: bool = False, flow: LoadedFlow | None = None) -> None:
     """Remove a deployment and report it. If `flow` is given, the deployment must be that flow's."""
-    from metaflow_hera.argo.client import ArgoClient
-    from metaflow_hera.argo.target import resolve_target
     from metaflow_hera.operations import deployment
 
-    target = resolve_target(start=False)
-    say_where(target)
-    removed = deployment.remove(ArgoClient(target), name, authorize, flow)
+    removed = deployment.remove(client_at(start=False), name, authorize, flow)
     if as_json:
         click.echo(json_text({"name": name, "deleted": list(removed)}))
         return
@@ -90,7 +86,7 @@ def remove_run(run: str, authorize: str | None, as_json: bool) -> None:
     """Remove a run from Argo and report it."""
     from metaflow_hera.operations import control
 
-    removed = control.delete(client_at(start=False, last=None), run, authorize)
+    removed = control.delete(client_at(start=False), run, authorize)
     if as_json:
         click.echo(json_text(removed.as_json()))
     else:

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from metaflow_hera.cli.choosing import client_at
 from metaflow_hera.cli.click_options import as_json
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.words import json_text, say_where
+from metaflow_hera.cli.words import json_text
 from metaflow_hera.errors import OptionError
 
 
@@ -22,14 +23,10 @@ from metaflow_hera.errors import OptionError
 @as_json
 def emit(event: str, payload: tuple[str, ...], payload_json: str | None, as_json: bool) -> None:
     """Publish the event NAME for the flows that wait for it."""
-    from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.events import publish
-    from metaflow_hera.argo.target import resolve_target
 
     values = _payload(payload, payload_json)
-    target = resolve_target(start=True)
-    say_where(target)
-    sent = publish(ArgoClient(target), event, values)
+    sent = publish(client_at(start=True), event, values)
     if as_json:
         click.echo(json_text({"name": event, "id": sent.id, "place": sent.place}))
     else:

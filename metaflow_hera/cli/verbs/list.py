@@ -6,23 +6,20 @@ from dataclasses import asdict
 
 import click
 
+from metaflow_hera.cli.choosing import client_at
 from metaflow_hera.cli.click_options import as_json
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.words import json_text, say_where
+from metaflow_hera.cli.words import json_text
 
 
 @click.command("list", cls=Verb, examples=("mfhera list",))
 @as_json
 def list_deployments(as_json: bool) -> None:
     """List what is deployed: flow, owner, time, schedule."""
-    from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.deployments import deployed
-    from metaflow_hera.argo.target import resolve_target
     from metaflow_hera.cli.showing import table
 
-    target = resolve_target(start=False)
-    say_where(target)
-    found = list(deployed(ArgoClient(target)))
+    found = list(deployed(client_at(start=False)))
     if as_json:
         click.echo(json_text([asdict(deployment) for deployment in found]))
         return

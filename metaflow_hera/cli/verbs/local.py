@@ -14,7 +14,7 @@ from metaflow_hera import __version__
 from metaflow_hera.cli.click_options import as_json
 from metaflow_hera.cli.words import json_text
 from metaflow_hera.display.times import local_time
-from metaflow_hera.errors import LocalServerError, OptionError, UsageError
+from metaflow_hera.errors import OptionError, UsageError
 from metaflow_hera.home import embedded_errors, home_folder
 
 
@@ -65,7 +65,9 @@ def status(as_json: bool) -> None:
     if running is None:
         if as_json:
             click.echo(json_text({"running": False, "home": home_folder()}))
-        raise NotRunning("The embedded Argo is not running: mfhera local start starts it.")
+        # The answer to the question, not a fault.
+        click.echo("mfhera: The embedded Argo is not running: mfhera local start starts it.", err=True)
+        raise click.exceptions.Exit(1)
     if as_json:
         about = {
             "running": True,
@@ -151,12 +153,6 @@ def open_command(print_url: bool) -> None:
     else:
         click.echo("There is no browser here. This address works once, within a minute:", err=True)
         click.echo(opening.one_time_url(running))
-
-
-class NotRunning(LocalServerError):
-    """The embedded Argo is not running: the answer of `status`, not a fault."""
-
-    exit_code = 1
 
 
 command = local

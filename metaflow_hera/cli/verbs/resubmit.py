@@ -47,7 +47,7 @@ def start_again(
     """
     from metaflow_hera.operations import control
 
-    client = client_at(start=False, last=None)
+    client = client_at(start=False)
     if run_id_file is not None:
         write_run_id(run_id_file, "")
     made = control.resubmit(client, run, authorize, flow)

@@ -77,7 +77,7 @@ def go_on(
     """
     from metaflow_hera.operations import control
 
-    client = client_at(start=False, last=None)
+    client = client_at(start=False)
     before = control.retry(client, run, authorize, flow, new_code)
     if not as_json:
         failed = [f"{step.name} ({len(step.failures)})" for step in before.steps if step.failures]

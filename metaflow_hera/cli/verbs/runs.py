@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from metaflow_hera.cli.choosing import client_at, known_deployment
+from metaflow_hera.cli.choosing import chosen_deployment, client_at
 from metaflow_hera.cli.click_options import as_json, deployment_options
 from metaflow_hera.cli.completing import complete_deployment, complete_flow
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.words import json_text
 from metaflow_hera.display.times import local_time, time_since, took
-from metaflow_hera.errors import NotFoundError, OptionError
+from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
@@ -67,13 +67,8 @@ def list_runs(
     choice = RunChoice.parse(since, state, limit)
     deployment: str | None = None
     last: LastDeployment | None = None
-    if flow is not None:
-        from metaflow_hera.metaflow_api.load.flows import load_flow
-        from metaflow_hera.operations.deployment import name_of
-
-        deployment = name_of(load_flow(flow, top_level), name)
-    elif not everything:
-        deployment, last = known_deployment(name)
+    if not everything:
+        deployment, last = chosen_deployment(flow, top_level, name)
     show_runs(deployment, as_json, last, choice)
 
 
@@ -127,8 +122,8 @@ def show_runs(
     client = client_at(start=False, last=last)
     found = (choice or RunChoice()).of(runs.runs(client, deployment))
     # A deleted deployment may still have runs.
-    if deployment is not None and not found and deployments.find(client, deployment) is None:
-        raise NotFoundError(f"There is no deployment {deployment}: mfhera list shows all deployments.")
+    if deployment is not None and not found:
+        deployments.existing(client, deployment)
     if as_json:
         click.echo(json_text([run.as_json(steps=False) for run in found]))
         return

@@ -12,7 +12,7 @@ from metaflow_hera.cli.click_options import as_json, deployment_options
 from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.words import json_text
-from metaflow_hera.errors import NotFoundError, OptionError
+from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
@@ -42,8 +42,7 @@ def show_schedule(deployment: str, count: int, as_json: bool, last: LastDeployme
     from metaflow_hera.cli.showing import table
 
     client = client_at(start=False, last=last)
-    if deployments.find(client, deployment) is None:
-        raise NotFoundError(f"There is no deployment {deployment}: mfhera create deploys the flow.")
+    deployments.existing(client, deployment)
     found = schedules_of(client, deployment)
     times = firings(found, count)
     if as_json:

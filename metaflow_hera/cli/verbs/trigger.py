@@ -15,7 +15,7 @@ from metaflow_hera.cli.click_options import as_json, deployment_options, shared
 from metaflow_hera.cli.completing import complete_deployment, complete_flow
 from metaflow_hera.cli.following import started, tell, write_run_id
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.errors import NotFoundError, OptionError
+from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
@@ -99,21 +99,12 @@ def start(
     """
     from metaflow_hera.argo import deployments, runs
 
-    if tags:
-        from metaflow_hera.metaflow_api.load.tags import check_tags
-
-        check_tags(tags)
     client = client_at(start=True, last=last)
-    if flow is None:
-        found = deployments.find(client, deployment)
-    else:
-        from metaflow_hera.operations.deployment import found_of
+    found = deployments.existing(client, deployment)
+    if flow is not None:
+        from metaflow_hera.operations.deployment import check_belongs
 
-        found = found_of(client, flow, deployment)
-    if found is None:
-        raise NotFoundError(
-            f"There is no deployment {deployment} (any more): mfhera create deploys the flow."
-        )
+        check_belongs(found, flow)
     if run_id_file is not None:
         # Now, so that a file that cannot be written is found before the run starts.
         write_run_id(run_id_file, "")
