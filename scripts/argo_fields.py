@@ -57,9 +57,9 @@ FIELDS: dict[str, dict[str, str]] = {{
 '''
 COMMENT = (
     f"From api/jsonschema/schema.json of Argo Workflows {VERSION} "
-    "(https://github.com/argoproj/argo-workflows), Copyright The Argo Authors, Apache License 2.0. Changed: only the definitions that Workflow, "
-    "WorkflowTemplate, CronWorkflow, WorkflowEventBinding and Sensor refer to, "
-    "without descriptions and x-kubernetes-* keys. Made by scripts/argo_fields.py."
+    "(https://github.com/argoproj/argo-workflows), Copyright The Argo Authors, Apache License 2.0. "
+    "Changed: only the definitions that Workflow, WorkflowTemplate, CronWorkflow, WorkflowEventBinding "
+    "and Sensor refer to, without descriptions and x-kubernetes-* keys. Made by scripts/argo_fields.py."
 )
 
 
