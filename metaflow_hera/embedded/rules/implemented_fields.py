@@ -170,11 +170,6 @@ def argo_type(shape: str) -> str:
     return shape.partition("/")[0]
 
 
-def refused(shape: str) -> frozenset[str]:
-    """The fields that Argo knows and the embedded Argo refuses."""
-    return frozenset(FIELDS[argo_type(shape)]) - SHAPES[shape].works - frozenset(SHAPES[shape].ignored)
-
-
 def is_empty(value: Any) -> bool:
     """Whether a value is what Go leaves out of JSON, and so says nothing."""
     return any(value is empty or (type(value) is type(empty) and value == empty) for empty in _EMPTY)
