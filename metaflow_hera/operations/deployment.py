@@ -158,7 +158,7 @@ def remove(
         _of_flow(found, flow)
     check_access(found, token_prefix(found.flow, name, found.project, found.branch), user(), authorize)
     done = applying.remove(client, plan_removal(with_left_sensor(client, present)))
-    return [f"{IN_WORDS[step.kind]} {step.name}" for step in done]
+    return [f"{IN_WORDS[change.kind]} {change.name}" for change in done]
 
 
 def found_of(client: ArgoClient, flow: LoadedFlow, name: str) -> Deployed | None:

@@ -18,7 +18,7 @@ JSON = dict[str, Any]
 LOG_BYTES = 1_000_000
 
 
-class Keeping:
+class KeeperClient:
     """A keeper of pods (see `keeper`), started with the first order. Used by one thread.
 
     It writes about its own faults to the file `log`. `lost` says that it has ended, which it never
