@@ -36,6 +36,7 @@ from hera.workflows.models import WorkflowTemplate as TemplateModel
 from pydantic import ValidationError
 
 from metaflow_hera.argo.target import Target
+from metaflow_hera.contract.objects import JSON, TEMPLATE
 from metaflow_hera.errors import (
     ArgoConflict,
     ArgoDenied,
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from hera.events.service import EventsService
     from requests.adapters import BaseAdapter
 
-JSON = dict[str, Any]
 T = TypeVar("T")
 
 CONNECT_SECONDS = 4.0
@@ -199,7 +199,7 @@ class ArgoClient:
     def submit(self, template: str, options: SubmitOpts) -> JSON:
         """Start a workflow from a template."""
         request = WorkflowSubmitRequest(
-            resource_kind="WorkflowTemplate", resource_name=template, submit_options=options
+            resource_kind=TEMPLATE, resource_name=template, submit_options=options
         )
         return self._call(lambda: self._service.submit_workflow(request))
 

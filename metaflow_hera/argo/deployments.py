@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.objects import is_cron_of, template_of
 from metaflow_hera.contract import manifest
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import ArgoNotFound, NameTakenError
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import yaml
 
 from metaflow_hera.contract import manifest
-
-if TYPE_CHECKING:
-    from metaflow_hera.argo.client import JSON
+from metaflow_hera.contract.objects import JSON
 
 
 def template_of(cron: JSON) -> str:

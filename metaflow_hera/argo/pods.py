@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from metaflow_hera.argo.progress import progress
 from metaflow_hera.argo.runs import parse_time
 from metaflow_hera.contract.kubernetes import pod_name
 from metaflow_hera.contract.manifest import PATH, STEP
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.graph.tasks import TaskKey, parse_path
-
-JSON = dict[str, Any]
 
 UNENDED = ("", "Pending", "Running")
 

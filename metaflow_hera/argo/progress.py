@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from metaflow_hera.contract.manifest import ITEMS, PATH, STEP
+from metaflow_hera.contract.objects import JSON
 
-JSON = dict[str, Any]
 FINISHED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 
 

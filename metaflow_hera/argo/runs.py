@@ -12,12 +12,13 @@ from typing import Any
 
 from hera.workflows.models import SubmitOpts
 
-from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.parameters import checked
 from metaflow_hera.argo.progress import StepProgress, progress
 from metaflow_hera.contract import manifest
 from metaflow_hera.contract.manifest import RUN_PREFIX
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.contract.values import encode
 from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
 

@@ -13,8 +13,9 @@ from datetime import tzinfo
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.rules.cron import Schedule, local, parse_schedule
-from metaflow_hera.embedded.storage.reader import JSON, Head
+from metaflow_hera.embedded.storage.reader import Head
 from metaflow_hera.embedded.storage.store import Store
 
 RESOURCE: Final = "cronworkflows"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 
 from metaflow_hera.argo.client import ArgoClient, with_retries
+from metaflow_hera.contract.objects import TEMPLATE
 from metaflow_hera.errors import ArgoConflict, ArgoError, ArgoNotFound, ArgoUnreachable, UsageError
-from metaflow_hera.operations.plan import CRON, TEMPLATE, VERSION, Change, Plan, plan_change
+from metaflow_hera.operations.kinds import KINDS
+from metaflow_hera.operations.plan import VERSION, Change, Plan, plan_change
 from metaflow_hera.operations.present import read_object
 
 
@@ -88,21 +90,13 @@ def _write(client: ArgoClient, change: Change) -> None:
     if change.after is None:
         _delete(client, change)
         return
-    create, update = {
-        TEMPLATE: (client.create_template, client.update_template),
-        CRON: (client.create_cron, client.update_cron),
-    }.get(change.kind, (client.create_sensor, client.update_sensor))
-    (create if change.before is None else update)(change.after)
+    kind = KINDS[change.kind]
+    (kind.create if change.before is None else kind.update)(client, change.after)
 
 
 def _delete(client: ArgoClient, change: Change) -> bool:
     """Delete an object, and say whether it was there."""
     with suppress(ArgoNotFound):
-        if change.kind == TEMPLATE:
-            client.delete_template(change.name)
-        elif change.kind == CRON:
-            client.delete_cron(change.name)
-        else:
-            client.delete_sensor(change.name, change.namespace)
+        KINDS[change.kind].delete(client, change.name, change.namespace)
         return True
     return False

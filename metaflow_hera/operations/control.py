@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from metaflow_hera.argo import runs
-from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import check_same_flow, described
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.tokens import check_access
 from metaflow_hera.contract.manifest import CODE_PARAMETER
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import (
     ArgoDenied,
     ArgoError,

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from metaflow_hera.argo import runs
-from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.pods import PodTask, pod_tasks, task_of_pods
 from metaflow_hera.contract.manifest import RUN_PREFIX, run_id
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, NotFoundError, UsageError
 from metaflow_hera.graph.tasks import TaskKey
 from metaflow_hera.metaflow_api.read.tasklogs import STREAMS, StoredLogs

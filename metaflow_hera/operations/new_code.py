@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from metaflow_hera.argo.client import JSON
 from metaflow_hera.contract.manifest import CODE_PARAMETER
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.contract.values import decode, encode
 from metaflow_hera.errors import UsageError
 from metaflow_hera.graph.steps import Graph

@@ -1,19 +1,16 @@
-"""What a deployment or its removal changes at a server, object by object, as plain data, and how to undo it."""
+"""What deploying or deleting a flow changes at a server, as plain data, and how to undo it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from metaflow_hera.argo.objects import is_cron_of, sensor_place, template_of, templates_of
 from metaflow_hera.contract import manifest
+from metaflow_hera.contract.objects import CRON, JSON, SENSOR, TEMPLATE
 from metaflow_hera.errors import NameTakenError
 
-if TYPE_CHECKING:
-    from metaflow_hera.argo.client import JSON
-
-TEMPLATE, CRON, SENSOR = "WorkflowTemplate", "CronWorkflow", "Sensor"
 OURS = (manifest.METAFLOW_PREFIX, manifest.TITLE, manifest.DESCRIPTION)
 """Annotations and labels that a deployment owns: those of an older version do not stay."""
 VERSION = ("resourceVersion", "uid")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
 
 from metaflow_hera.embedded.expressions.gojson import any_string, dump_structs, dumps
 from metaflow_hera.embedded.expressions.variables import Resolve, SubstitutionError, substitute
-
-JSON = dict[str, Any]
+from metaflow_hera.embedded.json_object import JSON
 
 # Those of Argo's util/strftime; it has no others, and L (milliseconds) beside them.
 _DATE_LETTERS = "aAbBdHImMpSyYzZ"

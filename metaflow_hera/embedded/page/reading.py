@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from metaflow_hera.embedded.storage.reader import JSON, Head, Reader
+from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.storage.reader import Head, Reader
 
 TEXT = 2_000
 """Characters of a message, a label or a value that are sent to the page."""

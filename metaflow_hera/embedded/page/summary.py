@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from metaflow_hera.embedded.controller.ids import pod_name
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.page.outline import Place, outline
 from metaflow_hera.embedded.page.parameters import given
 from metaflow_hera.embedded.page.reading import TEXT, Container, PageReader
-from metaflow_hera.embedded.storage.reader import JSON, Head
+from metaflow_hera.embedded.storage.reader import Head
 
 BARS = 6
 """A place with more tasks than this is drawn as how many ran at a time."""

@@ -9,12 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.pods import keeper
 from metaflow_hera.embedded.pods.containers import Process
 
-JSON = dict[str, Any]
 LOG_BYTES = 1_000_000
 
 

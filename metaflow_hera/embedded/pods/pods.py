@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from socket import socket
-from typing import Any
 
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.locks import is_locked
 from metaflow_hera.embedded.pods import keeper, memory
 from metaflow_hera.embedded.pods.containers import (
@@ -71,7 +71,6 @@ LOG_LOOK = 5.0
 CLAIM_GRACE = 5.0
 """Seconds that an earlier keeper may take to start a pod that its server ordered before it ended."""
 
-JSON = dict[str, Any]
 PodEvent = tuple[str, PodRunning | PodEnded]
 Key = tuple[str, str]
 """The uid of a workflow and the id of a node."""

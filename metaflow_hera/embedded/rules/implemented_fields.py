@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.rules.argo_fields import FIELDS
-
-JSON = dict[str, Any]
 
 _PLACEMENT = "chooses or shapes a machine; a process runs on this one"
 _IDENTITY = "an identity in the cluster; a process runs as the user"

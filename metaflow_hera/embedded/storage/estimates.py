@@ -5,8 +5,9 @@ As in Argo's workflow/controller/estimation.
 
 from __future__ import annotations
 
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds
-from metaflow_hera.embedded.storage.reader import JSON, Reader
+from metaflow_hera.embedded.storage.reader import Reader
 
 LABELS = ("workflows.argoproj.io/workflow-template", "workflows.argoproj.io/cron-workflow")
 
