@@ -146,7 +146,7 @@ def flow_and_workflow(run: str) -> tuple[str | None, str]:
 
 
 def check_flow(run: Run, flow: str | None) -> None:
-    """Raise UsageError if a run is not of the flow that a pathspec names (None: it names none)."""
+    """Raise UsageError if a run is not of a flow (None: any will do)."""
     if flow not in (None, UNKNOWN_FLOW, run.flow) and run.flow != UNKNOWN_FLOW:
         raise UsageError(
             f"{run.run_id} is a run of {run.flow}, not of {flow}: its pathspec is {run.pathspec}."

@@ -57,7 +57,9 @@ class Wanted:
     streams: Sequence[str] = STREAMS
 
     @classmethod
-    def parse(cls, run: str, place: str | None, **more: object) -> Wanted:
+    def parse(
+        cls, run: str, place: str | None, *, attempt: int | None = None, streams: Sequence[str] = STREAMS
+    ) -> Wanted:
         """From RUN and STEP[/TASK], or from a pathspec that names all. Raises UsageError for other texts."""
         parts = run.strip("/").split("/")
         at = next((number for number, part in enumerate(parts) if part.startswith(RUN_PREFIX)), None)
@@ -72,7 +74,7 @@ class Wanted:
                 "A run's id begins with argo-."
             )
         step, task = [*behind, None, None][:2]
-        return cls("/".join(parts[: at + 1]), step, task, **more)  # type: ignore[arg-type]
+        return cls("/".join(parts[: at + 1]), step, task, attempt, streams)
 
     @property
     def place(self) -> str:
