@@ -18,7 +18,6 @@ from hera.exceptions import HeraException
 from hera.workflows import WorkflowsService
 from hera.workflows.models import (
     CreateCronWorkflowRequest,
-    LintCronWorkflowRequest,
     SubmitOpts,
     UpdateCronWorkflowRequest,
     WorkflowResubmitRequest,
@@ -37,6 +36,7 @@ from hera.workflows.models import WorkflowTemplate as TemplateModel
 from pydantic import ValidationError
 
 from metaflow_hera.argo.target import Target
+from metaflow_hera.contract.objects import JSON, TEMPLATE
 from metaflow_hera.errors import (
     ArgoConflict,
     ArgoDenied,
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from hera.events.service import EventsService
     from requests.adapters import BaseAdapter
 
-JSON = dict[str, Any]
 T = TypeVar("T")
 
 CONNECT_SECONDS = 4.0
@@ -58,6 +57,8 @@ LONG_SECONDS = 60.0
 """How long to wait for an answer: a small one, and one to a write or with all nodes of a workflow."""
 PAGE = 200
 """How many objects to ask for at once when listing."""
+WRITE_ATTEMPTS = 5
+"""How often to try a write while others write the same object."""
 
 
 class _Session(requests.Session):
@@ -162,11 +163,6 @@ class ArgoClient:
         request = WorkflowTemplateLintRequest(template=TemplateModel.model_validate(template))
         return self._call(lambda: self._service.lint_workflow_template(request))
 
-    def lint_cron(self, cron: JSON) -> JSON:
-        """Let Argo check a cron workflow; its template must exist."""
-        request = LintCronWorkflowRequest(cron_workflow=CronModel.model_validate(cron))
-        return self._call(lambda: self._service.lint_cron_workflow(request))
-
     def sensor(self, name: str, namespace: str) -> JSON:
         """A sensor of Argo Events, which may be in another namespace than the workflows."""
         return self._call(lambda: self._events.get_sensor(name, namespace))
@@ -194,16 +190,16 @@ class ArgoClient:
         """Delete a sensor."""
         self._call(lambda: self._events.delete_sensor(name, namespace))
 
-    def send_event(self, event: JSON, discriminator: str = "") -> None:
+    def send_event(self, event: JSON) -> None:
         """Send an event to Argo's server, for the workflow event bindings that select it."""
         from hera.events.models import Item
 
-        self._call(lambda: self._events.receive_event(discriminator, Item(root=event)))
+        self._call(lambda: self._events.receive_event("", Item(root=event)))
 
     def submit(self, template: str, options: SubmitOpts) -> JSON:
         """Start a workflow from a template."""
         request = WorkflowSubmitRequest(
-            resource_kind="WorkflowTemplate", resource_name=template, submit_options=options
+            resource_kind=TEMPLATE, resource_name=template, submit_options=options
         )
         return self._call(lambda: self._service.submit_workflow(request))
 
@@ -355,13 +351,13 @@ def _log_line(text: bytes) -> tuple[str, str]:
         raise ArgoError("The server does not send logs like Argo: is ARGO_SERVER right?") from error
 
 
-def with_retries(change: Callable[[], T], attempts: int = 5) -> T:
+def with_retries(change: Callable[[], T]) -> T:
     """Do a read and a write that depends on it; repeat both if somebody else wrote in between."""
-    for attempt in range(attempts):
+    for attempt in range(WRITE_ATTEMPTS):
         try:
             return change()
         except ArgoConflict:
-            if attempt == attempts - 1:
+            if attempt == WRITE_ATTEMPTS - 1:
                 raise
             time.sleep(0.1 * 2**attempt)
     raise AssertionError("unreachable")

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metaflow_hera.argo.client import JSON, ArgoClient
-from metaflow_hera.argo.objects import is_cron_of, template_of
+from metaflow_hera.argo.client import ArgoClient
+from metaflow_hera.argo.objects import arguments_of, is_cron_of, template_of
 from metaflow_hera.contract import manifest
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import ArgoNotFound, NameTakenError, NotFoundError
 
 
@@ -116,10 +117,7 @@ def described(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
         token=notes.get(manifest.PRODUCTION_TOKEN, ""),
         deployed_at=notes.get(manifest.DEPLOYMENT_TIMESTAMP),
         parameters=json.loads(notes.get(manifest.PARAMETERS, "{}")),
-        takes_tags=any(
-            parameter.get("name") == manifest.TAGS_PARAMETER
-            for parameter in ((template.get("spec") or {}).get("arguments") or {}).get("parameters") or ()
-        ),
+        takes_tags=manifest.TAGS_PARAMETER in arguments_of(template.get("spec") or {}),
         project=notes.get(manifest.PROJECT_NAME),
         branch=notes.get(manifest.BRANCH_NAME),
         schedules=schedules,

@@ -38,11 +38,11 @@ def _server(target: Target) -> str:
     return EMBEDDED if target.embedded else target.host
 
 
-def remember(deployment: LastDeployment, folder: str | None = None) -> None:
-    """Note a deployment as the last one from a folder (the current one by default)."""
+def remember(deployment: LastDeployment) -> None:
+    """Note a deployment as the last one from the current folder."""
     home = make_home()
     notes = _read()
-    key = os.path.realpath(folder or os.getcwd())
+    key = os.path.realpath(os.getcwd())
     notes.pop(key, None)
     notes[key] = asdict(deployment)
     kept = dict(list(notes.items())[-LIMIT:])
@@ -52,9 +52,9 @@ def remember(deployment: LastDeployment, folder: str | None = None) -> None:
     os.replace(temporary, _file())
 
 
-def recall(folder: str | None = None) -> LastDeployment | None:
-    """The last deployment from a folder (the current one by default), or None."""
-    note = _read().get(os.path.realpath(folder or os.getcwd()))
+def recall() -> LastDeployment | None:
+    """The last deployment from the current folder, or None."""
+    note = _read().get(os.path.realpath(os.getcwd()))
     try:
         return None if note is None else LastDeployment(**note)
     except TypeError:  # not a note that this version knows

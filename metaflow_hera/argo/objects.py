@@ -1,15 +1,11 @@
-"""Which deployment an object of Argo's belongs to, as the object itself says."""
+"""Reading Argo's objects: which deployment they belong to, their parameters, and which nodes are attempts."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import yaml
 
 from metaflow_hera.contract import manifest
-
-if TYPE_CHECKING:
-    from metaflow_hera.argo.client import JSON
+from metaflow_hera.contract.objects import JSON
 
 
 def template_of(cron: JSON) -> str:
@@ -52,3 +48,22 @@ def sensor_place(template: JSON, namespace: str) -> tuple[str, str] | None:
     if manifest.SENSOR_NAME not in notes:
         return None
     return notes[manifest.SENSOR_NAME], notes.get(manifest.SENSOR_NAMESPACE, namespace)
+
+
+def arguments_of(owner: JSON) -> dict[str, str]:
+    """The arguments of the spec of a workflow or a template, or of a DAG's task, by their names."""
+    return _parameters(owner.get("arguments"))
+
+
+def inputs_of(node: JSON) -> dict[str, str]:
+    """The inputs of a node, by their names."""
+    return _parameters(node.get("inputs"))
+
+
+def is_attempt(node: JSON) -> bool:
+    """Whether a node is one attempt of a Retry node, which is the task."""
+    return bool((node.get("nodeFlag") or {}).get("retried", False))
+
+
+def _parameters(found: JSON | None) -> dict[str, str]:
+    return {each["name"]: each.get("value", "") for each in (found or {}).get("parameters") or ()}

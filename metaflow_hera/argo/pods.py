@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from metaflow_hera.argo.objects import inputs_of, is_attempt
 from metaflow_hera.argo.progress import progress
 from metaflow_hera.argo.runs import parse_time
 from metaflow_hera.contract.kubernetes import pod_name
 from metaflow_hera.contract.manifest import PATH, STEP
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.graph.tasks import TaskKey, parse_path
-
-JSON = dict[str, Any]
 
 UNENDED = ("", "Pending", "Running")
 
@@ -45,12 +44,9 @@ def pod_tasks(workflow: JSON) -> Iterator[PodTask]:
     nodes: Mapping[str, JSON] = status.get("nodes") or {}
     found: dict[str, list[PodTask]] = {step.name: [] for step in progress(status)}
     for node in nodes.values():
-        inputs = {
-            each["name"]: each.get("value", "") for each in (node.get("inputs") or {}).get("parameters") or ()
-        }
+        inputs = inputs_of(node)
         step = inputs.get(STEP, "")
-        is_attempt = (node.get("nodeFlag") or {}).get("retried", False)
-        if step not in found or is_attempt or node["type"] not in ("Pod", "Retry"):
+        if step not in found or is_attempt(node) or node["type"] not in ("Pod", "Retry"):
             continue
         children = (nodes.get(child) for child in node.get("children") or ())
         attempts = [node] if node["type"] == "Pod" else [c for c in children if c and c["type"] == "Pod"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from metaflow_hera.argo.objects import arguments_of, inputs_of, is_attempt
 from metaflow_hera.contract.manifest import ITEMS, PATH, STEP
+from metaflow_hera.contract.objects import JSON
 
-JSON = dict[str, Any]
 FINISHED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 
 
@@ -71,8 +71,8 @@ def progress(status: JSON) -> Sequence[StepProgress]:
     for node in nodes.values():
         _count(node, nodes, steps, status)
         for output in (node.get("outputs") or {}).get("parameters") or ():
-            if output["name"] == ITEMS and output.get("value") and not _is_attempt(node):
-                foreach = _inputs(node).get(STEP, "")
+            if output["name"] == ITEMS and output.get("value") and not is_attempt(node):
+                foreach = inputs_of(node).get(STEP, "")
                 items[foreach] = items.get(foreach, 0) + len(json.loads(output["value"]))
     opened: dict[str, dict[str, None]] = {}  # the foreachs that lead to a step: several may share a body
     for step in known:
@@ -86,13 +86,8 @@ def progress(status: JSON) -> Sequence[StepProgress]:
     return list(steps.values())
 
 
-def _is_attempt(node: JSON) -> bool:
-    """Whether a node is one attempt of a Retry node, which is the task."""
-    return bool((node.get("nodeFlag") or {}).get("retried", False))
-
-
 def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress], status: JSON) -> None:
-    inputs = _inputs(node)
+    inputs = inputs_of(node)
     step = steps.get(inputs.get(STEP, ""))
     if step is None or node["type"] not in ("Pod", "Retry"):
         return
@@ -100,7 +95,7 @@ def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress]
         step.attempts += 1
         step.started_at = min(filter(None, (step.started_at, node.get("startedAt"))), default=None)
         step.finished_at = max(filter(None, (step.finished_at, node.get("finishedAt"))), default=None)
-    if _is_attempt(node):
+    if is_attempt(node):
         return
     phase = _phase(node, nodes, status)
     step.phases[phase] = step.phases.get(phase, 0) + 1
@@ -130,11 +125,6 @@ def _reason(node: JSON, nodes: Mapping[str, JSON]) -> str:
     return str(last.get("message") or node.get("message") or node.get("phase"))
 
 
-def _inputs(node: JSON) -> dict[str, str]:
-    found = (node.get("inputs") or {}).get("parameters") or ()
-    return {parameter["name"]: parameter.get("value", "") for parameter in found}
-
-
 @dataclass(frozen=True)
 class _KnownStep:
     name: str
@@ -152,9 +142,7 @@ def _steps(status: JSON) -> Sequence[_KnownStep]:
         tasks = (templates.get(name, {}).get("dag") or {}).get("tasks") or ()
         step_of: dict[str, str] = {}
         for task in tasks:
-            arguments = {
-                a["name"]: a.get("value", "") for a in task.get("arguments", {}).get("parameters") or ()
-            }
+            arguments = arguments_of(task)
             if STEP in arguments:
                 step_of[task["name"]] = arguments[STEP]
                 yield _KnownStep(arguments[STEP], depth, foreach)

@@ -12,12 +12,13 @@ from typing import Any
 
 from hera.workflows.models import SubmitOpts
 
-from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.parameters import checked
 from metaflow_hera.argo.progress import StepProgress, progress
 from metaflow_hera.contract import manifest
 from metaflow_hera.contract.manifest import RUN_PREFIX
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.contract.values import encode
 from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
 
@@ -145,7 +146,7 @@ def flow_and_workflow(run: str) -> tuple[str | None, str]:
 
 
 def check_flow(run: Run, flow: str | None) -> None:
-    """Raise UsageError if a run is not of the flow that a pathspec names (None: it names none)."""
+    """Raise UsageError if a run is not of a flow (None: any will do)."""
     if flow not in (None, UNKNOWN_FLOW, run.flow) and run.flow != UNKNOWN_FLOW:
         raise UsageError(
             f"{run.run_id} is a run of {run.flow}, not of {flow}: its pathspec is {run.pathspec}."

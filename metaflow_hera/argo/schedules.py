@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import crons_of
 from metaflow_hera.embedded.rules.cron import parse_schedule
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,10 @@ def schedules_of(client: ArgoClient, deployment: str) -> list[Schedule]:
 
 
 def firings(schedules: Sequence[Schedule], count: int, after: datetime | None = None) -> list[Firing]:
-    """The next times of all schedules that are not suspended, the earliest first."""
+    """The next times of all schedules that are not suspended, the earliest first.
+
+    Raises UnsupportedError for a schedule of the server that cannot be read here.
+    """
     begin = after or datetime.now(timezone.utc)
     each = [_firings(schedule, begin) for schedule in schedules if not schedule.suspended]
     return list(islice(merge(*each, key=lambda firing: firing.time), count))
@@ -58,7 +61,7 @@ def _firings(schedule: Schedule, after: datetime) -> Iterator[Firing]:
     try:
         zone, times = ZoneInfo(schedule.zone), parse_schedule(schedule.expression)
     except (ValueError, KeyError, OSError) as error:
-        raise UsageError(
+        raise UnsupportedError(
             f"The next runs of the schedule {schedule.expression} ({schedule.zone}) are unknown: {error}."
         ) from error
     at = times.next(after.timestamp(), zone)

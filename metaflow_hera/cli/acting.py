@@ -11,6 +11,7 @@ from metaflow_hera.cli.words import json_text
 
 if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+    from metaflow_hera.operations.control import Action
 
 DONE = {
     "suspend": "Suspended {run}: running tasks go on to their end, no others start.",
@@ -21,7 +22,7 @@ DONE = {
 
 
 def act(
-    run: str, action: str, authorize: str | None, as_json: bool = False, flow: LoadedFlow | None = None
+    run: str, action: Action, authorize: str | None, as_json: bool = False, flow: LoadedFlow | None = None
 ) -> None:
     """Act on a run and report the result. If `flow` is given, the run must be one of its runs."""
     from metaflow_hera.argo import runs

@@ -13,13 +13,13 @@ from datetime import tzinfo
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
+from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.labels import CRON_LABEL, SCHEDULED_TIME
 from metaflow_hera.embedded.rules.cron import Schedule, local, parse_schedule
-from metaflow_hera.embedded.storage.reader import JSON, Head
+from metaflow_hera.embedded.storage.reader import Head
 from metaflow_hera.embedded.storage.store import Store
 
 RESOURCE: Final = "cronworkflows"
-CRON_LABEL = "workflows.argoproj.io/cron-workflow"
-SCHEDULED_TIME = "workflows.argoproj.io/scheduled-time"
 LATE = 30.0
 """Seconds that a firing may be late without being missed: the server was busy, or a second behind."""
 KEPT_SUCCEEDED, KEPT_FAILED = 3, 1

@@ -26,14 +26,16 @@ from typing import Any, TypeVar
 from metaflow_hera.embedded.controller import Operation
 from metaflow_hera.embedded.controller.messages import Action, CreatePod, Event, PodRunning, Shutdown
 from metaflow_hera.embedded.controller.operation import LABEL_COMPLETED, LABEL_PHASE
-from metaflow_hera.embedded.crons import CRON_LABEL, Crons
+from metaflow_hera.embedded.crons import Crons
 from metaflow_hera.embedded.events.sensors import Sensors
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
+from metaflow_hera.embedded.labels import CRON_LABEL
 from metaflow_hera.embedded.pods.containers import pod_of
 from metaflow_hera.embedded.pods.files import remove_soon
 from metaflow_hera.embedded.pods.pods import PodEvent, Pods
 from metaflow_hera.embedded.storage.estimates import estimates
-from metaflow_hera.embedded.storage.reader import JSON, PodRow, dump
+from metaflow_hera.embedded.storage.reader import PodRow, dump
 from metaflow_hera.embedded.storage.retention import Retention
 from metaflow_hera.embedded.storage.store import Store
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-JSON = dict[str, Any]
+from metaflow_hera.embedded.json_object import JSON
 
 ITEM_FIELDS = ("withItems", "withParam", "withSequence")
 """The fields of a task, or a step, that make it a TaskGroup; it has at most one of them."""

@@ -346,7 +346,7 @@ class Run:
         """
         self._act("terminate", authorize)
 
-    def _act(self, action: str, authorize: str | None) -> None:
+    def _act(self, action: control.Action, authorize: str | None) -> None:
         control.act(self._client, self._named, action, authorize)
 
     def _look(self, *, steps: bool) -> runs.Run:

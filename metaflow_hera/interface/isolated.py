@@ -21,7 +21,7 @@ from metaflow_hera.errors import FlowError, MetaflowHeraError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.target import Target
-    from metaflow_hera.operations.deployment import Created
+    from metaflow_hera.operations.deployment import Created, Prepared
     from metaflow_hera.translation.template import Translation
 
 LOADING = "METAFLOW_HERA_LOADING"
@@ -91,7 +91,7 @@ def call(function: Any, *arguments: Any) -> Any:
     return result
 
 
-def _prepared(script: str, top_level: Sequence[str], options: CreateOptions) -> Any:
+def _prepared(script: str, top_level: Sequence[str], options: CreateOptions) -> Prepared:
     from metaflow_hera.metaflow_api.load.flows import load_flow
     from metaflow_hera.operations import deployment
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 
 from metaflow_hera.argo.client import ArgoClient, with_retries
+from metaflow_hera.contract.objects import TEMPLATE
 from metaflow_hera.errors import ArgoConflict, ArgoError, ArgoNotFound, ArgoUnreachable, UsageError
-from metaflow_hera.operations.plan import CRON, TEMPLATE, VERSION, Plan, Step, plan_step
+from metaflow_hera.operations.kinds import KINDS
+from metaflow_hera.operations.plan import VERSION, Change, Plan, plan_change
 from metaflow_hera.operations.present import read_object
 
 
@@ -17,90 +19,84 @@ def apply(client: ArgoClient, plan: Plan) -> None:
     and a new plan is needed. Raises NameTakenError if something that starts another template has taken the
     name of an object in the meantime, ArgoError if the server refuses something or does not answer.
     """
-    done: list[Step] = []
-    for step in plan.changes:
+    done: list[Change] = []
+    for change in plan.writes:
         try:
-            done.append(_carry_out(client, step, plan.deployment))
+            done.append(_carry_out(client, change, plan.deployment))
         except (ArgoError, UsageError) as error:
             if isinstance(error, ArgoUnreachable):
-                done.append(step)  # the server may have done it anyway
+                done.append(change)  # the server may have done it anyway
             failure = _undo(client, Plan(plan.deployment, tuple(done)))
             if failure is None:
                 raise
             raise type(error)(f"{error} What was done could not be undone: {failure}") from error
 
 
-def remove(client: ArgoClient, plan: Plan) -> list[Step]:
-    """Carry out a plan that deletes, and return the steps that found something to delete.
+def remove(client: ArgoClient, plan: Plan) -> list[Change]:
+    """Carry out a plan that deletes, and return the changes that found something to delete.
 
-    What is deleted stays deleted if a later step is refused: calling this again deletes the rest.
+    What is deleted stays deleted if a later change is refused: calling this again deletes the rest.
     """
-    return [step for step in plan.steps if _delete(client, step)]
+    return [change for change in plan.changes if _delete(client, change)]
 
 
-def _carry_out(client: ArgoClient, step: Step, deployment: str) -> Step:
-    """Do a step, and return it as it was done: others may have written the object since it was read."""
+def _carry_out(client: ArgoClient, change: Change, deployment: str) -> Change:
+    """Do a change, and return it as it was done: others may have written the object since it was read."""
     try:
-        _write(client, step)
-        return step
+        _write(client, change)
+        return change
     except ArgoConflict:
-        if step.kind == TEMPLATE:  # whose it is now, and with which token, decides what to write
+        if change.kind == TEMPLATE:  # whose it is now, and with which token, decides what to write
             raise
 
-    def again() -> Step:
-        assert step.wanted is not None  # a deletion asks for no version
-        found = read_object(client, step.kind, step.name, step.namespace)
-        now = plan_step(step.wanted, found, deployment)
+    def again() -> Change:
+        assert change.wanted is not None  # a deletion asks for no version
+        found = read_object(client, change.kind, change.name, change.namespace)
+        now = plan_change(change.wanted, found, deployment)
         _write(client, now)
         return now
 
     try:
         return with_retries(again)
     except ArgoConflict as error:
-        raise ArgoError(f"{error} Others keep changing the {step.kind} {step.name}: try again.") from error
+        raise ArgoError(
+            f"{error} Others keep changing the {change.kind} {change.name}: try again."
+        ) from error
 
 
 def _undo(client: ArgoClient, plan: Plan) -> Exception | None:
     """Undo what was done, as far as the server lets it; returns the first error."""
     failure = None
-    for step in plan.undo().steps:
+    for change in plan.undo().changes:
         try:
-            with_retries(lambda step=step: _restore(client, step))  # type: ignore[misc]
+            with_retries(lambda change=change: _restore(client, change))  # type: ignore[misc]
         except (ArgoError, ValueError) as error:  # ValueError: an object that Hera's models do not know
             failure = failure or error
     return failure
 
 
-def _restore(client: ArgoClient, step: Step) -> None:
-    """Do a step of an undo, whatever has become of the object."""
-    if step.after is None:
-        _delete(client, step)
+def _restore(client: ArgoClient, change: Change) -> None:
+    """Do a change of an undo, whatever has become of the object."""
+    if change.after is None:
+        _delete(client, change)
         return
-    found = read_object(client, step.kind, step.name, step.namespace)
+    found = read_object(client, change.kind, change.name, change.namespace)
     version = {} if found is None else {key: found["metadata"][key] for key in VERSION}
-    after = {**step.after, "metadata": {**step.after["metadata"], **version}}
-    _write(client, Step(step.kind, step.name, step.namespace, found, after, after))
+    after = {**change.after, "metadata": {**change.after["metadata"], **version}}
+    _write(client, Change(change.kind, change.name, change.namespace, found, after, after))
 
 
-def _write(client: ArgoClient, step: Step) -> None:
-    if step.after is None:
-        _delete(client, step)
+def _write(client: ArgoClient, change: Change) -> None:
+    if change.after is None:
+        _delete(client, change)
         return
-    create, update = {
-        TEMPLATE: (client.create_template, client.update_template),
-        CRON: (client.create_cron, client.update_cron),
-    }.get(step.kind, (client.create_sensor, client.update_sensor))
-    (create if step.before is None else update)(step.after)
+    kind = KINDS[change.kind]
+    (kind.create if change.before is None else kind.update)(client, change.after)
 
 
-def _delete(client: ArgoClient, step: Step) -> bool:
+def _delete(client: ArgoClient, change: Change) -> bool:
     """Delete an object, and say whether it was there."""
     with suppress(ArgoNotFound):
-        if step.kind == TEMPLATE:
-            client.delete_template(step.name)
-        elif step.kind == CRON:
-            client.delete_cron(step.name)
-        else:
-            client.delete_sensor(step.name, step.namespace)
+        KINDS[change.kind].delete(client, change.name, change.namespace)
         return True
     return False

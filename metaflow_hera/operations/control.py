@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from metaflow_hera.argo import runs
-from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import check_same_flow, described
+from metaflow_hera.argo.objects import arguments_of
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.tokens import check_access
 from metaflow_hera.contract.manifest import CODE_PARAMETER
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import (
     ArgoDenied,
     ArgoError,
@@ -27,14 +30,16 @@ from metaflow_hera.metaflow_api.read.tasklogs import StoredLogs
 from metaflow_hera.operations.new_code import new_code_parameter
 from metaflow_hera.translation.names import token_prefix
 
+Action = Literal["suspend", "resume", "stop", "terminate"]
+
 FEW = 10
 """How many failed tasks are checked before a retry: each check reads the datastore."""
 
 
 def act(
-    client: ArgoClient, run: str, action: str, authorize: str | None, flow: LoadedFlow | None = None
+    client: ArgoClient, run: str, action: Action, authorize: str | None, flow: LoadedFlow | None = None
 ) -> Run:
-    """Suspend, resume, stop or terminate a run, as `action` says, and return the run as it was before.
+    """Do an action to a run, and return the run as it was before.
 
     A run that is already suspended stays so. Raises NotYoursError if it is not this user's, UsageError if
     it has ended, if it cannot be resumed since it is not suspended, or if it is not a run of the given
@@ -44,7 +49,7 @@ def act(
     found = _own(client, run, authorize, flow, steps=action == "resume")
     if found.ended:
         raise _nothing_to(action, found)
-    calls = {
+    calls: dict[Action, Callable[[str], JSON]] = {
         "suspend": client.suspend,
         "resume": client.resume,
         "stop": client.stop,
@@ -59,7 +64,7 @@ def act(
     return found
 
 
-def _nothing_to(action: str, run: Run) -> UsageError:
+def _nothing_to(action: Action, run: Run) -> UsageError:
     return UsageError(f"{run.run_id} has ended as {run.phase}: there is nothing to {action}.")
 
 
@@ -118,10 +123,10 @@ def resubmit(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFl
     found = _own(client, run, authorize, flow, steps=False)
     template = _deployed(client, found)
     # A retry may have given it other code, which is not that of the current deployment.
-    given = _parameters(client.workflow(found.workflow, "spec.arguments"))
+    given = arguments_of(client.workflow(found.workflow, "spec.arguments").get("spec") or {})
     code: tuple[str, ...] = ()
     if CODE_PARAMETER in given:
-        deployed = _parameters(template).get(CODE_PARAMETER)
+        deployed = arguments_of(template["spec"]).get(CODE_PARAMETER)
         if deployed is None:
             raise UsageError(
                 f"{found.deployment} was deployed by an older version of mfhera: "
@@ -149,12 +154,6 @@ def _deployed(client: ArgoClient, run: Run) -> JSON:
     return template
 
 
-def _parameters(found: JSON) -> dict[str, str]:
-    """The arguments in the spec of a workflow or a template."""
-    arguments = (found.get("spec") or {}).get("arguments") or {}
-    return {each["name"]: each.get("value", "") for each in arguments.get("parameters") or ()}
-
-
 def delete(client: ArgoClient, run: str, authorize: str | None) -> Run:
     """Remove a run from Argo, and return it as it was; its results stay in the datastore.
 
@@ -177,7 +176,8 @@ def _own(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFlow |
     """
     found = runs.get(client, run, steps=steps)
     if flow is not None:
-        _check_flow(found, flow)
+        runs.check_flow(found, flow.name)
+        _check_branch(found, flow)
     project, branch = found.project or (None, None)
     prefix = token_prefix(found.flow, found.deployment, project, branch)
     check_access(found, prefix, user(), authorize)
@@ -197,9 +197,7 @@ def _check_attempts(run: Run) -> None:
             )
 
 
-def _check_flow(run: Run, flow: LoadedFlow) -> None:
-    if run.flow != flow.name:
-        raise UsageError(f"{run.run_id} is a run of {run.flow}, not of {flow.name}.")
+def _check_branch(run: Run, flow: LoadedFlow) -> None:
     project = flow.project
     mine = (project["project_name"], project["branch_name"]) if project else None
     if run.project is not None and run.project != mine:

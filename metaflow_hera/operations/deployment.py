@@ -24,7 +24,8 @@ from metaflow_hera.metaflow_api.load.tags import check_tags
 from metaflow_hera.metaflow_api.load.tokens import known_token, remember_token
 from metaflow_hera.metaflow_api.load.users import user
 from metaflow_hera.operations import applying
-from metaflow_hera.operations.plan import CRON, SENSOR, TEMPLATE, Plan, plan_deployment, plan_removal
+from metaflow_hera.operations.kinds import KINDS
+from metaflow_hera.operations.plan import Plan, plan_deployment, plan_removal
 from metaflow_hera.operations.present import deployed_in, read, with_left_sensor
 from metaflow_hera.translation import parameters, support
 from metaflow_hera.translation.events import events
@@ -32,9 +33,6 @@ from metaflow_hera.translation.names import deployment_name, token_prefix
 from metaflow_hera.translation.settings import EventsPlace, Settings
 from metaflow_hera.translation.template import Translation, translate
 from metaflow_hera.translation.writing import as_json
-
-IN_WORDS = {TEMPLATE: "workflow template", CRON: "cron workflow", SENSOR: "sensor"}
-"""The kinds of objects as people call them."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +170,7 @@ def remove(
         check_belongs(found, flow)
     check_access(found, token_prefix(found.flow, name, found.project, found.branch), user(), authorize)
     done = applying.remove(client, plan_removal(with_left_sensor(client, present)))
-    return [f"{IN_WORDS[step.kind]} {step.name}" for step in done]
+    return [f"{KINDS[change.kind].words} {change.name}" for change in done]
 
 
 def found_of(client: ArgoClient, flow: LoadedFlow, name: str) -> Deployed | None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from metaflow_hera.argo.client import JSON, ArgoClient, with_retries
+from metaflow_hera.argo.client import ArgoClient, with_retries
 from metaflow_hera.argo.deployments import Deployed, check_same_flow, described
 from metaflow_hera.argo.objects import template_of
 from metaflow_hera.argo.tokens import check_access
 from metaflow_hera.contract.manifest import DEPLOYMENT_TIMESTAMP, sensor_name
+from metaflow_hera.contract.objects import BINDING, CRON, JSON, SENSOR, TEMPLATE
 from metaflow_hera.errors import UsageError
 from metaflow_hera.metaflow_api.load.users import user
 from metaflow_hera.operations.deployment import deploy, now
-from metaflow_hera.operations.plan import CRON, SENSOR, TEMPLATE, plan_deployment
+from metaflow_hera.operations.plan import plan_deployment
 from metaflow_hera.operations.present import deployed_in, read
 from metaflow_hera.translation.names import token_prefix
 
@@ -66,7 +67,7 @@ def _only_template(objects: Sequence[JSON]) -> JSON:
 
 def _check_belongs(item: JSON, name: str, namespace: str) -> None:
     kind, metadata = item["kind"], item["metadata"]
-    if kind == "WorkflowEventBinding":
+    if kind == BINDING:
         raise UsageError(
             "Argo's server has no call that creates a workflow event binding: "
             "deploy the file with kubectl apply."

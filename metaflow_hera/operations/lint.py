@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.target import Target
+from metaflow_hera.contract.objects import CRON, JSON, TEMPLATE
 from metaflow_hera.embedded.rules.validation import Invalid, check_workflow_rules
 from metaflow_hera.errors import ManifestError
 from metaflow_hera.operations.deployment import Prepared, export
@@ -51,12 +52,12 @@ def lint(prepared: Prepared, target: Target | None, client: ArgoClient | None) -
 
 def _check(item: JSON) -> None:
     kind, name = item["kind"], item["metadata"]["name"]
-    limit = CRON_NAME_LIMIT if kind == "CronWorkflow" else LONGEST_NAME + len("-000000")
+    limit = CRON_NAME_LIMIT if kind == CRON else LONGEST_NAME + len("-000000")
     if len(name) > limit:
         raise ManifestError(
             f"The name of the {kind} {name} has {len(name)} characters, but Argo allows only {limit}."
         )
-    if kind == "WorkflowTemplate":
+    if kind == TEMPLATE:
         try:
             check_workflow_rules(item)
         except Invalid as error:
@@ -67,5 +68,5 @@ def _check(item: JSON) -> None:
 
 def _ask(objects: Sequence[JSON], client: ArgoClient) -> None:
     for item in objects:
-        if item["kind"] == "WorkflowTemplate":
+        if item["kind"] == TEMPLATE:
             client.lint_template(item)

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from metaflow_hera.argo import runs
-from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.pods import PodTask, pod_tasks, task_of_pods
 from metaflow_hera.contract.manifest import RUN_PREFIX, run_id
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, NotFoundError, UsageError
 from metaflow_hera.graph.tasks import TaskKey
 from metaflow_hera.metaflow_api.read.tasklogs import STREAMS, StoredLogs
@@ -56,7 +57,9 @@ class Wanted:
     streams: Sequence[str] = STREAMS
 
     @classmethod
-    def parse(cls, run: str, place: str | None, **more: object) -> Wanted:
+    def parse(
+        cls, run: str, place: str | None, *, attempt: int | None = None, streams: Sequence[str] = STREAMS
+    ) -> Wanted:
         """From RUN and STEP[/TASK], or from a pathspec that names all. Raises UsageError for other texts."""
         parts = run.strip("/").split("/")
         at = next((number for number, part in enumerate(parts) if part.startswith(RUN_PREFIX)), None)
@@ -71,7 +74,7 @@ class Wanted:
                 "A run's id begins with argo-."
             )
         step, task = [*behind, None, None][:2]
-        return cls("/".join(parts[: at + 1]), step, task, **more)  # type: ignore[arg-type]
+        return cls("/".join(parts[: at + 1]), step, task, attempt, streams)
 
     @property
     def place(self) -> str:

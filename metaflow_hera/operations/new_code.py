@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from metaflow_hera.argo.client import JSON
+from metaflow_hera.argo.objects import arguments_of
 from metaflow_hera.contract.manifest import CODE_PARAMETER
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.contract.values import decode, encode
 from metaflow_hera.errors import UsageError
 from metaflow_hera.graph.steps import Graph
@@ -42,9 +43,8 @@ def _package_of(workflow: JSON) -> str | None:
     """Where the code package of a workflow is: the one that a retry gave it, else the one deployed."""
     stored = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or {}
     for spec in (workflow.get("spec") or {}, stored):
-        for parameter in (spec.get("arguments") or {}).get("parameters") or ():
-            if parameter["name"] == CODE_PARAMETER and parameter.get("value"):
-                return decode(parameter["value"])
+        if package := arguments_of(spec).get(CODE_PARAMETER):
+            return decode(package)
     return None
 
 

@@ -1,19 +1,16 @@
-"""What a change to a deployment does to each object at a server, as plain data, and how to undo it."""
+"""What deploying or deleting a flow changes at a server, as plain data, and how to undo it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from metaflow_hera.argo.objects import is_cron_of, sensor_place, template_of, templates_of
 from metaflow_hera.contract import manifest
+from metaflow_hera.contract.objects import CRON, JSON, SENSOR, TEMPLATE
 from metaflow_hera.errors import NameTakenError
 
-if TYPE_CHECKING:
-    from metaflow_hera.argo.client import JSON
-
-TEMPLATE, CRON, SENSOR = "WorkflowTemplate", "CronWorkflow", "Sensor"
 OURS = (manifest.METAFLOW_PREFIX, manifest.TITLE, manifest.DESCRIPTION)
 """Annotations and labels that a deployment owns: those of an older version do not stay."""
 VERSION = ("resourceVersion", "uid")
@@ -42,7 +39,7 @@ class Present:
 
 
 @dataclass(frozen=True)
-class Step:
+class Change:
     """What is done to one object.
 
     `before` is what the server has, `after` what it is given, each None where there is nothing. `wanted` is
@@ -65,10 +62,10 @@ class Step:
             return "delete"
         return "keep" if _content(self.before) == _content(self.after) else "replace"
 
-    def undone(self) -> Step:
-        """The step that makes the object what it was before."""
+    def undone(self) -> Change:
+        """The change that makes the object what it was before."""
         restored = None if self.before is None else _without_version(self.before)
-        return Step(self.kind, self.name, self.namespace, self.after, restored, restored)
+        return Change(self.kind, self.name, self.namespace, self.after, restored, restored)
 
 
 @dataclass(frozen=True)
@@ -76,16 +73,16 @@ class Plan:
     """What is done to the objects of a deployment, in this order; what is kept is in it too."""
 
     deployment: str
-    steps: tuple[Step, ...]
+    changes: tuple[Change, ...]
 
     @property
-    def changes(self) -> tuple[Step, ...]:
-        """The steps that change something."""
-        return tuple(step for step in self.steps if step.action != "keep")
+    def writes(self) -> tuple[Change, ...]:
+        """The changes that write something: all but those that keep an object."""
+        return tuple(change for change in self.changes if change.action != "keep")
 
     def undo(self) -> Plan:
         """The plan that makes everything what it was, once this one is carried out."""
-        return Plan(self.deployment, tuple(step.undone() for step in reversed(self.changes)))
+        return Plan(self.deployment, tuple(change.undone() for change in reversed(self.writes)))
 
 
 def plan_deployment(present: Present, wanted: Sequence[JSON]) -> Plan:
@@ -97,21 +94,21 @@ def plan_deployment(present: Present, wanted: Sequence[JSON]) -> Plan:
     by_kind = {kind: [item for item in wanted if item["kind"] == kind] for kind in (TEMPLATE, CRON, SENSOR)}
     (template,) = by_kind[TEMPLATE]
     crons = {cron["metadata"]["name"]: cron for cron in present.crons}
-    steps = [
-        plan_step(template, present.template, present.name),
-        *(plan_step(item, crons.get(item["metadata"]["name"]), present.name) for item in by_kind[CRON]),
-        *(plan_step(item, present.sensor(*_place(item)), present.name) for item in by_kind[SENSOR]),
+    changes = [
+        plan_change(template, present.template, present.name),
+        *(plan_change(item, crons.get(item["metadata"]["name"]), present.name) for item in by_kind[CRON]),
+        *(plan_change(item, present.sensor(*_place(item)), present.name) for item in by_kind[SENSOR]),
     ]
     names = {item["metadata"]["name"] for item in by_kind[CRON]}
-    steps += [step for step in _cron_removals(present) if step.name not in names]
+    changes += [change for change in _cron_removals(present) if change.name not in names]
     places = {_place(item) for item in by_kind[SENSOR]}
     told = present.template and sensor_place(present.template, present.namespace)
-    steps += [
-        step
-        for step in _sensor_removals(present)
-        if (step.name, step.namespace) == told and told not in places
+    changes += [
+        change
+        for change in _sensor_removals(present)
+        if (change.name, change.namespace) == told and told not in places
     ]
-    return Plan(present.name, tuple(steps))
+    return Plan(present.name, tuple(changes))
 
 
 def plan_removal(present: Present) -> Plan:
@@ -119,22 +116,22 @@ def plan_removal(present: Present) -> Plan:
 
     What starts runs is deleted first, so that nothing starts from a template that is about to go.
     """
-    steps = [*_cron_removals(present), *_sensor_removals(present)]
+    changes = [*_cron_removals(present), *_sensor_removals(present)]
     if present.template is not None:
-        steps.append(_removal(TEMPLATE, present.template))
-    return Plan(present.name, tuple(steps))
+        changes.append(_removal(TEMPLATE, present.template))
+    return Plan(present.name, tuple(changes))
 
 
-def plan_step(wanted: JSON, before: JSON | None, deployment: str) -> Step:
-    """The step that turns an object of a deployment into the wanted one.
+def plan_change(wanted: JSON, before: JSON | None, deployment: str) -> Change:
+    """The change that turns an object of a deployment into the wanted one.
 
     Raises NameTakenError if the existing one starts another template.
     """
     kind, (name, namespace) = wanted["kind"], _place(wanted)
     if before is None:
-        return Step(kind, name, namespace, None, wanted, wanted)
+        return Change(kind, name, namespace, None, wanted, wanted)
     _check_starts(kind, before, deployment)
-    return Step(kind, name, namespace, before, _merged(wanted, before), wanted)
+    return Change(kind, name, namespace, before, _merged(wanted, before), wanted)
 
 
 def _check_starts(kind: str, found: JSON, deployment: str) -> None:
@@ -176,17 +173,17 @@ def _content(item: JSON) -> tuple[JSON, JSON, JSON]:
     return item["spec"], metadata.get("labels") or {}, metadata.get("annotations") or {}
 
 
-def _cron_removals(present: Present) -> list[Step]:
+def _cron_removals(present: Present) -> list[Change]:
     return [_removal(CRON, cron) for cron in present.crons if is_cron_of(cron, present.name)]
 
 
-def _sensor_removals(present: Present) -> list[Step]:
+def _sensor_removals(present: Present) -> list[Change]:
     return [_removal(SENSOR, each) for each in present.sensors if present.name in templates_of(each)]
 
 
-def _removal(kind: str, item: JSON) -> Step:
+def _removal(kind: str, item: JSON) -> Change:
     name, namespace = _place(item)
-    return Step(kind, name, namespace, item, None, None)
+    return Change(kind, name, namespace, item, None, None)
 
 
 def _place(item: JSON) -> tuple[str, str]:

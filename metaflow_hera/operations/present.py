@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from metaflow_hera.argo.client import JSON, ArgoClient
+from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import Deployed, described
 from metaflow_hera.argo.objects import sensor_place
 from metaflow_hera.contract.manifest import sensor_name
+from metaflow_hera.contract.objects import JSON, SENSOR, TEMPLATE
 from metaflow_hera.errors import ArgoError, ArgoNotFound
-from metaflow_hera.operations.plan import CRON, SENSOR, TEMPLATE, Present
+from metaflow_hera.operations.kinds import KINDS
+from metaflow_hera.operations.plan import Present
 
 
 def read(client: ArgoClient, name: str, sensor: tuple[str, str] | None = None) -> Present:
@@ -46,10 +48,6 @@ def deployed_in(present: Present) -> Deployed | None:
 def read_object(client: ArgoClient, kind: str, name: str, namespace: str) -> JSON | None:
     """An object of a deployment, or None."""
     try:
-        if kind == TEMPLATE:
-            return client.template(name)
-        if kind == CRON:
-            return client.cron(name)
-        return client.sensor(name, namespace)
+        return KINDS[kind].read(client, name, namespace)
     except ArgoNotFound:
         return None

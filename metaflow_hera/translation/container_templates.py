@@ -75,7 +75,7 @@ class Shape:
         return "-".join(["task", *(word for word, holds in traits if holds)])
 
 
-class Pods:
+class ContainerTemplates:
     """The container templates of a flow."""
 
     def __init__(self, flow: LoadedFlow, settings: Settings, names: Names, events: Events | None) -> None:

@@ -9,7 +9,7 @@ from hera.workflows import DAG, Parameter, Task
 from metaflow_hera.contract import manifest
 from metaflow_hera.graph import scopes
 from metaflow_hera.translation.argo_tags import input_parameter, output_parameter
-from metaflow_hera.translation.container_templates import Pods
+from metaflow_hera.translation.container_templates import ContainerTemplates
 from metaflow_hera.translation.names import Names
 
 PATH = input_parameter(manifest.PATH)
@@ -19,9 +19,9 @@ ITEM_PATH = PATH + "-{{item}}"
 class Dags:
     """The DAG templates of a flow, each after those it uses; `max_workers` limits each foreach."""
 
-    def __init__(self, pods: Pods, names: Names, max_workers: int) -> None:
+    def __init__(self, containers: ContainerTemplates, names: Names, max_workers: int) -> None:
         self.templates: list[DAG] = []
-        self._pods = pods
+        self._containers = containers
         self._names = names
         self._max_workers = max_workers
         self._foreachs: dict[scopes.Scope, str] = {}
@@ -47,7 +47,7 @@ class Dags:
             else:
                 tasks[member] = Task(
                     name=names.give(member.step.name),
-                    template=self._pods.template(member.step),
+                    template=self._containers.template(member.step),
                     arguments={manifest.STEP: member.step.name, **path},
                     depends=_depends(member, tasks),
                     when=_when(member, tasks),
@@ -67,7 +67,7 @@ class Dags:
         title = foreach.task.step.name
         match foreach.body.members:
             case (scopes.Task(step),):  # a pod is a body of its own: no DAG around each
-                name, template, own = step.name, self._pods.template(step), {manifest.STEP: step.name}
+                name, template, own = step.name, self._containers.template(step), {manifest.STEP: step.name}
             case _:
                 name, template, own = f"{title}-item", self._scope(f"{title}-item", foreach.body), {}
         task = Task(

@@ -24,7 +24,7 @@ from metaflow_hera.metaflow_api.load.exit_hooks import exit_hooks
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.translation.argo_tags import input_parameter
 from metaflow_hera.translation.compute import container_fields
-from metaflow_hera.translation.container_templates import Pods, bootstrap
+from metaflow_hera.translation.container_templates import ContainerTemplates, bootstrap
 from metaflow_hera.translation.names import Names
 
 WHEN = {
@@ -52,13 +52,15 @@ class Hooks:
         return bool(self.functions[outcome]) or self.notify[outcome]
 
 
-def exit_handler(flow: LoadedFlow, pods: Pods, names: Names, choices: Choices) -> Sequence[Container | DAG]:
+def exit_handler(
+    flow: LoadedFlow, containers: ContainerTemplates, names: Names, choices: Choices
+) -> Sequence[Container | DAG]:
     """The templates of the exit handler, its entrypoint last; none if there is nothing to do."""
     templates: list[Container | DAG] = []
     tasks: list[Task] = []
     task_names = Names()
     for image, hooks in _by_image(flow, choices).items():
-        template = _container(flow, pods, names.give("exit-hooks"), image, hooks, choices)
+        template = _container(flow, containers, names.give("exit-hooks"), image, hooks, choices)
         templates.append(template)
         tasks += [
             Task(
@@ -90,7 +92,12 @@ def _by_image(flow: LoadedFlow, choices: Choices) -> Mapping[str | None, Hooks]:
 
 
 def _container(
-    flow: LoadedFlow, pods: Pods, name: str, image: str | None, hooks: Hooks, choices: Choices
+    flow: LoadedFlow,
+    containers: ContainerTemplates,
+    name: str,
+    image: str | None,
+    hooks: Hooks,
+    choices: Choices,
 ) -> Container:
     compute = _small(compute_of(flow, flow.graph.start))
     if image is not None:
@@ -106,9 +113,9 @@ def _container(
     return Container(
         name=name,
         inputs=[Parameter(name=OUTCOME)],
-        command=[pods.python(compute)],
+        command=[containers.python(compute)],
         args=["-c", bootstrap()],
-        env=[*pods.common(fixed, {}), *(Env(name=key, value=value) for key, value in by_argo.items())],
+        env=[*containers.common(fixed, {}), *(Env(name=key, value=value) for key, value in by_argo.items())],
         active_deadline_seconds=str(TIME_LIMIT),
         **container_fields(compute),
     )

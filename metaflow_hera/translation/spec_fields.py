@@ -14,7 +14,7 @@ from metaflow_hera.contract.manifest import USER_KEYS
 from metaflow_hera.errors import OptionError
 
 
-def operation_fields(choices: Choices) -> dict[str, Any]:
+def spec_fields(choices: Choices) -> dict[str, Any]:
     """The arguments of Hera's WorkflowTemplate for the options that are a field of the manifest."""
     wanted: dict[str, Any] = {}
     placed: dict[tuple[str, ...], Option] = {}

@@ -18,14 +18,14 @@ from metaflow_hera.metaflow_api.load.compute import compute_of
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.translation import bindings, parameters, schedules, support
 from metaflow_hera.translation.compute import image_pull_secrets
-from metaflow_hera.translation.container_templates import RUN_ID, Pods
+from metaflow_hera.translation.container_templates import RUN_ID, ContainerTemplates
 from metaflow_hera.translation.dags import Dags
 from metaflow_hera.translation.events import Events, events
 from metaflow_hera.translation.exits import exit_handler
 from metaflow_hera.translation.limits import Footprint, footprint
 from metaflow_hera.translation.names import Names
 from metaflow_hera.translation.settings import Settings
-from metaflow_hera.translation.spec_fields import annotations_of, labels_of, operation_fields, user_keys
+from metaflow_hera.translation.spec_fields import annotations_of, labels_of, spec_fields, user_keys
 
 if TYPE_CHECKING:
     from hera.events.models import Sensor
@@ -63,11 +63,11 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
     parameters.check(flow.parameters)
     made = events(flow)
     names = Names()
-    pods = Pods(flow, settings, names, made)
-    dags = Dags(pods, names, settings.choices.max_workers)
+    containers = ContainerTemplates(flow, settings, names, made)
+    dags = Dags(containers, names, settings.choices.max_workers)
     scope = scopes(flow.graph)
     entrypoint = dags.entrypoint(scope)
-    at_exit = exit_handler(flow, pods, names, settings.choices)
+    at_exit = exit_handler(flow, containers, names, settings.choices)
     about = _about(flow, settings)
     labels = {
         **labels_of(settings.choices),
@@ -88,7 +88,7 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
         entrypoint=entrypoint,
         on_exit=at_exit[-1].name if at_exit else None,
         arguments=parameters.workflow_parameters(flow, made, settings.package),
-        templates=[*dags.templates, *pods.templates, *at_exit],
+        templates=[*dags.templates, *containers.templates, *at_exit],
         image_pull_secrets=image_pull_secrets(
             (compute_of(flow, step.name) for step in flow.graph), settings.choices.image_pull_secrets
         ),
@@ -101,7 +101,7 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
             labels={**labels, manifest.KIND: manifest.A_TASK},
             annotations={**annotations_of(settings.choices), manifest.RUN_ID: RUN_ID},
         ),
-        **operation_fields(settings.choices),
+        **spec_fields(settings.choices),
     )
     metadata = Metadata(labels={**labels, manifest.KIND: manifest.A_FLOW}, annotations=notes)
     size = footprint(template, scope, lambda step: flow.retries(step.name).total > 0)

@@ -11,12 +11,12 @@ import yaml
 from hera.workflows import CronWorkflow, WorkflowTemplate, models
 from pydantic import BaseModel, ValidationError
 
+from metaflow_hera.contract.objects import BINDING, CRON, JSON, SENSOR, TEMPLATE
 from metaflow_hera.errors import ManifestError, UsageError
 from metaflow_hera.translation.template import Companion
 
-JSON = dict[str, Any]
 API_VERSION = "argoproj.io/v1alpha1"
-KINDS = ("WorkflowTemplate", "CronWorkflow", "Sensor", "WorkflowEventBinding")
+KINDS = (TEMPLATE, CRON, SENSOR, BINDING)
 """The kinds of objects that `create` deploys or writes."""
 
 
@@ -37,7 +37,7 @@ Object: TypeAlias = "WorkflowTemplate | Companion"
 
 def _model(kind: str) -> type[BaseModel]:
     """Hera's model of a kind of object."""
-    if kind == "Sensor":  # its module takes as long to import as all others
+    if kind == SENSOR:  # its module takes as long to import as all others
         from hera.events.models import Sensor
 
         return Sensor

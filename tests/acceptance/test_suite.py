@@ -22,7 +22,7 @@ SLICE = [
     "tests/integration/embedded/test_local.py::test_start_status_stop",
     "tests/unit/test_target.py",
     "tests/unit/test_tokens.py",
-    "tests/unit/translation/test_golden.py",
+    "tests/unit/translation/test_golden.py::test_a_flow_becomes_what_it_became_before[pod]",
     "tests/unit/runtime/test_bootstrap.py",
 ]
 """Tests of each kind: of the command, of a run, of the embedded Argo, and in this process."""

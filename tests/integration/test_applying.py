@@ -13,7 +13,7 @@ from metaflow_hera.argo.target import Target
 from metaflow_hera.embedded.local import launch
 from metaflow_hera.errors import ArgoConflict, ArgoError, ArgoNotFound, UsageError
 from metaflow_hera.operations.applying import apply, remove
-from metaflow_hera.operations.plan import Plan, Present, plan_deployment, plan_removal, plan_step
+from metaflow_hera.operations.plan import Plan, Present, plan_change, plan_deployment, plan_removal
 from metaflow_hera.operations.present import read, with_left_sensor
 
 JSON = dict[str, Any]
@@ -121,10 +121,10 @@ def test_what_was_deleted_is_there_again_when_the_end_is_refused(client: ArgoCli
     old = (template(name, "one", sensor=True), cron(name), cron(name, suffix="-old"), sensor(name))
     before = deploy(client, name, *old)
     plan = plan_deployment(before, [template(name, "two"), cron(name, "0 2 * * *")])
-    assert [step.action for step in plan.steps] == ["replace", "replace", "delete", "delete"]
-    refused = plan_step(cron(name, MALFORMED, "-2"), None, name)
+    assert [change.action for change in plan.changes] == ["replace", "replace", "delete", "delete"]
+    refused = plan_change(cron(name, MALFORMED, "-2"), None, name)
     with pytest.raises(ArgoError, match="malformed"):
-        apply(client, Plan(name, (*plan.steps, refused)))
+        apply(client, Plan(name, (*plan.changes, refused)))
     assert asked(look(client, name)) == asked(before)
 
 
@@ -178,5 +178,5 @@ def test_what_is_gone_by_now_was_not_removed(client: ArgoClient, name: str) -> N
     assert len(there.sensors) == 1  # the template does not tell of it
     client.delete_cron(name)
     removed = remove(client, plan_removal(there))
-    assert [step.kind for step in removed] == ["Sensor", "WorkflowTemplate"]
+    assert [change.kind for change in removed] == ["Sensor", "WorkflowTemplate"]
     assert asked(look(client, name)) == []

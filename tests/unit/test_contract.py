@@ -183,7 +183,7 @@ def test_settings_in_an_old_code_package_are_read() -> None:
     assert read.parallel_timeout == 77
     assert read.retries == Retries(1, 2, 3)
     assert read.interpreter == Interpreter(["true"], "python3", "python")
-    assert read.to_json() == step
+    assert read.as_data() == step
 
 
 def test_each_name_stands_in_the_contract_alone() -> None:

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from metaflow_hera.embedded.crons import CRON_LABEL, SCHEDULED_TIME, Crons
+from metaflow_hera.embedded.crons import Crons
+from metaflow_hera.embedded.labels import CRON_LABEL, SCHEDULED_TIME
 from metaflow_hera.embedded.storage.store import MIGRATIONS, Store
 
 BEGIN = datetime(2026, 11, 24, 10, 20, tzinfo=timezone.utc)

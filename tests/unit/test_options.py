@@ -16,7 +16,7 @@ from metaflow_hera.choices.deployment import Choices, CreateOptions
 from metaflow_hera.choices.metaflow import MetaflowOptions
 from metaflow_hera.choices.option import Option, options_of
 from metaflow_hera.errors import ConfigurationError, OptionError
-from metaflow_hera.translation.spec_fields import operation_fields
+from metaflow_hera.translation.spec_fields import spec_fields
 
 OPTIONS = options_of(CreateOptions)
 SAMPLES: dict[str, tuple[str, Any]] = {
@@ -84,14 +84,14 @@ def test_a_setting_is_read_where_nothing_was_chosen(option: Option) -> None:
 def test_a_setting_that_cannot_be_read() -> None:
     with pytest.raises(ConfigurationError, match="METAFLOW_HERA_TTL_AFTER_SUCCESS is 'soon'"):
         configured(Choices(), {"TTL_AFTER_SUCCESS": "soon"}.get)
-    with pytest.raises(OptionError, match="--ttl-after-success -1 is not valid: give 0 or more"):
+    with pytest.raises(ConfigurationError, match="METAFLOW_HERA_TTL_AFTER_SUCCESS -1 is not valid: give 0"):
         configured(Choices(), {"TTL_AFTER_SUCCESS": "-1"}.get)
 
 
 def test_a_value_that_only_the_manifest_refuses_is_told_with_its_option() -> None:
     fits, does_not = '{"operator": "Exists"}', '{"key": 3}'
     with pytest.raises(OptionError, match=r'--toleration {"key": 3} is not a value that Kubernetes accepts'):
-        operation_fields(Choices(tolerations=[fits, does_not], ttl_after_success=0))
+        spec_fields(Choices(tolerations=[fits, does_not], ttl_after_success=0))
 
 
 def test_metaflows_options_as_words() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from metaflow_hera.contract.manifest import USER_KEYS
 from metaflow_hera.errors import UsageError
-from metaflow_hera.operations.plan import Plan, Present, Step, plan_deployment, plan_removal
+from metaflow_hera.operations.plan import Change, Plan, Present, plan_deployment, plan_removal
 
 JSON = dict[str, Any]
 FROM_FLOW = {"app.kubernetes.io/part-of": "metaflow"}
@@ -63,12 +63,12 @@ def present(*crons: JSON, sensors: tuple[JSON, ...] = (), at_server: JSON | None
 
 
 def told(plan: Plan) -> list[tuple[str, str, str, str]]:
-    return [(step.action, step.kind, step.name, step.namespace) for step in plan.steps]
+    return [(change.action, change.kind, change.name, change.namespace) for change in plan.changes]
 
 
-def step_of(plan: Plan, kind: str) -> Step:
-    (step,) = [step for step in plan.steps if step.kind == kind]
-    return step
+def change_of(plan: Plan, kind: str) -> Change:
+    (change,) = [change for change in plan.changes if change.kind == kind]
+    return change
 
 
 def test_a_new_deployment_is_created_and_its_undo_deletes_it_again() -> None:
@@ -79,7 +79,7 @@ def test_a_new_deployment_is_created_and_its_undo_deletes_it_again() -> None:
         ("create", "CronWorkflow", "flow", "argo"),
         ("create", "Sensor", "flow", "argo"),
     ]
-    assert [step.after for step in plan.steps] == objects
+    assert [change.after for change in plan.changes] == objects
     # What starts runs goes before the template.
     assert told(plan.undo()) == [
         ("delete", "Sensor", "flow", "argo"),
@@ -90,7 +90,7 @@ def test_a_new_deployment_is_created_and_its_undo_deletes_it_again() -> None:
 
 def test_the_order_is_template_crons_sensor_whatever_that_of_the_objects() -> None:
     plan = plan_deployment(present(), [sensor(), cron(), template(sensor="argo")])
-    assert [step.kind for step in plan.steps] == ["WorkflowTemplate", "CronWorkflow", "Sensor"]
+    assert [change.kind for change in plan.changes] == ["WorkflowTemplate", "CronWorkflow", "Sensor"]
 
 
 def test_a_new_version_replaces_what_changes_and_keeps_what_does_not() -> None:
@@ -100,11 +100,11 @@ def test_a_new_version_replaces_what_changes_and_keeps_what_does_not() -> None:
         ("replace", "WorkflowTemplate", "flow", "argo"),
         ("keep", "CronWorkflow", "flow", "argo"),
     ]
-    assert [step.kind for step in plan.changes] == ["WorkflowTemplate"]
-    (step,) = plan.changes
-    assert step.after is not None
-    assert (step.after["metadata"]["resourceVersion"], step.after["metadata"]["uid"]) == ("7", "uid-7")
-    (undo,) = plan.undo().steps
+    assert [change.kind for change in plan.writes] == ["WorkflowTemplate"]
+    (change,) = plan.writes
+    assert change.after is not None
+    assert (change.after["metadata"]["resourceVersion"], change.after["metadata"]["uid"]) == ("7", "uid-7")
+    (undo,) = plan.undo().changes
     assert undo.action == "replace"
     # As it was, and without the version that is no longer the server's.
     assert undo.after is not None
@@ -124,7 +124,7 @@ def test_what_others_gave_stays_and_what_an_older_version_had_goes() -> None:
     labels = {"team": "blue", "metaflow/owner": "ann", "argocd": "x"}
     before = stored(template("1", annotations=annotations, labels=labels))
     wanted = template("2", annotations={"metaflow/owner": "bob"}, labels={"metaflow/owner": "bob"})
-    after = step_of(plan_deployment(present(at_server=before), [wanted]), "WorkflowTemplate").after
+    after = change_of(plan_deployment(present(at_server=before), [wanted]), "WorkflowTemplate").after
     assert after is not None
     assert after["metadata"]["labels"] == {"metaflow/owner": "bob", "argocd": "x"}
     assert after["metadata"]["annotations"] == {
@@ -138,16 +138,16 @@ def test_what_others_gave_stays_and_what_an_older_version_had_goes() -> None:
 def test_a_label_that_others_gave_is_no_change() -> None:
     labels = {**FROM_FLOW, "argocd": "x"}
     there = present(stored(cron(), labels=labels), at_server=stored(template("1")))
-    assert step_of(plan_deployment(there, [template("2"), cron()]), "CronWorkflow").action == "keep"
+    assert change_of(plan_deployment(there, [template("2"), cron()]), "CronWorkflow").action == "keep"
 
 
 @pytest.mark.parametrize("suspended", [True, False])
 def test_a_cron_workflow_stays_suspended_and_only_then_is(suspended: bool) -> None:
     there = present(stored(cron(suspend=suspended)), at_server=stored(template("1")))
-    step = step_of(plan_deployment(there, [template("2"), cron(hour=2)]), "CronWorkflow")
-    assert step.action == "replace"
-    assert step.after is not None
-    assert step.after["spec"].get("suspend", False) is suspended
+    change = change_of(plan_deployment(there, [template("2"), cron(hour=2)]), "CronWorkflow")
+    assert change.action == "replace"
+    assert change.after is not None
+    assert change.after["spec"].get("suspend", False) is suspended
     assert "suspend" not in cron(hour=2)["spec"]
 
 
@@ -177,8 +177,8 @@ def test_cron_workflows_of_others_are_left_alone() -> None:
         by_hand,
     ]
     there = present(*others, at_server=stored(template("1")))
-    assert [step.kind for step in plan_deployment(there, [template("2")]).steps] == ["WorkflowTemplate"]
-    assert [step.kind for step in plan_removal(there).steps] == ["WorkflowTemplate"]
+    assert [change.kind for change in plan_deployment(there, [template("2")]).changes] == ["WorkflowTemplate"]
+    assert [change.kind for change in plan_removal(there).changes] == ["WorkflowTemplate"]
 
 
 def test_a_sensor_appears_and_disappears() -> None:
@@ -188,7 +188,7 @@ def test_a_sensor_appears_and_disappears() -> None:
     there = present(sensors=(stored(sensor()),), at_server=stored(template("1", sensor="argo")))
     goes = plan_deployment(there, [template("2")])
     assert told(goes)[1:] == [("delete", "Sensor", "flow", "argo")]
-    undo = goes.undo().steps[0]
+    undo = goes.undo().changes[0]
     assert undo.action == "create"
     assert undo.after is not None
     assert undo.after["spec"] == sensor()["spec"]
@@ -230,8 +230,8 @@ def test_a_sensor_that_starts_another_template_is_not_deleted() -> None:
     there = present(
         sensors=(stored(sensor(starts="another")),), at_server=stored(template("1", sensor="argo"))
     )
-    assert [step.kind for step in plan_deployment(there, [template("2")]).steps] == ["WorkflowTemplate"]
-    assert [step.kind for step in plan_removal(there).steps] == ["WorkflowTemplate"]
+    assert [change.kind for change in plan_deployment(there, [template("2")]).changes] == ["WorkflowTemplate"]
+    assert [change.kind for change in plan_removal(there).changes] == ["WorkflowTemplate"]
 
 
 def test_a_removal_begins_with_what_starts_runs() -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from metaflow_hera.argo.runs import Run
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+    from metaflow_hera.operations.control import Action
 
 
 def shared(given: Sequence[verbs.ClickOption]) -> Callable[[Any], Any]:
@@ -347,7 +348,7 @@ def delete(obj: Any, authorize: str | None, as_json: bool) -> None:
         remove(deployment.name_of(flow, obj.deployment_name), authorize, as_json, flow)
 
 
-def _act(obj: Any, run_id: str, action: str, authorize: str | None, as_json: bool) -> None:
+def _act(obj: Any, run_id: str, action: Action, authorize: str | None, as_json: bool) -> None:
     with _our_errors():
         from metaflow_hera.cli.acting import act
 

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from metaflow_hera.embedded.api import objects
 from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, json_response, text_response
 from metaflow_hera.embedded.api.objects import Changed
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.rules import validation
 from metaflow_hera.embedded.rules.cron import check_schedule
-from metaflow_hera.embedded.storage.reader import JSON
 from metaflow_hera.embedded.storage.store import Store
 
 RESOURCE: Final = "cronworkflows"

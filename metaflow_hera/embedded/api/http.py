@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from metaflow_hera.embedded.engine import Engine
-from metaflow_hera.embedded.storage.reader import JSON, Reader, dump
+from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.storage.reader import Reader, dump
 
 OBJECT_LIMIT = 1_572_864
 """Bytes of an object: etcd's default `--max-request-bytes`, 1.5 MiB."""

@@ -21,8 +21,9 @@ from metaflow_hera.embedded.api.http import (
     not_found,
 )
 from metaflow_hera.embedded.api.selection import label_selector, name_selector, page
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import timestamp
-from metaflow_hera.embedded.storage.reader import JSON, Resource, dump
+from metaflow_hera.embedded.storage.reader import Resource, dump
 from metaflow_hera.embedded.storage.store import Store
 
 # Kubernetes' alphabet for generated names: no vowels, no 0, 1 and 3 that look like them.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError
-from metaflow_hera.embedded.storage.reader import JSON
+from metaflow_hera.embedded.json_object import JSON
 
 MOST_DIGITS = 18
 """The most digits of a number in a query: any such number fits into Go's int64."""

@@ -14,9 +14,10 @@ from metaflow_hera.embedded.events import paths, triggers
 from metaflow_hera.embedded.events.sensors import RESOURCE
 from metaflow_hera.embedded.expressions import gotemplate
 from metaflow_hera.embedded.expressions.when import WhenError
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.rules.cron import check_schedule
-from metaflow_hera.embedded.rules.implemented_fields import WrongType, not_implemented, without_unknown
-from metaflow_hera.embedded.storage.reader import JSON
+from metaflow_hera.embedded.rules.field_types import WrongType, without_unknown
+from metaflow_hera.embedded.rules.implemented_fields import not_implemented
 
 
 def create(call: Call) -> Response:

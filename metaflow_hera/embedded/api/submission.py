@@ -18,11 +18,12 @@ from metaflow_hera.embedded.api.objects import already_exists, check_labels, gen
 from metaflow_hera.embedded.controller import manual
 from metaflow_hera.embedded.engine import Engine
 from metaflow_hera.embedded.errors import Refused
+from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.labels import TEMPLATE_LABEL
 from metaflow_hera.embedded.rules import validation
-from metaflow_hera.embedded.storage.reader import JSON, Reader
+from metaflow_hera.embedded.storage.reader import Reader
 
 RESOURCE = "workflows"
-TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
 OPTIONS = frozenset(
     [
         "name",

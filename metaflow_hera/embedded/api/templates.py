@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from metaflow_hera.embedded.api import objects
 from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, json_response, text_response
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.rules import validation
-from metaflow_hera.embedded.storage.reader import JSON
 
 RESOURCE: Final = "workflowtemplates"
 

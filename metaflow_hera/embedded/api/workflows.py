@@ -23,8 +23,9 @@ from metaflow_hera.embedded.api.selection import Fields, fill, label_selector, n
 from metaflow_hera.embedded.controller import manual
 from metaflow_hera.embedded.controller.messages import Resume, Shutdown, Suspend
 from metaflow_hera.embedded.errors import Refused
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.rules import validation
-from metaflow_hera.embedded.storage.reader import JSON, Head, Reader, dump
+from metaflow_hera.embedded.storage.reader import Head, Reader, dump
 
 RESOURCE = "workflows"
 

@@ -14,12 +14,13 @@ from metaflow_hera.embedded.controller.execution import (
     PodEntry,
     inputs_of,
 )
-from metaflow_hera.embedded.controller.nodes import JSON, fulfilled
+from metaflow_hera.embedded.controller.nodes import fulfilled
 from metaflow_hera.embedded.controller.parameters import fill, supply
 from metaflow_hera.embedded.controller.pods import start_pod, watch_pod
 from metaflow_hera.embedded.controller.retries import RetryFrame, parse_duration
 from metaflow_hera.embedded.controller.steps import StepsFrame
 from metaflow_hera.embedded.expressions.variables import SubstitutionError
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.templates import pod_container
 

@@ -9,7 +9,7 @@ from typing import Any
 from metaflow_hera.embedded.controller.dag_order import Task
 from metaflow_hera.embedded.controller.execution import Call, CallError, Execution, Path, arguments_of
 from metaflow_hera.embedded.controller.items import ItemsError
-from metaflow_hera.embedded.controller.nodes import JSON, fulfilled
+from metaflow_hera.embedded.controller.nodes import fulfilled
 from metaflow_hera.embedded.controller.outcome import collect_outputs, dag_phase
 from metaflow_hera.embedded.controller.scope import ABSENT, TaskScope, resolve_references, task_value
 from metaflow_hera.embedded.controller.task_groups import TaskGroup, items_of
@@ -17,6 +17,7 @@ from metaflow_hera.embedded.expressions.depends import evaluate
 from metaflow_hera.embedded.expressions.language import ExpressionError
 from metaflow_hera.embedded.expressions.variables import MissingVariable, SubstitutionError
 from metaflow_hera.embedded.expressions.when import WhenError, should_execute
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.templates import is_task_group
 
 OMITTED = "omitted: depends condition not met"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from metaflow_hera.embedded.expressions.depends import parse_depends
-
-JSON = dict[str, Any]
+from metaflow_hera.embedded.json_object import JSON
 
 
 class Task(NamedTuple):

@@ -11,10 +11,11 @@ from typing import Protocol
 from metaflow_hera.embedded.controller.dag_order import Plan, make_plan
 from metaflow_hera.embedded.controller.ids import pod_name
 from metaflow_hera.embedded.controller.messages import Action
-from metaflow_hera.embedded.controller.nodes import ACTIVE, JSON, NodeTable, fulfilled
+from metaflow_hera.embedded.controller.nodes import ACTIVE, NodeTable, fulfilled
 from metaflow_hera.embedded.controller.parameters import Globals
 from metaflow_hera.embedded.expressions.gojson import any_string, dumps
 from metaflow_hera.embedded.expressions.variables import substitute
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds
 
 # maxStackDepth of Argo's controller (controller.go), and its words.

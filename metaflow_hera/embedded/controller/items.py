@@ -6,9 +6,8 @@ import re
 from typing import Any
 
 from metaflow_hera.embedded.expressions.gojson import GoJSONError, Number, dumps, kind, loads
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.templates import ITEM_FIELDS
-
-JSON = dict[str, Any]
 
 MOST_ITEMS = 100_000
 """The most items of a TaskGroup: Argo has no bound but its memory."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from metaflow_hera.embedded.controller.nodes import UNSUCCESSFUL
 from metaflow_hera.embedded.errors import Refused
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import timestamp
-
-JSON = dict[str, Any]
 
 _PREFIX = "workflows.argoproj.io/"
 _OWN_LABELS = frozenset({"completed", "phase", "workflow-archiving-status", "creator", "creator-email"})

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-JSON = dict[str, Any]
-
+from metaflow_hera.embedded.json_object import JSON
 
 RESULT = "outputs.result"
 """The key of a pod's standard output among its outputs; no parameter can have this name."""

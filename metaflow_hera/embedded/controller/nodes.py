@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
 
 from metaflow_hera.embedded.controller.ids import node_id
 from metaflow_hera.embedded.controller.progress import EXECUTABLE, Progress
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import timestamp
-
-JSON = dict[str, Any]
 
 FULFILLED = frozenset({"Succeeded", "Failed", "Error", "Skipped", "Omitted"})
 UNSUCCESSFUL = frozenset({"Failed", "Error"})

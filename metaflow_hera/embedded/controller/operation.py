@@ -17,7 +17,7 @@ from metaflow_hera.embedded.controller.messages import (
     Shutdown,
     Suspend,
 )
-from metaflow_hera.embedded.controller.nodes import ACTIVE, JSON, UNSUCCESSFUL
+from metaflow_hera.embedded.controller.nodes import ACTIVE, UNSUCCESSFUL
 from metaflow_hera.embedded.controller.pods import (
     STEP_PAST_DEADLINE,
     fail_from_outside,
@@ -25,6 +25,7 @@ from metaflow_hera.embedded.controller.pods import (
     pod_running,
 )
 from metaflow_hera.embedded.expressions.gojson import any_string, dump_structs
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
 
 LABEL_PHASE = "workflows.argoproj.io/phase"

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from metaflow_hera.embedded.controller.dag_order import Plan
 from metaflow_hera.embedded.controller.execution import Execution
-from metaflow_hera.embedded.controller.nodes import FULFILLED, JSON, UNSUCCESSFUL
+from metaflow_hera.embedded.controller.nodes import FULFILLED, UNSUCCESSFUL
 from metaflow_hera.embedded.expressions.gojson import any_string
 from metaflow_hera.embedded.expressions.language import ExpressionError, compile_expression, format_value
+from metaflow_hera.embedded.json_object import JSON
 
 
 def dag_phase(run: Execution, dag: JSON, plan: Plan, template: JSON, tasks: Mapping[str, JSON]) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
 
 from metaflow_hera.embedded.expressions.gojson import any_string, dump_structs, dumps
 from metaflow_hera.embedded.expressions.variables import Resolve, SubstitutionError, substitute
-
-JSON = dict[str, Any]
+from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.labels import SCHEDULED_TIME
 
 # Those of Argo's util/strftime; it has no others, and L (milliseconds) beside them.
 _DATE_LETTERS = "aAbBdHImMpSyYzZ"
@@ -52,7 +51,7 @@ class Globals:
             "workflow.creationTimestamp": created,
             "workflow.creationTimestamp.RFC3339": created,
         }
-        scheduled = (metadata.get("annotations") or {}).get("workflows.argoproj.io/scheduled-time")
+        scheduled = (metadata.get("annotations") or {}).get(SCHEDULED_TIME)
         if scheduled is not None:
             self.values["workflow.scheduledTime"] = scheduled
         if spec.get("priority") is not None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from metaflow_hera.embedded.controller.execution import Call, Execution, PodEntry, inputs_of
 from metaflow_hera.embedded.controller.messages import RESULT, CreatePod, KillPod, PodEnded, PodRunning
-from metaflow_hera.embedded.controller.nodes import FULFILLED, JSON, fulfilled
+from metaflow_hera.embedded.controller.nodes import FULFILLED, fulfilled
 from metaflow_hera.embedded.expressions.gojson import any_string
+from metaflow_hera.embedded.json_object import JSON
 
 PAST_DEADLINE = "Pod was active on the node longer than the specified deadline"
 STEP_PAST_DEADLINE = "Step exceeded its deadline"

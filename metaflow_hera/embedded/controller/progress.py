@@ -7,9 +7,7 @@ nodes above them form a class; a change of a pod is a change of its class.
 
 from __future__ import annotations
 
-from typing import Any
-
-JSON = dict[str, Any]
+from metaflow_hera.embedded.json_object import JSON
 
 EXECUTABLE = frozenset({"Pod", "Suspend"})
 _DONE = frozenset({"Succeeded", "Skipped", "Omitted"})

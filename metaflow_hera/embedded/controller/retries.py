@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from metaflow_hera.embedded.controller.execution import Call, Execution, inputs_of
-from metaflow_hera.embedded.controller.nodes import FULFILLED, JSON, UNSUCCESSFUL, fulfilled
+from metaflow_hera.embedded.controller.nodes import FULFILLED, UNSUCCESSFUL, fulfilled
 from metaflow_hera.embedded.controller.parameters import fill
 from metaflow_hera.embedded.expressions.gojson import any_string
 from metaflow_hera.embedded.expressions.language import (
@@ -18,6 +18,7 @@ from metaflow_hera.embedded.expressions.language import (
     format_float,
 )
 from metaflow_hera.embedded.expressions.variables import SubstitutionError
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.templates import pod_container
 

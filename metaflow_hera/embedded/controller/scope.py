@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from metaflow_hera.embedded.controller.execution import Execution
-from metaflow_hera.embedded.controller.nodes import JSON
 from metaflow_hera.embedded.expressions.gojson import GoJSONError, Number, any_string, dumps, loads
 from metaflow_hera.embedded.expressions.variables import MissingVariable, SubstitutionError, substitute
+from metaflow_hera.embedded.json_object import JSON
 
 ABSENT = object()
 

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from metaflow_hera.embedded.controller.execution import Call, CallError, Execution, Path, arguments_of
 from metaflow_hera.embedded.controller.items import ItemsError, item_name, without_items
-from metaflow_hera.embedded.controller.nodes import JSON, UNSUCCESSFUL, fulfilled
+from metaflow_hera.embedded.controller.nodes import UNSUCCESSFUL, fulfilled
 from metaflow_hera.embedded.controller.outcome import collect_outputs, continues
 from metaflow_hera.embedded.controller.scope import ABSENT, TaskScope, resolve_references, task_value
 from metaflow_hera.embedded.controller.task_groups import expand, items_of, never_runs
 from metaflow_hera.embedded.expressions.variables import SubstitutionError
 from metaflow_hera.embedded.expressions.when import WhenError, should_execute
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.templates import is_task_group
 
 

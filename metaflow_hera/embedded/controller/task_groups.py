@@ -12,9 +12,10 @@ from metaflow_hera.embedded.controller.items import (
     read_items,
     without_items,
 )
-from metaflow_hera.embedded.controller.nodes import JSON, UNSUCCESSFUL, fulfilled
+from metaflow_hera.embedded.controller.nodes import UNSUCCESSFUL, fulfilled
 from metaflow_hera.embedded.expressions.variables import MissingVariable, Resolve, substitute, tags
 from metaflow_hera.embedded.expressions.when import WhenError, should_execute
+from metaflow_hera.embedded.json_object import JSON
 
 
 class Around(Protocol):

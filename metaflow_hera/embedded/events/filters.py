@@ -7,7 +7,7 @@ from typing import Any
 
 from metaflow_hera.embedded.events.paths import MISSING, find, text_of
 from metaflow_hera.embedded.expressions.when import WhenError, holds
-from metaflow_hera.embedded.storage.reader import JSON
+from metaflow_hera.embedded.json_object import JSON
 
 OR = "or"
 

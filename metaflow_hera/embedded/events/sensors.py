@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 from metaflow_hera.embedded.crons import Workflows
 from metaflow_hera.embedded.events import triggers
 from metaflow_hera.embedded.events.filters import passes
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.rules.cron import parse_schedule
-from metaflow_hera.embedded.storage.reader import JSON, Arrival
+from metaflow_hera.embedded.storage.reader import Arrival
 from metaflow_hera.embedded.storage.store import Store
 
 RESOURCE: Final = "sensors"

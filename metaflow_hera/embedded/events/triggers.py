@@ -12,7 +12,7 @@ import yaml
 from metaflow_hera.embedded.events.paths import MISSING, find, replaced, text_of
 from metaflow_hera.embedded.expressions.gotemplate import TemplateError, render
 from metaflow_hera.embedded.expressions.when import holds
-from metaflow_hera.embedded.storage.reader import JSON
+from metaflow_hera.embedded.json_object import JSON
 
 NAME = re.compile(r"[\w-]+")
 

@@ -14,7 +14,7 @@ import webbrowser
 from pathlib import Path
 
 from metaflow_hera.embedded.errors import ServerError, Unusable
-from metaflow_hera.embedded.local.launch import LocalServer
+from metaflow_hera.embedded.local.launch import LocalServer, direct
 
 FILE = "open.html"
 SCREENS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
@@ -72,9 +72,8 @@ def _code(server: LocalServer) -> str:
     request = urllib.request.Request(
         f"{server.url}/page/code", method="POST", headers={"Authorization": f"Bearer {server.token}"}
     )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=10) as answer:
+        with direct().open(request, timeout=10) as answer:
             return str(json.load(answer)["code"])
     except (OSError, ValueError, KeyError) as error:
         raise ServerError(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from metaflow_hera.embedded.storage.reader import JSON
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.templates import is_task_group
 
 DEEPEST = 16

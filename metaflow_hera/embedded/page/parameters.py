@@ -15,8 +15,8 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.page.reading import TEXT
-from metaflow_hera.embedded.storage.reader import JSON
 
 OF_FLOW = "metaflow/parameters"
 """The annotation of a flow's deployment that describes its Parameters."""

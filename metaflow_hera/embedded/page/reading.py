@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from metaflow_hera.embedded.storage.reader import JSON, Head, Reader
+from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.labels import TEMPLATE_LABEL
+from metaflow_hera.embedded.storage.reader import Head, Reader
 
 TEXT = 2_000
 """Characters of a message, a label or a value that are sent to the page."""
@@ -159,9 +161,14 @@ class PageReader(Reader):
         """The workflows started last, of all templates or of one."""
         rows = self._db.execute(
             "SELECT uid FROM workflows WHERE (namespace=:namespace OR :namespace='') AND (:template='' OR "
-            "json_extract(labels, '$.\"workflows.argoproj.io/workflow-template\"')=:template) "
+            "json_extract(labels, :label)=:template) "
             "ORDER BY created DESC, rowid DESC LIMIT :limit",
-            {"namespace": namespace, "template": template, "limit": limit},
+            {
+                "namespace": namespace,
+                "label": f'$."{TEMPLATE_LABEL}"',
+                "template": template,
+                "limit": limit,
+            },
         )
         heads = (self.head_by_uid(uid) for (uid,) in rows.fetchall())
         return [head for head in heads if head is not None]

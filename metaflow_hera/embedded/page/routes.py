@@ -14,12 +14,12 @@ from starlette.routing import Route
 from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, Services, json_response
 from metaflow_hera.embedded.api.streams import Hub
 from metaflow_hera.embedded.api.workflows import find
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.local.opening import FILE as OPENING_FILE
 from metaflow_hera.embedded.page.deployments import Deployments
 from metaflow_hera.embedded.page.feed import Feed
 from metaflow_hera.embedded.page.reading import PageReader
 from metaflow_hera.embedded.page.summary import Summaries
-from metaflow_hera.embedded.storage.reader import JSON
 from metaflow_hera.embedded.web.session import HEADERS, LOGIN, Session, words
 
 RUNS = 200

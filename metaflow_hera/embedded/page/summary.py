@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from metaflow_hera.embedded.controller.ids import pod_name
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds
+from metaflow_hera.embedded.labels import TEMPLATE_LABEL
 from metaflow_hera.embedded.page.outline import Place, outline
 from metaflow_hera.embedded.page.parameters import given
 from metaflow_hera.embedded.page.reading import TEXT, Container, PageReader
-from metaflow_hera.embedded.storage.reader import JSON, Head
+from metaflow_hera.embedded.storage.reader import Head
 
 BARS = 6
 """A place with more tasks than this is drawn as how many ran at a time."""
@@ -23,7 +25,6 @@ BINS = 60
 FAILURES = 20
 OUTLINES = 32
 TITLE = "workflows.argoproj.io/title"
-TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
 ORDER = {"Failed": 0, "Error": 0, "Running": 1, "Pending": 2}
 """The phases that a list of tasks begins with."""
 

@@ -34,12 +34,10 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from metaflow_hera.embedded.controller.messages import RESULT, CreatePod
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.rules.quantities import parse_quantity
-
-JSON = dict[str, Any]
 
 NOT_FOUND = 64
 """What Argo's emissary exits with when it does not find the program."""

@@ -9,16 +9,15 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.pods import keeper
 from metaflow_hera.embedded.pods.containers import Process
 
-JSON = dict[str, Any]
 LOG_BYTES = 1_000_000
 
 
-class Keeping:
+class KeeperClient:
     """A keeper of pods (see `keeper`), started with the first order. Used by one thread.
 
     It writes about its own faults to the file `log`. `lost` says that it has ended, which it never

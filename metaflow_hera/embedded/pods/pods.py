@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from socket import socket
-from typing import Any
 
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.locks import is_locked
 from metaflow_hera.embedded.pods import keeper, memory
 from metaflow_hera.embedded.pods.containers import (
@@ -49,7 +49,7 @@ from metaflow_hera.embedded.pods.files import (
     shorten,
     signal_group,
 )
-from metaflow_hera.embedded.pods.keeper_client import Keeping
+from metaflow_hera.embedded.pods.keeper_client import KeeperClient
 from metaflow_hera.embedded.pods.queue import PodQueue
 from metaflow_hera.embedded.storage.reader import PodRow
 from metaflow_hera.embedded.storage.store import Store
@@ -71,7 +71,6 @@ LOG_LOOK = 5.0
 CLAIM_GRACE = 5.0
 """Seconds that an earlier keeper may take to start a pod that its server ordered before it ended."""
 
-JSON = dict[str, Any]
 PodEvent = tuple[str, PodRunning | PodEnded]
 Key = tuple[str, str]
 """The uid of a workflow and the id of a node."""
@@ -115,7 +114,7 @@ class Pods:
         # The pods of this server's keeper, by the numbers that it knows them by.
         self._numbers: dict[int, Key] = {}
         self._groups_changed = False
-        self._keeping = Keeping(home / "keeper.log")
+        self._keeper = KeeperClient(home / "keeper.log")
         self._signals: list[Callable[[], None]] = []
         self._changed: dict[Key, PodRow] = {}
         self._full_until = 0.0
@@ -128,11 +127,11 @@ class Pods:
 
     def sources(self) -> Sequence[socket]:
         """What to wait for beside `wake_at`: it becomes readable when `collect` has something to tell."""
-        return self._keeping.sources()
+        return self._keeper.sources()
 
     def close(self) -> None:
         """Leave the pods that run to their keeper."""
-        self._keeping.close()
+        self._keeper.close()
 
     def take_up(self, now: float) -> Iterator[PodEvent]:
         """After a start of the server: queue the pods that wait, adopt those that run."""
@@ -236,12 +235,12 @@ class Pods:
 
     def collect(self, now: float) -> Iterator[PodEvent]:
         """What happened to pods since the last call; ends those past their deadline or their grace period."""
-        for answer in self._keeping.answers():
+        for answer in self._keeper.answers():
             key = self._numbers.get(answer["id"])
             if key is not None:
                 yield from self._told(key, answer, now)
-        if self._keeping.lost:
-            self._keeping.lost = False
+        if self._keeper.lost:
+            self._keeper.lost = False
             for key in self._numbers.values():
                 self._running[key].adopted = now
             self._numbers.clear()
@@ -268,7 +267,7 @@ class Pods:
         The keeper gets twice as many as may run, so that it need not wait for the server between two.
         """
         adopted = len(self._running) - len(self._numbers)
-        self._keeping.give_room(max(0, self._limit - adopted))
+        self._keeper.give_room(max(0, self._limit - adopted))
         if now >= self._full_until:
             self._full_until = 0.0
         while self._waiting and len(self._running) < 2 * self._limit and not self._full_until:
@@ -288,7 +287,7 @@ class Pods:
                 yield from self._start_waiting(uid, node_id, now)
             for key, pod in self._running.items():
                 if pod.row.state == "pending" and key[0] == uid and pod.group == group:
-                    self._keeping.start_now(pod.row.number)
+                    self._keeper.start_now(pod.row.number)
 
     # Starting, and what comes after.
 
@@ -308,7 +307,7 @@ class Pods:
             manifest = json.loads(row.pod or "{}")
             what = process(manifest, folder, self._base, self._cache)
             make_files(what, folder)
-            self._keeping.start(row.number, folder, what)
+            self._keeper.start(row.number, folder, what)
         except Exception as fault:  # whatever a manifest holds ends its own pod, never the loop
             if isinstance(fault, OSError) and fault.errno in keeper.FULL:  # it waits until there is room
                 self._full_until = now + keeper.FULL_SECONDS
@@ -473,7 +472,7 @@ class Pods:
     def _signalling(self, pod: Pod, which: int) -> Callable[[], None]:
         """What sends a signal to a pod; its keeper may know its process before it is known here."""
         if pod.row.number in self._numbers:
-            return partial(self._keeping.signal, pod.row.number, which)
+            return partial(self._keeper.signal, pod.row.number, which)
         return partial(signal_group, self._pid(pod), which)
 
 

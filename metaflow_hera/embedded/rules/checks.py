@@ -9,9 +9,8 @@ from typing import Any
 from metaflow_hera.embedded.expressions.depends import Depends, parse_depends
 from metaflow_hera.embedded.expressions.gojson import any_string
 from metaflow_hera.embedded.expressions.variables import tags
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.templates import pod_container
-
-JSON = dict[str, Any]
 
 _FIELD_NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
 _FIELD_NAME_ERROR = (

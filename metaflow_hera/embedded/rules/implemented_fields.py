@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 
 from metaflow_hera.embedded.rules.argo_fields import FIELDS
 
-JSON = dict[str, Any]
-
 _PLACEMENT = "chooses or shapes a machine; a process runs on this one"
 _IDENTITY = "an identity in the cluster; a process runs as the user"
 _NETWORK = "the network of a pod; a process has that of this machine"
@@ -170,11 +168,6 @@ def argo_type(shape: str) -> str:
     return shape.partition("/")[0]
 
 
-def refused(shape: str) -> frozenset[str]:
-    """The fields that Argo knows and the embedded Argo refuses."""
-    return frozenset(FIELDS[argo_type(shape)]) - SHAPES[shape].works - frozenset(SHAPES[shape].ignored)
-
-
 def is_empty(value: Any) -> bool:
     """Whether a value is what Go leaves out of JSON, and so says nothing."""
     return any(value is empty or (type(value) is type(empty) and value == empty) for empty in _EMPTY)
@@ -204,59 +197,3 @@ def not_implemented(value: Any, kind: str, path: str) -> Iterator[str]:
             yield from not_implemented(item, shape.nested.get(field, types[field]), below)
         elif field in types and field not in shape.ignored:
             yield f"{path}.{field}"
-
-
-class WrongType(ValueError):
-    """A field that holds another kind of JSON value than Argo's type does."""
-
-
-_MAP = "map[string]"
-_PYTHON: dict[str, type | tuple[type, ...]] = {
-    "string": str,
-    "bool": bool,
-    "int64": int,  # also for int32: the schema does not tell them apart
-    "number": (int, float),
-    "IntOrString": (int, str),
-    "Quantity": (int, float, str),
-}
-_JSON = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
-
-
-def without_unknown(value: Any, kind: str, place: str = "") -> Any:
-    """A copy of a value as Go would read it: without unknown fields and without null.
-
-    `kind` is a type as Go writes it (`string`, `[]Template`, `map[string]string`).
-
-    Raises:
-        WrongType: a field holds a value of another type. The message is Go's.
-    """
-    if kind in ("any", "AnyString"):
-        return value
-    if kind in _PYTHON:
-        _expect(value, _PYTHON[kind], kind, place)
-        return value
-    if kind.startswith("[]"):
-        _expect(value, list, kind, place)
-        return [without_unknown(item, kind[2:], f"{place}[{index}]") for index, item in enumerate(value)]
-    if kind.startswith(_MAP):
-        _expect(value, dict, kind, place)
-        below = kind.removeprefix(_MAP)
-        return {key: without_unknown(item, below, f"{place}.{key}") for key, item in value.items()}
-    if value is None:
-        return {}
-    _expect(value, dict, kind, place)
-    if kind not in FIELDS:  # nothing of this object is implemented
-        return value
-    known: JSON = {}
-    for field, item in value.items():
-        # A volume with nothing but a name is an emptyDir.
-        if field in FIELDS[kind] and (item is not None or field == "emptyDir"):
-            path = f"{place}.{field}" if place else field
-            known[field] = without_unknown(item, FIELDS[kind][field], path)
-    return known
-
-
-def _expect(value: Any, python: type | tuple[type, ...], go: str, place: str) -> None:
-    if not isinstance(value, python) or (isinstance(value, bool) and python is not bool):
-        found = _JSON.get(type(value), "null")
-        raise WrongType(f"json: cannot unmarshal {found} into Go struct field {place} of type {go}")

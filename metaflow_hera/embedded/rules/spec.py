@@ -6,10 +6,10 @@ Those of workflow/validate/validate.go of Argo Workflows 4.1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from metaflow_hera.embedded.expressions.depends import Depends, invalid_result
 from metaflow_hera.embedded.expressions.gojson import any_string
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.rules.checks import (
     Broken,
     ancestry_of,
@@ -24,8 +24,6 @@ from metaflow_hera.embedded.rules.checks import (
     parameter_name_error,
 )
 from metaflow_hera.embedded.templates import ITEM_FIELDS, is_task_group, pod_container
-
-JSON = dict[str, Any]
 
 _TYPES = (
     "container",

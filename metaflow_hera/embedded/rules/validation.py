@@ -16,12 +16,13 @@ from metaflow_hera.embedded.expressions.language import (
     compile_expression,
 )
 from metaflow_hera.embedded.expressions.variables import tags
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.rules.checks import Broken
-from metaflow_hera.embedded.rules.implemented_fields import WrongType, not_implemented, without_unknown
+from metaflow_hera.embedded.rules.field_types import WrongType, without_unknown
+from metaflow_hera.embedded.rules.implemented_fields import not_implemented
 from metaflow_hera.embedded.rules.quantities import parse_quantity
 from metaflow_hera.embedded.rules.spec import Validator
 
-JSON = dict[str, Any]
 Templates = Mapping[str, JSON]
 
 NOT_FOUND, INVALID, LINT = (404, 5), (400, 3), (500, 2)

@@ -5,10 +5,10 @@ As in Argo's workflow/controller/estimation.
 
 from __future__ import annotations
 
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds
-from metaflow_hera.embedded.storage.reader import JSON, Reader
-
-LABELS = ("workflows.argoproj.io/workflow-template", "workflows.argoproj.io/cron-workflow")
+from metaflow_hera.embedded.labels import CRON_LABEL, TEMPLATE_LABEL
+from metaflow_hera.embedded.storage.reader import Reader
 
 
 def estimates(reader: Reader, workflow: JSON) -> dict[str, int]:
@@ -19,7 +19,7 @@ def estimates(reader: Reader, workflow: JSON) -> dict[str, int]:
     """
     meta = workflow["metadata"]
     labels = meta.get("labels") or {}
-    for label in LABELS:
+    for label in (TEMPLATE_LABEL, CRON_LABEL):
         if label in labels:
             head = reader.last_success(meta["namespace"], label, labels[label])
             if head is not None and head.uid != meta["uid"]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-JSON = dict[str, Any]
+from metaflow_hera.embedded.json_object import JSON
+
 Resource = Literal["workflowtemplates", "cronworkflows", "sensors"]
 
 

@@ -10,7 +10,7 @@ import heapq
 import json
 from collections.abc import Iterator
 
-from metaflow_hera.embedded.storage.reader import JSON
+from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.storage.store import Store
 
 MOST_WORKFLOWS = 500

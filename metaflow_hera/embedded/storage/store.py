@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from metaflow_hera.embedded.errors import Unusable
-from metaflow_hera.embedded.storage.reader import JSON, Arrival, PodRow, Reader, Resource, connect, dump
+from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.storage.reader import Arrival, PodRow, Reader, Resource, connect, dump
 
 # Each entry brings a database from the version of its index to the next one. Never edit an entry
 # that was released: add one.

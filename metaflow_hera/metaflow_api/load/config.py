@@ -80,7 +80,6 @@ class EventsConfig:
     event: str | None
     service_account: str | None
     sensor_namespace: str | None
-    webhook: str | None
 
 
 def events_config() -> EventsConfig:
@@ -93,7 +92,6 @@ def events_config() -> EventsConfig:
         service_account=metaflow_config.ARGO_EVENTS_SERVICE_ACCOUNT,
         # By default Metaflow uses the namespace of its own configuration, not that of ARGO_NAMESPACE.
         sensor_namespace=namespace if namespace != metaflow_config.KUBERNETES_NAMESPACE else None,
-        webhook=metaflow_config.ARGO_EVENTS_WEBHOOK_URL,
     )
 
 

@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from metaflow import parameters
-from metaflow._vendor import click
-from metaflow.exception import MetaflowException
 
-from metaflow_hera.errors import ParameterError
-from metaflow_hera.metaflow_api.load.flows import LoadedFlow, message_of
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow, parameter_errors
 
 
 def with_files(flow: LoadedFlow, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,10 +27,6 @@ def _stored(flow: LoadedFlow, parameter: str, path: str) -> str:
         return path
     kind = next(p.kwargs["type"] for _, p in flow.state.flow._get_parameters() if p.name == parameter)
     context = parameters.context_proto._replace(parameter_name=parameter)
-    try:
+    with parameter_errors(parameter):
         value = kind.convert(path, None, context)
         return str(value(return_str=True))
-    except click.ClickException as error:
-        raise ParameterError(f"Parameter {parameter!r}: {error.message}.") from error
-    except MetaflowException as error:
-        raise ParameterError(f"Parameter {parameter!r}: {message_of(error)}") from error

@@ -25,7 +25,7 @@ from metaflow.parameters import DelayedEvaluationParameter, deploy_time_eval, fl
 from metaflow.user_configs.config_options import ConfigInput
 from metaflow.user_decorators.user_flow_decorator import FlowMutator
 
-from metaflow_hera.errors import FlowError, OptionError, UsageError
+from metaflow_hera.errors import FlowError, OptionError, ParameterError, UsageError
 from metaflow_hera.graph.steps import Graph, Step
 from metaflow_hera.metaflow_api.decorators.internal import first_and_last
 from metaflow_hera.metaflow_api.decorators.kubernetes import KubernetesDecorator
@@ -208,16 +208,17 @@ class LoadedFlow:
     def values_of(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Values for the Parameters from those of Metaflow's command line, by their names in click.
 
-        Raises FlowError if the file of an IncludeFile cannot be stored.
+        Raises ParameterError if the file of an IncludeFile cannot be stored.
         """
         found = {}
-        with metaflow_errors():
-            for _, param in self._own_parameters():
-                key = param.name.replace("-", "_").lower()
-                if key in options:
-                    value = options[key]
-                    later = isinstance(value, DelayedEvaluationParameter)
-                    found[param.name] = value(return_str=True) if later else value
+        for _, param in self._own_parameters():
+            key = param.name.replace("-", "_").lower()
+            if key in options:
+                value = options[key]
+                if isinstance(value, DelayedEvaluationParameter):
+                    with parameter_errors(param.name):
+                        value = value(return_str=True)
+                found[param.name] = value
         return found
 
     def _own_parameters(self) -> Iterator[tuple[str, Any]]:
@@ -230,7 +231,7 @@ def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
     """Import the flow in a file, check it with Metaflow's lint and attach its decorators.
 
     `top_level` are Metaflow's options before the command, such as `["--with", "retry"]`.
-    Raises FlowError for a file without exactly one valid flow, UsageError for options that Metaflow
+    Raises FlowError for a file without exactly one valid flow, OptionError for options that Metaflow
     does not accept.
     """
     ensure_user()
@@ -349,7 +350,7 @@ def metaflow_errors() -> Iterator[None]:
     except MetaflowException as error:
         raise FlowError(message_of(error)) from error
     except click.exceptions.Exit as error:
-        raise UsageError("Metaflow ended before the flow was loaded.") from error
+        raise FlowError("Metaflow ended before the flow was loaded.") from error
     except click.ClickException as error:
         raise OptionError(error.format_message()) from error
     except Exception as error:  # what Metaflow itself does not check, such as --with retry:times=x
@@ -359,6 +360,19 @@ def metaflow_errors() -> Iterator[None]:
                 f"The Config {config!r} cannot be read: {type(error).__name__}: {error}."
             ) from error
         raise FlowError(f"Metaflow does not accept the flow: {type(error).__name__}: {error}.") from error
+
+
+@contextlib.contextmanager
+def parameter_errors(name: str) -> Iterator[None]:
+    """Turns Metaflow's errors about the value of a Parameter into ParameterError."""
+    try:
+        yield
+    except click.ClickException as error:
+        raise ParameterError(f"Parameter {name!r}: {error.message}.") from error
+    except MetaflowException as error:
+        raise ParameterError(f"Parameter {name!r}: {message_of(error)}") from error
+    except Exception as error:  # a datastore may raise anything
+        raise ParameterError(f"Parameter {name!r}: {type(error).__name__}: {error}.") from error
 
 
 def _config_at_fault(error: Exception) -> str | None:

@@ -25,11 +25,10 @@ from metaflow_hera.metaflow_api.pod.packaged_settings import FILE_NAME, PodSetti
 class CodePackage:
     """A code package that is stored in the flow's datastore.
 
-    `url` is where it is, `sha` the hash of its content, `metadata` Metaflow's note of its format.
+    `url` is where it is, `metadata` Metaflow's note of its format.
     """
 
     url: str
-    sha: str
     metadata: str
 
 
@@ -67,10 +66,10 @@ def save_package(flow: LoadedFlow) -> CodePackage:
         except Exception as error:  # an environment or a file system may raise anything
             raise FlowError(f"The code package could not be made: {error}") from error
         try:
-            url, sha = state.flow_datastore.save_data([blob], len_hint=1)[0]
+            url, _ = state.flow_datastore.save_data([blob], len_hint=1)[0]
         except Exception as error:  # a datastore may raise anything
             raise FlowError(f"The code package could not be stored in {flow.datastore}: {error}") from error
-    return CodePackage(url, sha, package.package_metadata)
+    return CodePackage(url, package.package_metadata)
 
 
 def stored_settings(flow: LoadedFlow, url: str) -> PodSettings | None:

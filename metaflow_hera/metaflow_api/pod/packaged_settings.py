@@ -52,7 +52,7 @@ class StepSettings:
     parallel_timeout: int = 600
     interpreter: Interpreter | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, Any]:
         """The settings as JSON values. `gang_timeout` is the key that code packages of all versions have."""
         return {
             "retries": asdict(self.retries),
@@ -62,8 +62,8 @@ class StepSettings:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> StepSettings:
-        """The settings that `to_json` wrote."""
+    def from_data(cls, data: Mapping[str, Any]) -> StepSettings:
+        """The settings that `as_data` returned."""
         return cls(
             retries=Retries(**data["retries"]),
             time_limit=data.get("time_limit"),
@@ -96,7 +96,7 @@ class PodSettings:
                 "graph": json.loads(self.graph.to_json()),
                 "top_level": list(self.top_level),
                 "metadata": self.metadata,
-                "steps": {name: step.to_json() for name, step in self.steps.items()},
+                "steps": {name: step.as_data() for name, step in self.steps.items()},
             }
         )
 
@@ -105,7 +105,7 @@ class PodSettings:
         """The settings that `to_json` wrote."""
         data = json.loads(text)
         graph = Graph.from_json(json.dumps(data["graph"]))
-        steps = {name: StepSettings.from_json(step) for name, step in data["steps"].items()}
+        steps = {name: StepSettings.from_data(step) for name, step in data["steps"].items()}
         return cls(data["script"], data["datastore_root"], graph, data["top_level"], data["metadata"], steps)
 
 

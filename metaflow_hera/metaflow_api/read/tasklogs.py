@@ -22,7 +22,6 @@ PARAMETERS_STEP = "_parameters"
 class StoredLine:
     """A line of a task's log; `stream` is stdout or stderr."""
 
-    attempt: int
     stream: str
     time: datetime
     text: str
@@ -102,7 +101,7 @@ class StoredLogs:
         def of(stream: str) -> Iterator[StoredLine]:
             for at, text in known.loglines(stream):
                 if at is not None:
-                    yield StoredLine(attempt, stream, at.replace(tzinfo=timezone.utc), text)
+                    yield StoredLine(stream, at.replace(tzinfo=timezone.utc), text)
 
         try:
             yield from heapq.merge(*map(of, STREAMS), key=lambda line: line.time)

@@ -147,12 +147,6 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
-CLUSTER = {
-    "ARGO_SERVER": "argo.example:2746",
-    "ARGO_NAMESPACE": "default",
-    "METAFLOW_DATASTORE_SYSROOT_S3": "s3://absent/metaflow",
-}
-
 
 def flow(steps: Mapping[str, str]) -> str:
     """The script of a flow of steps with these decorators, one after the other."""

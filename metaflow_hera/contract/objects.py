@@ -1,0 +1,12 @@
+"""The objects that a deployment has at a server: Argo's kinds, and their form in Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+JSON = dict[str, Any]
+"""An object of Argo's or a part of one, as read from JSON."""
+
+TEMPLATE, CRON, SENSOR = "WorkflowTemplate", "CronWorkflow", "Sensor"
+BINDING = "WorkflowEventBinding"
+"""An export may hold one; Argo's server has no call that creates it."""
