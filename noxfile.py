@@ -84,9 +84,9 @@ def notebook(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The whole suite, in two processes. `nox -s tests -- ARGS` passes arguments to pytest."""
+    """The whole suite, in three processes: two cores, and what waits beside them. `nox -s tests -- ARGS` passes arguments to pytest."""
     session.install("-e", ".[dev]")
-    session.run("pytest", *(session.posargs or ["-n", "2", "--dist", "loadgroup", "--durations", "20"]))
+    session.run("pytest", *(session.posargs or ["-n", "3", "--dist", "loadgroup", "--durations", "20"]))
 
 
 @nox.session
