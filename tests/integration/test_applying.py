@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from metaflow_hera import __version__
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.target import Target
 from metaflow_hera.embedded.local import launch
@@ -24,7 +25,7 @@ KEPT = ("name", "namespace", "labels", "annotations")
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArgoClient]:
     home = tmp_path_factory.mktemp("argo")
-    server = launch.start(home)
+    server = launch.start(home, __version__)
     yield ArgoClient(Target(f"{server.url}/", "argo", server.token, embedded=True))
     launch.stop(home)
 
