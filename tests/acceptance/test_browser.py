@@ -312,7 +312,7 @@ def test_light_and_dark(own_mfhera: Mfhera, browser: Browser) -> None:
 
 
 def test_a_wide_run_is_a_few_lines(own_mfhera: Mfhera, browser: Browser) -> None:
-    """A fan of 10,000, made by hand of one of five, since it is the page that is tested."""
+    """A foreach of 10,000 tasks, made by hand from one of five, since the page is what is tested."""
     own_mfhera.take("page_flow.py")
     own_mfhera.ok("create", "page_flow.py")
     run = own_mfhera.run()

@@ -111,7 +111,7 @@ def pod_spec(command: str, **template: Any) -> dict[str, Any]:
     return {"entrypoint": "main", "templates": [{"name": "main", "container": container, **template}]}
 
 
-def fan_spec(command: str, items: list[Any], **spec: Any) -> dict[str, Any]:
+def task_group_spec(command: str, items: list[Any], **spec: Any) -> dict[str, Any]:
     """A workflow that runs a shell command for each item, which it finds in `{{inputs.parameters.item}}`."""
     pod = {
         "name": "pod",
@@ -119,7 +119,7 @@ def fan_spec(command: str, items: list[Any], **spec: Any) -> dict[str, Any]:
         "container": {"image": "busybox", "command": ["sh", "-c"], "args": [command]},
     }
     task = {
-        "name": "fan",
+        "name": "group",
         "template": "pod",
         "withItems": items,
         "arguments": {"parameters": [{"name": "item", "value": "{{item}}"}]},

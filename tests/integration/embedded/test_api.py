@@ -11,7 +11,7 @@ from metaflow_hera.embedded.api.http import ApiError
 from metaflow_hera.embedded.api.selection import Fields, label_selector
 from metaflow_hera.embedded.rules.cron import check_schedule
 
-from .conftest import Argo, fan_spec, pod_spec
+from .conftest import Argo, pod_spec, task_group_spec
 
 LABELS = {"app": "x", "tier": "web", "a.b/c": "1"}
 
@@ -143,7 +143,7 @@ def test_deleting_a_workflow_ends_its_pods_and_takes_its_files(argo: Argo) -> No
 
 def test_the_fault_of_one_workflow_is_not_that_of_another(own_argo: Argo) -> None:
     broken = own_argo.run(pod_spec("sleep 1"), "broken")
-    sound = own_argo.run(fan_spec("sleep 0.3", [1, 2, 3, 4]), "sound")
+    sound = own_argo.run(task_group_spec("sleep 0.3", [1, 2, 3, 4]), "sound")
     own_argo.kill()
     with sqlite3.connect(own_argo.home / "argo.db") as database:
         uid = database.execute("SELECT uid FROM workflows WHERE name='broken'").fetchone()[0]
@@ -157,13 +157,15 @@ def test_the_fault_of_one_workflow_is_not_that_of_another(own_argo: Argo) -> Non
 
 def test_logs_are_followed_to_the_end(argo: Argo) -> None:
     name = argo.run(
-        fan_spec("for i in 1 2 3; do echo {{inputs.parameters.item}}-$$i; sleep 0.2; done", ["a", "b"])
+        task_group_spec("for i in 1 2 3; do echo {{inputs.parameters.item}}-$$i; sleep 0.2; done", ["a", "b"])
     )
     lines = argo.logs(name, "logOptions.follow=true")
     assert sorted(lines) == ["a-1", "a-2", "a-3", "b-1", "b-2", "b-3"]
     assert argo.get(name)["status"]["phase"] == "Succeeded"
     pod = next(
-        node for node in argo.get(name)["status"]["nodes"].values() if node["displayName"].startswith("fan(0")
+        node
+        for node in argo.get(name)["status"]["nodes"].values()
+        if node["displayName"].startswith("group(0")
     )
     with argo.http.stream(
         "GET", f"/workflows/argo/{name}/{name}-pod-{pod['id'].rsplit('-', 1)[1]}/log"

@@ -11,14 +11,14 @@ import pytest
 
 from metaflow_hera.embedded.pods.keeper import began
 
-from .conftest import Argo, fan_spec, pod_spec, pods
+from .conftest import Argo, pod_spec, pods, task_group_spec
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.05, 0.3, 1.0])
 def test_after_a_kill_every_pod_has_run_once(own_argo: Argo, tmp_path: Path, moment: float) -> None:
     seen = tmp_path / "seen"
     item = "{{inputs.parameters.item}}"
-    spec = fan_spec(
+    spec = task_group_spec(
         f"sleep 0.2; echo {item} >> {seen}; echo log-{item}; exit {item}", [0, 1, 2, 3, 4, 5, 6, 7]
     )
     name = own_argo.run(spec)
@@ -29,15 +29,15 @@ def test_after_a_kill_every_pod_has_run_once(own_argo: Argo, tmp_path: Path, mom
     workflow = own_argo.end(name)
     assert sorted(seen.read_text().split()) == [str(i) for i in range(8)]
     codes = {key: node["outputs"]["exitCode"] for key, node in pods(workflow).items()}
-    assert codes == {f"fan({i}:{i})": str(i) for i in range(8)}
+    assert codes == {f"group({i}:{i})": str(i) for i in range(8)}
     assert sorted(own_argo.logs(name)) == [f"log-{i}" for i in range(8)]
 
 
 def test_many_kills_in_a_row(own_argo: Argo, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
-    name = own_argo.run(fan_spec(f"echo {{{{inputs.parameters.item}}}} >> {seen}", list(range(150))))
+    name = own_argo.run(task_group_spec(f"echo {{{{inputs.parameters.item}}}} >> {seen}", list(range(150))))
     for number in range(8):
-        # A call makes the loop save while events of the fan still gather.
+        # A call makes the loop save while events of the TaskGroup still gather.
         template = {"metadata": {"name": f"t{number}"}, "spec": pod_spec("true")}
         own_argo.call("POST", "/workflow-templates/argo", {"template": template})
         time.sleep(0.02 * (number % 3))

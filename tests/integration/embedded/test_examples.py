@@ -192,7 +192,7 @@ def test_an_output_parameter_goes_on(argo: Argo) -> None:
     assert argo.logs(run.name) == ["out of a file"]
 
 
-def test_parameters_of_a_fan_come_together(argo: Argo) -> None:
+def test_parameters_of_a_task_group_come_together(argo: Argo) -> None:
     double = shell(
         "double",
         "echo $(({{inputs.parameters.n}} * 2)) > /tmp/twice",

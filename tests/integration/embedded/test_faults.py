@@ -26,7 +26,7 @@ from metaflow_hera.embedded.pods.keeper import began
 from metaflow_hera.embedded.pods.pods import Pods
 from metaflow_hera.embedded.storage.store import Store
 
-from .conftest import Argo, fan_spec, pod_spec, pods
+from .conftest import Argo, pod_spec, pods, task_group_spec
 
 MOVING_SERVER = Path(__file__).parents[2] / "moving_server.py"
 
@@ -38,16 +38,16 @@ def test_a_keeper_that_is_killed_is_replaced(own_argo: Argo) -> None:
     # Nobody knows what came of the pod that it had.
     node = own_argo.end(one)["status"]["nodes"][one]
     assert (node["phase"], node["message"]) == ("Error", "pod deleted")
-    other = own_argo.end(own_argo.run(fan_spec("true", list(range(20)))))
+    other = own_argo.end(own_argo.run(task_group_spec("true", list(range(20)))))
     assert other["status"]["phase"] == "Succeeded"
 
 
 def test_the_end_of_a_keeper_is_seen_while_its_pods_live_on(own_argo: Argo) -> None:
-    spec = fan_spec("echo $$PPID; sleep {{inputs.parameters.item}}", [1, 60], parallelism=2)
+    spec = task_group_spec("echo $$PPID; sleep {{inputs.parameters.item}}", [1, 60], parallelism=2)
     name = own_argo.run(spec)
     own_argo.until(name, lambda workflow: len(own_argo.logs(name)) == 2)
     os.kill(int(own_argo.logs(name)[0]), signal.SIGKILL)
-    own_argo.until(name, lambda workflow: pods(workflow)["fan(0:1)"]["phase"] == "Error")
+    own_argo.until(name, lambda workflow: pods(workflow)["group(0:1)"]["phase"] == "Error")
     own_argo.call("PUT", f"/workflows/argo/{name}/terminate", {})
     own_argo.end(name)
 
@@ -66,7 +66,7 @@ def test_what_a_lost_pod_leaves_behind_ends_with_it(own_argo: Argo) -> None:
 def test_what_waits_when_the_server_stops_waits_for_the_next_one(own_argo: Argo, tmp_path: Path) -> None:
     limit = os.cpu_count() or 1
     ran = tmp_path / "ran"
-    name = own_argo.run(fan_spec(f"echo >> {ran}; sleep 2", list(range(2 * limit))))
+    name = own_argo.run(task_group_spec(f"echo >> {ran}; sleep 2", list(range(2 * limit))))
     own_argo.wait(lambda: ran.exists() and len(ran.read_text()) == limit)
     launch.stop(own_argo.home)
     time.sleep(3)
@@ -110,7 +110,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_stops_the_work_and_loses_nothing(small_disk: Path, tmp_path: Path) -> None:
     argo = Argo(small_disk / "home")
-    name = argo.run(fan_spec("sleep 0.02", list(range(200))))
+    name = argo.run(task_group_spec("sleep 0.02", list(range(200))))
     argo.until(name, lambda workflow: len(pods(workflow)) > 2)
     fill(small_disk / "fill")
     argo.wait(lambda: fails(argo))
@@ -175,7 +175,7 @@ def fill(path: Path) -> None:
 
 
 def test_a_damaged_database_is_told_and_left_alone(own_argo: Argo) -> None:
-    own_argo.end(own_argo.run(fan_spec("true", list(range(50)))))
+    own_argo.end(own_argo.run(task_group_spec("true", list(range(50)))))
     own_argo.http.close()
     launch.stop(own_argo.home)
     database = own_argo.home / "argo.db"
@@ -196,7 +196,7 @@ def test_a_clock_that_jumps_ends_no_pod(tmp_path: Path, jump: float) -> None:
     while launch.status(home) is None:
         time.sleep(0.02)
     argo = Argo(home)
-    name = argo.run(fan_spec("sleep 0.3; echo done", list(range(6))))
+    name = argo.run(task_group_spec("sleep 0.3; echo done", list(range(6))))
     argo.until(name, lambda workflow: any(n["phase"] == "Running" for n in pods(workflow).values()))
     ahead.write_text(str(jump))
     workflow = argo.end(name)

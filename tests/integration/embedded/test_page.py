@@ -22,7 +22,7 @@ from metaflow_hera.embedded.local import opening
 from metaflow_hera.embedded.storage.reader import dump
 from metaflow_hera.embedded.web.session import CODES, Session
 
-from .conftest import Argo, fan_spec, pod_spec, pods
+from .conftest import Argo, pod_spec, pods, task_group_spec
 
 FIRST = "/page/static/main.js"
 SVG = "http://www.w3.org/2000/svg"
@@ -196,31 +196,35 @@ def test_steps_are_shown_before_they_start(argo: Argo) -> None:
     assert groups(argo, name)["two"]["phases"] == {}
 
 
-def test_a_fan_is_one_line_and_its_failures_come_first(argo: Argo) -> None:
+def test_a_foreach_is_one_line_and_its_failures_come_first(argo: Argo) -> None:
     name = argo.run(
-        fan_spec("echo to {{inputs.parameters.item}}; test {{inputs.parameters.item}} != 7", list(range(12)))
+        task_group_spec(
+            "echo to {{inputs.parameters.item}}; test {{inputs.parameters.item}} != 7", list(range(12))
+        )
     )
     argo.end(name)
-    fan = groups(argo, name)["fan"]
-    assert (fan["phases"], fan["total"], fan["foreach"]) == ({"Succeeded": 11, "Failed": 1}, 12, True)
+    group = groups(argo, name)["group"]
+    assert (group["phases"], group["total"], group["foreach"]) == ({"Succeeded": 11, "Failed": 1}, 12, True)
     url = f"{argo.server.url}/page/runs/argo/{name}"
-    tasks = argo.http.get(f"{url}/tasks?path=fan&limit=3").json()
-    assert [task["label"] for task in tasks["tasks"]] == ["fan(7:7)", "fan(0:0)", "fan(1:1)"]
+    tasks = argo.http.get(f"{url}/tasks?path=group&limit=3").json()
+    assert [task["label"] for task in tasks["tasks"]] == ["group(7:7)", "group(0:0)", "group(1:1)"]
     assert "exit code 1" in tasks["tasks"][0]["message"]
-    more = argo.http.get(f"{url}/tasks?path=fan&limit=3&offset=9").json()
-    assert [task["label"] for task in more["tasks"]] == ["fan(9:9)", "fan(10:10)", "fan(11:11)"]
+    more = argo.http.get(f"{url}/tasks?path=group&limit=3&offset=9").json()
+    assert [task["label"] for task in more["tasks"]] == ["group(9:9)", "group(10:10)", "group(11:11)"]
     pod = tasks["tasks"][0]["pods"][0]["name"]
     with argo.http.stream("GET", f"/workflows/argo/{name}/{pod}/log") as log:
         assert "to 7" in "".join(log.iter_text())
     failures = argo.http.get(url).json()["failures"]
-    assert [failure["label"] for failure in failures] == ["fan(7:7)"]
+    assert [failure["label"] for failure in failures] == ["group(7:7)"]
     one = argo.http.get(f"{url}/tasks?id={tasks['tasks'][0]['id']}").json()["tasks"]
     assert one == tasks["tasks"][:1]
 
 
 def test_a_retried_task_whose_attempt_waits_for_a_place_waits(argo: Argo, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    hold = argo.run(fan_spec(f"until test -e {go}; do sleep 0.05; done", list(range(os.cpu_count() or 1))))
+    hold = argo.run(
+        task_group_spec(f"until test -e {go}; do sleep 0.05; done", list(range(os.cpu_count() or 1)))
+    )
     spec = pod_spec("true", retryStrategy={"limit": 1})
     dag = {"name": "all", "dag": {"tasks": [{"name": "one", "template": "main"}]}}
     name = argo.run({"entrypoint": "all", "templates": [spec["templates"][0], dag]})
@@ -287,14 +291,14 @@ def test_a_run_that_is_retried_whole_has_the_same_lines(argo: Argo) -> None:
 
 
 def widen(argo: Argo, name: str) -> None:
-    """Make a fan of a run very wide, by hand: its tasks are copies of one."""
+    """Make a foreach of a run very wide, by hand: its tasks are copies of one."""
     workflow = argo.get(name)
     nodes = workflow["status"]["nodes"]
     task = next(node for node in nodes.values() if node["type"] == "Pod")
     rows = []
     for number in range(len(nodes), WIDE):
         phase = "Failed" if number % 1000 == 999 else "Succeeded"
-        shown = f"fan({number}:{number})"
+        shown = f"group({number}:{number})"
         one = {
             **task,
             "id": f"{name}-w{number}",
@@ -309,15 +313,15 @@ def widen(argo: Argo, name: str) -> None:
 
 
 def test_a_wide_run_is_sent_as_little(argo: Argo) -> None:
-    name = argo.run(fan_spec("true", ["a"]))
+    name = argo.run(task_group_spec("true", ["a"]))
     argo.end(name)
     widen(argo, name)
     answer = argo.http.get(f"{argo.server.url}/page/runs/argo/{name}")
     assert len(answer.content) < 20_000
-    fan = {group["path"]: group for group in answer.json()["groups"]}["fan"]
-    assert fan["total"] > WIDE - 10
-    assert len(fan["bins"]) == 60
-    tasks = argo.http.get(f"{argo.server.url}/page/runs/argo/{name}/tasks?path=fan&limit=100000")
+    group = {group["path"]: group for group in answer.json()["groups"]}["group"]
+    assert group["total"] > WIDE - 10
+    assert len(group["bins"]) == 60
+    tasks = argo.http.get(f"{argo.server.url}/page/runs/argo/{name}/tasks?path=group&limit=100000")
     assert len(tasks.json()["tasks"]) == 100
     assert [task["phase"] for task in tasks.json()["tasks"][:11]] == ["Failed"] * 10 + ["Succeeded"]
 

@@ -16,7 +16,7 @@ from metaflow_hera.embedded.pods.containers import IDENTITY, INHERITED, NETWORK
 from metaflow_hera.embedded.pods.pods import GRACE, Pods
 from metaflow_hera.embedded.storage.store import Store
 
-from .conftest import Argo, fan_spec, pod_spec, pods
+from .conftest import Argo, pod_spec, pods, task_group_spec
 
 OUT = {"parameters": [{"name": "out", "valueFrom": {"path": "/tmp/out", "default": "none"}}]}
 
@@ -236,7 +236,7 @@ def test_no_more_pods_run_at_once_than_there_is_room_for(argo: Argo, tmp_path: P
     counter += "print(len(os.listdir(p))); time.sleep(0.1); os.remove(f)"
     folder = tmp_path / "now"
     folder.mkdir()
-    spec = fan_spec(f'python3 -c "{counter}" {folder}', list(range(4 * limit)))
+    spec = task_group_spec(f'python3 -c "{counter}" {folder}', list(range(4 * limit)))
     names = [argo.run(spec), argo.run(spec)]
     for name in names:
         assert argo.end(name)["status"]["phase"] == "Succeeded"
@@ -245,8 +245,8 @@ def test_no_more_pods_run_at_once_than_there_is_room_for(argo: Argo, tmp_path: P
 
 def test_workflows_take_turns(argo: Argo, tmp_path: Path) -> None:
     order = tmp_path / "order"
-    wide = argo.run(fan_spec(f"sleep 0.05; echo wide >> {order}", list(range(60))))
-    small = argo.run(fan_spec(f"echo small >> {order}", [0, 1]))
+    wide = argo.run(task_group_spec(f"sleep 0.05; echo wide >> {order}", list(range(60))))
+    small = argo.run(task_group_spec(f"echo small >> {order}", [0, 1]))
     argo.end(small)
     assert order.read_text().split().count("wide") < 40
     argo.end(wide)
@@ -261,6 +261,6 @@ def test_a_fan_of_two_thousand(argo: Argo) -> None:
 
 
 def wide_spec(width: int) -> dict[str, Any]:
-    spec = fan_spec("", list(range(width)))
+    spec = task_group_spec("", list(range(width)))
     spec["templates"][0]["container"] = {"image": "busybox", "command": ["true"]}
     return json.loads(json.dumps(spec))  # type: ignore[no-any-return]

@@ -31,7 +31,7 @@ def output(node: JSON) -> Any:
 
 def ended(given: JSON, folder: Path) -> World:
     world = World(workflow_of("wf", given), folder)
-    world.turn()
+    world.advance()
     world.run()
     return world
 
@@ -64,7 +64,7 @@ def test_a_fan_before_what_failed_is_reopened(given: list[str], left: list[str],
     assert sorted(node["displayName"] for node in nodes if node["type"] == "Pod") == left
     assert next(node for node in nodes if node["displayName"] == "a")["phase"] == "Running"
     again = World(fresh, tmp_path / "two")
-    again.turn()
+    again.advance()
     again.run()
     assert phases(again)["b"] == ("Succeeded" if given else "Failed")
 
@@ -79,7 +79,7 @@ def test_a_dag_before_what_failed_is_reopened(tmp_path: Path) -> None:
     found = {n["displayName"]: n["phase"] for n in fresh["status"]["nodes"].values()}
     assert found == {"wf": "Running", "a": "Running", "x": "Succeeded", "y": "Succeeded", "c": "Succeeded"}
     again = World(fresh, tmp_path / "two")
-    created = [action.node_id for action in again.turn().actions if isinstance(action, CreatePod)]
+    created = [action.node_id for action in again.advance().actions if isinstance(action, CreatePod)]
     assert [again.workflow["status"]["nodes"][key]["displayName"] for key in created] == ["b"]
 
 
@@ -141,7 +141,7 @@ def test_a_stopped_exit_dag_is_failed_once_its_first_tasks_began(start: Any) -> 
     exits = {"name": "exits", "dag": {"tasks": [task("x", "sleep 1"), task("y", depends="x")]}}
     world = start(spec(task("a", "sleep 9"), templates=(exits,), onExit="exits"))
     world.run(lambda: phases(world).get("a") == "Running")
-    world.turn(Shutdown("Stop"))
+    world.advance(Shutdown("Stop"))
     world.run()
     found = {name: node["phase"] for name, node in named(world).items()}
     assert found == {"wf": "Failed", "wf.a": "Failed", "wf.onExit": "Failed", "wf.onExit.x": "Succeeded"}
@@ -239,10 +239,10 @@ def test_the_outputs_of_a_dag_leave_out_items_with_retries(strategy: JSON | None
 
 def test_a_fan_that_ended_while_suspended_is_closed_on_resume(start: Any) -> None:
     world = start(spec(task("f", "sleep 1", withParam="[1,2]"), task("g", depends="f")))
-    world.turn(Suspend())
+    world.advance(Suspend())
     world.run()
     assert phases(world)["f"] == "Running"
-    world.turn(Resume())
+    world.advance(Resume())
     world.run()
     assert phases(world)["g"] == "Succeeded"
     assert world.operation.finished
@@ -268,7 +268,7 @@ def test_retries_of_a_stopped_dag_are_left_as_they_are(start: Any) -> None:
     flaky = {**POD, "name": "flaky", "retryStrategy": {"limit": 3}}
     world = start(spec({**task("a", "sleep 9"), "template": "flaky"}, templates=(flaky,)))
     world.run(lambda: phases(world).get("a(0)") == "Running")
-    world.turn(Shutdown("Terminate"))
+    world.advance(Shutdown("Terminate"))
     world.run()
     assert phases(world) == {"wf": "Failed", "a": "Running", "a(0)": "Failed"}
     assert world.operation.finished

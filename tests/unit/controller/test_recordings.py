@@ -50,7 +50,7 @@ def play(recording: JSON, folder: Path, rebuild: bool = False) -> tuple[World, l
     """Run a recorded workflow with its recorded actions; returns the world and the snapshots."""
     spec = recording["spec"]
     world = World(workflow_of(recording["name"], spec), folder, rebuild)
-    world.turn()
+    world.advance()
     snapshots: list[JSON] = []
     for action, *arguments in recording["actions"]:
         if action == "until":
@@ -65,21 +65,21 @@ def play(recording: JSON, folder: Path, rebuild: bool = False) -> tuple[World, l
                 world.step()
             world.now += arguments[0]
         elif action in ("stop", "terminate"):
-            world.turn(Shutdown("Stop" if action == "stop" else "Terminate"))
+            world.advance(Shutdown("Stop" if action == "stop" else "Terminate"))
         elif action == "suspend":
-            world.turn(Suspend())
+            world.advance(Suspend())
         elif action == "resume":
-            world.turn(Resume())
+            world.advance(Resume())
         elif action == "retry":
             workflow = retry(world.workflow, arguments[0].get("parameters", []), world.now)
             world = World(workflow, folder / "again", rebuild)
-            world.turn()
+            world.advance()
         elif action == "resubmit":
             name = min(recording["status"]["nodes"], key=len)
             fresh = resubmit(world.workflow, name, arguments[0].get("parameters", []))
             fresh["metadata"].setdefault("creationTimestamp", "2023-11-14T22:13:20Z")
             world = World(fresh, folder / "again", rebuild)
-            world.turn()
+            world.advance()
         else:
             raise AssertionError(action)
     world.run()

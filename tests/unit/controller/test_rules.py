@@ -45,11 +45,11 @@ def task(name: str, cmd: str = "true", **rest: Any) -> JSON:
 
 @pytest.fixture(params=[False, True], ids=["kept", "rebuilt"])
 def start(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """Make a world for a spec and take the first turn, with one operation or a new one each turn."""
+    """Make a world for a spec and advance it once, with one operation or a new one for each call."""
 
     def make(given: JSON) -> World:
         world = World(workflow_of("wf", given), tmp_path, request.param)
-        world.turn()
+        world.advance()
         return world
 
     return make
@@ -86,7 +86,7 @@ def test_stop_fails_what_runs_and_what_would_have_started(start: Any) -> None:
         spec(task("f", "sleep 9", withParam="[1,2,3]"), task("e", depends="f"), main={"parallelism": 1})
     )
     world.run(lambda: phases(world).get("f(0:1)") == "Running")
-    outcome = world.turn(Shutdown("Stop"))
+    outcome = world.advance(Shutdown("Stop"))
     assert [type(action) for action in outcome.actions] == [KillPod]
     world.run()
     status = world.workflow["status"]
@@ -99,7 +99,7 @@ def test_stop_fails_what_runs_and_what_would_have_started(start: Any) -> None:
 def test_a_killed_pod_is_waited_for(start: Any) -> None:
     world = start(spec(task("a", "sleep 9")))
     world.run(lambda: phases(world).get("a") == "Running")
-    world.turn(Shutdown("Terminate"))
+    world.advance(Shutdown("Terminate"))
     assert phases(world)["wf"] == "Failed"
     assert not world.operation.finished
     world.run()
@@ -115,12 +115,12 @@ def test_nothing_begins_while_suspended(start: Any) -> None:
             main={"parallelism": 2},
         )
     )
-    world.turn(Suspend())
+    world.advance(Suspend())
     world.run()
     before = phases(world)
     assert "b" not in before
     assert world.workflow["status"]["phase"] == "Running"
-    world.turn(Resume())
+    world.advance(Resume())
     world.run()
     assert world.workflow["status"]["progress"] == "4/4"
 
@@ -264,10 +264,10 @@ def test_retrying_keeps_what_succeeded(tmp_path: Path) -> None:
     )
     given["arguments"] = {"parameters": [{"name": "ok", "value": "no"}]}
     world = World(workflow_of("wf", given), tmp_path / "one")
-    world.turn()
+    world.advance()
     world.run()
     again = World(retry(world.workflow, ["ok=yes"], world.now), tmp_path / "two")
-    created = [action.node_id for action in again.turn().actions if isinstance(action, CreatePod)]
+    created = [action.node_id for action in again.advance().actions if isinstance(action, CreatePod)]
     assert [again.workflow["status"]["nodes"][key]["displayName"] for key in created] == ["b"]
     again.run()
     assert again.workflow["status"]["phase"] == "Succeeded"
@@ -346,19 +346,19 @@ def test_two_items_whose_ids_are_the_same_are_one_node(rebuild: bool) -> None:
     )
     started: dict[str, int] = {}
 
-    def turn(*events: PodRunning | PodEnded) -> None:
+    def advance(*events: PodRunning | PodEnded) -> None:
         for action in operation.advance(events, START).actions:
             assert isinstance(action, CreatePod)
             started[action.node_id] = started.get(action.node_id, 0) + 1
 
-    turn()
+    advance()
     assert len(started) == 6_496
     if rebuild:
         operation = Operation(json.loads(json.dumps(operation.workflow)))
-    turn(*(PodEnded(key, 0, {"out": "x"}) for key in list(started)))
+    advance(*(PodEnded(key, 0, {"out": "x"}) for key in list(started)))
     assert operation.workflow["status"]["nodes"]["wf"]["children"]
     (join,) = list(started)[6_496:]
-    turn(PodEnded(join, 0, {"out": "x"}))
+    advance(PodEnded(join, 0, {"out": "x"}))
     assert set(started.values()) == {1}
     assert operation.workflow["status"]["phase"] == "Succeeded"
 

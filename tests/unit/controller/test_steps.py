@@ -202,12 +202,12 @@ def test_recursion(start: Any) -> None:
 
 def test_stop_and_suspend(start: Any) -> None:
     world = start(spec([task("a", "sleep 5")], [task("b", "sleep 5")], [task("c")]))
-    world.turn(Suspend())
+    world.advance(Suspend())
     world.run()
     assert "b" not in phases(world)
-    world.turn(Resume())
+    world.advance(Resume())
     world.run(lambda: phases(world).get("b") == "Running")
-    world.turn(Shutdown("Stop"))
+    world.advance(Shutdown("Stop"))
     world.run()
     found = phases(world)
     assert (found["a"], found["b"], found["[1]"], found["wf"]) == ("Succeeded", "Failed", "Failed", "Failed")
@@ -219,7 +219,7 @@ def test_manual_retry(tmp_path: Path) -> None:
     given = spec([task("a")], [task("b", "test {{workflow.parameters.ok}} = yes"), task("b2")], [task("c")])
     given["arguments"] = {"parameters": [{"name": "ok", "value": "no"}]}
     world = World(workflow_of("wf", given), tmp_path / "one")
-    world.turn()
+    world.advance()
     world.run()
     assert world.workflow["status"]["phase"] == "Failed"
     kept = retry(world.workflow, [], world.now)["status"]["nodes"].values()
@@ -231,7 +231,7 @@ def test_manual_retry(tmp_path: Path) -> None:
         "wf[1].b2": "Succeeded",
     }
     again = World(retry(world.workflow, ["ok=yes"], world.now), tmp_path / "two")
-    created = [action.node_id for action in again.turn().actions if isinstance(action, CreatePod)]
+    created = [action.node_id for action in again.advance().actions if isinstance(action, CreatePod)]
     assert names(again, created) == ["wf[1].b", "wf[1].b2"]
     again.run()
     assert again.workflow["status"]["phase"] == "Succeeded"

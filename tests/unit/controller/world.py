@@ -46,9 +46,9 @@ def workflow_of(name: str, spec: JSON) -> JSON:
 
 
 class World:
-    """Carries out a controller's actions and tells it what comes of them.
+    """Carries out a controller's actions and tells it the results.
 
-    With `rebuild`, every turn is taken by a new Operation made from a JSON copy of the workflow.
+    With `rebuild`, every call goes to a new Operation made from a JSON copy of the workflow.
     """
 
     def __init__(self, workflow: JSON, folder: Path, rebuild: bool = False) -> None:
@@ -72,7 +72,7 @@ class World:
     def workflow(self) -> JSON:
         return self.operation.workflow
 
-    def turn(self, *events: Event) -> Advance:
+    def advance(self, *events: Event) -> Advance:
         """One call of the controller, and what it asks for."""
         if self.rebuild:
             self.operation = Operation(json.loads(json.dumps(self.operation.workflow)))
@@ -88,7 +88,7 @@ class World:
         return outcome
 
     def run(self, until: Callable[[], bool] = lambda: False, limit: int = 10_000) -> None:
-        """Go on until the workflow is over, `until` holds, or nothing more will happen."""
+        """Continue until the workflow is over, `until` holds, or nothing more will happen."""
         for _ in range(limit):
             if until() or self.operation.finished or not self.step():
                 return
@@ -103,11 +103,11 @@ class World:
                 if isinstance(event, PodRunning) or event.exit_code != 143 or event.past_deadline:
                     return True
                 self._dead.discard(event.node_id)
-            self.turn(event)
+            self.advance(event)
             return True
         if self._wake is not None:
             self.now = max(self.now + 0.001, self._wake)
-            self.turn()
+            self.advance()
             return True
         return False
 
