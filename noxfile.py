@@ -84,7 +84,7 @@ def notebook(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The whole suite, in three processes: two cores, and what waits beside them. `nox -s tests -- ARGS` passes arguments to pytest."""
+    """The whole suite, in three processes: tests often wait. `nox -s tests -- ARGS` hands pytest its arguments."""
     session.install("-e", ".[dev]")
     session.run("pytest", *(session.posargs or ["-n", "3", "--dist", "loadgroup", "--durations", "20"]))
 

@@ -297,6 +297,7 @@ class DagFrame:
             return
         phase = "Failed" if stopped else dag_phase(self.run, self.node, self.plan, self.template, self.tasks)
         if phase == "Running":
+            self.run.watch(self)
             return
         if phase == "Succeeded":
             missing = collect_outputs(self.node, self.template, self._value)

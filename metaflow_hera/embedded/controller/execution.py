@@ -128,6 +128,7 @@ class Execution:
         self._dirty: list[tuple[int, Path, int]] = []
         self._queued: dict[int, Frame] = {}
         self._full: dict[Path, Frame] = {}
+        self._watching: dict[int, tuple[Frame, int]] = {}
         # Calls that share the node of another one, by its id, and then by whom they tell.
         self._sharing: dict[str, dict[tuple[int, int], Call]] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
@@ -231,9 +232,22 @@ class Execution:
             self._queued[id(frame)] = frame
             heapq.heappush(self._dirty, (-len(frame.path), frame.path, id(frame)))
 
+    def watch(self, frame: Frame) -> None:
+        """Step a frame again once another node is over, wherever it is.
+
+        In Argo each operation looks at every running DAG. One that a retry has set back may wait for nodes
+        outside of it: those that come after its last tasks.
+        """
+        self._watching[id(frame)] = (frame, self.nodes.fulfilled)
+
     def run(self) -> None:
         """Step frames until none has anything left to do."""
         while True:
+            if not self._dirty:
+                due = [frame for frame, seen in self._watching.values() if seen != self.nodes.fulfilled]
+                for frame in due:
+                    del self._watching[id(frame)]
+                    self.stir(frame)
             if not self._dirty:
                 if not self._full or self.is_full():
                     return
@@ -275,6 +289,7 @@ class Execution:
     def forget(self, frame: Frame, node: JSON) -> None:
         """The frame of a node is over."""
         self._full.pop(frame.path, None)
+        self._watching.pop(id(frame), None)
         self.frames.pop(node["id"], None)
 
     def at(self, when: float, action: Callable[[], None]) -> None:

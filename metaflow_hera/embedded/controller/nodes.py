@@ -47,6 +47,7 @@ class NodeTable:
         self.running_pods = 0
         self.unsynced = 0
         self.active_children: defaultdict[str, int] = defaultdict(int)
+        self.fulfilled = 0
         self._read()
 
     def _read(self) -> None:
@@ -168,6 +169,8 @@ class NodeTable:
 
     def _count(self, node: JSON, sign: int) -> None:
         phase, kind = node["phase"], node["type"]
+        if phase in FULFILLED:
+            self.fulfilled += sign
         if kind == "Pod":
             if phase in ACTIVE:
                 self.active_pods += sign

@@ -83,6 +83,23 @@ def test_a_dag_before_what_failed_is_reopened(tmp_path: Path) -> None:
     assert [again.workflow["status"]["nodes"][key]["displayName"] for key in created] == ["b"]
 
 
+def test_a_dag_that_a_retry_has_set_back_ends_once_what_comes_after_it_has(tmp_path: Path) -> None:
+    inner = {"name": "inner", "dag": {"tasks": [task("x")]}}
+    mended = tmp_path / "mended"
+    given = spec(
+        {"name": "a", "template": "inner"},
+        task("b", f"test -e {mended}", depends="a"),
+        task("c", depends="b"),
+        templates=(inner,),
+    )
+    world = ended(given, tmp_path / "one")
+    mended.touch()
+    again = World(retry(world.workflow, [], world.now), tmp_path / "two")
+    again.advance()
+    again.run()
+    assert set(phases(again).values()) == {"Succeeded"}
+
+
 def test_an_attempt_that_failed_before_one_that_succeeded_stays(tmp_path: Path) -> None:
     flaky = {**POD, "name": "flaky", "retryStrategy": {"limit": 2}}
     flaky["container"] = {"image": "x", "command": ["sh", "-c"], "args": ["test {{retries}} = 1"]}
