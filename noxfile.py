@@ -84,7 +84,7 @@ def notebook(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The whole suite, in three processes: tests often wait. `nox -s tests -- ARGS` hands pytest its arguments."""
+    """The whole suite, in three processes: tests often wait. `nox -s tests -- ARGS` passes ARGS on."""
     session.install("-e", ".[dev]")
     session.run("pytest", *(session.posargs or ["-n", "3", "--dist", "loadgroup", "--durations", "20"]))
 

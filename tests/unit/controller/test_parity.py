@@ -88,7 +88,8 @@ def test_a_dag_that_a_retry_has_set_back_ends_once_what_comes_after_it_has(tmp_p
     mended = tmp_path / "mended"
     given = spec(
         {"name": "a", "template": "inner"},
-        task("b", f"test -e {mended}", depends="a"),
+        task("join", depends="a"),
+        task("b", f"test -e {mended}", depends="join"),
         task("c", depends="b"),
         templates=(inner,),
     )
