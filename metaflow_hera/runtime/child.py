@@ -154,10 +154,10 @@ def _watch(pid: int) -> tuple[int, threading.Thread]:
 def _until_ended(pid: int) -> None:
     """Wait for the end of a child without reading its exit code: until then its pid is not used again."""
     if sys.platform == "darwin" and sys.version_info < (3, 13):  # which has no waitid
-        with contextlib.suppress(ProcessLookupError):  # it has ended already
-            select.kqueue().control(
-                [select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)], 1
-            )
+        end = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)
+        # It may have ended already.
+        with contextlib.closing(select.kqueue()) as queue, contextlib.suppress(ProcessLookupError):
+            queue.control([end], 1)
     else:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
