@@ -27,6 +27,7 @@ from metaflow_hera.embedded.api.submission import submitted
 from metaflow_hera.embedded.app import application
 from metaflow_hera.embedded.controller.messages import Event, PodEnded, PodRunning
 from metaflow_hera.embedded.engine import Engine
+from metaflow_hera.embedded.pods.pods import PodSettings
 from metaflow_hera.embedded.storage.reader import Reader
 from metaflow_hera.embedded.storage.store import Store
 
@@ -105,7 +106,7 @@ class Twin:
         self._thread = threading.Thread(target=self._loop.run_forever, name="twin", daemon=True)
         self._thread.start()
         hub = Hub(self._loop)
-        self._engine = Engine(Store(database), home, NO_PODS, hub.publish, submitted, {})
+        self._engine = Engine(Store(database), home, PodSettings(NO_PODS), hub.publish, submitted)
         services = Services(Reader(database), self._engine)
         app = application(services, hub, TOKEN, "webhook", "session")
         self.transport = Application(app, self._loop)

@@ -51,12 +51,19 @@ KINDS = {
 """What each kind of warm process imports; of metaflow_hera all that the command may need."""
 OF_A_FLOW = ("metaflow.cli", "metaflow.cli_components", "metaflow.runner.click_api")
 """What Metaflow makes of the options of the flow that is loaded when they are imported."""
-NOT_BEFORE = ("metaflow_hera.embedded", "metaflow_hera.runtime", COMMAND)
+NOT_BEFORE = (
+    "metaflow_hera.embedded",
+    "metaflow_hera.runtime",
+    "metaflow_hera.metaflow_api.pod.commands",  # Metaflow's command line
+    COMMAND,
+)
 """What runs in processes of its own, and what runs as `__main__`."""
 AT_START = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "DYLD_", "MALLOC_", "OPENSSL_", "SSL_")
 """What the interpreter and its libraries read beside `os.environ`."""
 PLACES = {"HOME", "METAFLOW_HOME"}
 """Looked up only to find Metaflow's configuration file: a call starts cold where there is one."""
+UNSUITABLE = 3
+"""The exit code of a warm process that must not be used."""
 KEPT = 4
 """How many warm processes of a kind are kept, for as many environments."""
 
@@ -172,6 +179,8 @@ class _Warm:
             )
         with self._control.makefile("rb") as answers:
             told = json.loads(answers.readline() or "null")
+        if told is None and self._process.wait() == UNSUITABLE:  # or the tests would be slow in silence
+            raise AssertionError(self._process.communicate()[1].decode())
         self.works = told is not None
         """Whether the modules could be imported at all."""
         self._read = {*told["variables"]} - PLACES if told else {*env}
@@ -279,9 +288,9 @@ def serve(kind: str, control: socket.socket) -> None:
                 if not found.name.startswith(NOT_BEFORE):
                     importlib.import_module(found.name)
     os.environ.__class__ = os._Environ
-    assert before == dict(os.environ), "an import has set a variable"
-    assert not sys.modules.keys() & {*OF_A_FLOW}, "they must not be imported without a flow"
-    assert threading.active_count() == 1, "an import has started a thread"
+    _must(before == dict(os.environ), "An import has set a variable.")
+    _must(not sys.modules.keys() & {*OF_A_FLOW}, f"{OF_A_FLOW} must not be imported without a flow.")
+    _must(threading.active_count() == 1, "An import has started a thread.")
     modules = sorted({name.split(".")[0] for name in sys.modules} - {"__main__"})
     control.sendall(json.dumps({"variables": sorted(_Noting.noted), "modules": modules}).encode() + b"\n")
     gc.collect()
@@ -298,6 +307,13 @@ def serve(kind: str, control: socket.socket) -> None:
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
+
+
+def _must(holds: bool, message: str) -> None:
+    """End unless something holds without which nothing may be forked from this process."""
+    if not holds:
+        print(message, file=sys.stderr)
+        sys.exit(UNSUITABLE)
 
 
 def _follow(answer: int, out: int, err: int) -> NoReturn:

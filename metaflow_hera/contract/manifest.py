@@ -76,6 +76,9 @@ POD_GROUP = "scheduling.x-k8s.io/pod-group"
 """What the pods of one @parallel step have in common: none of them can work alone. The key is that of a label
 of Kubernetes' coscheduling plugin; a label's value would be too short for what is needed here."""
 
+WARM = "embedded-argo/warm"
+"""Lets the embedded Argo fork pods from one process: the names of the variables that are a pod's own."""
+
 
 def run_id(workflow: str) -> str:
     """The id in Metaflow of a workflow's run."""

@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
 from metaflow_hera.embedded.labels import CRON_LABEL
 from metaflow_hera.embedded.pods.containers import pod_of
 from metaflow_hera.embedded.pods.files import remove_soon
-from metaflow_hera.embedded.pods.pods import PodEvent, Pods
+from metaflow_hera.embedded.pods.pods import PodEvent, Pods, PodSettings
 from metaflow_hera.embedded.storage.estimates import estimates
 from metaflow_hera.embedded.storage.reader import PodRow, dump
 from metaflow_hera.embedded.storage.retention import Retention
@@ -72,10 +72,9 @@ class Engine:
     Args:
         store: the writer; from `start` on it belongs to the loop's thread.
         home: where the pods' folders are.
-        max_pods: how many pods may run at once, over all workflows.
+        pods: how many there may be, and what they find.
         publish: called after each transaction, by the loop's thread, with what changed.
         submit: checks, stores and starts a workflow in a namespace; see `api.submission`.
-        environment: variables for all pods.
         clock: seconds since the epoch.
     """
 
@@ -83,17 +82,16 @@ class Engine:
         self,
         store: Store,
         home: Path,
-        max_pods: int,
+        pods: PodSettings,
         publish: Callable[[list[Published]], None],
         submit: Callable[[Engine, str, JSON], JSON],
-        environment: Mapping[str, str],
         clock: Clock = time.time,
     ) -> None:
         self.store = store
         self.home = home
         self.clock = clock
         self._host = socket.gethostname()
-        self._pods = Pods(home, store, max_pods, environment)
+        self._pods = Pods(home, store, pods)
         self._publish = publish
         self._submit = submit
         self.crons = Crons(store, self)

@@ -32,6 +32,7 @@ from metaflow_hera.embedded.app import application
 from metaflow_hera.embedded.engine import Clock, Engine
 from metaflow_hera.embedded.errors import EmbeddedArgoError, Unusable
 from metaflow_hera.embedded.local.cleaning import CACHE_DAYS, clear_cache
+from metaflow_hera.embedded.pods.pods import PodSettings
 from metaflow_hera.embedded.storage.reader import Reader
 from metaflow_hera.embedded.storage.store import Store
 
@@ -144,13 +145,17 @@ async def serve(home: Path, version: str, port: int | None, clock: Clock) -> int
     token, webhook, limit = read_secret(home, "token"), read_secret(home, "webhook"), max_pods()
     sock = listen(home, port)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-    environment = {"EMBEDDED_ARGO_EVENTS_URL": f"{url}{open_path(webhook)}"}
+    pods = PodSettings(
+        limit,
+        environment={"EMBEDDED_ARGO_EVENTS_URL": f"{url}{open_path(webhook)}"},
+        may_fork=not os.environ.get("METAFLOW_HERA_COLD_PODS"),
+    )
     hub = Hub(loop)
     database = home / "argo.db"
     store = Store(database)
     if not store.unfinished():
         clear_cache(home, time.time() - CACHE_DAYS * 86400)
-    engine = Engine(store, home, limit, hub.publish, submitted, environment, clock)
+    engine = Engine(store, home, pods, hub.publish, submitted, clock)
     config = uvicorn.Config(
         application(Services(Reader(database), engine), hub, token, webhook, read_secret(home, "session")),
         log_config=None,

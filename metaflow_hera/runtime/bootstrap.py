@@ -2,6 +2,9 @@
 
 Its text is the argument of `python -c` in the manifest, so it uses only the standard library and has
 no double braces (Argo's) and no dollar signs (Kubernetes').
+
+The embedded Argo also runs it in a process from which it forks pods (`embedded.pods.warm_process`). There
+`__name__` is `__warm__`, and only what all pods of a code package share is done: it is unpacked and imported.
 """
 
 import base64
@@ -91,41 +94,71 @@ def copy(source: str, target: str) -> None:
         os.chmod(target, os.stat(source).st_mode)
 
 
+def read_environment() -> None:
+    os.environ.update(json.loads(base64.b64decode(os.environ.pop("METAFLOW_HERA_ENCODED", "e30="))))
+    place = os.environ["METAFLOW_CODE_URL"]
+    if place.startswith("base64:"):
+        place = base64.b64decode(place[len("base64:") :]).decode("utf-8", "surrogateescape")
+    os.environ.update(METAFLOW_CODE_URL=place, METAFLOW_CODE_SHA=place.rsplit("/", 1)[-1])
+    if "EMBEDDED_ARGO_EVENTS_URL" in os.environ:
+        # Events of runs on this machine start flows deployed on it, whatever is configured for a cluster.
+        webhook = os.environ["EMBEDDED_ARGO_EVENTS_URL"] + os.environ["ARGO_WORKFLOW_NAMESPACE"]
+        os.environ["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"] = webhook
+        os.environ["METAFLOW_ARGO_EVENTS_WEBHOOK_AUTH"] = "none"
+
+
+def enter(work: str, package: str) -> None:
+    """Work in a folder, and import from there first, then from the package."""
+    os.chdir(work)
+    os.makedirs(".metaflow", exist_ok=True)
+    modules = os.path.join(package, ".mf_code")
+    sys.path[:0] = [work, modules]
+    os.environ["METAFLOW_EXTRACTED_ROOT"] = package
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [modules, os.environ.get("PYTHONPATH")]))
+
+
+def prepare() -> None:
+    """Import what all pods of the package import, and nothing of the user's."""
+    read_environment()
+    package = shared_package(os.environ["EMBEDDED_ARGO_CACHE"])
+    enter(package, package)
+    import metaflow_hera.runtime.pod  # noqa: F401
+
+    inside, others = package + os.sep, os.path.join(package, ".mf_")
+    for name, module in list(sys.modules.items()):
+        places = [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
+        if any(str(place).startswith(inside) and not str(place).startswith(others) for place in places):
+            sys.exit("The flow's own module " + name + " is imported by Metaflow: the pods start cold.")
+
+
+def run() -> None:
+    """Be the pod."""
+    say("Setting up task environment.")
+    read_environment()
+    try:
+        work = tempfile.mkdtemp(prefix="metaflow-", dir=os.getcwd())
+    except OSError:  # a folder that this user may not write to
+        work = tempfile.mkdtemp(prefix="metaflow-")
+    if "EMBEDDED_ARGO_CACHE" in os.environ and "METAFLOW_HERA_OWN_PACKAGE" not in os.environ:
+        package = shared_package(os.environ["EMBEDDED_ARGO_CACHE"])
+        for name in os.listdir(package):
+            if not name.startswith(".mf_"):
+                copy(os.path.join(package, name), os.path.join(work, name))
+    else:
+        package = work
+        unpack(work)
+    enter(work, package)
+    from metaflow_hera.runtime.pod import main
+
+    code = main(said)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # nothing is left to tidy up
+
+
 gc.disable()  # until the task starts: what is imported until then stays
 said: "list[tuple[float, str]]" = []
-say("Setting up task environment.")
-os.environ.update(json.loads(base64.b64decode(os.environ.pop("METAFLOW_HERA_ENCODED", "e30="))))
-place = os.environ["METAFLOW_CODE_URL"]
-if place.startswith("base64:"):
-    place = base64.b64decode(place[len("base64:") :]).decode("utf-8", "surrogateescape")
-os.environ.update(METAFLOW_CODE_URL=place, METAFLOW_CODE_SHA=place.rsplit("/", 1)[-1])
-if "EMBEDDED_ARGO_EVENTS_URL" in os.environ:
-    # Events of runs on this machine start flows deployed on it, whatever is configured for a cluster.
-    webhook = os.environ["EMBEDDED_ARGO_EVENTS_URL"] + os.environ["ARGO_WORKFLOW_NAMESPACE"]
-    os.environ["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"] = webhook
-    os.environ["METAFLOW_ARGO_EVENTS_WEBHOOK_AUTH"] = "none"
-try:
-    work = tempfile.mkdtemp(prefix="metaflow-", dir=os.getcwd())
-except OSError:  # a folder that this user may not write to
-    work = tempfile.mkdtemp(prefix="metaflow-")
-if "EMBEDDED_ARGO_CACHE" in os.environ and "METAFLOW_HERA_OWN_PACKAGE" not in os.environ:
-    package = shared_package(os.environ["EMBEDDED_ARGO_CACHE"])
-    for name in os.listdir(package):
-        if not name.startswith(".mf_"):
-            copy(os.path.join(package, name), os.path.join(work, name))
+if __name__ == "__warm__":
+    prepare()
 else:
-    package = work
-    unpack(work)
-os.chdir(work)
-os.makedirs(".metaflow", exist_ok=True)
-modules = os.path.join(package, ".mf_code")
-sys.path[:0] = [work, modules]
-os.environ["METAFLOW_EXTRACTED_ROOT"] = package
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [modules, os.environ.get("PYTHONPATH")]))
-
-from metaflow_hera.runtime.pod import main  # noqa: E402
-
-code = main(said)
-sys.stdout.flush()
-sys.stderr.flush()
-os._exit(code)  # nothing is left to tidy up
+    run()

@@ -9,6 +9,7 @@ from metaflow_hera.contract import environment
 from metaflow_hera.metaflow_api.pod.events import take_from
 from metaflow_hera.metaflow_api.pod.packaged_settings import load_pod_settings
 from metaflow_hera.metaflow_api.pod.run_store import RunStore
+from metaflow_hera.metaflow_api.pod.working_folder import tell_metaflow
 from metaflow_hera.runtime.arguments import take_parameters
 from metaflow_hera.runtime.attempts import Attempts
 from metaflow_hera.runtime.hooks import run_hooks
@@ -21,6 +22,7 @@ def main(said: Sequence[tuple[float, str]] = ()) -> int:
 
     `said` holds what the bootstrap printed, with the times: the first lines of the task's log.
     """
+    tell_metaflow()
     take_from(os.environ)
     settings = load_pod_settings()
     if environment.HOOKS in os.environ:

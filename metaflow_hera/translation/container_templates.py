@@ -41,6 +41,16 @@ POD_FIELDS = {
 
 PARALLEL_FIELDS = {environment.POD_IP: "status.podIP"}
 """Where the other nodes of a @parallel step find the first."""
+
+OF_ONE_POD = (
+    *(environment.RUN_ID, environment.ARGO_NAME, environment.STEP_NAME, environment.PATH),
+    *(environment.RETRIES, environment.OUTPUT, environment.MESSAGE, environment.RUN_TAGS),
+    *(environment.SCHEDULED_TIME, f"{environment.PARAMETER}*", f"{environment.EVENT}*"),
+    *POD_FIELDS,
+    *PARALLEL_FIELDS,
+)
+"""What differs from pod to pod of a flow, and is read only after Metaflow was imported. `*` is any ending."""
+
 START_TIME = 3600
 """Seconds that a pod with a @timeout has in addition, for its image and the code package. The pod itself
 keeps the limit; Kubernetes ends a pod that can no longer do so."""
@@ -138,6 +148,7 @@ class ContainerTemplates:
             annotations={
                 **pod.pop("annotations"),
                 manifest.STEP_NAME: STEP,
+                **({manifest.WARM: " ".join(OF_ONE_POD)} if self._share_package else {}),
                 **({manifest.POD_GROUP: f"{RUN_ID}/{STEP}"} if shape.parallel else {}),
             },
             **pod,
@@ -172,6 +183,11 @@ class ContainerTemplates:
         }
         return [*_variables(fixed), *(Env(name=name, value=value) for name, value in by_argo.items())]
 
+    @property
+    def _share_package(self) -> bool:
+        """Creating an environment changes what was unpacked: then each pod gets a copy of its own."""
+        return self._flow.environment == "local"
+
     def _environment(self, shape: Shape, compute: Compute) -> list[Env | EnvVar]:
         choices = self._settings.choices
         fixed = {}
@@ -181,8 +197,7 @@ class ContainerTemplates:
             fixed[environment.NAMESPACE] = choices.user_namespace
         if not choices.auto_emit_argo_events:
             fixed[environment.NO_EVENTS] = "1"
-        if self._flow.environment != "local":
-            # Creating an environment changes what was unpacked, so the pod gets a copy of its own.
+        if not self._share_package:
             fixed[environment.OWN_PACKAGE] = "1"
         if shape.kind in OUTPUTS:
             fixed[environment.OUTPUT] = _output_path(OUTPUTS[shape.kind])

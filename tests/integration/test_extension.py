@@ -111,10 +111,9 @@ def test_the_export_is_that_of_mfhera(mfhera: Mfhera) -> None:
     [
         (["create", "--max-workers", "0"], "--max-workers 0"),
         (["create", "--new-token", "a", "--generate-new-token"], "choose one"),
-        (["create", "--new-token", "a b"], "not a token"),
+        (["create", "--new-token", "a b"], "not a valid token"),
         (["create", "--only-json", "--only-yaml"], "choose one"),
         (["create", "--tag", ""], "empty"),
-        (["trigger", "--tag", ""], "empty"),
         (["--name", "Not_A_Name", "create"], "Not_A_Name"),
         (["status", "argo-absent-1"], "argo-absent-1"),
         (["terminate", "argo-absent-1"], "argo-absent-1"),
@@ -129,6 +128,15 @@ def test_bad_input_is_told_in_one_sentence(mfhera: Mfhera, arguments: list[str],
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("hera: ")]
     assert words in said
     assert "Traceback" not in done.stderr
+
+
+def test_an_empty_tag_starts_no_run(mfhera: Mfhera) -> None:
+    mfhera.take("linear_flow.py")
+    mfhera.ok("create", "linear_flow.py")
+    done = hera(mfhera, "linear_flow.py", "trigger", "--tag", "")
+    assert done.returncode == 2, done.stdout + done.stderr
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("hera: ")]
+    assert "empty" in said
 
 
 def test_a_run_of_another_flow_is_not_touched(mfhera: Mfhera) -> None:

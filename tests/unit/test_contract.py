@@ -111,6 +111,7 @@ MANIFEST = {
     "TRIGGERS": "metaflow/triggers",
     "USER": "metaflow/user",
     "USER_KEYS": "metaflow/user_keys",
+    "WARM": "embedded-argo/warm",
 }
 
 OWN_TO_THE_BOOTSTRAP = {
@@ -214,4 +215,5 @@ def test_the_embedded_argo_uses_the_names_of_the_contract() -> None:
     found = " ".join(text for path in EMBEDDED.rglob("*.py") for _, text in texts(path))
     variables = set(re.findall("EMBEDDED_ARGO_[A-Z_]+", found))
     assert variables == {environment.EMBEDDED_CACHE, environment.EMBEDDED_EVENTS_URL}
-    assert {manifest.PARAMETERS, manifest.POD_GROUP, manifest.TEMPLATE_LABEL} <= set(found.split())
+    shared = {manifest.PARAMETERS, manifest.POD_GROUP, manifest.TEMPLATE_LABEL, manifest.WARM}
+    assert shared <= set(found.split())

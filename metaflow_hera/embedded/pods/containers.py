@@ -22,6 +22,8 @@ What a pod's process gets, and where it differs from a container:
   in it.
 * **Volumes**: an `emptyDir` is a folder of the pod's own, gone when the pod has ended. Its `mountPath`, and
   every path below it, is rewritten in the same places. `/dev/shm` is the machine's.
+* **Start**: a program of `python -c` may ask to be forked instead of started, see `WARM`. It finds all as it
+  would otherwise, but for its environment in `/proc/self/environ`.
 * **Working directory** is `workingDir` where that exists on this machine, else an empty folder of the
   pod's own, which is its TMPDIR as well.
 """
@@ -37,7 +39,16 @@ from dataclasses import dataclass, field
 
 from metaflow_hera.embedded.controller.messages import RESULT, CreatePod
 from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.pods.warm import shared
 from metaflow_hera.embedded.rules.quantities import parse_quantity
+
+WARM = "embedded-argo/warm"
+"""The annotation of pods that may be forked from one process, instead of being started.
+
+It names the variables that are a pod's own, separated by spaces; `*` at the end of a name stands for
+anything. All others are the same in all pods that one process forks. The container runs `python -c PROGRAM`.
+When its `__name__` is `__warm__`, the program does what the pods share, such as imports, and nothing else.
+"""
 
 NOT_FOUND = 64
 """What Argo's emissary exits with when it does not find the program."""
@@ -98,7 +109,8 @@ class Process:
 
     `outputs` maps the name of each output parameter to the file that holds it at the end, `message` is the
     file of its termination message, `volumes` are the folders that must exist. `memory_limit` is in
-    bytes, None if there is none. `files` must be written first.
+    bytes, None if there is none. `files` must be written first. `own` are the variables that make this pod
+    differ from others that it could be forked with, see `warm`; None if it has to be started.
     """
 
     argv: list[str]
@@ -109,6 +121,7 @@ class Process:
     volumes: list[str]
     memory_limit: int | None
     files: dict[str, str] = field(default_factory=dict)
+    own: list[str] | None = None
 
 
 def base_environment(server: Mapping[str, str]) -> dict[str, str]:
@@ -226,10 +239,20 @@ def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Proc
     if any("\0" in text for text in (*argv, *env, *env.values())):
         raise CannotStart("a NUL byte in the command, the arguments or the environment", START_ERROR)
     argv[0] = _program(argv[0], env["PATH"], cwd)
+    alike = _own_variables(pod, argv, env, folder)
     if template.get("result"):
-        outputs[RESULT] = f"{folder}.out-result"
+        outputs[RESULT], alike = f"{folder}.out-result", None
         argv = _captured(argv, outputs[RESULT], env, own)
-    return Process(argv, env, cwd, outputs, message, volumes, _memory_limit(container), files)
+    return Process(argv, env, cwd, outputs, message, volumes, _memory_limit(container), files, alike)
+
+
+def _own_variables(pod: JSON, argv: Sequence[str], env: Mapping[str, str], folder: str) -> list[str] | None:
+    """The pod's own variables, if it asks to be forked and nothing else names its folder."""
+    declared = (pod.get("annotations") or {}).get(WARM)
+    if declared is None:
+        return None
+    own = ["TMPDIR", *str(declared).split()]
+    return None if any(folder in text for text in (*argv[:3], *shared(env, own).values())) else own
 
 
 def _captured(argv: list[str], path: str, env: dict[str, str], own: Mapping[str, str]) -> list[str]:

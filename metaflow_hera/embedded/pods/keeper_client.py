@@ -15,6 +15,13 @@ from metaflow_hera.embedded.pods import keeper
 from metaflow_hera.embedded.pods.containers import Process
 
 LOG_BYTES = 1_000_000
+PACKAGES = str(Path(__file__).parents[3])
+KEEPER = """
+import sys
+sys.path.append(sys.argv[1])
+from metaflow_hera.embedded.pods.keeper import main
+main(int(sys.argv[2]))
+"""
 
 
 class KeeperClient:
@@ -38,7 +45,8 @@ class KeeperClient:
 
     def start(self, number: int, folder: str, what: Process) -> None:
         """Have a pod started when there is room; `number` names it from now on."""
-        self._order({"start": number, "folder": folder, "argv": what.argv, "env": what.env, "cwd": what.cwd})
+        order = {"start": number, "folder": folder, "argv": what.argv, "env": what.env, "cwd": what.cwd}
+        self._order(order if what.own is None else {**order, "own": what.own})
 
     def start_now(self, number: int) -> None:
         """Have a pod that waits started, room or not."""
@@ -89,9 +97,8 @@ class KeeperClient:
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
             self._log.unlink()
         with theirs, self._log.open("ab") as log:
-            script = Path(__file__).with_name("keeper.py")
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(script), str(theirs.fileno())],
+                [sys.executable, "-I", "-S", "-c", KEEPER, PACKAGES, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

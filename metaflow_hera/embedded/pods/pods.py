@@ -22,7 +22,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from socket import socket
@@ -96,6 +96,18 @@ class Pod:
         return self.process.memory_limit if self.process is not None and memory.CAN_TELL else None
 
 
+@dataclass(frozen=True, slots=True)
+class PodSettings:
+    """How many pods may run at once, over all workflows; what is in the environment of each.
+
+    `may_fork` says whether those that ask for it are forked (see `warm`) instead of started.
+    """
+
+    limit: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    may_fork: bool = True
+
+
 class Pods:
     """Starts, watches and ends the pods of all workflows. Used by one thread, the loop's.
 
@@ -103,12 +115,13 @@ class Pods:
     only then calls `carry_out`: no signal is sent that a restart would not know of.
     """
 
-    def __init__(self, home: Path, store: Store, limit: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, home: Path, store: Store, settings: PodSettings) -> None:
         self._home = str(home / "pods")
         self._cache = str(home / "cache")
         self._store = store
-        self._limit = limit
-        self._base = {**base_environment(os.environ), **environment}
+        self._limit = settings.limit
+        self._may_fork = settings.may_fork
+        self._base = {**base_environment(os.environ), **settings.environment}
         self._waiting = PodQueue()
         self._running: dict[Key, Pod] = {}
         # The pods of this server's keeper, by the numbers that it knows them by.
@@ -307,6 +320,8 @@ class Pods:
             manifest = json.loads(row.pod or "{}")
             what = process(manifest, folder, self._base, self._cache)
             make_files(what, folder)
+            if not self._may_fork:
+                what = replace(what, own=None)
             self._keeper.start(row.number, folder, what)
         except Exception as fault:  # whatever a manifest holds ends its own pod, never the loop
             if isinstance(fault, OSError) and fault.errno in keeper.FULL:  # it waits until there is room

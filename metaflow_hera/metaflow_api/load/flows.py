@@ -17,7 +17,6 @@ from typing import Any
 
 from metaflow import FlowSpec, JSONType, current
 from metaflow._vendor import click
-from metaflow.cli import CliState
 from metaflow.decorators import StepDecorator
 from metaflow.exception import MetaflowException
 from metaflow.includefile import FilePathClass
@@ -30,7 +29,6 @@ from metaflow_hera.graph.steps import Graph, Step
 from metaflow_hera.metaflow_api.decorators.internal import first_and_last
 from metaflow_hera.metaflow_api.decorators.kubernetes import KubernetesDecorator
 from metaflow_hera.metaflow_api.load.users import ensure_user
-from metaflow_hera.metaflow_api.pod.commands import command_line
 from metaflow_hera.metaflow_api.pod.packaged_settings import (
     DEFAULT_EXECUTABLE,
     Interpreter,
@@ -240,6 +238,11 @@ def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
     if not path.is_file():
         raise FlowError(f"There is no file {file}: give the path of a flow's script.")
     flow_class = _flow_class(_import_script(path), file)
+    # Not before: Metaflow's command line takes the options of the flow that is loaded when it is imported.
+    from metaflow.cli import CliState
+
+    from metaflow_hera.metaflow_api.pod.commands import command_line
+
     # Metaflow takes the script's place, name and folder from here, as for `python flow.py`.
     sys.argv = [str(path)]
     with metaflow_errors(), flow_context(flow_class):

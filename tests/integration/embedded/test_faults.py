@@ -23,7 +23,7 @@ from metaflow_hera.embedded.errors import ServerError, Unusable
 from metaflow_hera.embedded.local import launch
 from metaflow_hera.embedded.pods import files
 from metaflow_hera.embedded.pods.keeper import began
-from metaflow_hera.embedded.pods.pods import Pods
+from metaflow_hera.embedded.pods.pods import Pods, PodSettings
 from metaflow_hera.embedded.storage.store import Store
 
 from .conftest import Argo, pod_spec, pods, task_group_spec
@@ -128,7 +128,7 @@ def test_a_full_disk_stops_the_work_and_loses_nothing(small_disk: Path, tmp_path
 def test_pods_wait_while_the_disk_is_full(small_disk: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "argo.db")
     (small_disk / "home").mkdir()
-    pods_here = Pods(small_disk / "home", store, 1, {})
+    pods_here = Pods(small_disk / "home", store, PodSettings(1))
     template = {"container": {"command": ["cat"]}, "source": "x" * 100_000}
     manifest = {"name": "p", "namespace": "n", "uid": "u", "template": template}
     with store.transaction():

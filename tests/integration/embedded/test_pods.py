@@ -13,7 +13,7 @@ import pytest
 
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
 from metaflow_hera.embedded.pods.containers import IDENTITY, INHERITED, NETWORK
-from metaflow_hera.embedded.pods.pods import GRACE, Pods
+from metaflow_hera.embedded.pods.pods import GRACE, Pods, PodSettings
 from metaflow_hera.embedded.storage.store import Store
 
 from .conftest import Argo, pod_spec, pods, task_group_spec
@@ -189,7 +189,7 @@ def wait_for_text(file: Path, text: str) -> None:
 
 def test_who_ignores_sigterm_is_killed_after_the_grace_period(tmp_path: Path) -> None:
     store = Store(tmp_path / "argo.db")
-    pods_here = Pods(tmp_path, store, 1, {})
+    pods_here = Pods(tmp_path, store, PodSettings(1))
     ask_for(pods_here, store, "trap '' TERM; echo up; while true; do sleep 0.05; done")
     assert list(pods_here.start_ready(0)) == []
     assert until_told(pods_here, 0) == [("wf", PodRunning("node"))]
@@ -209,7 +209,7 @@ def test_who_ignores_sigterm_is_killed_after_the_grace_period(tmp_path: Path) ->
 
 def test_a_pod_that_is_asked_for_again_ends_the_one_before(tmp_path: Path) -> None:
     store = Store(tmp_path / "argo.db")
-    pods_here = Pods(tmp_path, store, 2, {})
+    pods_here = Pods(tmp_path, store, PodSettings(2))
     ask_for(pods_here, store, "trap '' TERM; echo $$; while true; do sleep 0.05; done")
     assert list(pods_here.start_ready(0)) == []
     assert until_told(pods_here, 0) == [("wf", PodRunning("node"))]

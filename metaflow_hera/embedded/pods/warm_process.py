@@ -1,0 +1,96 @@
+"""A process from which pods are forked: the text of `python -c` of an interpreter that a manifest names.
+
+Its arguments are a socket to the keeper and the program of the pods, which is the text of a `python -c` too.
+It runs that program once with `__warm__` as its `__name__`, for the program to import what its pods share,
+and answers a byte. For each byte that then comes, with three descriptors, it forks a pod:
+
+    a file with the pod's order, as JSON     `env`, `cwd`, and `arguments` after the program
+    the pod's log
+    a socket to the keeper                   the pod writes its number, and goes on once it reads a byte
+
+The pod sets itself up as the keeper would have had it started, and runs the program as `__main__`. It is the
+child of a process that ends at once, so it becomes a child of the keeper, which is a subreaper (prctl(2)). It
+ends when nothing is asked of it for a while, or the keeper closes the socket.
+
+It may run in any Python 3.8 or later, so it uses the standard library only, and little of that.
+"""
+
+import array
+import json
+import os
+import select
+import socket
+import sys
+import tempfile
+import types
+
+IDLE = 60.0
+"""Seconds after the last pod until it ends."""
+
+LARGEST = 1 << 29
+"""Bytes that it may hold: what pods share must not take their room on the machine."""
+
+
+def serve(control: socket.socket, program: str) -> None:
+    """Run the program up to what its pods share, then fork a pod for each byte that comes."""
+    code = compile(program, "<string>", "exec", dont_inherit=True)
+    path, stub, prepared = list(sys.path), sys.modules["__main__"], types.ModuleType("__warm__")
+    sys.argv = ["-c"]
+    sys.modules["__main__"] = main = types.ModuleType("__main__")
+    exec(code, prepared.__dict__)
+    sys.path[:] = path
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if len(os.listdir("/proc/self/task")) > 1:
+        sys.exit("The program has started a thread: its pods start cold.")
+    with open("/proc/self/statm") as file:
+        if int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") > LARGEST:
+            sys.exit("The program takes too much memory to keep it ready: its pods start cold.")
+    import gc
+
+    gc.collect()
+    gc.freeze()  # or the first collection in a pod would copy everything
+    control.send(b"+")
+    while select.select([control], [], [], IDLE)[0]:
+        descriptors = array.array("i", [0, 0, 0])
+        data, ancillary = control.recvmsg(1, socket.CMSG_SPACE(3 * descriptors.itemsize))[:2]
+        if not data:
+            return
+        descriptors = array.array("i", ancillary[0][2])
+        between = os.fork()
+        if between == 0:
+            if os.fork() != 0:
+                os._exit(0)
+            control.close()
+            become(main, *descriptors)
+            # Names of this process must not stay visible.
+            del stub
+            exec(code, main.__dict__)
+            return
+        for each in descriptors:
+            os.close(each)
+        os.waitpid(between, 0)
+
+
+def become(main: types.ModuleType, order: int, log: int, keeper: int) -> None:
+    """Turn into a pod: its session, its number told, its output, environment and folder."""
+    os.setsid()
+    with socket.socket(fileno=keeper) as talk:
+        talk.sendall(b"%d\n" % os.getpid())
+        if not talk.recv(1):  # the keeper has gone, or starts it otherwise
+            os._exit(0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    with open(order, encoding="utf-8") as file:
+        pod = json.load(file)
+    os.chdir(pod["cwd"])
+    os.environ.clear()
+    os.environ.update(pod["env"])
+    sys.argv = ["-c", *pod["arguments"]]
+    sys.orig_argv = [sys.executable, "-c", "", *pod["arguments"]]
+    tempfile.tempdir = None  # which was that of this process
+    main.__dict__.update(__annotations__={}, __builtins__=__builtins__)
+
+
+serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
