@@ -17,6 +17,7 @@ import tempfile
 import time
 
 NEEDED = ("boto3", "requests")
+MODULES = ".mf_code"
 
 
 def say(line: str) -> None:
@@ -43,9 +44,7 @@ def fetch(url: str, kind: str, target: str) -> None:
     boto3.client("s3", endpoint_url=endpoint).download_file(bucket, key, target)
 
 
-def unpack(folder: str) -> None:
-    import tarfile
-
+def download(folder: str) -> str:
     say("Downloading code package...")
     url = os.environ["METAFLOW_CODE_URL"]
     archive = os.path.join(folder, "job.tar")
@@ -58,27 +57,64 @@ def unpack(folder: str) -> None:
                 sys.exit(f"The code package {url} could not be fetched: {error}")
             say(f"The code package could not be fetched ({error}); trying again.")
             time.sleep(delay)
+    return archive
+
+
+def unpack(folder: str, cache: "str | None" = None) -> None:
+    """Fetch and unpack the package; its modules go to the cache, for all packages that have the same.
+
+    They are the same from one version of a flow to the next, and take longer to compile than to import.
+    """
+    import tarfile
+
+    archive = download(folder)
     with tarfile.open(archive) as tar:
         if hasattr(tarfile, "fully_trusted_filter"):
             tar.extraction_filter = tarfile.fully_trusted_filter
-        tar.extractall(folder)
+        members = tar.getmembers()
+        if cache is not None:
+            import hashlib
+
+            modules = [member for member in members if member.name.startswith(MODULES + "/")]
+            members = [member for member in members if not member.name.startswith(MODULES)]
+            content = hashlib.sha256()
+            for member in modules:
+                content.update(repr((member.name, member.size, member.linkname)).encode())
+                file = tar.extractfile(member)
+                content.update(b"" if file is None else file.read())
+            shared = os.path.join(cache, "modules-" + content.hexdigest())
+            if not os.path.isdir(shared):
+                new = tempfile.mkdtemp(dir=cache)
+                tar.extractall(new, modules)
+                os.makedirs(os.path.join(new, MODULES), exist_ok=True)
+                move(os.path.join(new, MODULES), shared)
+                os.rmdir(new)
+            os.mkdir(os.path.join(folder, MODULES))  # no link: Metaflow looks beside it
+            for name in os.listdir(shared):
+                os.symlink(os.path.join(shared, name), os.path.join(folder, MODULES, name))
+        tar.extractall(folder, members)
     os.remove(archive)
     say("Code package downloaded.")
+
+
+def move(new: str, target: str) -> None:
+    """Put a folder where it will be shared, unless another pod has been quicker."""
+    try:
+        os.rename(new, target)
+    except OSError:
+        import shutil
+
+        shutil.rmtree(new)
 
 
 def shared_package(cache: str) -> str:
     """The package, unpacked once for all pods of this machine, by the first of them."""
     package = os.path.join(cache, "code-" + os.environ["METAFLOW_CODE_SHA"])
-    if not os.path.isdir(package):
-        import shutil
-
+    if not os.path.isdir(os.path.join(package, MODULES, "metaflow_hera")):  # what it leads to may be gone
         os.makedirs(cache, exist_ok=True)
         folder = tempfile.mkdtemp(dir=cache)
-        unpack(folder)
-        try:
-            os.rename(folder, package)
-        except OSError:
-            shutil.rmtree(folder)
+        unpack(folder, cache)
+        move(folder, package)
     return package
 
 
@@ -110,8 +146,8 @@ def read_environment() -> None:
 def enter(work: str, package: str) -> None:
     """Work in a folder, and import from there first, then from the package."""
     os.chdir(work)
-    os.makedirs(".metaflow", exist_ok=True)
-    modules = os.path.join(package, ".mf_code")
+    os.makedirs(".metaflow", exist_ok=True)  # where Metaflow looks for its configuration first
+    modules = os.path.join(package, MODULES)
     sys.path[:0] = [work, modules]
     os.environ["METAFLOW_EXTRACTED_ROOT"] = package
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [modules, os.environ.get("PYTHONPATH")]))
@@ -122,13 +158,12 @@ def prepare() -> None:
     read_environment()
     package = shared_package(os.environ["EMBEDDED_ARGO_CACHE"])
     enter(package, package)
+    sys.path.remove(package)
     import metaflow_hera.runtime.pod  # noqa: F401
 
-    inside, others = package + os.sep, os.path.join(package, ".mf_")
-    for name, module in list(sys.modules.items()):
-        places = [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
-        if any(str(place).startswith(inside) and not str(place).startswith(others) for place in places):
-            sys.exit("The flow's own module " + name + " is imported by Metaflow: the pods start cold.")
+    for name in os.listdir(package):
+        if name.partition(".")[0] in sys.modules:
+            sys.exit("Metaflow imports a module that " + name + " stands for here: the pods start cold.")
 
 
 def run() -> None:

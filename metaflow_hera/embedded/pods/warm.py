@@ -48,7 +48,7 @@ class Forked:
 
 @dataclass(slots=True)
 class _Warm:
-    """A warm process; `waiting` are the orders for it, none of which has been sent before it is `ready`."""
+    """A warm process; `waiting` are the orders for it until it is `ready`."""
 
     control: socket.socket
     since: float
@@ -94,10 +94,10 @@ class WarmProcesses:
                 self._refuse(kind)
                 return False
         self._warm[kind] = warm
-        warm.waiting.append(order)
         if warm.ready:
-            self._send(warm)
-        return bool(warm.waiting) or any(fork.order is order for fork in self._forks.values())
+            return self._send(warm, order)
+        warm.waiting.append(order)
+        return True
 
     def drop(self, number: int) -> bool:
         """Forget an order; returns whether it was here."""
@@ -162,9 +162,8 @@ class WarmProcesses:
             told = b""
         if told:
             warm.ready = True
-            self._send(warm)
-            yield from ((order, None) for order in warm.waiting)
-            warm.waiting.clear()
+            orders, warm.waiting = warm.waiting, []
+            yield from ((order, None) for order in orders if not self._send(warm, order))
         else:
             yield from ((order, None) for order in self._lose(kind, warm))
 
@@ -176,20 +175,21 @@ class WarmProcesses:
             self._refuse(kind)
         return warm.waiting
 
-    def _send(self, warm: _Warm) -> None:
-        """Send the orders that wait; those that cannot be sent stay."""
-        for order in list(warm.waiting):
-            with contextlib.suppress(OSError):
-                talk = _send(warm.control, order)
-                self._forks[talk] = _Fork(order, time.monotonic())
-                warm.waiting.remove(order)
+    def _send(self, warm: _Warm, order: JSON) -> bool:
+        """Send an order; returns whether that was possible."""
+        try:
+            talk = _send(warm.control, order)
+        except OSError:
+            return False
+        self._forks[talk] = _Fork(order, time.monotonic())
+        return True
 
     def _make_room(self) -> bool:
         """Have room for one more warm process; the one that was not used for the longest time makes way."""
         if len(self._warm) < KEPT:
             return True
         for kind, warm in self._warm.items():
-            if warm.ready and not warm.waiting:
+            if warm.ready:
                 warm.control.close()  # a pod that it forks just now goes on
                 del self._warm[kind]
                 return True

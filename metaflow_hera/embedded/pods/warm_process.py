@@ -9,8 +9,10 @@ and answers a byte. For each byte that then comes, with three descriptors, it fo
     a socket to the keeper                   the pod writes its number, and goes on once it reads a byte
 
 The pod sets itself up as the keeper would have had it started, and runs the program as `__main__`. It is the
-child of a process that ends at once, so it becomes a child of the keeper, which is a subreaper (prctl(2)). It
-ends when nothing is asked of it for a while, or the keeper closes the socket.
+child of a process that ends at once, so it becomes a child of the keeper, which is a subreaper (prctl(2)). A
+pod that cannot be set up ends without telling a number: the keeper starts it, and so learns why.
+
+The process ends when nothing was asked of it for a while, or the keeper closes the socket.
 
 It may run in any Python 3.8 or later, so it uses the standard library only, and little of that.
 """
@@ -34,9 +36,9 @@ LARGEST = 1 << 29
 def serve(control: socket.socket, program: str) -> None:
     """Run the program up to what its pods share, then fork a pod for each byte that comes."""
     code = compile(program, "<string>", "exec", dont_inherit=True)
-    path, stub, prepared = list(sys.path), sys.modules["__main__"], types.ModuleType("__warm__")
-    sys.argv = ["-c"]
-    sys.modules["__main__"] = main = types.ModuleType("__main__")
+    path, prepared, main = list(sys.path), types.ModuleType("__warm__"), types.ModuleType("__main__")
+    main.__dict__.update(__annotations__={}, __builtins__=__builtins__)
+    sys.argv, sys.modules["__main__"] = ["-c"], main  # Metaflow's imports leave a class in it
     exec(code, prepared.__dict__)
     sys.path[:] = path
     sys.stdout.flush()
@@ -62,9 +64,10 @@ def serve(control: socket.socket, program: str) -> None:
             if os.fork() != 0:
                 os._exit(0)
             control.close()
-            become(main, *descriptors)
-            # Names of this process must not stay visible.
-            del stub
+            try:
+                become(program, *descriptors)
+            except BaseException:
+                os._exit(1)
             exec(code, main.__dict__)
             return
         for each in descriptors:
@@ -72,25 +75,24 @@ def serve(control: socket.socket, program: str) -> None:
         os.waitpid(between, 0)
 
 
-def become(main: types.ModuleType, order: int, log: int, keeper: int) -> None:
-    """Turn into a pod: its session, its number told, its output, environment and folder."""
+def become(program: str, order: int, log: int, keeper: int) -> None:
+    """Turn into a pod: its session, output, environment and folder. Returns once the keeper lets it run."""
     os.setsid()
-    with socket.socket(fileno=keeper) as talk:
-        talk.sendall(b"%d\n" % os.getpid())
-        if not talk.recv(1):  # the keeper has gone, or starts it otherwise
-            os._exit(0)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
     with open(order, encoding="utf-8") as file:
         pod = json.load(file)
     os.chdir(pod["cwd"])
     os.environ.clear()
     os.environ.update(pod["env"])
     sys.argv = ["-c", *pod["arguments"]]
-    sys.orig_argv = [sys.executable, "-c", "", *pod["arguments"]]
+    sys.orig_argv = [sys.executable, "-c", program, *pod["arguments"]]
     tempfile.tempdir = None  # which was that of this process
-    main.__dict__.update(__annotations__={}, __builtins__=__builtins__)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    with socket.socket(fileno=keeper) as talk:
+        talk.sendall(b"%d\n" % os.getpid())
+        if not talk.recv(1):  # the keeper has gone, or starts it otherwise
+            os._exit(0)
 
 
 serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])

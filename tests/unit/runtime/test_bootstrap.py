@@ -6,6 +6,7 @@ import ast
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -30,14 +31,14 @@ def main(said):
 """
 
 
-def start(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+def start(folder: Path, runtime_text: str = RUNTIME, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the bootstrap in a folder, with a code package whose runtime tells what it sees."""
-    package = folder / "package.tar"
+    package = Path(env.get("METAFLOW_CODE_URL", folder / "package.tar"))
     if not package.exists():
         source = folder / "source"
         runtime = source / ".mf_code" / "metaflow_hera" / "runtime"
         runtime.mkdir(parents=True)
-        (runtime / "pod.py").write_text(RUNTIME)
+        (runtime / "pod.py").write_text(runtime_text)
         for place in (runtime, runtime.parent):
             (place / "__init__.py").touch()
         (source / "flow.py").write_text("FLOW")
@@ -97,7 +98,29 @@ def test_pods_of_one_machine_share_the_unpacked_package_but_not_the_folder(tmp_p
     assert "Code package downloaded." not in second.stdout
     assert told(first)["folder"] != told(second)["folder"]
     assert "flow.py" in told(second)["files"]  # type: ignore[operator]
-    assert os.listdir(cache) == ["code-package.tar"]
+    assert sorted(each.name.partition("-")[0] for each in cache.iterdir()) == ["code", "modules"]
+
+
+def test_packages_share_their_modules_if_these_are_the_same(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    for number, runtime in enumerate((RUNTIME, RUNTIME, f"{RUNTIME}# later")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        done = start(
+            folder, runtime, EMBEDDED_ARGO_CACHE=str(cache), METAFLOW_CODE_URL=f"{folder}/one-{number}"
+        )
+        assert done.returncode == 7, done.stderr
+    assert len([*cache.glob("code-*")]) == 3
+    assert len([*cache.glob("modules-*")]) == 2
+
+
+def test_modules_that_were_removed_are_unpacked_again(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    assert start(tmp_path, EMBEDDED_ARGO_CACHE=str(cache)).returncode == 7
+    (modules,) = cache.glob("modules-*")
+    shutil.rmtree(modules)
+    assert start(tmp_path, EMBEDDED_ARGO_CACHE=str(cache)).returncode == 7
+    assert modules.is_dir()
 
 
 def test_a_second_start_in_the_same_folder_works(tmp_path: Path) -> None:

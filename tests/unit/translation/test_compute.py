@@ -13,6 +13,8 @@ from exporting import at, containers, objects, tasks
 from harness import Mfhera, refused
 from metaflow.plugins.kubernetes.kubernetes_decorator import KubernetesDecorator
 
+from metaflow_hera.translation.container_templates import OF_ONE_POD
+
 REQUESTS = {"cpu": "1", "memory": "4096M", "ephemeral-storage": "10240M"}
 MEMORY = "Memory"
 
@@ -36,6 +38,12 @@ def shared(size: str) -> dict[str, Any]:
 def environment(**variables: str) -> dict[str, Any]:
     return {f"env.{name}": value for name, value in variables.items()}
 
+
+ANNOTATIONS = {
+    "metaflow/step_name": "{{inputs.parameters.step}}",
+    "embedded-argo/warm": " ".join(OF_ONE_POD),
+}
+"""Those of each pod."""
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     # The decorators of a step, and what they change in its template: fields by their paths.
@@ -75,7 +83,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "annotations": (
         "@kubernetes(annotations={'note': 'two words', 'metaflow/step_name': 'another'})",
-        {"metadata.annotations": {"note": "two words", "metaflow/step_name": "{{inputs.parameters.step}}"}},
+        {"metadata.annotations": {"note": "two words", **ANNOTATIONS}},
     ),
     "use_tmpfs": (
         "@kubernetes(use_tmpfs=True)",
@@ -258,7 +266,7 @@ def test_the_configuration_holds_for_steps_that_say_nothing(tmp_path: Path) -> N
     expected = {
         "container.envFrom": [{"secretRef": {"name": name}} for name in "abc"],
         "metadata.labels": {"team": "x", "bare": ""},
-        "metadata.annotations": {"note": "y", "metaflow/step_name": "{{inputs.parameters.step}}"},
+        "metadata.annotations": {"note": "y", **ANNOTATIONS},
         "container.imagePullPolicy": "Always",
         "nodeSelector": {"a": "b"},
         "tolerations": [{"key": "k", "tolerationSeconds": 3}],
