@@ -30,6 +30,9 @@ OLDEST = (
 )
 """Tests of what other packages do: cron expressions, configuration, a whole manifest."""
 
+RECORDED = ("tests/differential", "tests/integration/test_switches.py", "tests/integration/test_flows.py")
+"""The tests that compare with what was recorded of Metaflow's own runs."""
+
 NOTEBOOK = """
 import nbclient, nbformat
 notebook = nbformat.read("examples/notebook.ipynb", as_version=4)
@@ -99,13 +102,13 @@ def screenshot(session: nox.Session) -> None:
 
 @nox.session
 def differential(session: nox.Session) -> None:
-    """Random flows, run by Metaflow and by mfhera, and compared. `-- --seeds 200-299` chooses others.
+    """Flows, run by Metaflow and by mfhera, and compared. `-- --seeds 200-299` chooses other random ones.
 
     `-- --record` records the results of the installed Metaflow for the flows that the suite runs.
     """
     session.install("-e", ".[dev]")
-    seeds = session.posargs or ["--seeds", "0-199"]
-    session.run("pytest", "-n", "2", "tests/differential", "--live", *seeds)
+    options = session.posargs or ["--seeds", "0-199"]
+    session.run("pytest", "-n", "2", *RECORDED, "--live", *options)
 
 
 @nox.session

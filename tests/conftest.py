@@ -9,13 +9,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Mfhera, clean_environment, leave_the_machine
 
 # Here, and not in their folder: with several workers pytest itself loads no conftest but this one.
-from random_flows import pytest_addoption, pytest_generate_tests
+import random_flows
+import recorded_flows
+from harness import Mfhera, clean_environment, leave_the_machine
+from random_flows import pytest_generate_tests
+from recorded_flows import Record
 from summaries import pytest_terminal_summary
 
-__all__ = ["pytest_addoption", "pytest_generate_tests", "pytest_terminal_summary"]
+__all__ = ["pytest_generate_tests", "pytest_terminal_summary"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of all the suite."""
+    random_flows.pytest_addoption(parser)
+    recorded_flows.pytest_addoption(parser)
 
 
 def pytest_configure() -> None:
@@ -42,6 +51,12 @@ def _worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mfhera]:
 def mfhera(_worker: Mfhera, tmp_path: Path) -> Mfhera:
     """`mfhera` in a folder of the test's own. All tests of a worker share one embedded Argo."""
     return _worker.at(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def record(pytestconfig: pytest.Config) -> Record:
+    """What Metaflow itself makes of flows: as it was recorded, or by a run now."""
+    return Record(pytestconfig)
 
 
 @pytest.fixture

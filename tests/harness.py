@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import unified_diff
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ USER = "tester"
 SECONDS = 600.0
 """A bound for any one process, on a busy machine too: whoever takes longer hangs."""
 DEPENDS_ON_HOW_IT_RUNS = {"tags", "attempt"}
+Tasks = dict[str, dict[str, Any]]
+"""The tasks of a run, by `step/index/index...`: their artifacts as repr, see reading.py."""
 
 
 OF_THE_MACHINE = ("METAFLOW_", "ARGO_", "AWS_", "KUBERNETES_", "EMBEDDED_ARGO_", "PYTHON")
@@ -208,13 +211,21 @@ def flow_name(mfhera: Mfhera, flow: str) -> str:
     return re.findall(r"class (\w+)\(", text)[-1]
 
 
-def assert_same(ours: dict[str, dict[str, Any]], theirs: dict[str, dict[str, Any]]) -> None:
-    """Demand the same tasks with the same artifacts."""
-    assert sorted(ours) == sorted(theirs)
-    for key, task in ours.items():
-        for name in DEPENDS_ON_HOW_IT_RUNS:
-            del task[name], theirs[key][name]
-        assert task == theirs[key], key
+def assert_same(expected: Tasks, found: Tasks, first: str, second: str, where: str) -> None:
+    """Demand the same tasks with the same artifacts, and show those that differ."""
+    lines = unified_diff(_as_lines(expected), _as_lines(found), first, second, lineterm="", n=0)
+    difference = "\n".join(lines)
+    assert not difference, f"{where}:\n{difference}"
+
+
+def _as_lines(tasks: Tasks) -> list[str]:
+    """What a run made, a line for each artifact."""
+    return [
+        f"{key} {name} = {value}"
+        for key, task in sorted(tasks.items())
+        for name, value in sorted(task.items())
+        if name not in DEPENDS_ON_HOW_IT_RUNS
+    ]
 
 
 def step_of(run: Any, name: str) -> Any:

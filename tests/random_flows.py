@@ -1,30 +1,18 @@
-"""Which random flows are run, which of them by Metaflow too, and what was seen of them."""
+"""Which random flows are run, and what was seen of them."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 import pytest
-import recorded_flows
 
 SEEDS = "0-99"
 """What runs where nobody asks for other seeds: those that are recorded."""
-LIVE_EACH = 20
-"""Of so many recorded flows one is run by Metaflow all the same, so that a record that is wrong shows."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options that name the flows to run, and how."""
+    """The option that names the flows to run."""
     parser.addoption("--seeds", default=SEEDS, metavar="FROM-TO", help="numbers of the random flows to run")
-    parser.addoption(
-        "--live", action="store_true", help="run all of them by Metaflow too, whatever is recorded"
-    )
-    parser.addoption("--record", action="store_true", help="the same, and record what Metaflow makes of them")
-
-
-def is_live(config: pytest.Config, seed: int) -> bool:
-    """Whether a flow is run by Metaflow too though it is recorded."""
-    return bool(config.getoption("live") or config.getoption("record") or seed % LIVE_EACH == 0)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -44,8 +32,6 @@ def summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     if not flows:
         return
-    if terminalreporter.config.getoption("record"):
-        recorded_flows.renew(flow["line"] for flow in flows if "line" in flow)
     compared = [flow for flow in flows if "tasks" in flow]
     live = sum(flow["live"] for flow in compared)
     differing = sorted(flow["seed"] for flow in compared if flow["outcome"] == "failed")

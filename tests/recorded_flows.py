@@ -1,8 +1,9 @@
-"""What Metaflow's own `run` made of the random flows, recorded once.
+"""What Metaflow's own `run` made of flows, recorded once.
 
-The record is a compressed file with a line for each flow: its number, Metaflow's version, a hash of the
-flow's script, and the tasks as `reading.py` tells them. It counts for the same script under the same version
-of Metaflow only. Python's version has no part in it: a task holds values that all versions write alike.
+The record is a compressed file with a line for each flow: its name, Metaflow's version, a hash of its script
+and of the options of its run, and the tasks as `reading.py` tells them. It counts for the same script, the
+same options and the same version of Metaflow only. Python's version has no part in it: a task holds values
+that all versions write alike.
 """
 
 from __future__ import annotations
@@ -10,25 +11,65 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
-from harness import DEPENDS_ON_HOW_IT_RUNS
+import pytest
+from harness import DEPENDS_ON_HOW_IT_RUNS, Mfhera, Tasks, assert_same, run_by_metaflow
 
 FILE = Path(__file__).parent / "data" / "differential" / "runs.jsonl.gz"
+NEW = "new"
+"""The folder beside it in which the processes of a session put what they record."""
+LIVE_EACH = 20
+"""Of about so many recorded flows one is run all the same, so that a record that is wrong shows."""
 
-Tasks = dict[str, dict[str, Any]]
 Line = dict[str, Any]
 
 
-def line(seed: int, script: str, tasks: Tasks) -> Line:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options that say whether Metaflow runs flows that it has run already."""
+    parser.addoption("--live", action="store_true", help="run all flows by Metaflow, whatever is recorded")
+    parser.addoption("--record", action="store_true", help="the same, and record what it makes of them")
+
+
+class Record:
+    """The record as one session of tests uses it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._renews = bool(config.getoption("record"))
+        self._all_live = self._renews or bool(config.getoption("live"))
+
+    def is_live(self, flow: str, text: str) -> bool:
+        """Whether a flow is run by Metaflow now; `text` is all that decides what it does."""
+        return self._all_live or crc32(flow.encode()) % LIVE_EACH == 0 or recorded(flow, text) is None
+
+    def by_metaflow(self, flow: str, mfhera: Mfhera, script: str, *options: str) -> Tasks:
+        """What Metaflow makes of a script in the folder of `mfhera`, by now or as recorded for the flow."""
+        text = "\n".join([(mfhera.folder / script).read_text(encoding="utf-8"), *options])
+        known = recorded(flow, text)
+        if known is not None and not self.is_live(flow, text):
+            return known
+        now = line(flow, text, run_by_metaflow(mfhera, script, *options))
+        tasks: Tasks = now["tasks"]
+        if self._renews:
+            folder = FILE.parent / NEW
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / now["script"]).write_text(json.dumps(now))
+        elif known is not None:
+            assert_same(known, tasks, "recorded", "by Metaflow", flow)
+        return tasks
+
+
+def line(flow: str, text: str, tasks: Tasks) -> Line:
     """What is recorded of a flow that has just been run."""
     return {
-        "seed": seed,
+        "flow": flow,
         "metaflow": version("metaflow"),
-        "script": _hash(script),
+        "script": _hash(text),
         "tasks": {
             key: {name: value for name, value in task.items() if name not in DEPENDS_ON_HOW_IT_RUNS}
             for key, task in tasks.items()
@@ -36,10 +77,10 @@ def line(seed: int, script: str, tasks: Tasks) -> Line:
     }
 
 
-def recorded(seed: int, script: str) -> Tasks | None:
-    """The tasks of that flow, or None where they were not recorded with this script and this Metaflow."""
+def recorded(flow: str, text: str) -> Tasks | None:
+    """The tasks of that flow, or None where they were not recorded with this text and this Metaflow."""
     for each in _lines():
-        if (each["seed"], each["metaflow"], each["script"]) == (seed, version("metaflow"), _hash(script)):
+        if (each["flow"], each["metaflow"], each["script"]) == (flow, version("metaflow"), _hash(text)):
             tasks: Tasks = each["tasks"]
             return tasks
     return None
@@ -47,11 +88,19 @@ def recorded(seed: int, script: str) -> Tasks | None:
 
 def renew(lines: Iterable[Line]) -> None:
     """Put these lines in the place of those that the record has for the same flows."""
-    by_seed = {each["seed"]: each for each in (*_lines(), *lines)}
-    text = "".join(json.dumps(by_seed[seed], sort_keys=True) + "\n" for seed in sorted(by_seed))
+    by_flow = {each["flow"]: each for each in (*_lines(), *lines)}
+    text = "".join(json.dumps(by_flow[flow], sort_keys=True) + "\n" for flow in sorted(by_flow))
     FILE.parent.mkdir(parents=True, exist_ok=True)
     # Without the time and the name of the file, so that the same runs make the same bytes.
     FILE.write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def collect() -> None:
+    """Add what a session has recorded."""
+    folder = FILE.parent / NEW
+    if folder.is_dir():
+        renew(json.loads(path.read_text()) for path in sorted(folder.iterdir()))
+        shutil.rmtree(folder)
 
 
 def _lines() -> list[Line]:
@@ -60,5 +109,5 @@ def _lines() -> list[Line]:
     return [json.loads(text) for text in gzip.decompress(FILE.read_bytes()).splitlines()]
 
 
-def _hash(script: str) -> str:
-    return hashlib.sha256(script.encode()).hexdigest()[:16]
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import random_flows
+import recorded_flows
 
 RECORDINGS = {
     "unit/controller/test_recordings.py::test_as_recorded": "by the controller",
@@ -23,6 +24,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for line in lines:
             terminalreporter.line(line)
     random_flows.summary(terminalreporter)
+    recorded_flows.collect()
 
 
 def _recordings(reporter: pytest.TerminalReporter) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The record of what Metaflow made of the random flows: what it counts for, and how it is renewed."""
+"""The record of what Metaflow made of flows: what it counts for, and how it is renewed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import recorded_flows
-from recorded_flows import Tasks, line, recorded, renew
+from harness import Tasks
+from recorded_flows import line, recorded, renew
 
 TASKS: Tasks = {"start": {"x": "1", "attempt": "0", "tags": ["a"]}}
 
@@ -18,26 +19,26 @@ def _empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_counts_for_the_same_script_and_the_same_metaflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert recorded(7, "script") is None
-    renew([line(7, "script", TASKS)])
-    assert recorded(7, "script") == {"start": {"x": "1"}}  # what it made, not how it was run
-    assert recorded(8, "script") is None
-    assert recorded(7, "another script") is None
+    assert recorded("seven", "script") is None
+    renew([line("seven", "script", TASKS)])
+    assert recorded("seven", "script") == {"start": {"x": "1"}}  # what it made, not how it was run
+    assert recorded("eight", "script") is None
+    assert recorded("seven", "another script") is None
     monkeypatch.setattr(recorded_flows, "version", lambda _: "2.19.0")
-    assert recorded(7, "script") is None
+    assert recorded("seven", "script") is None
 
 
 def test_what_is_recorded_anew_takes_the_place_of_the_old() -> None:
-    renew([line(7, "old", TASKS), line(8, "script", TASKS)])
-    renew([line(7, "new", TASKS)])
-    assert recorded(7, "old") is None
-    assert recorded(7, "new") == recorded(8, "script") == {"start": {"x": "1"}}
+    renew([line("seven", "old", TASKS), line("eight", "script", TASKS)])
+    renew([line("seven", "new", TASKS)])
+    assert recorded("seven", "old") is None
+    assert recorded("seven", "new") == recorded("eight", "script") == {"start": {"x": "1"}}
 
 
 def test_the_same_runs_make_the_same_file() -> None:
-    renew([line(7, "script", TASKS), line(8, "script", TASKS)])
+    renew([line("seven", "script", TASKS), line("eight", "script", TASKS)])
     first = recorded_flows.FILE.read_bytes()
     recorded_flows.FILE.unlink()
-    renew([line(8, "script", TASKS)])
-    renew([line(7, "script", TASKS)])
+    renew([line("eight", "script", TASKS)])
+    renew([line("seven", "script", TASKS)])
     assert recorded_flows.FILE.read_bytes() == first

@@ -24,7 +24,7 @@ def test_configs_are_what_metaflows_own_run_has(mfhera: Mfhera) -> None:
     theirs = run_by_metaflow(mfhera, "config_flow.py")
     for task in (*tasks.values(), *theirs.values()):
         task.pop("beside", None)  # a file that Metaflow's own run sees in the working folder
-    assert_same(tasks, theirs)
+    assert_same(theirs, tasks, "by Metaflow", "by mfhera", "config_flow.py")
     assert "configured" in tasks["end"]["project"]
     assert "{{x}} $HOME" in tasks["start"]["variables"]
 

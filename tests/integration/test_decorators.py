@@ -41,7 +41,8 @@ def both(mfhera: Mfhera, flow: str, **env: str) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("flow", ["wrapped_flow.py", "project_flow.py", "secret_flow.py"])
 def test_a_flow_makes_the_same_as_by_metaflow_itself(mfhera: Mfhera, flow: str) -> None:
-    assert_same(*both(mfhera, flow, **INLINE))
+    ours, theirs = both(mfhera, flow, **INLINE)
+    assert_same(theirs, ours, "by Metaflow", "by mfhera", flow)
 
 
 def test_what_a_mutator_and_an_option_add_is_there(mfhera: Mfhera) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import metaflow
 import pytest
 from harness import EXAMPLES, Mfhera, assert_same, at_once, run_by_metaflow, step_of
+from recorded_flows import Record
 
 TUTORIALS = Path(metaflow.__file__).parent / "tutorials"
 GRAPHS = [
@@ -43,14 +44,14 @@ def test_the_default_of_a_parameter_holds_where_none_is_given(mfhera: Mfhera) ->
 
 
 @pytest.mark.parametrize("flow", GRAPHS)
-def test_a_flow_makes_the_same_as_by_metaflow_itself(mfhera: Mfhera, flow: str) -> None:
+def test_a_flow_makes_the_same_as_by_metaflow_itself(mfhera: Mfhera, record: Record, flow: str) -> None:
     mfhera.take(flow)
     mfhera.ok("create", flow)
     ours = mfhera.read(mfhera.run()["pathspec"])
-    assert_same(ours, run_by_metaflow(mfhera, flow))
+    assert_same(record.by_metaflow(flow, mfhera, flow), ours, "by Metaflow", "by mfhera", flow)
 
 
-def test_three_foreachs_inside_each_other(mfhera: Mfhera) -> None:
+def test_three_foreachs_inside_each_other(mfhera: Mfhera, record: Record) -> None:
     """Of different sizes, and with more tasks than run at once."""
     one, two, three = 2, 3, 4
     given = {"one": one, "two": two, "three": three}
@@ -58,8 +59,9 @@ def test_three_foreachs_inside_each_other(mfhera: Mfhera) -> None:
     mfhera.ok("create", "deep_flow.py")
     run = mfhera.run(*(f"--param={name}={value}" for name, value in given.items()))
     ours = mfhera.read(run["pathspec"])
-    theirs = run_by_metaflow(mfhera, "deep_flow.py", *(f"--{n}={v}" for n, v in given.items()))
-    assert_same(ours, theirs)
+    flow = "deep_flow.py"
+    theirs = record.by_metaflow(flow, mfhera, flow, *(f"--{name}={value}" for name, value in given.items()))
+    assert_same(theirs, ours, "by Metaflow", "by mfhera", flow)
     counts = {step["name"]: step["tasks"] for step in run["steps"]}
     assert counts == {
         "start": 1,
@@ -139,11 +141,12 @@ def test_values_arrive_as_typed(mfhera: Mfhera, way: str) -> None:
     assert (end["flag"], literal_eval(end["table"]), end["ratio"]) == ("True", table, "1e-05")
 
 
-def test_parameters_of_all_types_keep_their_defaults(mfhera: Mfhera) -> None:
-    mfhera.take("types_flow.py")
-    mfhera.ok("create", "types_flow.py")
+def test_parameters_of_all_types_keep_their_defaults(mfhera: Mfhera, record: Record) -> None:
+    flow = "types_flow.py"
+    mfhera.take(flow)
+    mfhera.ok("create", flow)
     ours = mfhera.read(mfhera.run()["pathspec"])
-    assert_same(ours, run_by_metaflow(mfhera, "types_flow.py"))
+    assert_same(record.by_metaflow(flow, mfhera, flow), ours, "by Metaflow", "by mfhera", flow)
 
 
 def test_a_deploy_time_parameter_is_evaluated_once_at_create(mfhera: Mfhera) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from harness import Mfhera, assert_same, run_by_metaflow, step_of
+from harness import FLOWS, Mfhera, assert_same, step_of
+from recorded_flows import Record
 from shapes import flow_script
 
 SWITCHES = {
@@ -219,20 +220,20 @@ LOOPS = {
 
 
 @pytest.mark.parametrize("shape", SWITCHES)
-def test_a_switch_goes_where_it_does_in_metaflow(mfhera: Mfhera, shape: str) -> None:
-    compare(mfhera, "SwitchFlow", SWITCHES[shape])
+def test_a_switch_goes_where_it_does_in_metaflow(mfhera: Mfhera, record: Record, shape: str) -> None:
+    compare(mfhera, record, f"switch {shape}", flow_script("SwitchFlow", SWITCHES[shape]))
 
 
 @pytest.mark.parametrize("shape", LOOPS)
-def test_a_loop_takes_the_turns_that_it_does_in_metaflow(mfhera: Mfhera, shape: str) -> None:
-    compare(mfhera, "LoopFlow", LOOPS[shape])
+def test_a_loop_takes_the_turns_that_it_does_in_metaflow(mfhera: Mfhera, record: Record, shape: str) -> None:
+    compare(mfhera, record, f"loop {shape}", flow_script("LoopFlow", LOOPS[shape]))
 
 
 @pytest.mark.parametrize("flow", ["switch_flow.py", "loop_flow.py"])
-def test_a_flow_with_choices_makes_the_same_as_by_metaflow_itself(mfhera: Mfhera, flow: str) -> None:
-    mfhera.take(flow)
-    mfhera.ok("create", flow)
-    assert_same(mfhera.read(mfhera.run()["pathspec"]), run_by_metaflow(mfhera, flow))
+def test_a_flow_with_choices_makes_the_same_as_by_metaflow_itself(
+    mfhera: Mfhera, record: Record, flow: str
+) -> None:
+    compare(mfhera, record, flow, (FLOWS / flow).read_text())
 
 
 def test_a_loop_of_250_turns_has_a_task_for_each(mfhera: Mfhera) -> None:
@@ -264,8 +265,9 @@ def test_a_turn_that_fails_for_good_ends_the_run(mfhera: Mfhera) -> None:
     assert step_of(run, "turn")["attempts"] == 1
 
 
-def compare(mfhera: Mfhera, name: str, lines: str) -> None:
+def compare(mfhera: Mfhera, record: Record, flow: str, script: str) -> None:
     """Run a flow both ways and demand the same."""
-    (mfhera.folder / "flow.py").write_text(flow_script(name, lines))
+    (mfhera.folder / "flow.py").write_text(script)
     mfhera.ok("create", "flow.py")
-    assert_same(mfhera.read(mfhera.run()["pathspec"]), run_by_metaflow(mfhera, "flow.py"))
+    theirs = record.by_metaflow(flow, mfhera, "flow.py")
+    assert_same(theirs, mfhera.read(mfhera.run()["pathspec"]), "by Metaflow", "by mfhera", flow)
