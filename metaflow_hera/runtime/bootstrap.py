@@ -163,7 +163,7 @@ def prepare() -> None:
 
     for name in os.listdir(package):
         if name.partition(".")[0] in sys.modules:
-            sys.exit("Metaflow imports a module that " + name + " stands for here: the pods start cold.")
+            sys.exit(name + " stands for a module that Metaflow imports: the pods start cold.")
 
 
 def run() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,7 @@ class TestLogs:
         run = json.loads(mfhera("trigger", "--wait", "--json", "--param", place).stdout)["run_id"]
         (settings,) = set(mfhera.home.rglob("cache/code-*/**/metaflow_hera.json")) - known
         settings.unlink()
+        time.sleep(1)  # Argo's times are whole seconds: within one, the pods of a task look alike
         assert mfhera("retry", run, "--wait").returncode == 1
         lines = [json.loads(text) for text in mfhera.ok("logs", run, "work/1", "--json").splitlines()]
         told = {number: [line["text"] for line in lines if line["attempt"] == number] for number in (0, 1)}

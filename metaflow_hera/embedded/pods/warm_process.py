@@ -61,9 +61,12 @@ def serve(control: socket.socket, program: str) -> None:
         descriptors = array.array("i", ancillary[0][2])
         between = os.fork()
         if between == 0:
+            between = os.getpid()
             if os.fork() != 0:
                 os._exit(0)
             control.close()
+            while os.getppid() == between:  # not yet the keeper's
+                os.sched_yield()
             try:
                 become(program, *descriptors)
             except BaseException:

@@ -1,0 +1,64 @@
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import threading
+
+from metaflow import FlowSpec, current, step
+from metaflow.metaflow_config_funcs import config_values
+
+
+def square(number):
+    return number * number
+
+
+class SurroundingsFlow(FlowSpec):
+    """What a task finds around it: the same however its pod has come to be."""
+
+    @step
+    def start(self):
+        work = os.getcwd()
+        temporary = os.environ["TMPDIR"]
+
+        def short(text):
+            return (
+                str(text).replace(work, "WORK").replace(temporary, "TMP").replace(current.run_id[5:], "RUN")
+            )
+
+        self.config = {name: short(value) for name, value in config_values(include=3)}
+        self.variables = {
+            name: short(value)
+            for name, value in os.environ.items()
+            if name not in ("METAFLOW_KUBERNETES_POD_NAME", "METAFLOW_KUBERNETES_POD_ID")
+        }
+        self.path = [short(each) for each in sys.path]
+        self.argv = [short(each) for each in sys.argv]
+        self.main = sorted(vars(sys.modules["__main__"]))
+        self.file = short(__file__)
+        self.folder = sorted(os.listdir("."))
+        self.temporary = short(tempfile.gettempdir())
+        self.flags = str(sys.flags)
+        self.executable = sys.executable
+        self.signals = {
+            int(each): str(signal.getsignal(each)).split(" at ")[0] for each in signal.valid_signals()
+        }
+        self.threads = [each.name for each in threading.enumerate()]
+        self.descriptors = len(os.listdir("/proc/self/fd"))
+        self.session = os.getsid(0) == os.getppid()
+        with multiprocessing.get_context("spawn").Pool(2) as pool:
+            self.spawned = pool.map(square, [1, 2, 3])
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            self.forked = pool.map(square, [1, 2, 3])
+        os.environ["CHANGED"] = "by the first step"
+        self.next(self.end)
+
+    @step
+    def end(self):
+        self.changed = os.environ.get("CHANGED")
+        print(json.dumps(self.config, indent=1))
+
+
+if __name__ == "__main__":
+    SurroundingsFlow()
