@@ -24,7 +24,7 @@ from harness import DEPENDS_ON_HOW_IT_RUNS, Mfhera, Tasks, assert_same, run_by_m
 FILE = Path(__file__).parent / "data" / "differential" / "runs.jsonl.gz"
 NEW = "new"
 """The folder beside it in which the processes of a session put what they record."""
-LIVE_EACH = 20
+LIVE_EACH = 50
 """Of about so many recorded flows one is run all the same, so that a record that is wrong shows."""
 
 Line = dict[str, Any]

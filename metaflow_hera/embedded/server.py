@@ -73,7 +73,8 @@ def listen(home: Path, port: int | None) -> socket.socket:
             wanted.append(int((home / "port").read_text()))
         wanted.append(0)
     for number in wanted:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # With its protocol, or asyncio would not set TCP_NODELAY: an answer on a kept connection would wait.
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind(("127.0.0.1", number))
