@@ -29,7 +29,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_answers_on_a_kept_connection_are_not_held_back(tmp_path: Path) -> None:
-    """asyncio sets TCP_NODELAY where a socket names its protocol; else each further answer waits for 40 ms."""
+    """asyncio sets TCP_NODELAY where a socket names its protocol; else each further answer waits."""
     with listen(tmp_path, None) as sock:
         assert sock.proto == socket.IPPROTO_TCP
 
