@@ -277,6 +277,7 @@ class Answers(BaseHTTPRequestHandler):
     status = 500
     body = b"{}"
     listed: bytes | None = None
+    location: str | None = None
     calls: list[str]
 
     def _answer(self) -> None:
@@ -286,6 +287,8 @@ class Answers(BaseHTTPRequestHandler):
         if self.listed is not None and self.command == "GET" and urlsplit(self.path).path.endswith("/team"):
             status, body = 200, self.listed
         self.send_response(status)
+        if self.location is not None:
+            self.send_header("Location", self.location + self.path)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -298,15 +301,21 @@ class Answers(BaseHTTPRequestHandler):
 
 
 class FakeArgo:
-    """A real HTTP server that refuses, but for lists of objects where `listed` says what they hold."""
+    """A real HTTP server that refuses, but for lists of objects where `listed` says what they hold.
 
-    def __init__(self, status: int, body: object, listed: object = None) -> None:
+    With `location` each answer names that address, followed by the path that was asked for.
+    """
+
+    def __init__(
+        self, status: int, body: object, listed: object = None, location: str | None = None
+    ) -> None:
         text = body if isinstance(body, str) else json.dumps(body)
         self.calls: list[str] = []
         answers = {
             "status": status,
             "body": text.encode(),
             "listed": None if listed is None else json.dumps(listed).encode(),
+            "location": location,
             "calls": self.calls,
         }
         handler = type("H", (Answers,), answers)

@@ -12,7 +12,7 @@ import recorded_flows
 
 RECORDINGS = {
     "unit/controller/test_recordings.py::test_as_recorded": "by the controller",
-    "embedded/test_recordings.py::test_a_recorded_workflow_ends_the_same": "over HTTP with real processes",
+    "embedded/test_recordings.py::test_a_recorded_workflow": "over HTTP with real processes",
 }
 
 

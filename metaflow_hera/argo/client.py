@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urljoin
 
 import requests
 from hera.exceptions import HeraException
@@ -61,8 +62,12 @@ WRITE_ATTEMPTS = 5
 """How often to try a write while others write the same object."""
 
 
+class _Redirected(requests.RequestException):
+    """A server answers with another address. requests would follow it and make a GET of a write."""
+
+
 class _Session(requests.Session):
-    """A session with time-outs that remembers its last answer."""
+    """A session with time-outs that remembers its last answer, and follows no redirect."""
 
     answer: requests.Response | None = None
     patient = False
@@ -71,7 +76,9 @@ class _Session(requests.Session):
         long = self.patient or str(method).lower() != "get"
         kwargs.setdefault("timeout", (CONNECT_SECONDS, LONG_SECONDS if long else READ_SECONDS))
         self.answer = None
-        self.answer = super().request(method, url, *args, **kwargs)
+        self.answer = super().request(method, url, *args, **{**kwargs, "allow_redirects": False})
+        if self.answer.is_redirect:
+            raise _Redirected(urljoin(url, self.answer.headers["Location"]).partition("/api/v1/")[0])
         return self.answer
 
 
@@ -318,8 +325,13 @@ class ArgoClient:
             raise ArgoUnreachable(
                 f"{self.target} cannot be reached ({_root_cause(error)}): {hint}"
             ) from error
+        except _Redirected as error:
+            raise ArgoError(
+                f"{self.target} redirects to {error}, and nothing was sent there: "
+                "set ARGO_SERVER (and ARGO_SECURE) to the address of Argo's server itself."
+            ) from error
         except requests.exceptions.RequestException as error:
-            # The answer broke off, or the redirects never end.
+            # The answer broke off.
             raise ArgoUnreachable(
                 f"{self.target} did not complete its answer: {_root_cause(error)}"
             ) from error

@@ -28,10 +28,13 @@ from metaflow_hera.metaflow_api.load.users import user
 from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS
 from metaflow_hera.metaflow_api.read.tasklogs import StoredLogs
 from metaflow_hera.operations.new_code import new_code_parameter
+from metaflow_hera.operations.run_parameters import effective, recovered
 from metaflow_hera.translation.names import token_prefix
 
 Action = Literal["suspend", "resume", "stop", "terminate"]
 
+ARGUMENTS = "metadata.name,spec.arguments,status.storedWorkflowTemplateSpec"
+"""The fields of a workflow that tell of its parameters."""
 FEW = 10
 """How many failed tasks are checked before a retry: each check reads the datastore."""
 
@@ -105,13 +108,17 @@ def retry(
             f"or end it first with mfhera terminate {found.run_id}."
         )
     _check_attempts(found)
-    code = () if new_code is None else (new_code_parameter(client.workflow(found.workflow), new_code),)
+    workflow = client.workflow(found.workflow, None if new_code else ARGUMENTS)
+    parameters = recovered(client, found, workflow)
+    if new_code is not None:
+        package = new_code_parameter(workflow, new_code)
+        parameters = {**effective(workflow), **parameters, CODE_PARAMETER: package}
     goes_on = UsageError(
         f"{found.run_id} is already running again, since somebody else has retried it: "
         f"mfhera status {found.run_id} --watch shows it."
     )
     with _in_a_race(client, found, lambda now: None if now.ended else goes_on):
-        client.retry(found.workflow, code)
+        client.retry(found.workflow, [f"{name}={value}" for name, value in parameters.items()])
     return found
 
 

@@ -17,7 +17,7 @@ INSTEAD = "deploy it with mfhera create, then start a new run with mfhera resubm
 
 
 def new_code_parameter(workflow: JSON, flow: LoadedFlow) -> str:
-    """Package a flow, and return the parameter of a workflow (NAME=VALUE) that makes its pods run that code.
+    """Package a flow, and return the value of the workflow's parameter that makes its pods run that code.
 
     Raises UsageError if the flow no longer fits the workflow's manifest: then nothing is stored.
     """
@@ -36,7 +36,7 @@ def new_code_parameter(workflow: JSON, flow: LoadedFlow) -> str:
         )
     _check_parameters(flow, workflow)
     _check_fits(flow, old)
-    return f"{CODE_PARAMETER}={encode(save_package(flow).url)}"
+    return encode(save_package(flow).url)
 
 
 def _package_of(workflow: JSON) -> str | None:

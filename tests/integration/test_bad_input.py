@@ -258,6 +258,18 @@ class TestServers:
         assert "Bearer old" not in done.stdout + done.stderr
         assert set(server.calls) == {"GET"}
 
+    @every_command
+    @pytest.mark.parametrize("status", [301, 302, 307])
+    def test_the_server_is_elsewhere(self, cluster_user: Mfhera, command: list[str], status: int) -> None:
+        """As behind an ingress that moves http to https, or where a base path was forgotten."""
+        server = FakeArgo(status, "", location="https://argo.example/base")
+        try:
+            done = cluster_user(*command, env=server.env)
+        finally:
+            server.close()
+        refused(done, "redirects to https://argo.example/base, and nothing was sent there", "ARGO_SERVER")
+        assert set(server.calls) == {"GET"}  # the first call shows it, and a write was never tried
+
     def test_something_that_is_no_argo(self, cluster_user: Mfhera) -> None:
         server = FakeArgo(200, "<html>a proxy</html>")
         try:

@@ -83,20 +83,20 @@ def given_parameters(texts: Sequence[str]) -> dict[str, str]:
 
 
 def override(workflow: JSON, parameters: Sequence[str]) -> None:
-    """Set the workflow's arguments, given as NAME=VALUE. Raises Refused for another form."""
+    """Set the workflow's arguments, given as NAME=VALUE: those, and its own others (overrideParameters).
+
+    What only its template gave it is lost, as in Argo: a pod that is started later finds its tags literally.
+    Raises Refused for another form.
+    """
     given = given_parameters(parameters)
     if not given:
         return
-    specs = [workflow["spec"], workflow.get("status", {}).get("storedWorkflowTemplateSpec")]
-    for spec in filter(None, specs):
-        arguments = spec.setdefault("arguments", {})
-        kept = [
-            {**p, "value": given[p["name"]]} if p["name"] in given else p
-            for p in arguments.get("parameters") or ()
-        ]
-        known = {parameter["name"] for parameter in kept}
-        kept += [{"name": name, "value": value} for name, value in given.items() if name not in known]
-        arguments["parameters"] = kept
+    own = (workflow["spec"].get("arguments") or {}).get("parameters") or ()
+    new = [{"name": name, "value": value} for name, value in given.items()]
+    new += [parameter for parameter in own if parameter["name"] not in given]
+    for spec in (workflow["spec"], (workflow.get("status") or {}).get("storedWorkflowTemplateSpec")):
+        if spec:
+            spec.setdefault("arguments", {})["parameters"] = new
 
 
 def _plan(nodes: dict[str, JSON], workflow: str, overridden: bool) -> tuple[set[str], set[str]]:

@@ -30,6 +30,8 @@ from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
 
 LABEL_PHASE = "workflows.argoproj.io/phase"
 LABEL_COMPLETED = "workflows.argoproj.io/completed"
+POD_NAMES = "workflows.argoproj.io/pod-name-format"
+"""The annotation with which Argo's controller says how it names pods."""
 _ROOT, _EXIT = 0, 1
 
 
@@ -159,6 +161,8 @@ class Operation:
             labels = self._labels()
             labels[LABEL_PHASE] = "Running"
             labels.setdefault(LABEL_COMPLETED, "false")
+            metadata = self.workflow["metadata"]
+            metadata["annotations"] = {**(metadata.get("annotations") or {}), POD_NAMES: "v2"}
             return True
         return False
 

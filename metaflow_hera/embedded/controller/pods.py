@@ -77,16 +77,17 @@ def pod_ended(run: Execution, event: PodEnded) -> None:
             run.tell(entry.owner, entry.key, node)
         return
     declared = _declared(run, node) if entry is None else entry.outputs
-    if _assess(run, node, declared, event) and entry is not None:
+    _assess(run, node, declared, event)
+    if entry is not None:
         run.tell(entry.owner, entry.key, node)
 
 
-def _assess(run: Execution, node: JSON, declared: list[JSON], event: PodEnded) -> bool:
-    """Set the result of a pod; returns whether its node is over."""
+def _assess(run: Execution, node: JSON, declared: list[JSON], event: PodEnded) -> None:
+    """Set the result of a pod: its node is over."""
     if event.exit_code is None:
         run.nodes.mark(node, "Error", event.message or "pod deleted")
-        return True
-    reported = _reported(declared, event)
+        return
+    reported, missing = _reported(declared, event)
     outputs: dict[str, Any] = {"parameters": reported} if reported else {}
     if RESULT in event.outputs:
         outputs["result"] = event.outputs[RESULT]
@@ -96,13 +97,12 @@ def _assess(run: Execution, node: JSON, declared: list[JSON], event: PodEnded) -
         run.nodes.mark(node, "Failed", PAST_DEADLINE)
     elif event.exit_code:
         run.nodes.mark(node, "Failed", event.message or f"main: Error (exit code {event.exit_code})")
-    elif declared and reported is None:
-        # Argo waits for outputs that were declared, and these never come: the node stays Running.
-        run.nodes.touch(node)
-        return False
+    elif missing is not None:
+        path = f"/var/run/argo/outputs/parameters{missing}"
+        message = f"wait: Error (exit code 64): open {path}: no such file or directory"
+        run.nodes.mark(node, "Error", message)
     else:
         run.nodes.mark(node, "Succeeded", "")
-    return True
 
 
 def _declared(run: Execution, node: JSON) -> list[JSON]:
@@ -115,8 +115,8 @@ def _late_results(run: Execution, node: JSON, event: PodEnded) -> None:
     """What a pod that was failed from outside still reports: its outputs, but no exit code."""
     if fulfilled(node):
         return
-    reported = _reported(_declared(run, node), event)
-    outputs: JSON = {"parameters": reported} if reported else {}
+    reported, missing = _reported(_declared(run, node), event)
+    outputs: JSON = {"parameters": reported} if reported and missing is None else {}
     if RESULT in event.outputs:
         outputs["result"] = event.outputs[RESULT]
     if outputs:
@@ -124,19 +124,28 @@ def _late_results(run: Execution, node: JSON, event: PodEnded) -> None:
     run.nodes.mark(node, node["phase"])
 
 
-def _reported(declared: list[JSON], event: PodEnded) -> list[JSON] | None:
-    """The outputs with values, or None when one that has no default is not there."""
+def _reported(declared: list[JSON], event: PodEnded) -> tuple[list[JSON], str | None]:
+    """The outputs with values, and the path of the first that was not written and has no default.
+
+    Argo's executor stops there (SaveParameters in executor.go): that one and those after it have no value.
+    """
     found: list[JSON] = []
+    missing: str | None = None
     for parameter in declared:
+        if missing is not None:
+            found.append(parameter)
+            continue
         value = any_string(parameter.get("value"))
         if value is None:
             value = event.outputs.get(parameter["name"])
         if value is None:
             value = any_string((parameter.get("valueFrom") or {}).get("default"))
         if value is None:
-            return None
-        found.append({**parameter, "value": value})
-    return found
+            missing = str((parameter.get("valueFrom") or {}).get("path") or "")
+            found.append(parameter)
+        else:
+            found.append({**parameter, "value": value})
+    return found, missing
 
 
 def fail_from_outside(run: Execution, key: str, message: str) -> None:

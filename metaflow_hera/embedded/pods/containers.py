@@ -270,7 +270,8 @@ def make_files(what: Process, folder: str) -> None:
         with contextlib.suppress(FileExistsError):  # a start cut short by a crash may have left it
             os.mkdir(path, 0o700)
     for path, text in what.files.items():
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
+        # Executable, as Argo's executor leaves a script.
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o700), "wb") as file:
             file.write(text.encode("utf-8", "replace"))
 
 

@@ -132,10 +132,10 @@ def _resolved_spec(spec: JSON, templates: Templates) -> JSON:
 def merge_specs(spec: JSON, template: JSON) -> JSON:
     """A workflow's spec over that of the WorkflowTemplate it refers to (storedWorkflowTemplateSpec)."""
     merged = {**template, **{key: value for key, value in spec.items() if key != "arguments"}}
-    own = (spec.get("arguments") or {}).get("parameters") or []
-    named = {parameter["name"] for parameter in own}
-    theirs = (template.get("arguments") or {}).get("parameters") or []
-    parameters = own + [parameter for parameter in theirs if parameter["name"] not in named]
+    own = {each["name"]: each for each in (spec.get("arguments") or {}).get("parameters") or ()}
+    theirs = {each["name"]: each for each in (template.get("arguments") or {}).get("parameters") or ()}
+    parameters = [{**each, **own.get(name, {})} for name, each in theirs.items()]
+    parameters += [each for name, each in own.items() if name not in theirs]
     merged["arguments"] = {"parameters": parameters} if parameters else {}
     return merged
 

@@ -11,6 +11,7 @@ import pytest
 from .conftest import DATA, Argo, unequal
 
 RECORDINGS = sorted(path.stem for path in (DATA / "recordings").glob("*.json") if path.stem != "refusals")
+FROM_TEMPLATES = sorted(path.stem for path in (DATA / "recordings-2").glob("*.json"))
 
 # Facts of a run, not of its outcome.
 TIMES = {
@@ -42,8 +43,37 @@ def view(status: Any, shut_down: bool) -> Any:
 
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_a_recorded_workflow_ends_the_same(argo: Argo, name: str) -> None:
-    recorded = json.loads((DATA / "recordings" / f"{name}.json").read_text())
-    argo.run(recorded["spec"], name)
+    replay(argo, name, json.loads((DATA / "recordings" / f"{name}.json").read_text()))
+
+
+@pytest.mark.parametrize("name", FROM_TEMPLATES)
+def test_a_recorded_workflow_of_a_template_ends_the_same(argo: Argo, name: str) -> None:
+    recorded = json.loads((DATA / "recordings-2" / f"{name}.json").read_text())
+    workflow = replay(argo, name, recorded)
+    stored = workflow["status"].get("storedWorkflowTemplateSpec") or {}
+    expected = recorded["status"].get("storedWorkflowTemplateSpec") or {}
+    assert stored.get("arguments") == expected.get("arguments")
+    if "template" in recorded:
+        assert workflow["spec"] == recorded["spec_after"]
+    for key, value in recorded["annotations"].items():
+        assert workflow["metadata"]["annotations"][key] == value
+
+
+def begin(argo: Argo, name: str, recorded: Any) -> None:
+    """Start a recorded workflow: by its spec, or from its template as it was submitted."""
+    if "spec" in recorded:
+        argo.run(recorded["spec"], name)
+        return
+    template = {"metadata": {"name": name, "namespace": "argo"}, "spec": recorded["template"]}
+    argo.call("POST", "/workflow-templates/argo", {"template": template})
+    options = {**recorded["submit"], "name": name}
+    body = {"resourceKind": "WorkflowTemplate", "resourceName": name, "submitOptions": options}
+    argo.call("POST", "/workflows/argo/submit", body)
+
+
+def replay(argo: Argo, name: str, recorded: Any) -> Any:
+    """Do what was done to a recorded workflow, and demand the same of it; the workflow at its end."""
+    begin(argo, name, recorded)
     current, snapshots, answers = name, [], []
     for action, *arguments in recorded["actions"]:
         if action == "end":
@@ -73,7 +103,7 @@ def test_a_recorded_workflow_ends_the_same(argo: Argo, name: str) -> None:
         assert sorted(n["phase"] for n in workflow["status"]["nodes"].values()) == sorted(
             n["phase"] for n in expected["nodes"].values()
         )
-        return
+        return workflow
     shut_down = any(action[0] in ("stop", "terminate") for action in recorded["actions"])
     wrong = unequal(view(workflow["status"], shut_down), view(expected, shut_down))
     for one, two in zip(snapshots, recorded["snapshots"], strict=True):
@@ -81,6 +111,7 @@ def test_a_recorded_workflow_ends_the_same(argo: Argo, name: str) -> None:
     assert not wrong, "\n".join(wrong)
     for key, value in recorded["labels"].items():
         assert workflow["metadata"]["labels"][key] == value
+    return workflow
 
 
 def state(workflow: Any, display: str) -> str:

@@ -232,14 +232,19 @@ def test_a_task_whose_reference_never_resolves_is_waited_for(start: Any) -> None
     assert phases(world) == {"wf": "Running", "a": "Succeeded"}
 
 
-def test_outputs_that_never_come_leave_the_node_running(start: Any) -> None:
+def test_an_output_that_was_not_written_is_an_error(start: Any) -> None:
     strict = copy.deepcopy(POD)
     del strict["outputs"]["parameters"][0]["valueFrom"]["default"]
     given = spec(task("a"))
+    strict["outputs"]["parameters"].append({"name": "more", "valueFrom": {"path": "/tmp/more"}})
     given["templates"][0] = strict
     world = start(given)
     world.run()
-    assert phases(world) == {"wf": "Running", "a": "Running"}
+    assert phases(world) == {"wf": "Error", "a": "Error"}
+    (node,) = (each for each in world.workflow["status"]["nodes"].values() if each["displayName"] == "a")
+    path = "/var/run/argo/outputs/parameters/tmp/out"
+    assert node["message"] == f"wait: Error (exit code 64): open {path}: no such file or directory"
+    assert ["value" in each for each in node["outputs"]["parameters"]] == [False, False]
 
 
 def test_the_exit_handler_sees_the_failures(start: Any) -> None:

@@ -13,7 +13,7 @@ from twin import Twin
 from metaflow_hera.argo import deployments, runs
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.runs import Run
-from metaflow_hera.errors import ArgoNotFound, ParameterError, UsageError
+from metaflow_hera.errors import ArgoNotFound, NotFoundError, ParameterError, UsageError
 from metaflow_hera.operations import control
 from metaflow_hera.operations.deployment import remove
 from metaflow_hera.operations.exports import create_from
@@ -37,6 +37,12 @@ def failed(twin: Twin) -> Run:
     run = started(twin)
     twin.finish(run.workflow, exit_code=1)
     return runs.get(twin.client, run.run_id)
+
+
+def parameters_of(twin: Twin, run: Run) -> dict[str, str]:
+    """The parameters that the pods of a run see."""
+    stored = twin.workflow(run.workflow)["status"]["storedWorkflowTemplateSpec"]
+    return {each["name"]: each["value"] for each in stored["arguments"]["parameters"]}
 
 
 class TestStart:
@@ -265,6 +271,30 @@ class TestAgain:
             control.retry(client, run.run_id, None)
         twin.finish(run.workflow, exit_code=1)
         assert runs.get(twin.client, run.run_id).phase == "Failed"
+
+    def test_parameters_that_a_retry_has_lost_come_back(self, twin: Twin) -> None:
+        """As after a retry with one parameter by hand, or by mfhera 0.4: Argo drops the template's others."""
+        run = started(twin, "required", alpha="0.25")
+        twin.finish(run.workflow, exit_code=1)
+        before = parameters_of(twin, run)
+        twin.client.retry(run.workflow, ["metaflow-code-package=another"])
+        twin.finish(run.workflow, exit_code=1)
+        assert parameters_of(twin, run) == {"metaflow-code-package": "another", "alpha": "0.25"}
+        control.retry(twin.client, run.run_id, None)
+        assert parameters_of(twin, run) == {**before, "metaflow-code-package": "another"}
+        twin.finish(run.workflow, exit_code=1)
+        twin.sent()
+        control.retry(twin.client, run.run_id, None)
+        assert parameters_of(twin, run) == {**before, "metaflow-code-package": "another"}
+        assert f"GET {TEMPLATE}" not in twin.sent()  # nothing is lost any more
+
+    def test_parameters_that_were_lost_with_the_deployment_too(self, twin: Twin) -> None:
+        run = failed(twin)
+        twin.client.retry(run.workflow, ["metaflow-code-package=another"])
+        twin.finish(run.workflow, exit_code=1)
+        remove(twin.client, "linearflow", None)
+        with pytest.raises(NotFoundError, match="has lost its parameter metaflow-run-tags"):
+            control.retry(twin.client, run.run_id, None)
 
     def test_a_new_run_has_the_parameters_of_the_old_one(self, twin: Twin) -> None:
         run = started(twin, "required", alpha="0.25")
