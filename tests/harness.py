@@ -306,9 +306,7 @@ class FakeArgo:
     With `location` each answer names that address, followed by the path that was asked for.
     """
 
-    def __init__(
-        self, status: int, body: object, listed: object = None, location: str | None = None
-    ) -> None:
+    def __init__(self, status: int, body: object, listed: object = None, location: str | None = None) -> None:
         text = body if isinstance(body, str) else json.dumps(body)
         self.calls: list[str] = []
         answers = {

@@ -250,6 +250,8 @@ def _start(order: JSON) -> _Warm:
 
 def _send(control: socket.socket, order: JSON) -> socket.socket:
     """Have a pod forked; returns what it will tell its number through."""
+    if sys.platform != "linux":
+        raise OSError("elsewhere nothing is forked")
     talk, theirs = socket.socketpair()
     descriptors: list[int] = []
     try:

@@ -112,7 +112,7 @@ def test_workflow_metadata_is_put_on_the_workflow(argo: Argo) -> None:
     spec = {**pod_spec("true"), "workflowMetadata": {"labels": {"of": "spec"}, "annotations": {"note": "n"}}}
     meta = argo.end(argo.run(spec))["metadata"]
     assert meta["labels"]["of"] == "spec"
-    assert meta["annotations"] == {"note": "n"}
+    assert meta["annotations"] == {"note": "n", "workflows.argoproj.io/pod-name-format": "v2"}
 
 
 @pytest.mark.parametrize("name", ["Upper", "under_score", "-dash", "x" * 254, ""])
