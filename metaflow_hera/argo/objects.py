@@ -55,6 +55,12 @@ def arguments_of(owner: JSON) -> dict[str, str]:
     return _parameters(owner.get("arguments"))
 
 
+def stored_spec(workflow: JSON) -> JSON:
+    """The template's spec that a workflow was started from, which it keeps; empty if it has none."""
+    found: JSON = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or {}
+    return found
+
+
 def inputs_of(node: JSON) -> dict[str, str]:
     """The inputs of a node, by their names."""
     return _parameters(node.get("inputs"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from metaflow_hera.argo.objects import arguments_of
+from metaflow_hera.argo.objects import stored_spec
 from metaflow_hera.contract.manifest import CODE_PARAMETER
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.contract.values import decode, encode
@@ -11,6 +11,7 @@ from metaflow_hera.graph.steps import Graph
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.packages import save_package, stored_settings
 from metaflow_hera.metaflow_api.pod.packaged_settings import PodSettings
+from metaflow_hera.operations.run_parameters import effective
 from metaflow_hera.translation import parameters, support
 
 INSTEAD = "deploy it with mfhera create, then start a new run with mfhera resubmit."
@@ -22,8 +23,8 @@ def new_code_parameter(workflow: JSON, flow: LoadedFlow) -> str:
     Raises UsageError if the flow no longer fits the workflow's manifest: then nothing is stored.
     """
     support.check(flow)
-    package = _package_of(workflow)
-    if package is None:
+    package = decode(effective(workflow).get(CODE_PARAMETER) or "")
+    if not package:
         raise UsageError(
             f"{workflow['metadata']['name']} was deployed by an older version, so its code cannot be "
             "replaced: deploy the flow again, then start a new run with mfhera resubmit."
@@ -39,19 +40,9 @@ def new_code_parameter(workflow: JSON, flow: LoadedFlow) -> str:
     return encode(save_package(flow).url)
 
 
-def _package_of(workflow: JSON) -> str | None:
-    """Where the code package of a workflow is: the one that a retry gave it, else the one deployed."""
-    stored = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or {}
-    for spec in (workflow.get("spec") or {}, stored):
-        if package := arguments_of(spec).get(CODE_PARAMETER):
-            return decode(package)
-    return None
-
-
 def _check_parameters(flow: LoadedFlow, workflow: JSON) -> None:
     """The pods of the run have the variables of its own Parameters, and keep them."""
-    stored = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or {}
-    before = parameters.names_in(stored.get("templates") or ())
+    before = parameters.names_in(stored_spec(workflow).get("templates") or ())
     now = {parameter.name for parameter in flow.parameters}
     if different := sorted(before ^ now):
         what = "is gone" if different[0] in before else "is new"

@@ -11,7 +11,7 @@ import json
 import re
 
 from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.argo.objects import arguments_of
+from metaflow_hera.argo.objects import arguments_of, stored_spec
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import ArgoNotFound, NotFoundError
@@ -21,7 +21,7 @@ TAG = re.compile(r"\{\{ *workflow\.parameters\.([^{}]+?) *\}\}")
 
 def effective(workflow: JSON) -> dict[str, str]:
     """The parameters of a run by their names: those of its template, and over them those it was given."""
-    return {**arguments_of(_stored(workflow)), **arguments_of(workflow.get("spec") or {})}
+    return {**arguments_of(stored_spec(workflow)), **arguments_of(workflow.get("spec") or {})}
 
 
 def recovered(client: ArgoClient, run: Run, workflow: JSON) -> dict[str, str]:
@@ -31,7 +31,7 @@ def recovered(client: ArgoClient, run: Run, workflow: JSON) -> dict[str, str]:
     no longer has them.
     """
     has = effective(workflow)
-    lost = set(TAG.findall(json.dumps(_stored(workflow).get("templates") or ()))) - has.keys()
+    lost = set(TAG.findall(json.dumps(stored_spec(workflow).get("templates") or ()))) - has.keys()
     if not lost:
         return {}
     try:
@@ -44,8 +44,3 @@ def recovered(client: ArgoClient, run: Run, workflow: JSON) -> dict[str, str]:
             "it: deploy the flow again with mfhera create, then start a new run with mfhera trigger."
         )
     return {**has, **{name: deployed[name] for name in lost}}
-
-
-def _stored(workflow: JSON) -> JSON:
-    found: JSON = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or {}
-    return found

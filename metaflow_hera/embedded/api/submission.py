@@ -162,17 +162,11 @@ def apply_options(workflow: JSON, options: JSON) -> None:
 
 
 def override_parameters(spec: JSON, given: list[str]) -> None:
-    """Set arguments from texts NAME=VALUE; those given come first, as in Argo."""
-    if not given:
-        return
+    """Set arguments from texts NAME=VALUE. Raises ApiError for another form."""
     try:
-        values = manual.given_parameters(given)
+        manual.override({"spec": spec}, given)
     except Refused as error:
         raise ApiError(INTERNAL, str(error)) from error
-    arguments = spec.setdefault("arguments", {})
-    kept = [parameter for parameter in arguments.get("parameters") or () if parameter["name"] not in values]
-    new = [{"name": name, "value": value} for name, value in values.items()]
-    arguments["parameters"] = [*new, *kept]
 
 
 def _pairs(option: str, text: str) -> dict[str, str]:

@@ -71,7 +71,7 @@ def _reopen(workflow: JSON, now: float) -> None:
         stored.pop("shutdown", None)
 
 
-def given_parameters(texts: Sequence[str]) -> dict[str, str]:
+def _given(texts: Sequence[str]) -> dict[str, str]:
     """The parameters that a person gave as NAME=VALUE. Raises Refused for another form."""
     given = {}
     for text in texts:
@@ -83,12 +83,12 @@ def given_parameters(texts: Sequence[str]) -> dict[str, str]:
 
 
 def override(workflow: JSON, parameters: Sequence[str]) -> None:
-    """Set the workflow's arguments, given as NAME=VALUE: those, and its own others (overrideParameters).
+    """Set a workflow's arguments, given as NAME=VALUE: first those, then its own others (overrideParameters).
 
     What only its template gave it is lost, as in Argo: a pod that is started later finds its tags literally.
     Raises Refused for another form.
     """
-    given = given_parameters(parameters)
+    given = _given(parameters)
     if not given:
         return
     own = (workflow["spec"].get("arguments") or {}).get("parameters") or ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import sys
 import time
@@ -51,6 +52,7 @@ class _Warm:
     """A warm process; `waiting` are the orders for it until it is `ready`."""
 
     control: socket.socket
+    pid: int
     since: float
     ready: bool = False
     waiting: list[JSON] = field(default_factory=list)
@@ -143,6 +145,8 @@ class WarmProcesses:
                 yield fork.order
         for kind, warm in list(self._warm.items()):
             if warm.waiting and warm.since <= end:
+                with contextlib.suppress(ProcessLookupError):  # or what hangs would stay for good
+                    os.killpg(warm.pid, signal.SIGKILL)
                 yield from self._lose(kind, warm)
 
     def close(self) -> None:
@@ -240,12 +244,12 @@ def _start(order: JSON) -> _Warm:
             os.chdir("/")
             # What it prints is about itself, so it goes where the keeper's own faults go.
             environment = shared(order["env"], order["own"])
-            spawn([program, "-c", text, str(theirs.fileno()), code], environment, 2)
+            pid = spawn([program, "-c", text, str(theirs.fileno()), code], environment, 2)
     except BaseException:
         ours.close()
         raise
     ours.setblocking(False)
-    return _Warm(ours, time.monotonic())
+    return _Warm(ours, pid, time.monotonic())
 
 
 def _send(control: socket.socket, order: JSON) -> socket.socket:

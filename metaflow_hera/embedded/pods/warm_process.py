@@ -38,7 +38,7 @@ def serve(control: socket.socket, program: str) -> None:
     code = compile(program, "<string>", "exec", dont_inherit=True)
     path, prepared, main = list(sys.path), types.ModuleType("__warm__"), types.ModuleType("__main__")
     main.__dict__.update(__annotations__={}, __builtins__=__builtins__)
-    sys.argv, sys.modules["__main__"] = ["-c"], main  # Metaflow's imports leave a class in it
+    sys.argv, sys.modules["__main__"] = ["-c"], main  # an import may leave something in it
     exec(code, prepared.__dict__)
     sys.path[:] = path
     sys.stdout.flush()

@@ -335,11 +335,17 @@ class TestWarmProcesses:
     ) -> None:
         monkeypatch.setattr(warm, "PATIENCE", 0.1)
         order = self.order(tmp_path, 1)
-        order["argv"][2] = "import time; time.sleep(600)"
+        told = tmp_path / "pid"
+        tells = f"open({str(told)!r}, 'w').write(str(os.getpid()))"
+        order["argv"][2] = f"import os, time; {tells}; time.sleep(600)"
         assert processes.take(order)
+        while not told.exists() or not told.read_text():
+            time.sleep(0.01)
         assert (processes.timeout() or 0) <= 0.1
         assert self.results(processes, 1) == [(order, None)]
         assert not processes.take(order)  # and is not tried again
+        _, status = os.waitpid(int(told.read_text()), 0)  # what hangs does not stay
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
 
     def test_a_folder_that_has_gone_is_reported_by_the_start(
         self, processes: WarmProcesses, tmp_path: Path
