@@ -282,12 +282,18 @@ def as_run(workflow: JSON) -> Run:
 
 
 def may_have_been_retried(workflow: JSON) -> bool:
-    """Whether a run may have been retried after its end: Argo's retry resets its start time.
+    """Whether a run may have been retried after its end: Argo's retry takes that back and resets its start.
 
     A run that had to wait for others at first looks the same.
     """
+    status = workflow.get("status") or {}
+    if any(
+        condition.get("type") == "Completed" and condition.get("status") == "False"
+        for condition in status.get("conditions") or ()
+    ):
+        return True
     made = parse_time(workflow["metadata"].get("creationTimestamp"))
-    started = parse_time((workflow.get("status") or {}).get("startedAt"))
+    started = parse_time(status.get("startedAt"))
     return made is not None and started is not None and started - made > timedelta(seconds=1)
 
 

@@ -303,21 +303,26 @@ def test_resubmit(mfhera: Mfhera) -> None:
 def test_whoever_follows_is_told_that_the_server_is_away(own_mfhera: Mfhera) -> None:
     mfhera = own_mfhera
     run = waiting_run(mfhera, "away")
-    following = [
-        subprocess.Popen(
-            [sys.executable, "-m", "metaflow_hera.cli.main", *words],
-            cwd=mfhera.folder,
-            env=mfhera.env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for words in (("logs", run, "--follow"), ("status", run, "--watch"), ("resubmit", run, "--wait"))
-    ]
+    verbs = [("logs", run, "--follow"), ("status", run, "--watch"), ("resubmit", run, "--wait")]
+    shown = [mfhera.folder / f"shown-{words[0]}" for words in verbs]
+    following = []
+    for words, path in zip(verbs, shown, strict=True):
+        with path.open("w") as stdout:
+            following.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "metaflow_hera.cli.main", *words],
+                    cwd=mfhera.folder,
+                    env={**mfhera.env, "PYTHONUNBUFFERED": "1"},
+                    stdout=stdout,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
     errors = [each.stderr for each in following if each.stderr is not None]
     for each in errors:
         assert "Using the embedded Argo" in each.readline()
     mfhera.wait_until(lambda: len(mfhera.phases("away")) == 2)
+    mfhera.wait_until(lambda: all(path.read_text() for path in shown))  # each has begun to follow
     mfhera.stop()
     for each in errors:
         assert "cannot be reached at the moment: waiting for it (mfhera local start" in each.readline()
