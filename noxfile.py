@@ -30,7 +30,14 @@ OLDEST = (
 )
 """Tests of what other packages do: cron expressions, configuration, a whole manifest."""
 
-RECORDED = ("tests/differential", "tests/integration/test_switches.py", "tests/integration/test_flows.py")
+RECORDED = (
+    "tests/differential",
+    "tests/integration/test_configs.py",
+    "tests/integration/test_decorators.py",
+    "tests/integration/test_flows.py",
+    "tests/integration/test_parallel.py",
+    "tests/integration/test_switches.py",
+)
 """The tests that compare with what was recorded of Metaflow's own runs."""
 
 NOTEBOOK = """

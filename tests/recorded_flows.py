@@ -1,13 +1,14 @@
 """What Metaflow's own `run` made of flows, recorded once.
 
-The record is a compressed file with a line for each flow: its name, Metaflow's version, a hash of its script
-and of the options of its run, and the tasks as `reading.py` tells them. It counts for the same script, the
-same options and the same version of Metaflow only. Python's version has no part in it: a task holds values
-that all versions write alike.
+The record is a compressed file with a line for each flow: its name, Metaflow's version, a hash of its script,
+of the files beside it and of the options of its run, and the tasks as `reading.py` tells them. It counts for
+the same files, the same options and the same version of Metaflow only. Python's version has no part in it: a
+task holds values that all versions write alike.
 """
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import json
@@ -22,6 +23,8 @@ import pytest
 from harness import DEPENDS_ON_HOW_IT_RUNS, Mfhera, Tasks, assert_same, run_by_metaflow
 
 FILE = Path(__file__).parent / "data" / "differential" / "runs.jsonl.gz"
+READ = {".py", ".json", ".txt", ".csv"}
+"""What a flow may import or read."""
 NEW = "new"
 """The folder beside it in which the processes of a session put what they record."""
 LIVE_EACH = 50
@@ -47,9 +50,19 @@ class Record:
         """Whether a flow is run by Metaflow now; `text` is all that decides what it does."""
         return self._all_live or crc32(flow.encode()) % LIVE_EACH == 0 or recorded(flow, text) is None
 
-    def by_metaflow(self, flow: str, mfhera: Mfhera, script: str, *options: str) -> Tasks:
-        """What Metaflow makes of a script in the folder of `mfhera`, by now or as recorded for the flow."""
-        text = "\n".join([(mfhera.folder / script).read_text(encoding="utf-8"), *options])
+    def by_metaflow(
+        self, flow: str, mfhera: Mfhera, script: str, *options: str, differs: bool = False
+    ) -> Tasks:
+        """What Metaflow makes of a script in the folder of `mfhera`, by now or as recorded for the flow.
+
+        `differs` says that a flow makes something else in each run: one that tells of times, say.
+        """
+        main = mfhera.folder / script
+        files = [
+            main,
+            *sorted(each for each in mfhera.folder.glob("*") if each.suffix in READ and each != main),
+        ]
+        text = "\n".join([*(each.read_text(encoding="utf-8") for each in files), *options])
         known = recorded(flow, text)
         if known is not None and not self.is_live(flow, text):
             return known
@@ -59,7 +72,7 @@ class Record:
             folder = FILE.parent / NEW
             folder.mkdir(parents=True, exist_ok=True)
             (folder / now["script"]).write_text(json.dumps(now))
-        elif known is not None:
+        elif known is not None and not differs:
             assert_same(known, tasks, "recorded", "by Metaflow", flow)
         return tasks
 
@@ -93,6 +106,7 @@ def renew(lines: Iterable[Line]) -> None:
     FILE.parent.mkdir(parents=True, exist_ok=True)
     # Without the time and the name of the file, so that the same runs make the same bytes.
     FILE.write_bytes(gzip.compress(text.encode(), mtime=0))
+    _lines.cache_clear()
 
 
 def collect() -> None:
@@ -103,6 +117,7 @@ def collect() -> None:
         shutil.rmtree(folder)
 
 
+@functools.cache
 def _lines() -> list[Line]:
     if not FILE.exists():
         return []

@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-from harness import Mfhera, assert_same, refused, run_by_metaflow
+from harness import Mfhera, assert_same, refused
+from recorded_flows import Record
 
 CONFIGS = ("config_flow.py", "config_flow.json", "config_flow.txt")
 INCLUDE = ("include_flow.py", "include_flow.txt")
 
 
-def test_configs_are_what_metaflows_own_run_has(mfhera: Mfhera) -> None:
+def test_configs_are_what_metaflows_own_run_has(mfhera: Mfhera, record: Record) -> None:
     mfhera.take(*CONFIGS)
     mfhera.ok("create", "config_flow.py")
     for file in CONFIGS[1:]:
@@ -21,7 +22,7 @@ def test_configs_are_what_metaflows_own_run_has(mfhera: Mfhera) -> None:
     tasks = mfhera.read(mfhera.run()["pathspec"])
     for file in CONFIGS[1:]:
         (mfhera.folder / f"moved_{file}").rename(mfhera.folder / file)
-    theirs = run_by_metaflow(mfhera, "config_flow.py")
+    theirs = record.by_metaflow("config_flow.py", mfhera, "config_flow.py")
     for task in (*tasks.values(), *theirs.values()):
         task.pop("beside", None)  # a file that Metaflow's own run sees in the working folder
     assert_same(theirs, tasks, "by Metaflow", "by mfhera", "config_flow.py")

@@ -7,7 +7,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from harness import Mfhera, assert_same, message, refused, run_by_metaflow
+from harness import Mfhera, assert_same, message, refused
+from recorded_flows import Record
 
 from metaflow_hera.embedded.pods import memory
 
@@ -30,18 +31,18 @@ print(json.dumps([
 HELPERS = {"wrapped_flow.py": ["mutators.py"]}
 
 
-def both(mfhera: Mfhera, flow: str, **env: str) -> tuple[Any, Any]:
+def both(mfhera: Mfhera, record: Record, flow: str, *, differs: bool = False, **env: str) -> tuple[Any, Any]:
     """The tasks of a flow as they are made here, and by Metaflow's own `run`."""
     command = Mfhera(mfhera.home, mfhera.folder, {**mfhera.env, **env})
     command.take(flow, *HELPERS.get(flow, ()))
     command.ok("create", flow)
     ours = command.read(command.run()["pathspec"])
-    return ours, run_by_metaflow(command, flow)
+    return ours, record.by_metaflow(flow, command, flow, differs=differs)
 
 
 @pytest.mark.parametrize("flow", ["wrapped_flow.py", "project_flow.py", "secret_flow.py"])
-def test_a_flow_makes_the_same_as_by_metaflow_itself(mfhera: Mfhera, flow: str) -> None:
-    ours, theirs = both(mfhera, flow, **INLINE)
+def test_a_flow_makes_the_same_as_by_metaflow_itself(mfhera: Mfhera, record: Record, flow: str) -> None:
+    ours, theirs = both(mfhera, record, flow, **INLINE)
     assert_same(theirs, ours, "by Metaflow", "by mfhera", flow)
 
 
@@ -54,8 +55,8 @@ def test_what_a_mutator_and_an_option_add_is_there(mfhera: Mfhera) -> None:
     assert tasks["flaky"]["attempt"] == 1
 
 
-def test_catch_after_exceptions_and_after_kills(mfhera: Mfhera) -> None:
-    ours, theirs = both(mfhera, "caught_flow.py")
+def test_catch_after_exceptions_and_after_kills(mfhera: Mfhera, record: Record) -> None:
+    ours, theirs = both(mfhera, record, "caught_flow.py", differs=True)
     assert sorted(ours) == sorted(theirs)
     assert ours["end"]["problems"] == theirs["end"]["problems"]
     for step, task in ours.items():

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 
-from harness import Mfhera, run_by_metaflow
+from harness import Mfhera
+from recorded_flows import Record
 
 
-def test_the_nodes_of_a_parallel_step_meet_and_join_as_they_do_in_metaflow(mfhera: Mfhera) -> None:
+def test_the_nodes_of_a_parallel_step_meet_and_join_as_in_metaflow(mfhera: Mfhera, record: Record) -> None:
     mfhera.take("parallel_flow.py")
     mfhera.ok("create", "parallel_flow.py")
     ours = mfhera.read(mfhera.run()["pathspec"])
-    theirs = run_by_metaflow(mfhera, "parallel_flow.py")
+    theirs = record.by_metaflow("parallel_flow.py", mfhera, "parallel_flow.py", differs=True)
     assert (
         ours["end"]["ranks"] == "[[(0, 3, [1, 2]), (1, 3, 'go'), (2, 3, 'go')], [(0, 2, [1]), (1, 2, 'go')]]"
     )
