@@ -66,6 +66,7 @@ class Attempts:
                 f"Task {self.store.pathspec(task.key)} has had {attempt} attempts, and Metaflow allows "
                 f"{MAX_ATTEMPTS}: start a new run with mfhera trigger."
             )
+        self.store.begin(task.key, attempt)
         os.environ[environment.RETRY_COUNT] = str(attempt)
         for left in (self._finished, self._reason):
             left.unlink(missing_ok=True)

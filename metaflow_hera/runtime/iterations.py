@@ -14,9 +14,12 @@ from pathlib import Path
 
 from metaflow_hera.contract.environment import OUTPUT
 from metaflow_hera.contract.manifest import OUT_OF_ATTEMPTS
+from metaflow_hera.metaflow_api.pod.run_store import RunStore
 from metaflow_hera.runtime.attempts import Attempts
 from metaflow_hera.runtime.task import PodTask
 
+EARLIER = "earlier"
+"""The note of an attempt after a retry of the whole run: how many attempts there were before."""
 ASKED_TO_END = (128 + signal.SIGTERM, 128 + signal.SIGINT)
 
 
@@ -46,8 +49,7 @@ def _run_iteration(task: PodTask, attempts: Attempts) -> int:
     """Attempt an iteration as often as its step may be retried; each iteration has all retries."""
     retries = attempts.settings.steps[task.step].retries
     known = attempts.store.attempts(task.key)
-    # Attempts that a pod finds when Argo starts it for the first time were made before the run was retried.
-    earlier = known if task.argo_retries == 0 else 0
+    earlier = _made_before_the_retry(task, known, attempts.store)
     code = 1
     for attempt in range(known, earlier + retries.total + 1):
         if attempt > known:
@@ -57,3 +59,16 @@ def _run_iteration(task: PodTask, attempts: Attempts) -> int:
         if code == 0 or code in ASKED_TO_END:
             return code
     return OUT_OF_ATTEMPTS if retries.total else code
+
+
+def _made_before_the_retry(task: PodTask, known: int, store: RunStore) -> int:
+    """How many of an iteration's known attempts were made before the whole run was retried.
+
+    A pod that Argo starts for the first time finds only those. One that takes the place of a lost one asks
+    what that has left.
+    """
+    if task.argo_retries == 0:
+        if known:
+            store.leave(task.key, known, EARLIER, str(known))
+        return known
+    return int(store.latest(task.key, 0, EARLIER) or 0) if known else 0

@@ -251,6 +251,15 @@ def test_a_loop_whose_pod_is_lost_goes_on_where_it_was(mfhera: Mfhera) -> None:
     assert tasks["end"]["trail"] == "[(0, 0), (1, 0), (2, 2), (3, 0), (4, 0)]"
 
 
+def test_what_comes_after_reads_the_attempt_that_succeeded(mfhera: Mfhera) -> None:
+    """Whatever became of the attempts before it; also from one iteration of a loop to the next."""
+    mfhera.take("gap_flow.py")
+    mfhera.ok("create", "gap_flow.py")
+    tasks = mfhera.read(mfhera.run()["pathspec"])
+    assert tasks["end"]["seen"] == tasks["turn:1"]["seen"] == "'of the attempt that succeeded'"
+    assert tasks["end"]["turns"] == "2"
+
+
 def test_a_turn_that_fails_for_good_ends_the_run(mfhera: Mfhera) -> None:
     mfhera.take("stuck_loop_flow.py")
     mfhera.ok("create", "stuck_loop_flow.py")

@@ -46,6 +46,18 @@ class RunStore:
         )
         return max((attempt + 1 for attempt, exists in enumerate(known) if exists), default=0)
 
+    def begin(self, task: TaskKey, attempt: int) -> None:
+        """Mark an attempt as begun, and those before it whose pods ended before they could.
+
+        Metaflow marks an attempt when its step begins, and its reader takes what lies before the first
+        attempt without a mark for all there is: it would read an earlier one, that failed.
+        """
+        marked = self._storage.is_file([self._file(task, f"{each}.attempt.json") for each in range(attempt)])
+        for each in (*(number for number, exists in enumerate(marked) if not exists), attempt):
+            self._store.get_task_datastore(
+                self._run_id, task.step, task.task_id, attempt=each, mode="w"
+            ).init_task()
+
     def is_registered(self) -> bool:
         """Whether the run and its parameters are stored. Metaflow's `init` makes one attempt."""
         place = (self._store.flow_name, self._run_id, PARAMETERS_STEP, PARAMETERS_TASK, "0.DONE.lock")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from metaflow.datastore import FlowDataStore
+from metaflow.plugins.datastores.local_storage import LocalStorage
 
 from metaflow_hera.graph.steps import Graph, Step
 from metaflow_hera.graph.tasks import TaskKey
 from metaflow_hera.metaflow_api.pod.packaged_settings import PodSettings, Retries, StepSettings
 from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS, RunStore
 from metaflow_hera.runtime.arguments import init_arguments, step_arguments, take_parameters
+from metaflow_hera.runtime.iterations import _made_before_the_retry
 from metaflow_hera.runtime.task import PodTask
 
 STEPS = [
@@ -59,6 +63,15 @@ def attempt(folder: Path, number: int) -> None:
     (place / f"{number}.attempt.json").write_text(json.dumps({"time": 1}))
 
 
+def finished(folder: Path, number: int, artifacts: dict[str, str]) -> None:
+    """An attempt of work-0 that has stored its artifacts, as Metaflow does it."""
+    flow = FlowDataStore("MyFlow", None, storage_impl=LocalStorage, ds_root=str(folder))
+    made = flow.get_task_datastore("argo-x", "work", "work-0", attempt=number, mode="w")
+    made.init_task()
+    made.save_artifacts(artifacts.items())
+    made.done()
+
+
 def test_the_datastore_knows_the_attempts_before(store: RunStore, tmp_path: Path) -> None:
     assert store.attempts(WORK) == 0
     attempt(tmp_path, 0)
@@ -67,6 +80,36 @@ def test_the_datastore_knows_the_attempts_before(store: RunStore, tmp_path: Path
     assert store.attempts(WORK) == 3
     attempt(tmp_path, MAX_ATTEMPTS - 1)
     assert store.attempts(WORK) == MAX_ATTEMPTS
+
+
+@pytest.mark.parametrize("ended", [2, 4])
+def test_an_attempt_that_was_never_marked_hides_no_later_one(
+    store: RunStore, tmp_path: Path, ended: int
+) -> None:
+    """Metaflow's reader stops at a gap: it would read the first attempt here, which failed."""
+    finished(tmp_path, 0, {"x": "of the failed attempt"})
+    store.begin(WORK, ended)
+    finished(tmp_path, ended, {"x": "of the attempt that succeeded"})
+    assert store.attempts(WORK) == ended + 1
+    assert (
+        FlowDataStore("MyFlow", None, storage_impl=LocalStorage, ds_root=str(tmp_path)).get_task_datastore(
+            "argo-x", "work", "work-0"
+        )["x"]
+        == "of the attempt that succeeded"
+    )
+
+
+def test_a_lost_pod_of_a_loop_leaves_how_many_attempts_count(store: RunStore) -> None:
+    """After a retry of the whole run: the attempts before it do not use up those of the next pod either."""
+    loop, iteration = TaskKey("loop"), TaskKey("loop", (), 0)
+    for number in range(2):
+        store.begin(iteration, number)
+    first = replace(task("loop"), key=iteration)
+    assert _made_before_the_retry(first, store.attempts(iteration), store) == 2
+    store.begin(iteration, 2)
+    assert _made_before_the_retry(replace(first, argo_retries=1), 3, store) == 2
+    store.begin(loop, 0)
+    assert _made_before_the_retry(replace(first, key=loop, argo_retries=1), 1, store) == 0
 
 
 def test_nothing_is_done_in_an_empty_datastore(store: RunStore) -> None:
