@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,9 +17,10 @@ from metaflow_hera.metaflow_api.pod.commands import run_command
 from metaflow_hera.metaflow_api.pod.heartbeat import Heartbeats
 from metaflow_hera.metaflow_api.pod.metadata import register_end
 from metaflow_hera.metaflow_api.pod.packaged_settings import DEFAULT_EXECUTABLE, Interpreter, PodSettings
+from metaflow_hera.metaflow_api.pod.reasons import leave_reason, words_of
 from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS, REASON, RunStore
 from metaflow_hera.runtime.arguments import init_arguments, step_arguments
-from metaflow_hera.runtime.child import run_forked
+from metaflow_hera.runtime.child import run_forked, signalled
 from metaflow_hera.runtime.interpreter import command, prepare
 from metaflow_hera.runtime.logs import TaskLogs
 from metaflow_hera.runtime.parallel import ParallelNode
@@ -47,11 +49,12 @@ class Attempts:
         self.store = store
         self._parameters = parameters
         self._said = list(said)
-        # Absolute, since a step may change the working folder.
-        self._finished = Path(".metaflow", "finished").absolute()
-        self._reason = Path(".metaflow", "reason").absolute()
-        self._inputs = Path(".metaflow", "inputs").absolute()
-        self._logs = Path(".logs").absolute()
+        # Not in the working folder, which a step may change or remove.
+        self._own = Path(tempfile.mkdtemp(prefix="metaflow-hera-"))
+        self._finished = self._own / "finished"
+        self._reason = self._own / "reason"
+        self._inputs = self._own / "inputs"
+        self._logs = self._own / "logs"
         os.environ[environment.FINISHED] = str(self._finished)
         os.environ[environment.REASON] = str(self._reason)
         os.environ["PYTHONUNBUFFERED"] = "x"
@@ -85,6 +88,10 @@ class Attempts:
             heartbeats.start,
         )
         heartbeats.stop()
+        try:
+            os.getcwd()
+        except FileNotFoundError:  # the step has removed it, and Metaflow's metadata asks for it
+            os.chdir(self._own)
         code, reason = ended.code, ended.reason
         if code == 0 and not self._finished.exists():
             code = 1
@@ -92,22 +99,30 @@ class Attempts:
                 f"Step {task.step} ended before it was finished, "
                 "by sys.exit, os._exit or a return without self.next(): no step after it can run."
             )
+        elif code and reason is None and not self._reason.exists():
+            reason = (
+                f"The task's process ended by itself with exit code {code} and without an exception, "
+                "as os._exit does it."
+            )
         if reason is not None:
             logs.note(reason)
         logs.close()
         if code:
-            self._report(task, attempt, code, reason or self._reason_of_the_task(), node)
+            self._report(
+                task, attempt, code, reason or self._reason_of_the_task() or f"exit code {code}", node
+            )
         return code
 
     def _work(self, task: PodTask, attempt: int, earlier: int, node: ParallelNode | None) -> int:
         """What the forked child does; if it cannot even start, it leaves the reason for the parent."""
         try:
             return self._run(task, attempt, earlier, node)
-        except Exception as error:
-            self._reason.write_text(str(error), encoding="utf-8")
-            if isinstance(error, MetaflowHeraError):
-                print(error, file=sys.stderr)
-                return error.exit_code
+        except MetaflowHeraError as error:
+            self._leave(str(error))
+            print(error, file=sys.stderr)
+            return error.exit_code
+        except BaseException as error:
+            self._leave(words_of(error))
             raise
 
     def _run(self, task: PodTask, attempt: int, earlier: int, node: ParallelNode | None) -> int:
@@ -124,7 +139,7 @@ class Attempts:
         if own is not None:
             argv = command(own.executable, settings.script, arguments)
             os.execvp(argv[0], argv)
-        return run_command(settings.script, arguments)
+        return run_command(settings.script, arguments, self._leave)
 
     def _register(self, task: PodTask, own: Interpreter | None) -> None:
         """Register the run, in a process of its own: Metaflow's state serves one command only."""
@@ -136,10 +151,11 @@ class Attempts:
             pid = os.fork()
             if pid == 0:
                 os.environ.update(self._parameters)
-                os._exit(run_command(self.settings.script, arguments))
+                os._exit(run_command(self.settings.script, arguments, self._leave))
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if code:
-            raise RunFailed(f"The run and its parameters could not be registered (exit code {code}).")
+            why = signalled(-code) if code < 0 else self._reason_of_the_task() or f"exit code {code}"
+            raise RunFailed(f"The run and its parameters could not be registered: {why}")
 
     def _must_stop(self, step: str, node: ParallelNode | None) -> Callable[[], str | None]:
         """A function that says why a running attempt must end: its time limit, or another node."""
@@ -153,31 +169,36 @@ class Attempts:
 
         return reason
 
+    def _leave(self, reason: str) -> None:
+        leave_reason(self._reason, reason)
+
     def _reason_of_the_task(self) -> str | None:
         """The reason that the task itself left for its failure."""
         return self._reason.read_text(encoding="utf-8") if self._reason.exists() else None
 
-    def _report(
-        self, task: PodTask, attempt: int, code: int, reason: str | None, node: ParallelNode | None
-    ) -> None:
+    def _report(self, task: PodTask, attempt: int, code: int, reason: str, node: ParallelNode | None) -> None:
         """Report a failure to Kubernetes (and so to Argo), the step's other nodes and Metaflow's metadata.
 
         None of this may change how the task ended.
         """
         try:
-            if reason and (path := os.environ.get(environment.MESSAGE)):
+            if path := os.environ.get(environment.MESSAGE):
                 Path(path).write_bytes(reason.encode()[:MESSAGE_LIMIT])
             if node is not None:
                 node.give_up()
-            self.store.leave(task.key, attempt, REASON, reason or f"exit code {code}")
-            register_end(
-                task.flow,
-                self.settings.metadata,
-                task.run_id,
-                task.key,
-                attempt,
-                code,
-                reason or f"exit code {code}",
-            )
+            self.store.leave(task.key, attempt, REASON, reason)
+            if self.store.is_registered():
+                register_end(
+                    task.flow,
+                    self.settings.metadata,
+                    task.run_id,
+                    task.key,
+                    attempt,
+                    code,
+                    reason,
+                    tags=task.tags,
+                    pod=os.environ.get(environment.POD_NAME),
+                    datastore=self.store.place,
+                )
         except Exception as error:  # a metadata service may raise anything
             print(f"The end of the task could not be registered: {error}", file=sys.stderr, flush=True)

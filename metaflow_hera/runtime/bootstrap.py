@@ -191,9 +191,23 @@ def run() -> None:
     os._exit(code)  # nothing is left to tidy up
 
 
+def tell(error: BaseException) -> None:
+    """Leave why the pod fails as its termination message, which Argo shows."""
+    if "METAFLOW_HERA_MESSAGE" in os.environ:
+        text = (str(error).strip().splitlines() or [""])[0]
+        if not isinstance(error, SystemExit):
+            text = type(error).__name__ + ": " + text
+        with open(os.environ["METAFLOW_HERA_MESSAGE"], "wb") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
+
+
 gc.disable()  # until the task starts: what is imported until then stays
 said: "list[tuple[float, str]]" = []
 if __name__ == "__warm__":
     prepare()
 else:
-    run()
+    try:
+        run()
+    except BaseException as error:
+        tell(error)
+        raise

@@ -22,6 +22,14 @@ from metaflow_hera.runtime.logs import STREAMS, TaskLogs
 
 CHUNK = 1 << 16
 PASSED_ON = (signal.SIGTERM, signal.SIGINT)
+MEANINGS = {
+    "SIGKILL": "out of memory, perhaps: little else kills without a message",
+    "SIGSEGV": "a segmentation fault",
+    "SIGBUS": "a bus error",
+    "SIGILL": "an illegal instruction",
+    "SIGFPE": "an arithmetic error",
+    "SIGABRT": "aborted, by a library's own check perhaps",
+}
 GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL for a child that has to stop."""
 
@@ -79,16 +87,17 @@ def run_forked(
         os.close(exited)
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        return Ended(128 - code, stopper.reason or _signalled(-code))
+        return Ended(128 - code, stopper.reason or signalled(-code))
     return Ended(code, stopper.reason)
 
 
-def _signalled(number: int) -> str:
+def signalled(number: int) -> str:
+    """That a signal has ended the task, in words."""
     try:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
-    hint = " (out of memory, perhaps: little else kills without a message)" if name == "SIGKILL" else ""
+    hint = f" ({MEANINGS[name]})" if name in MEANINGS else ""
     return f"The task was ended by {name}{hint}."
 
 

@@ -16,6 +16,7 @@ from metaflow_hera.errors import RunFailed
 from metaflow_hera.metaflow_api.pod.packaged_settings import Interpreter
 
 ENVIRONMENT = Path(".metaflow", "environment")
+SCRIPT = "from metaflow_hera.runtime.script import main; main()"
 # Metaflow's lines call `flush_mflogs` to store logs: the runtime does that all along.
 PREPARE = "set -e\nflush_mflogs() {{ :; }}\n{commands}\nenv -0 > {environment}\n"
 
@@ -43,4 +44,4 @@ def prepare(interpreter: Interpreter) -> None:
 
 def command(executable: str, script: str, arguments: Sequence[str]) -> list[str]:
     """The argument list that runs a script with the executable of an environment."""
-    return ["bash", "-c", f'exec {executable} "$@"', "bash", script, *arguments]
+    return ["bash", "-c", f'exec {executable} "$@"', "bash", "-c", SCRIPT, script, *arguments]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 
 from metaflow_hera.contract import environment
+from metaflow_hera.errors import MetaflowHeraError
 from metaflow_hera.metaflow_api.pod.events import take_from
 from metaflow_hera.metaflow_api.pod.packaged_settings import load_pod_settings
 from metaflow_hera.metaflow_api.pod.run_store import RunStore
@@ -20,11 +22,20 @@ from metaflow_hera.runtime.task import PodTask
 def main(said: Sequence[tuple[float, str]] = ()) -> int:
     """Run this pod's task and return the exit code.
 
-    `said` holds what the bootstrap printed, with the times: the first lines of the task's log.
+    `said` holds what the bootstrap printed, with the times: the first lines of the task's log. Raises
+    SystemExit with the reason if the task cannot even be made out.
     """
+    try:
+        return _main(said)
+    except MetaflowHeraError as error:
+        sys.exit(str(error))
+
+
+def _main(said: Sequence[tuple[float, str]]) -> int:
     tell_metaflow()
     take_from(os.environ)
     settings = load_pod_settings()
+    sys.argv = [settings.script]  # the name that Metaflow registers with an attempt
     if environment.HOOKS in os.environ:
         return run_hooks(settings)
     task = PodTask.from_environment(os.environ)

@@ -203,8 +203,9 @@ def test_a_step_publishes_an_event_of_its_own(own_mfhera: Mfhera) -> None:
 def test_a_webhook_that_does_not_answer_holds_no_task_up_for_long(own_mfhera: Mfhera) -> None:
     code = (
         "import metaflow\n"
+        "import os\n"
         "from metaflow_hera.metaflow_api.pod.events import publish_end\n"
-        "publish_end('F', 'last', 'r', 't', is_last=True)"
+        "publish_end('F', 'last', 'r', 't', os.environ, is_last=True)"
     )
     begin = time.monotonic()
     done = own_mfhera.python("-c", code, env={"METAFLOW_ARGO_EVENTS_WEBHOOK_URL": "http://127.0.0.1:9/none"})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ from metaflow_hera.contract import environment
 from metaflow_hera.metaflow_api.pod.cards import share_cards
 from metaflow_hera.metaflow_api.pod.events import publish_end, tell_current
 from metaflow_hera.metaflow_api.pod.packaged_settings import FILE_NAME
+from metaflow_hera.metaflow_api.pod.reasons import leave_reason, words_of
 
 NAME = "hera_internal"
 POD_NAME = "kubernetes-pod-name"
@@ -59,6 +60,8 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
     name = NAME
     defaults: ClassVar[dict[str, Any]] = {}
     to_package: ClassVar[Callable[[], Iterable[PackagedFile]] | None] = None
+    _env: Mapping[str, str] = os.environ
+    """The pod's environment, before the step may change it."""
 
     def add_to_package(self) -> list[PackagedFile]:
         """The files that a pod needs. Every step has this decorator; only the first one asked adds them."""
@@ -82,13 +85,14 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
     ) -> None:
         """Register where the task runs and what started it, under the names of Metaflow's own plugin."""
         self._task = (run_id, task_id)
-        triggers = tell_current(os.environ)
+        self._env = dict(os.environ)
+        triggers = tell_current(self._env)
         values = {
-            "argo-workflow-template": os.environ.get(environment.ARGO_TEMPLATE),
-            "argo-workflow-name": os.environ.get(environment.ARGO_NAME),
-            "argo-workflow-namespace": os.environ.get(environment.ARGO_NAMESPACE),
-            "argo-workflow-template-owner": os.environ.get(environment.OWNER),
-            POD_NAME: os.environ.get(environment.POD_NAME),
+            "argo-workflow-template": self._env.get(environment.ARGO_TEMPLATE),
+            "argo-workflow-name": self._env.get(environment.ARGO_NAME),
+            "argo-workflow-namespace": self._env.get(environment.ARGO_NAMESPACE),
+            "argo-workflow-template-owner": self._env.get(environment.OWNER),
+            POD_NAME: self._env.get(environment.POD_NAME),
         }
         if triggers and step_name == first_and_last(graph)[0]:
             values["execution-triggers"] = json.dumps(triggers)
@@ -114,9 +118,7 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
         max_user_code_retries: int,
     ) -> bool:
         """Note why the task fails, for users who see only the pod. The exception is not handled here."""
-        lines = str(exception).strip().splitlines() or [""]
-        text = f"{type(exception).__name__}: {lines[0]}".rstrip(": ")
-        Path(os.environ[environment.REASON]).write_text(text, encoding="utf-8", errors="backslashreplace")
+        leave_reason(Path(self._env[environment.REASON]), words_of(exception))
         return False
 
     def task_post_step(
@@ -148,18 +150,24 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
         if node.type == "split-switch":
             if len(next_steps) != 1 or next_steps[0] not in node.out_funcs:
                 return
-            _write_output(next_steps[0])
+            self._write_output(next_steps[0])
         elif next_steps != node.out_funcs:
             return
         elif node.type == "foreach":
             items = _items(flow)
             if items is None:
                 return
-            _write_output(json.dumps(list(range(items)), separators=(",", ":")))
-        Path(os.environ[environment.FINISHED]).touch()
+            self._write_output(json.dumps(list(range(items)), separators=(",", ":")))
+        Path(self._env[environment.FINISHED]).touch()
         if is_task_ok:
             run_id, task_id = self._task
-            publish_end(flow.name, step_name, run_id, task_id, is_last=step_name == first_and_last(graph)[1])
+            is_last = step_name == first_and_last(graph)[1]
+            publish_end(flow.name, step_name, run_id, task_id, self._env, is_last=is_last)
+
+    def _write_output(self, text: str) -> None:
+        path = Path(self._env[environment.OUTPUT])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 def _items(flow: Any) -> int | None:
@@ -169,9 +177,3 @@ def _items(flow: Any) -> int | None:
     if flow._foreach_var == "_parallel_ubf_iter":
         return int(flow._parallel_ubf_iter.num_parallel)
     return None
-
-
-def _write_output(text: str) -> None:
-    path = Path(os.environ[environment.OUTPUT])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)

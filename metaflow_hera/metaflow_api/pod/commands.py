@@ -7,16 +7,19 @@ import copy
 import inspect
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 # Imported before the fork, so that each child has it at once.
 from metaflow import cli, decorators
+from metaflow._vendor import click
 from metaflow.parameters import current_flow, flow_context
 from metaflow.unbounded_foreach import UBF_CONTROL, UBF_TASK
 from metaflow.user_configs.config_options import config_options
+
+from metaflow_hera.metaflow_api.pod.reasons import words_of
 
 __all__ = ["UBF_CONTROL", "UBF_TASK", "command_line", "run_command"]
 
@@ -35,8 +38,11 @@ def command_line(flow_class: Any) -> Any:
         return decorators.add_decorator_options(config_options(command))
 
 
-def run_command(script: str, arguments: Sequence[str]) -> int:
-    """Run the flow's script with arguments and return the exit code that Python would end with."""
+def run_command(script: str, arguments: Sequence[str], leave: Callable[[str], None]) -> int:
+    """Run the flow's script with arguments and return the exit code that Python would end with.
+
+    `leave` receives the reason if that is not 0.
+    """
     sys.argv = [script, *arguments]
     # The script calls this at its end; by then the flow is known.
     cli.start = lambda **given: command_line(current_flow.flow_cls)(**given)
@@ -44,14 +50,31 @@ def run_command(script: str, arguments: Sequence[str]) -> int:
         main = _main_module(script)
         exec(compile(Path(script).read_bytes(), script, "exec"), main.__dict__)
     except SystemExit as end:
-        if end.code is None or isinstance(end.code, int):
-            return end.code or 0
-        print(end.code, file=sys.stderr)
-        return 1
-    except BaseException:
-        traceback.print_exc()
+        if not end.code and end.code != "":
+            return 0
+        cause = end.__context__ if _is_metaflows(end) else None
+        if isinstance(cause, click.Abort) and cause.__context__ is not None:  # of which click tells nothing
+            cause = cause.__context__
+            print(words_of(cause), file=sys.stderr)
+        leave(words_of(cause or end))
+        if not isinstance(end.code, int):
+            print(end.code, file=sys.stderr)
+            return 1
+        if cause is None:  # Metaflow tells what it has caught, and Python nothing
+            print(words_of(end), file=sys.stderr)
+        return end.code
+    except BaseException as error:
+        leave(words_of(error))
+        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this module
+        traceback.print_exception(error)
         return 1
     return 0
+
+
+def _is_metaflows(end: SystemExit) -> bool:
+    """Whether Metaflow ends with it, after it has caught an exception, and not the user's code."""
+    *_, (frame, _) = traceback.walk_tb(end.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith("metaflow.")
 
 
 def _main_module(script: str) -> ModuleType:

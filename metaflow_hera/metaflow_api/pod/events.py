@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 import threading
 import time
@@ -57,12 +56,14 @@ def tell_current(env: Mapping[str, str]) -> list[dict[str, Any]]:
     return found
 
 
-def publish_end(flow: str, step: str, run_id: str, task_id: str, *, is_last: bool) -> None:
-    """Publish that a task has ended well, if a webhook for events is configured.
+def publish_end(
+    flow: str, step: str, run_id: str, task_id: str, env: Mapping[str, str], *, is_last: bool
+) -> None:
+    """Publish that a task has ended well, if the pod's environment names a webhook for events.
 
     An error is reported on stderr, and changes nothing about the task.
     """
-    if not os.environ.get(WEBHOOK_URL) or os.environ.get(NO_EVENTS):
+    if not env.get(WEBHOOK_URL) or env.get(NO_EVENTS):
         return
     whole = current.get("project_flow_name", flow)
     names = [event_name(whole, step)]
@@ -78,7 +79,7 @@ def publish_end(flow: str, step: str, run_id: str, task_id: str, *, is_last: boo
         **{field: current.get(field) for field in PROJECT_FIELDS if current.get(field)},
         "auto-generated-by-metaflow": True,
     }
-    senders = {name: _send(name, payload) for name in names}
+    senders = {name: _send(name, payload, env[WEBHOOK_URL]) for name in names}
     end = time.monotonic() + PATIENCE
     for name, sender in senders.items():
         sender.join(max(0.0, end - time.monotonic()))
@@ -86,8 +87,8 @@ def publish_end(flow: str, step: str, run_id: str, task_id: str, *, is_last: boo
             print(f"The event {name} could not be published within {PATIENCE:.0f} seconds.", file=sys.stderr)
 
 
-def _send(name: str, payload: Mapping[str, Any]) -> threading.Thread:
-    event = ArgoEvent(name=name, url=os.environ[WEBHOOK_URL])
+def _send(name: str, payload: Mapping[str, Any], webhook: str) -> threading.Thread:
+    event = ArgoEvent(name=name, url=webhook)
     for key, value in payload.items():
         event.add_to_payload(key, value)
     # Metaflow itself tries again and again, without a limit.

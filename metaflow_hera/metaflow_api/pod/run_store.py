@@ -39,6 +39,11 @@ class RunStore:
         self._storage = self._store._storage_impl
         self._run_id = run_id
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """The type and the root of the datastore."""
+        return self._store.TYPE, self._store.datastore_root
+
     def attempts(self, task: TaskKey) -> int:
         """How many attempts of a task the datastore knows: one more than the last one's number."""
         known = self._storage.is_file(

@@ -80,7 +80,8 @@ class StoredLogs:
         known = self._known(task)
         found: list[Begun] = []
         # An attempt notes its number first, and no two of a task run at a time.
-        for each in sorted(known.metadata, key=lambda each: each.created_at) if known else ():
+        metadata = known.metadata if known else ()
+        for each in sorted(metadata, key=lambda each: (each.created_at, each.name != "attempt")):
             if each.name == "attempt":
                 at = datetime.fromtimestamp(each.created_at / 1000, timezone.utc)
                 found.append(Begun(int(each.value), at, None))

@@ -12,6 +12,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import pytest
 from harness import SECONDS
 
 from metaflow_hera.translation.container_templates import bootstrap
@@ -121,6 +122,27 @@ def test_modules_that_were_removed_are_unpacked_again(tmp_path: Path) -> None:
     shutil.rmtree(modules)
     assert start(tmp_path, EMBEDDED_ARGO_CACHE=str(cache)).returncode == 7
     assert modules.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("runtime", "reason"),
+    [
+        ("def main(said):\n    raise ValueError('broken\\nand more')", "ValueError: broken"),
+        (
+            "import a_module_that_is_not_there",
+            "ModuleNotFoundError: No module named 'a_module_that_is_not_there'",
+        ),
+        ("def main(said):\n    raise SystemExit('no more attempts')", "no more attempts"),
+    ],
+)
+def test_why_a_pod_ends_before_its_task_is_its_termination_message(
+    tmp_path: Path, runtime: str, reason: str
+) -> None:
+    message = tmp_path / "message"
+    done = start(tmp_path, runtime, METAFLOW_HERA_MESSAGE=str(message))
+    assert done.returncode == 1
+    assert message.read_text() == reason
+    assert reason in done.stderr
 
 
 def test_a_second_start_in_the_same_folder_works(tmp_path: Path) -> None:
