@@ -31,7 +31,7 @@ print(json.dumps({
         for step in run for task in step for artifact in task if not artifact.id.startswith("_")
     },
     "parents": {task.id: sorted(parent.id for parent in task.parent_tasks) for step in run for task in step
-                if step.id not in ("_parameters", "start")},
+                if step.id not in ("_parameters", "start") and "_graph_info" in task},
 }))
 """
 
@@ -104,7 +104,17 @@ def test_a_failed_run_tells_why(serviced: Mfhera) -> None:
     assert found["run"] == [run["run_id"], False, False]
     about = next(each for each in found["metadata"].values() if "exit-code" in each)
     assert about["exit-code"] == "139"
-    assert about["exit-reason"] == "The task was ended by SIGSEGV."
+    assert about["exit-reason"] == "The task was ended by SIGSEGV (a segmentation fault)."
+
+
+def test_a_task_that_ends_before_metaflow_knows_of_it_is_known_all_the_same(serviced: Mfhera) -> None:
+    serviced.take("late_import_flow.py")
+    made = serviced.json("create", "late_import_flow.py", "--json")
+    run = json.loads(serviced("trigger", "--wait", "--json").stdout)
+    about = read(serviced, run["pathspec"], made["namespace"])["metadata"]["end/end"]
+    assert about["attempt"] == "0"
+    assert about["exit-reason"] == "ModuleNotFoundError: No module named 'a_module_that_was_not_packed'"
+    assert "a_module_that_was_not_packed" in serviced.ok("logs", run["run_id"], "end", "--stderr")
 
 
 def test_heartbeats_of_the_task_and_of_its_run(serviced: Mfhera, service: MetadataService) -> None:
