@@ -35,3 +35,13 @@ def test_a_module_of_the_flow_that_metaflow_imports_is_still_the_flows(own_mfher
     own_mfhera.ok("create", "linear_flow.py")
     assert own_mfhera.read(own_mfhera.run()["pathspec"])["start"]["mine"] == "True"
     assert "uuid.py stands for" in (own_mfhera.home / "argo" / "keeper.log").read_text()
+
+
+@pytest.mark.parametrize("cold", [False, True], ids=["forked", "started"])
+def test_unix_sockets_work_wherever_the_home_is(own_mfhera: Mfhera, tmp_path: Path, cold: bool) -> None:
+    own_mfhera.env["METAFLOW_HERA_HOME"] = str(tmp_path / ("long" * 20))
+    if cold:
+        own_mfhera.env["METAFLOW_HERA_COLD_PODS"] = "1"
+    own_mfhera.take("unix_sockets_flow.py")
+    own_mfhera.ok("create", "unix_sockets_flow.py")
+    own_mfhera.run()

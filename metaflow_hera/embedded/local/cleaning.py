@@ -21,7 +21,7 @@ from metaflow_hera.embedded.pods.files import remove
 
 PARTS = {
     "database": ("argo.db", "argo.db-wal", "argo.db-shm"),
-    "logs": ("pods",),
+    "logs": ("pods", "tmp"),
     "cache": ("cache",),
     "server log": ("server.log", "server.log.1", "server.log.2", "start.log", "keeper.log"),
 }

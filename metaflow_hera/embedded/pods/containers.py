@@ -7,8 +7,8 @@ What a pod's process gets, and where it differs from a container:
 * **Environment** is the manifest's `env` on top of a small base taken from the server's own: PATH, HOME,
   USER, LANG, LC_ALL and LC_CTYPE; the variables that give a machine its identity and its way to the
   network (AWS_*, AZURE_*, GOOGLE_*, proxies, certificates), as a node of a cluster would; then TMPDIR
-  (the pod's own folder) and EMBEDDED_ARGO_CACHE (a folder that all pods of this machine share). Nothing
-  else of the server's environment reaches a pod.
+  (a folder of the pod's own, see `temporary`) and EMBEDDED_ARGO_CACHE (a folder that all pods of this machine
+  share). Nothing else of the server's environment reaches a pod.
 * **Paths of outputs**: a process has no root filesystem of its own, so two pods that both write their
   output to `/tmp/out` would write to the same file. Every occurrence of the `valueFrom.path` of a declared
   output parameter, in the command, the arguments and the *values* of the environment, is therefore rewritten
@@ -25,7 +25,7 @@ What a pod's process gets, and where it differs from a container:
 * **Start**: a program of `python -c` may ask to be forked instead of started, see `WARM`. It finds all as it
   would otherwise, but for its environment in `/proc/self/environ`.
 * **Working directory** is `workingDir` where that exists on this machine, else an empty folder of the
-  pod's own, which is its TMPDIR as well.
+  pod's own.
 """
 
 from __future__ import annotations
@@ -193,13 +193,14 @@ def _what_to_run(template: JSON, result: bool) -> JSON:
     return {key: value for key, value in parts.items() if value}
 
 
-def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Process:
+def process(pod: JSON, folder: str, temporary: str, base: Mapping[str, str], cache: str) -> Process:
     """Work out the process of a pod.
 
     Args:
         pod: `name`, `namespace`, `labels`, `annotations`, `serviceAccount`, the `template`, and the names of
             its `volumes`.
         folder: the pod's own folder.
+        temporary: its folder for temporary files.
         base: see `base_environment`.
         cache: the folder that pods share.
 
@@ -233,7 +234,7 @@ def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Proc
     volumes = list(dict.fromkeys(mounts.values()))
     if cwd not in volumes and not (os.path.isabs(cwd) and os.path.isdir(cwd)):
         cwd = folder
-    env = {**base, "TMPDIR": folder, "EMBEDDED_ARGO_CACHE": cache}
+    env = {**base, "TMPDIR": temporary, "EMBEDDED_ARGO_CACHE": cache}
     env.setdefault("HOME", folder)
     env.update((name, rewrite(value)) for name, value in own.items())
     if any("\0" in text for text in (*argv, *env, *env.values())):
@@ -247,12 +248,13 @@ def process(pod: JSON, folder: str, base: Mapping[str, str], cache: str) -> Proc
 
 
 def _own_variables(pod: JSON, argv: Sequence[str], env: Mapping[str, str], folder: str) -> list[str] | None:
-    """The pod's own variables, if it asks to be forked and nothing else names its folder."""
+    """The pod's own variables, if it asks to be forked and nothing else names its folders."""
     declared = (pod.get("annotations") or {}).get(WARM)
     if declared is None:
         return None
     own = ["TMPDIR", *str(declared).split()]
-    return None if any(folder in text for text in (*argv[:3], *shared(env, own).values())) else own
+    texts = (*argv[:3], *shared(env, own).values())
+    return None if any(each in text for text in texts for each in (folder, env["TMPDIR"])) else own
 
 
 def _captured(argv: list[str], path: str, env: dict[str, str], own: Mapping[str, str]) -> list[str]:

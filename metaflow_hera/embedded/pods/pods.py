@@ -2,13 +2,15 @@
 
 A pod is a process group in a session of its own. In the home it has, in `pods/<workflow uid>/`:
 
-    <pod name>/        its own folder: its working directory and its TMPDIR, empty at first, gone at its end
+    <pod name>/        its own folder: its working directory, empty at first, gone at its end
     <pod name>.state   a line with its process and when that was started, and at its end a line with its
                        exit code; created exclusively, so that a pod started twice around a crash runs once
     <pod name>.logs    its standard output and standard error, in the order of arrival
     <pod name>.out-*   its output parameters
     <pod name>.message its termination message
     <pod name>.vol-*   its volumes, while it runs
+
+and in `tmp/` of the home a folder that its number names, its TMPDIR: see `temporary`.
 
 Their parent is the server's `keeper`, which outlives it and keeps their exit codes. After a restart the
 server adopts those that an earlier keeper has, by their state files: a process is a pod's if it has the
@@ -50,16 +52,13 @@ from metaflow_hera.embedded.pods.files import (
     signal_group,
 )
 from metaflow_hera.embedded.pods.keeper_client import KeeperClient
-from metaflow_hera.embedded.pods.queue import PodQueue
+from metaflow_hera.embedded.pods.queue import PodQueue, group_of
+from metaflow_hera.embedded.pods.temporary import TemporaryFolders
 from metaflow_hera.embedded.storage.reader import PodRow
 from metaflow_hera.embedded.storage.store import Store
 
 GRACE = 30.0
 """Seconds from SIGTERM to SIGKILL: Kubernetes' default terminationGracePeriodSeconds."""
-
-POD_GROUP = "scheduling.x-k8s.io/pod-group"
-"""The annotation of pods that only make sense together: once one of a group runs, all do, room or not. The
-name is that of the label of Kubernetes' coscheduling plugin."""
 
 POLL = 0.25
 """Seconds between checks of a pod that this server's keeper does not have, and of the memory of one with a
@@ -118,6 +117,7 @@ class Pods:
     def __init__(self, home: Path, store: Store, settings: PodSettings) -> None:
         self._home = str(home / "pods")
         self._cache = str(home / "cache")
+        self._temporary = TemporaryFolders(home)
         self._store = store
         self._limit = settings.limit
         self._may_fork = settings.may_fork
@@ -148,6 +148,7 @@ class Pods:
 
     def take_up(self, now: float) -> Iterator[PodEvent]:
         """After a start of the server: queue the pods that wait, adopt those that run."""
+        self._temporary.keep({row.number for row in self._store.pods_to_do()})
         for row in self._store.pods_to_do():
             if row.state == "pending" and row.killed and not os.path.exists(self._state(row)):
                 yield self._dropped(row, None)
@@ -174,7 +175,7 @@ class Pods:
 
     def queue(self, row: PodRow) -> None:
         """Start a stored pod when there is room: one workflow after the other, in order within each."""
-        group = _group(row)
+        group = group_of(row)
         self._waiting.put(row.uid, row.node_id, group)
         self._groups_changed = self._groups_changed or group is not None
 
@@ -197,7 +198,9 @@ class Pods:
         """A workflow is deleted: end its pods at once, and report nothing about them."""
         self._waiting.forget(uid)
         for key in [key for key in self._running if key[0] == uid]:
-            self._signals.append(self._signalling(self._running[key], signal.SIGKILL))
+            pod = self._running[key]
+            self._signals.append(self._signalling(pod, signal.SIGKILL))
+            self._signals.append(partial(self._temporary.remove, pod.row.number))
             self._let_go(key)
         for key in [key for key in self._changed if key[0] == uid]:
             del self._changed[key]
@@ -233,11 +236,7 @@ class Pods:
         """When to call `collect` even if nothing happened, or None."""
         rows = [pod.row for pod in self._running.values()]
         times = [row.kill_at for row in rows if row.kill_at]
-        times += [
-            row.started + row.deadline
-            for row in rows
-            if row.deadline is not None and row.started is not None and not row.killed
-        ]
+        times += filter(None, map(_deadline, rows))
         if rows:
             times.append(self._next_look)
         if any(pod.adopted is not None or pod.memory_limit is not None for pod in self._running.values()):
@@ -271,7 +270,7 @@ class Pods:
             if row.kill_at is not None and now >= row.kill_at:
                 row.kill_at = now + GRACE
                 self._signals.append(self._signalling(pod, signal.SIGKILL))
-            elif _is_late(row, now) and not row.killed:
+            elif (end := _deadline(row)) is not None and now >= end:
                 self.kill(uid, node_id, now, reason="deadline")
 
     def start_ready(self, now: float) -> Iterator[PodEvent]:
@@ -315,10 +314,10 @@ class Pods:
 
     def _start(self, row: PodRow, now: float) -> Iterator[PodEvent]:
         """Have a pod started; `collect` reports that it runs, or cannot be started."""
-        folder, what, group = self._folder(row), None, _group(row)
+        folder, what, group = self._folder(row), None, group_of(row)
         try:
-            manifest = json.loads(row.pod or "{}")
-            what = process(manifest, folder, self._base, self._cache)
+            what = self._process(row)
+            self._temporary.make(row.number)
             make_files(what, folder)
             if not self._may_fork:
                 what = replace(what, own=None)
@@ -391,7 +390,8 @@ class Pods:
                 os.kill(largest, signal.SIGKILL)
 
     def _clear(self, row: PodRow, what: Process | None) -> None:
-        """Remove what a container takes with it: its own folder and its volumes."""
+        """Remove what a container takes with it: its own folders and its volumes."""
+        self._temporary.remove(row.number)
         for folder in (self._folder(row), *(what.volumes if what is not None else ())):
             remove_soon(folder)
 
@@ -401,11 +401,10 @@ class Pods:
         if row.started is None:
             row.started = os.stat(self._state(row)).st_mtime
         row.state = "running"
-        manifest = json.loads(row.pod or "{}")
         what = None
         with contextlib.suppress(CannotStart):  # its program has been removed since; it then has no outputs
-            what = process(manifest, self._folder(row), self._base, self._cache)
-        pod = self._running[key] = Pod(row, what, _group(row), adopted=now)
+            what = self._process(row)
+        pod = self._running[key] = Pod(row, what, group_of(row), adopted=now)
         self._changed[key] = row
         self._groups_changed = self._groups_changed or pod.group is not None
         if row.killed:
@@ -459,6 +458,10 @@ class Pods:
         self._ended(row)
         return row.uid, PodEnded(row.node_id, code, outputs=outputs, message=message, past_deadline=late)
 
+    def _process(self, row: PodRow) -> Process:
+        folders = self._folder(row), self._temporary.path(row.number)
+        return process(json.loads(row.pod or "{}"), *folders, self._base, self._cache)
+
     def _folder(self, row: PodRow) -> str:
         return f"{self._home}/{row.folder}"
 
@@ -491,12 +494,8 @@ class Pods:
         return partial(signal_group, self._pid(pod), which)
 
 
-def _is_late(row: PodRow, now: float) -> bool:
-    return row.deadline is not None and row.started is not None and now >= row.started + row.deadline
-
-
-def _group(row: PodRow) -> str | None:
-    if not row.pod or POD_GROUP not in row.pod:  # few are in one, and parsing takes a while
+def _deadline(row: PodRow) -> float | None:
+    """When a pod is to be ended, unless it was told to."""
+    if row.killed or row.started is None or row.deadline is None:
         return None
-    found = (json.loads(row.pod).get("annotations") or {}).get(POD_GROUP)
-    return None if found is None else str(found)
+    return row.started + row.deadline

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Sequence
+
+from metaflow_hera.embedded.storage.reader import PodRow
+
+POD_GROUP = "scheduling.x-k8s.io/pod-group"
+"""The annotation of pods that only make sense together: once one of a group runs, all do, room or not. The
+name is that of the label of Kubernetes' coscheduling plugin."""
+
+
+def group_of(row: PodRow) -> str | None:
+    """The group that a pod is in."""
+    if not row.pod or POD_GROUP not in row.pod:  # few are in one, and parsing takes a while
+        return None
+    found = (json.loads(row.pod).get("annotations") or {}).get(POD_GROUP)
+    return None if found is None else str(found)
 
 
 class PodQueue:
