@@ -136,14 +136,19 @@ class Twin:
         return self.call("GET", path)
 
     def call(self, method: str, path: str) -> Any:
-        """The answer to a call that is none of a client's."""
-        with requests.Session() as session:
-            session.mount(HOST, self._direct)
-            answer = session.request(
-                method, f"{HOST}api/v1/{path}", headers={"Authorization": f"Bearer {TOKEN}"}
-            )
+        """The answer to a call that is none of a client's, and that must succeed."""
+        answer = self.raw(method, path)
         assert answer.ok, answer.text
         return answer.json()
+
+    def raw(
+        self, method: str, path: str, body: Any = None, token: str = TOKEN, **headers: str
+    ) -> requests.Response:
+        """The answer to any call, whatever it is."""
+        with requests.Session() as session:
+            session.mount(HOST, self._direct)
+            given = {"Authorization": f"Bearer {token}", **headers}
+            return session.request(method, f"{HOST}api/v1/{path}", json=body, headers=given)
 
     def stored(self) -> list[tuple[str, str, str]]:
         """All that it has: kind, name and version of each object."""

@@ -340,8 +340,10 @@ class ArgoClient:
         answer = self._session.answer
         status = answer.status_code if answer is not None else 0
         try:
-            message = str(answer.json()["message"]) if answer is not None else str(error)
-        except (ValueError, KeyError, TypeError):
+            found = answer.json() if answer is not None else {"message": str(error)}
+            inner = found.get("error")  # of a stream
+            message = str((inner if isinstance(inner, dict) else found)["message"])
+        except (ValueError, KeyError, TypeError, AttributeError):
             message = str(error)
         if status in (401, 403):
             hint = "set ARGO_TOKEN" if self.target.token is None else "is ARGO_TOKEN right and still valid?"

@@ -1,7 +1,7 @@
 """The routes of Argo's REST API.
 
 The calls are plain functions that run in a thread; what they change goes through the engine's one writer.
-A path that this server does not have is answered as grpc-gateway answers it, whether Argo has it or not.
+A path that this server does not have is answered as grpc-gateway answers it; where Argo has it, by its name.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from metaflow_hera.embedded.api import crons, events, sensors, streams, templates, workflows
+from metaflow_hera.embedded.api.framing import Framing
 from metaflow_hera.embedded.api.http import (
     INTERNAL,
     UNIMPLEMENTED,
     ApiError,
+    BadQuery,
     Call,
     Services,
     json_response,
     read_body,
+    unsupported,
 )
 from metaflow_hera.embedded.api.streams import Hub
 from metaflow_hera.embedded.page.routes import Page
@@ -86,12 +89,19 @@ def application(services: Services, hub: Hub, token: str, webhook_secret: str, s
         ("PUT", f"/workflows{named}/resume", workflows.resume),
         ("PUT", f"/workflows{named}/stop", workflows.stop),
         ("PUT", f"/workflows{named}/terminate", workflows.terminate),
-        ("GET", f"/workflows{named}/log", lambda call: streams.logs(call, hub)),
-        ("GET", f"/workflows{named}/{{podName}}/log", lambda call: streams.logs(call, hub)),
-        ("GET", "/workflow-events/{namespace}", lambda call: streams.watch(call, hub)),
-        ("GET", "/workflow-events/", lambda call: streams.watch(call, hub)),
+    ]
+    logs: Handler = lambda call: streams.logs(call, hub)  # noqa: E731
+    watch: Handler = lambda call: streams.watch(call, hub)  # noqa: E731
+    streamed: list[tuple[str, Handler]] = [
+        (f"/workflows{named}/log", logs),
+        (f"/workflows{named}/{{podName}}/log", logs),
+        ("/workflow-events/{namespace}", watch),
+        ("/workflow-events/", watch),
+        ("/stream/events/{namespace}", streams.kubernetes_events),
+        ("/stream/events/", streams.kubernetes_events),
     ]
     routes = [_route(method, f"/api/v1{path}", handler, services) for method, path, handler in table]
+    routes += [_route("GET", f"/api/v1{path}", handler, services, streams=True) for path, handler in streamed]
     session = Session(session_secret)
     page = Page(services, hub, session)
     routes += [_route("GET", path, handler, services) for path, handler in page.calls]
@@ -118,13 +128,16 @@ def _crud(path: str, module: Any, *, lint: bool = True) -> list[tuple[str, str, 
     ]
 
 
-def _route(method: str, path: str, handler: Handler, services: Services) -> Route:
+def _route(method: str, path: str, handler: Handler, services: Services, *, streams: bool = False) -> Route:
     async def endpoint(request: Request) -> Response:
+        accept = request.headers.get("accept", "")
         try:
             body = await read_body(request) if method in ("POST", "PUT") else {}
-            call = Call(services, request.path_params, request.query_params, body)
+            call = Call(services, request.path_params, request.query_params, body, accept)
             return await run_in_threadpool(handler, call)
         except ApiError as error:
+            if streams and not isinstance(error, BadQuery):
+                return Framing(accept).error(error)
             return error.response()
         except validation.Invalid as error:
             return json_response({"code": error.code, "message": error.message}, error.status)
@@ -138,5 +151,22 @@ def _route(method: str, path: str, handler: Handler, services: Services) -> Rout
     return route
 
 
+# What Argo has and this server has not, by how its paths begin or end.
+_NOT_HERE = {
+    "archived-workflows": "the archive of workflows",
+    "cluster-workflow-templates": "ClusterWorkflowTemplate",
+    "event-sources": "EventSource",
+    "stream": "a stream of sensors or event sources",
+    "sync": "synchronization",
+    "tracking": "tracking",
+}
+
+
 async def _unknown(request: Request) -> Response:
+    parts = request.url.path.removeprefix("/api/v1/").split("/")
+    if request.method == "PUT" and parts[0] == "workflows" and parts[-1] == "set":
+        return unsupported("setting a node").response()
+    for start, what in _NOT_HERE.items():
+        if parts[0].startswith(start):
+            return unsupported(what).response()
     return ApiError(UNIMPLEMENTED, "Not Implemented").response()

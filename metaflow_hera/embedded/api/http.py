@@ -43,6 +43,13 @@ class ApiError(Exception):
         return json_response({"code": self.code, "message": str(self)}, self.status)
 
 
+class BadQuery(ApiError):
+    """A parameter of a query cannot be read: grpc-gateway refuses it before any stream begins."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(INVALID_ARGUMENT, message)
+
+
 def not_found(resource: str, name: str) -> ApiError:
     """There is no such object, in Kubernetes' words."""
     return ApiError(NOT_FOUND, f'{resource}.argoproj.io "{name}" not found')
@@ -79,12 +86,13 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, parsed."""
+    """One request, parsed; `accept` is its header of this name."""
 
     services: Services
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: JSON
+    accept: str = ""
 
     @property
     def namespace(self) -> str:

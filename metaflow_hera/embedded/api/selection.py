@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError
+from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, BadQuery
 from metaflow_hera.embedded.json_object import JSON
 
 MOST_DIGITS = 18
 """The most digits of a number in a query: any such number fits into Go's int64."""
+
+YES = ("1", "t", "T", "true", "TRUE", "True")
+NO = ("0", "f", "F", "false", "FALSE", "False")
 
 Labels = Mapping[str, str]
 Test = Callable[[Labels], bool]
@@ -78,18 +82,34 @@ def page(items: Sequence[T], query: Mapping[str, str]) -> tuple[Sequence[T], JSO
 
     As in Argo's server the token to continue with is an offset.
     """
-    limit = _number(query, "listOptions.limit")
-    offset = _number(query, "listOptions.continue")
+    limit = whole_number(query, "listOptions.limit") or 0
+    offset = whole_number(query, "listOptions.continue") or 0
     end = offset + limit if limit else len(items)
     metadata = {"continue": str(end)} if end < len(items) else {}
     return items[offset:end], metadata
 
 
-def _number(query: Mapping[str, str], name: str) -> int:
-    text = query.get(name) or "0"
-    if not text.isascii() or not text.isdigit() or len(text) > MOST_DIGITS:
-        raise ApiError(INVALID_ARGUMENT, f"{name} must be a number, not {text!r}")
+def whole_number(query: Mapping[str, str], name: str) -> int | None:
+    """A number of a query, None if it is not there. Raises BadQuery unless it is 0 or more, and an int64."""
+    text = query.get(name)
+    if not text:
+        return None
+    digits = text.removeprefix("-")
+    if not digits.isascii() or not digits.isdigit():
+        raise BadQuery(f"{name}: strconv.ParseInt: parsing {json.dumps(text)}: invalid syntax")
+    if len(digits) > MOST_DIGITS:
+        raise BadQuery(f"{name}: strconv.ParseInt: parsing {json.dumps(text)}: value out of range")
+    if text != digits:
+        raise BadQuery(f"{name}: Invalid value: {text}: must be greater than or equal to 0")
     return int(text)
+
+
+def yes_or_no(query: Mapping[str, str], name: str) -> bool:
+    """A bool of a query, False if it is not there, in any of Go's words. Raises BadQuery for others."""
+    text = query.get(name) or "false"
+    if text not in (*YES, *NO):
+        raise BadQuery(f"{name}: strconv.ParseBool: parsing {json.dumps(text)}: invalid syntax")
+    return text in YES
 
 
 class Fields:

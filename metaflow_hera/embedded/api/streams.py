@@ -1,6 +1,6 @@
 """Calls that stream their answer: the watch of workflows, and logs.
 
-Both send one line of JSON at a time, wrapped in `{"result": ...}` as grpc-gateway wraps a stream.
+How a part of a stream is sent is in `framing`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,24 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
 from typing import BinaryIO, Protocol
 
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
-from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, unsupported
-from metaflow_hera.embedded.api.selection import Fields, fill, label_selector, name_selector
-from metaflow_hera.embedded.api.workflows import find
+from metaflow_hera.embedded.api.framing import Framing
+from metaflow_hera.embedded.api.http import INTERNAL, INVALID_ARGUMENT, ApiError, Call, unsupported
+from metaflow_hera.embedded.api.selection import (
+    Fields,
+    fill,
+    label_selector,
+    name_selector,
+    whole_number,
+    yes_or_no,
+)
+from metaflow_hera.embedded.api.workflows import find, find_named
 from metaflow_hera.embedded.engine import Published
 from metaflow_hera.embedded.pods.files import open_log
 from metaflow_hera.embedded.storage.reader import Head, PodRow, dump
@@ -85,12 +93,15 @@ class Watcher:
         self._reader = call.services.reader
         self._namespace = call.namespace
         self._labels = label_selector(call.query.get("listOptions.labelSelector", ""))
+        self._framing = Framing(call.accept)
         self._name = name_selector(call.query.get("listOptions.fieldSelector", ""))
+        if self._name and self._namespace:
+            self._name = find_named(self._reader, self._namespace, self._name).name
         self._fields = Fields(call.query.get("fields", ""), prefix="result.object.")
         self._seen: set[str] = set()
         self._waiting: dict[str, tuple[str, str]] = {}
         self.woken = asyncio.Event()
-        self._since = _count(call.query.get("listOptions.resourceVersion")) or 0
+        self._since = whole_number(call.query, "listOptions.resourceVersion") or 0
 
     def take(self, news: list[Published]) -> None:
         """Note what changed."""
@@ -98,7 +109,7 @@ class Watcher:
             self._waiting[uid] = (kind, text)
         self.woken.set()
 
-    async def lines(self, hub: Hub) -> AsyncIterator[bytes]:
+    async def lines(self, hub: Hub) -> AsyncGenerator[bytes, None]:
         """The events, as they come, until the client goes or the server closes."""
         hub.add(self)  # before reading what there is, so that nothing is missed in between
         try:
@@ -156,23 +167,31 @@ class Watcher:
         text = "".join(pieces)
         if self._fields:
             text = dump(fill(self._fields.clean(json.loads(text))))
-        return f'{{"result":{{"type":"{kind}","object":{text}}}}}\n'.encode("utf-8", "replace")
+        return self._framing.part(f'{{"type":"{kind}","object":{text}}}')
 
 
 def watch(call: Call, hub: Hub) -> StreamingResponse:
     """Stream the changes of the workflows that the selectors choose."""
-    return StreamingResponse(Watcher(call).lines(hub), media_type="application/json")
+    return Framing(call.accept).response(Watcher(call).lines(hub))
+
+
+def kubernetes_events(call: Call) -> Response:
+    """There is no answer to imitate but this one: Argo 4.1.2 cannot send any of Kubernetes' events."""
+    raise ApiError(
+        INTERNAL,
+        "grpc: error while marshaling: proto: failed to marshal, message is *v1.Event, want proto.Message",
+    )
 
 
 def logs(call: Call, hub: Hub) -> StreamingResponse:
     """Stream the logs of a workflow's pods, or of one of them."""
     query = call.query
-    for option in ("previous", "sinceSeconds", "sinceTime.seconds", "timestamps", "stream"):
+    for option in ("previous", "sinceSeconds", "sinceTime", "sinceTime.seconds", "timestamps", "stream"):
         if query.get(f"logOptions.{option}") not in (None, "", "false"):
             raise unsupported(f"logOptions.{option}")
     if query.get("selector"):
         raise unsupported("selector")
-    return StreamingResponse(LogStream(call, find(call)).lines(hub), media_type="application/json")
+    return Framing(call.accept).response(LogStream(call, find(call)).lines(hub))
 
 
 class LogStream:
@@ -184,10 +203,11 @@ class LogStream:
         self._uid = head.uid
         self._home = call.services.engine.home
         self._pod = call.path.get("podName") or query.get("podName") or ""
-        self._follow = query.get("logOptions.follow") == "true"
+        self._framing = Framing(call.accept)
+        self._follow = yes_or_no(query, "logOptions.follow")
         self._none = query.get("logOptions.container", "main") not in ("", "main")
-        self._tail = _count(query.get("logOptions.tailLines"))
-        self._limit = _count(query.get("logOptions.limitBytes"))
+        self._tail = whole_number(query, "logOptions.tailLines")
+        self._limit = whole_number(query, "logOptions.limitBytes")
         try:
             self._grep = re.compile(query["grep"]) if query.get("grep") else None
         except re.error as error:
@@ -195,7 +215,7 @@ class LogStream:
         self._places: dict[str, int] = {}
         self._over: set[str] = set()
 
-    async def lines(self, hub: Hub) -> AsyncIterator[bytes]:
+    async def lines(self, hub: Hub) -> AsyncGenerator[bytes, None]:
         """The lines so far; with `follow` also the new ones, until the workflow is over."""
         while not self._none:
             head = await run_in_threadpool(self._reader.head_by_uid, self._uid)
@@ -244,15 +264,7 @@ class LogStream:
                 if self._limit < 0 and not line:
                     return
             if self._grep is None or self._grep.search(line):
-                yield dump({"result": {"content": line, "podName": pod.name}}).encode() + b"\n"
-
-
-def _count(text: str | None) -> int | None:
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit():
-        raise ApiError(INVALID_ARGUMENT, f"expected a number, not {text!r}")
-    return int(text)
+                yield self._framing.part(dump({"content": line, "podName": pod.name}))
 
 
 def _tail_start(file: BinaryIO, lines: int | None) -> int:

@@ -12,6 +12,7 @@ from metaflow_hera.embedded.api import submission
 from metaflow_hera.embedded.api.http import (
     INTERNAL,
     INVALID_ARGUMENT,
+    NOT_FOUND,
     ApiError,
     Call,
     json_response,
@@ -28,6 +29,7 @@ from metaflow_hera.embedded.rules import validation
 from metaflow_hera.embedded.storage.reader import Head, Reader, dump
 
 RESOURCE = "workflows"
+LATEST = "@latest"
 
 
 def create(call: Call) -> Response:
@@ -208,14 +210,19 @@ def _shut_down(call: Call, strategy: str) -> Response:
 
 def find(call: Call) -> Head:
     """The workflow that the path names."""
-    reader = call.services.reader
-    if call.name == "@latest":
-        heads = sorted(reader.heads(call.namespace), key=lambda head: head.created)
-        if heads:
-            return heads[-1]
-    head = reader.head(call.namespace, call.name)
+    return find_named(call.services.reader, call.namespace, call.name)
+
+
+def find_named(reader: Reader, namespace: str, name: str) -> Head:
+    """A workflow by its name, or `@latest`. Raises ApiError if there is none."""
+    if name == LATEST:
+        heads = sorted(reader.heads(namespace), key=lambda head: head.created)
+        if not heads:
+            raise ApiError(NOT_FOUND, "no workflows found")
+        return heads[-1]
+    head = reader.head(namespace, name)
     if head is None:
-        raise not_found(RESOURCE, call.name)
+        raise not_found(RESOURCE, name)
     return head
 
 

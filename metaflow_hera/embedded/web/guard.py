@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
+from metaflow_hera.embedded.api.framing import Framing
 from metaflow_hera.embedded.api.http import PERMISSION_DENIED, UNAUTHENTICATED, ApiError
 from metaflow_hera.embedded.web.session import LOGIN, Session, login_needed, wants_page
+
+STREAMS = re.compile(r"/api/v1/(workflow-events/|stream/events/|workflows/[^/]+/[^/]+/(.+/)?log$).*")
+"""The paths whose errors are those of a stream."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -42,6 +47,8 @@ class Guard:
             refused = self._refused(scope["method"], headers, path)
             if refused is not None:
                 answer = refused.response()
+                if STREAMS.fullmatch(path):
+                    answer = Framing(headers.get(b"accept", b"").decode("latin-1")).error(refused)
                 if refused.code == UNAUTHENTICATED and wants_page(path, headers):
                     answer = login_needed()
                 await answer(scope, receive, send)
