@@ -36,6 +36,7 @@ from hera.workflows.models import CronWorkflow as CronModel
 from hera.workflows.models import WorkflowTemplate as TemplateModel
 from pydantic import ValidationError
 
+from metaflow_hera.argo.executor import without_executor
 from metaflow_hera.argo.target import Target
 from metaflow_hera.contract.objects import JSON, TEMPLATE
 from metaflow_hera.errors import (
@@ -258,8 +259,9 @@ class ArgoClient:
     def logs(self, name: str, pod: str | None = None, *, follow: bool = False) -> Iterator[tuple[str, str]]:
         """The lines that the pods of a workflow wrote, or one of them: the name of the pod, and the line.
 
-        With `follow` it waits for new lines, until the workflow has ended. Raises ArgoUnreachable if nothing
-        came for a while: calling it again starts with the first line.
+        What Argo's executor writes there is left out. With `follow` it waits for new lines, until the
+        workflow has ended. Raises ArgoUnreachable if nothing came for a while: calling it again starts with
+        the first line.
         """
         # Hera's own call reads a single line, this one reads them all.
         params = {"logOptions.container": "main", "logOptions.follow": str(follow).lower()}
@@ -277,7 +279,11 @@ class ArgoClient:
                     raise self._refused(HeraException(answer.reason))
                 for text in answer.iter_lines():
                     if text:
-                        yield _log_line(text)
+                        its_pod, line = _log_line(text)
+                        # The embedded Argo has no executor: there, all lines are the user's.
+                        own = line if self.target.embedded else without_executor(line)
+                        if own is not None:
+                            yield its_pod, own
 
     def _pages(self, page: Callable[[str | None], object]) -> Iterator[JSON]:
         token: str | None = None

@@ -239,10 +239,11 @@ def follow(
             sleep(1.0)
             continue
         silent_since = None
+        cost = time.monotonic() - before  # before the yield: the time that the reader takes is not the look's
         yield current
         if current.ended:
             return
-        sleep(max(0.5, 4 * (time.monotonic() - before)))
+        sleep(max(0.5, 4 * cost))
 
 
 def sleep_until(run: str, timeout: float | None) -> Callable[[float], None]:

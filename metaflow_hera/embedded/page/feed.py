@@ -65,12 +65,13 @@ class Feed:
                     return
                 now = state.pop("now", None)
                 text = json.dumps(state, separators=(",", ":"))
+                cost = time.monotonic() - began  # before the yield: how long a client reads is its own affair
                 if text != sent:
                     sent = text
                     yield f'event: state\ndata: {{"now":{now},{text[1:]}\n\n'.encode()
                 else:
                     yield b": still here\n\n"
-                await asyncio.sleep(max(PAUSE, SHARE * (time.monotonic() - began)))
+                await asyncio.sleep(max(PAUSE, SHARE * cost))
                 for _ in range(POLLS):
                     if self.woken.is_set() or hub.closing.is_set() or await self._seen() != seen:
                         break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -156,6 +157,16 @@ class TestFind:
         for look in runs.follow(twin.client, run.run_id, steps=False, sleep=lambda _: go_on(twin, run)):
             looks.append(look.phase)
         assert looks == ["Running", "Running", "Running", "Succeeded"]
+
+    def test_how_long_the_reader_takes_does_not_delay_the_next_look(self, twin: Twin) -> None:
+        """`logs --follow` reads the log for hours between two looks."""
+        run = started(twin)
+        pauses: list[float] = []
+        for _ in runs.follow(twin.client, run.run_id, steps=False, sleep=pauses.append):
+            time.sleep(0.5)
+            twin.finish(run.workflow)
+        assert len(pauses) == 1
+        assert pauses[0] < 4 * 0.5
 
 
 def go_on(twin: Twin, run: Run) -> None:

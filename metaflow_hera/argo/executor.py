@@ -1,0 +1,21 @@
+"""What Argo's executor writes into a container's log, among the lines of the container itself."""
+
+from __future__ import annotations
+
+import re
+
+# "argo=true" is in every line of its own. Before Argo 4 the time is quoted, the level in small letters.
+_LINE = re.compile(
+    r'time="?\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)"? level=[A-Za-z]+ msg=.* argo=true(?: .*)?$'
+)
+
+
+def without_executor(line: str) -> str | None:
+    """A line of a container's log without what Argo's executor added; None if nothing else is in it.
+
+    Where the container did not end its last line, the executor's begins in the midst of it.
+    """
+    found = _LINE.search(line)
+    if found is None:
+        return line
+    return line[: found.start()] or None
