@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from metaflow_hera.contract.manifest import ITEMS, PATH, STEP
 from metaflow_hera.contract.objects import JSON
 
 FINISHED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
+NOT_STARTED = "Not started"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class StepProgress:
     """A step and its tasks so far.
 
     `depth` is the number of foreachs around it. `phases` counts the tasks by Argo's phase; `expected`
-    is how many there will be, as far as that is known. Times are as Argo writes them.
+    is how many there should be, as far as that is known; `not_started` is how many of these will never
+    start, since the run has ended or what comes before them has failed. Times are as Argo writes them.
     """
 
     name: str
@@ -38,6 +41,7 @@ class StepProgress:
     started_at: str | None = None
     finished_at: str | None = None
     failures: list[TaskFailure] = field(default_factory=list)
+    not_started: int = 0
 
     @property
     def tasks(self) -> int:
@@ -51,13 +55,18 @@ class StepProgress:
 
     @property
     def phase(self) -> str:
-        """One word for the step: Waiting before its first task, Skipped if no task will come."""
+        """The step in a word: Waiting before its first task, Skipped if a switch passed it by.
+
+        "Not started" if a failure, or the end of the run, keeps all its tasks from starting.
+        """
         if not self.phases:
+            if self.not_started and self.not_started >= (self.expected or 0):
+                return NOT_STARTED
             return "Waiting" if self.expected != 0 else "Skipped"
         for phase in ("Error", "Failed"):
             if self.phases.get(phase):
                 return phase
-        if self.done < max(self.tasks, self.expected or 0):
+        if self.done < max(self.tasks, (self.expected or 0) - self.not_started):
             return "Running" if self.phases.get("Running") or self.done else "Pending"
         return "Succeeded"
 
@@ -78,12 +87,52 @@ def progress(status: JSON) -> Sequence[StepProgress]:
     for step in known:
         if step.foreach:
             opened.setdefault(step.name, {})[step.foreach] = None
+    passed_by = _what_is_left_out(known, nodes, steps)
     for name, found in steps.items():
         foreachs = opened.get(name)
         found.expected = sum(items.get(each, 0) for each in foreachs) or None if foreachs else 1
+        if found.expected is not None:
+            found.expected = max(found.tasks, found.expected - passed_by[name])
         if status.get("phase") == "Succeeded":  # what did not run was not chosen by a switch
-            found.expected = found.tasks
+            found.expected, found.not_started = found.tasks, 0
+        elif status.get("phase") in FINISHED:
+            whole = max(found.tasks, 1 if found.expected is None else found.expected)
+            found.not_started = whole - found.tasks
     return list(steps.values())
+
+
+def _what_is_left_out(
+    known: Sequence[_KnownStep], nodes: Mapping[str, JSON], steps: Mapping[str, StepProgress]
+) -> Counter[str]:
+    """Note in the steps how many of their tasks will never start; returns how many a switch passed by.
+
+    A task will not start if Argo has left it out, or if the DAG around it has ended without it.
+    """
+    inside: dict[str, list[_KnownStep]] = {}
+    for step in known:
+        if not step.is_item:
+            inside.setdefault(step.template, []).append(step)
+    here: set[tuple[str, str]] = set()
+    left_out: dict[tuple[str, str], str] = {}
+    for node in nodes.values():
+        around = node.get("boundaryID") or ""
+        if node["type"] == "Skipped":
+            left_out[around, node.get("displayName") or ""] = node.get("phase") or ""
+        elif node["type"] in ("Pod", "Retry"):
+            here.add((around, inputs_of(node).get(STEP, "")))
+    passed_by: Counter[str] = Counter()
+    for node_id, node in nodes.items():
+        if node["type"] != "DAG":
+            continue
+        for step in inside.get(node.get("templateName") or "", ()):
+            if (node_id, step.name) in here:
+                continue
+            phase = left_out.get((node_id, step.task))
+            if phase == "Skipped":
+                passed_by[step.name] += 1
+            elif phase or node.get("phase") in FINISHED:
+                steps[step.name].not_started += 1
+    return passed_by
 
 
 def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress], status: JSON) -> None:
@@ -93,7 +142,8 @@ def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress]
         return
     if node["type"] == "Pod":
         step.attempts += 1
-        step.started_at = min(filter(None, (step.started_at, node.get("startedAt"))), default=None)
+        if node.get("phase") not in (None, "", "Pending"):  # before, it waits for a place
+            step.started_at = min(filter(None, (step.started_at, node.get("startedAt"))), default=None)
         step.finished_at = max(filter(None, (step.finished_at, node.get("finishedAt"))), default=None)
     if is_attempt(node):
         return
@@ -127,9 +177,14 @@ def _reason(node: JSON, nodes: Mapping[str, JSON]) -> str:
 
 @dataclass(frozen=True)
 class _KnownStep:
+    """A step: the foreachs around it, the DAG template and its task there, and if that runs for each item."""
+
     name: str
     depth: int
     foreach: str | None
+    template: str
+    task: str
+    is_item: bool
 
 
 def _steps(status: JSON) -> Sequence[_KnownStep]:
@@ -145,7 +200,9 @@ def _steps(status: JSON) -> Sequence[_KnownStep]:
             arguments = arguments_of(task)
             if STEP in arguments:
                 step_of[task["name"]] = arguments[STEP]
-                yield _KnownStep(arguments[STEP], depth, foreach)
+                yield _KnownStep(
+                    arguments[STEP], depth, foreach, name, task["name"], bool(task.get("withParam"))
+                )
             elif ITEMS in arguments:  # the items of a foreach: "{{tasks.NAME.outputs.parameters.items}}"
                 source = step_of.get(arguments[ITEMS].split(".")[1])
                 yield from walk(task["template"], depth + 1, source)

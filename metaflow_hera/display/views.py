@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from metaflow_hera.argo.progress import StepProgress
+from metaflow_hera.argo.progress import NOT_STARTED, StepProgress
 from metaflow_hera.argo.runs import Run, parse_time
 from metaflow_hera.display.times import local_time, took
 
@@ -23,6 +23,7 @@ STYLES = {
     "Pending": "yellow",
     "Waiting": "dim",
     "Skipped": "dim",
+    NOT_STARTED: "dim",
 }
 MARKS = {
     "Succeeded": "✓",
@@ -32,6 +33,7 @@ MARKS = {
     "Pending": "…",
     "Waiting": "·",
     "Skipped": "-",
+    NOT_STARTED: "-",
 }
 PLAIN_WIDTH = 200
 """How wide lines are where no terminal gives a width."""
@@ -48,12 +50,13 @@ def run_tree(run: Run) -> Group:
     if run.suspended and not run.ended:
         head.append(", suspended", style="yellow")
     of_about = f" of about {took(run.estimate)}" if run.estimate and not run.ended else ""
-    duration = took(run.duration(datetime.now(timezone.utc)))
+    now, end = datetime.now(timezone.utc), run.finished_at if run.ended else None
+    duration = took(run.duration(now))
     head.append(f"  {duration}{of_about}  started {local_time(run.started_at)}", "dim")
     root = Tree(head)
     branches = {0: root}
     for step in run.steps:
-        branch = branches[min(step.depth, max(branches))].add(_line(step))
+        branch = branches[min(step.depth, max(branches))].add(_line(step, end, now))
         # What is inside a foreach hangs below the step that opens it.
         branches = {depth: tree for depth, tree in branches.items() if depth <= step.depth}
         branches[step.depth + 1] = branch
@@ -62,7 +65,8 @@ def run_tree(run: Run) -> Group:
     return Group(root, *([Text(run.message, style="red")] if run.message else []))
 
 
-def _line(step: StepProgress) -> Text:
+def _line(step: StepProgress, run_end: datetime | None, now: datetime) -> Text:
+    """A step. Its clock runs while its tasks do: neither while they wait for a place, nor after the run."""
     style = STYLES.get(step.phase, "")
     text = Text(f"{MARKS.get(step.phase, '?')} {step.name} ", style=style)
     whole = max(step.tasks, step.expected or 0)
@@ -71,8 +75,9 @@ def _line(step: StepProgress) -> Text:
     text.append(state_of(step), style="default" if step.phases else "dim")
     start, end = parse_time(step.started_at), parse_time(step.finished_at)
     if start is not None:
-        ended = end if step.phase in ("Succeeded", "Failed", "Error") else None
-        text.append(f"  {took((ended or datetime.now(timezone.utc)) - start)}", style="dim")
+        going = run_end is None and (step.phase == "Running" or step.phases.get("Running"))
+        until = now if going else end or run_end or now
+        text.append(f"  {took(until - start)}", style="dim")
     return text
 
 
@@ -90,12 +95,13 @@ def state_of(step: StepProgress) -> str:
     """The state of a step in words."""
     words = step.phase
     whole = max(step.tasks, step.expected or 0)
-    if step.depth and whole:
+    if step.depth and whole and step.phase != NOT_STARTED:
         words += f" {step.phases.get('Succeeded', 0)}/{whole}"
         running = step.phases.get("Running", 0)
         words += f", {running} running" if running else ""
         failed = len(step.failures)
         words += f", {failed} failed" if failed else ""
+        words += f", {step.not_started} not started" if step.not_started and step.phases else ""
     if step.attempts > step.tasks:
         words += f" ({step.attempts} attempts)"
     return words

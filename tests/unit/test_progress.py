@@ -144,6 +144,72 @@ def test_other_nodes_are_no_tasks(phase: str) -> None:
     assert found["end"].phase == "Waiting"
 
 
+BODY = {
+    "entrypoint": "flow",
+    "templates": [
+        dag("item", task("work"), task("after")),
+        dag("start-foreach", {"name": "start-item", "template": "item", "withParam": "[]"}),
+        dag("flow", task("start"), fan("start", "start-foreach"), task("merge")),
+    ],
+}
+
+
+def in_item(number: int, *nodes: dict[str, Any], phase: str) -> dict[str, Any]:
+    """The nodes of one item of the foreach, the DAG first."""
+    name = f"item{number}"
+    around = {"type": "DAG", "templateName": "item", "phase": phase}
+    return {name: around, **{f"{name}-{i}": {**each, "boundaryID": name} for i, each in enumerate(nodes)}}
+
+
+def left_out(task: str, phase: str) -> dict[str, Any]:
+    """A node that Argo keeps for a task that it does not start."""
+    return {"type": "Skipped", "displayName": task, "phase": phase}
+
+
+def of_a_foreach(run: str, *more: dict[str, Any]) -> dict[str, StepProgress]:
+    """The steps of a run of BODY with three items, of which the last one has failed at `work`."""
+    good = [
+        in_item(number, node("work", path=f"-{number}"), node("after", path=f"-{number}"), phase="Succeeded")
+        for number in (0, 1)
+    ]
+    bad = in_item(2, node("work", "Failed", "-2"), *more, phase="Failed")
+    nodes = {"flow": {"type": "DAG", "templateName": "flow", "phase": run}, **good[0], **good[1], **bad}
+    nodes["start"] = {**node("start", **items(0, 1, 2)), "boundaryID": "flow"}
+    status = {"storedWorkflowTemplateSpec": BODY, "nodes": nodes, "phase": run}
+    return {step.name: step for step in progress(status)}
+
+
+@pytest.mark.parametrize("more", [(), (left_out("after", "Omitted"),)])
+@pytest.mark.parametrize("run", ["Running", "Failed"])
+def test_what_comes_after_a_failure_in_an_item_does_not_run_and_says_so(run: str, more: Any) -> None:
+    after = of_a_foreach(run, *more)["after"]
+    assert (after.phase, after.tasks, after.expected, after.not_started) == ("Succeeded", 2, 3, 1)
+
+
+def test_in_a_run_that_has_failed_nothing_waits() -> None:
+    assert of_a_foreach("Running")["merge"].phase == "Waiting"
+    assert of_a_foreach("Failed")["merge"].phase == "Not started"
+    running = of_a_foreach("Failed", node("after", "Running", "-2"))
+    assert {name: step.phase for name, step in running.items()} == {
+        "start": "Succeeded", "work": "Failed", "after": "Failed", "merge": "Not started",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("run", ["Running", "Failed", "Succeeded"])
+def test_what_a_switch_passed_by_is_skipped(run: str) -> None:
+    nodes = {
+        "flow": {"type": "DAG", "templateName": "flow", "phase": run},
+        "skipped": {**left_out("merge", "Skipped"), "boundaryID": "flow"},
+    }
+    status = {"storedWorkflowTemplateSpec": BODY, "nodes": nodes, "phase": run}
+    assert {step.name: step.phase for step in progress(status)}["merge"] == "Skipped"
+
+
+def test_before_a_task_has_a_place_its_step_has_no_time() -> None:
+    pending = node("start", "Pending", startedAt="2024-01-01T00:00:05Z")
+    assert steps(pending)["start"].started_at is None
+
+
 def test_foreachs_inside_each_other_add_up() -> None:
     spec = {
         "entrypoint": "flow",

@@ -20,9 +20,8 @@ def shown(*steps: StepProgress, phase: str = "Running", **more: object) -> str:
         phase=phase,
         message="",
         started_at=datetime.now(timezone.utc) - timedelta(minutes=2, seconds=5),
-        finished_at=None,
         steps=steps,
-        **more,  # type: ignore[arg-type]
+        **{"finished_at": None, **more},  # type: ignore[arg-type]
     )
     return as_text(run_tree(run))
 
@@ -49,3 +48,19 @@ def test_how_long_it_may_take_is_said_where_argo_knows_it() -> None:
     assert "Running  2m05s of about 10m00s" in shown(estimate=timedelta(minutes=10))
     assert "about" not in shown(estimate=timedelta(minutes=10), phase="Succeeded")
     assert "Running, suspended  2m05s" in shown(suspended=True)
+
+
+def test_no_clock_goes_on_in_a_run_that_has_ended() -> None:
+    began = datetime.now(timezone.utc) - timedelta(minutes=2, seconds=5)
+    end = began + timedelta(seconds=30)
+    text = shown(
+        StepProgress("start", 0, {"Succeeded": 1}, expected=1),
+        StepProgress("work", 1, {"Failed": 1}, expected=3, started_at=began.isoformat()),
+        StepProgress("after", 1, {"Succeeded": 2}, expected=3, not_started=1),
+        StepProgress("end", 0, expected=1, not_started=1),
+        phase="Failed",
+        finished_at=end,
+    )
+    assert "Failed 0/3  30s" in text
+    assert "Succeeded 2/3, 1 not started" in text
+    assert "end Not started" in text
