@@ -104,7 +104,7 @@ def application(services: Services, hub: Hub, token: str, webhook_secret: str, s
     routes += [_route("GET", f"/api/v1{path}", handler, services, streams=True) for path, handler in streamed]
     session = Session(session_secret)
     page = Page(services, hub, session)
-    routes += [_route("GET", path, handler, services) for path, handler in page.calls]
+    routes += [_route(method, path, handler, services) for method, path, handler in page.calls]
     routes += page.routes
     open_path = events.open_path(webhook_secret)
     # The guard has checked the secret; being a part of the path, it stays out of the log.

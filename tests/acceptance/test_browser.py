@@ -147,12 +147,16 @@ class Browser:
         found: list[str] = self.driver.execute_async_script(script, values)
         return found
 
-    def start_run(self, deployment: str, **parameters: str) -> str:
-        """Fill in the form and start a run; returns its name."""
+    def open_form(self, deployment: str) -> None:
+        """Open the form that starts a run."""
         self.until(lambda: [each for each in self.all(".deployments li") if deployment in each.text])
         for row in self.all(".deployments li"):
             if deployment in row.text:
                 row.find_element("css selector", "button").click()
+
+    def start_run(self, deployment: str, **parameters: str) -> str:
+        """Fill in the form and start a run; returns its name."""
+        self.open_form(deployment)
         for name, value in parameters.items():
             field = self.one(f"#parameter-{name}")
             field.clear()
@@ -270,14 +274,16 @@ def test_errors_are_told_in_words(own_mfhera: Mfhera, browser: Browser) -> None:
     browser.keys(Keys.ESCAPE)
     # A run that is not there.
     browser.driver.execute_script("location.hash = '#/runs/default/nope'")
-    browser.reads("#notices", "not found")
+    browser.reads(".absent", "There is no run nope")
+    browser.one(".absent a").click()
     # A server that is not there, and is again.
-    browser.keys("g")
     browser.reads("#live", "Live")
     own_mfhera.stop()
     browser.reads("#live", "Not connected")
+    browser.reads("#gone", "Start it with: mfhera local start")
     own_mfhera.ok("local", "start")
     browser.reads("#live", "Live")
+    assert not browser.all("#gone")[0].is_displayed()
     # Without the cookie the page says what to do.
     browser.driver.delete_all_cookies()
     browser.driver.execute_script("location.hash = '#/runs/default/nope'")
@@ -285,6 +291,60 @@ def test_errors_are_told_in_words(own_mfhera: Mfhera, browser: Browser) -> None:
     browser.driver.get(url)
     browser.driver.refresh()
     browser.reads("body", "mfhera local open")
+    style = "return getComputedStyle(document.body).display"
+    assert browser.driver.execute_script(style) == "grid"
+
+
+def test_the_form_knows_the_types_of_parameters(own_mfhera: Mfhera, browser: Browser) -> None:
+    own_mfhera.take("types_flow.py", "required_flow.py")
+    own_mfhera.ok("create", "required_flow.py")
+    own_mfhera.ok("create", "types_flow.py")
+    browser.log_in(own_mfhera)
+    browser.open_form("RequiredFlow")
+    assert browser.text(".field .required") == "*"
+    browser.keys(Keys.ESCAPE)
+    browser.open_form("TypesFlow")
+    labels = [each.text.split() for each in browser.all(".field label")]
+    assert labels[:4] == [["text", "text"], ["number", "int"], ["ratio", "float"], ["small", "float"]]
+    browser.reads(".field", "Any text, even { {workflow.name} } · default: hello")
+    # A value of the wrong type starts nothing, and says what is wanted where it was typed.
+    for name, words in (("number", "It must be an int."), ("ratio", "It must be a float.")):
+        field = browser.one(f"#parameter-{name}")
+        right = field.get_attribute("value")
+        field.clear()
+        field.send_keys("abc")
+        browser.one("dialog [type=submit]").click()
+        browser.reads(f"#parameter-{name}-problem", words)
+        field.clear()
+        field.send_keys(right)
+    assert own_mfhera.phases("typesflow") == {}
+    # A bool is a switch.
+    browser.one("#parameter-flag[role=switch]").click()
+    browser.one("dialog [type=submit]").click()
+    browser.reads(".run .state", "Succeeded")
+    browser.one("details summary").click()
+    browser.until(lambda: "flag\ntrue" in browser.text(".parameters"))
+    _asked_nobody_else(browser, own_mfhera)
+
+
+def test_a_run_that_failed_on_a_small_screen(own_mfhera: Mfhera, browser: Browser) -> None:
+    own_mfhera.take("page_flow.py")
+    own_mfhera.ok("create", "page_flow.py")
+    browser.driver.set_window_size(420, 900)
+    browser.log_in(own_mfhera)
+    name = browser.start_run("PageFlow", gate="/nowhere")
+    browser.reads(".run .state", "Failed")
+    # What has not begun will not begin, and says so.
+    browser.row("end, Not started")
+    inside = "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    assert browser.driver.execute_script(inside)
+    label = (
+        "return [...document.querySelectorAll('.line .label')].every((e) => e.scrollWidth <= e.clientWidth)"
+    )
+    assert browser.driver.execute_script(label)
+    browser.keys("g")
+    browser.reads(".runs", name)
+    assert browser.driver.execute_script(inside)
 
 
 def test_light_and_dark(own_mfhera: Mfhera, browser: Browser) -> None:

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from metaflow_hera.contract.manifest import OWN_PARAMETERS
-from metaflow_hera.contract.values import encode
-from metaflow_hera.embedded.page.parameters import asked, given
+from metaflow_hera.contract.values import BOOLEANS, encode, misfit
+from metaflow_hera.embedded.page.parameters import asked, given, misfits
 
 VALUES = [
     "",
@@ -58,3 +58,56 @@ def test_a_value_in_no_form_stays_as_it_is() -> None:
 
 def test_the_parameters_of_other_workflows_stay_as_they_are() -> None:
     assert given([parameter("$HOME")]) == [{"name": "a", "value": encode("$HOME")}]
+
+
+def typed(**types: str) -> dict[str, object]:
+    """A deployment with Parameters of these types, in this order."""
+    parameters = [{"name": name, "value": "false"} for name in types]
+    notes = {"metaflow/parameters": json.dumps({name: {"type": kind} for name, kind in types.items()})}
+    return {
+        "metadata": {"annotations": notes},
+        "spec": {"arguments": {"parameters": [*parameters, *OWN]}},
+    }
+
+
+def test_the_form_asks_in_the_order_of_the_template_and_names_the_types() -> None:
+    fields = asked(typed(zeta="int", alpha="bool", mid="JSON"))
+    assert [(field["name"], field["type"]) for field in fields] == [
+        ("zeta", "int"), ("alpha", "bool"), ("mid", "JSON"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [*BOOLEANS, "TRUE", "maybe"])
+def test_a_switch_is_on_where_the_command_line_says_true(text: str) -> None:
+    template = typed(flag="bool")
+    template["spec"]["arguments"]["parameters"][0]["value"] = text  # type: ignore[index]
+    (field,) = asked(template)
+    assert field["on"] == (text.lower() in ("1", "true", "t", "yes", "y", "on"))
+
+
+@pytest.mark.parametrize("kind", ["str", "int", "float", "bool", "JSON", "FilePath", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "abc",
+        "1",
+        " 2 ",
+        "1_000",
+        "1.5",
+        "1e5",
+        "nan",
+        "-inf",
+        "0x10",
+        "True",
+        "OFF",
+        "2",
+        "{}",
+        "{",
+        "null",
+    ],
+)
+def test_what_is_typed_is_checked_by_the_rule_of_the_command_line(kind: str, text: str) -> None:
+    wanted = misfit(kind, text)
+    found = misfits(typed(a=kind), {"a": text})
+    assert found == ({} if wanted is None else {"a": f"It must be {wanted}."})

@@ -3,7 +3,7 @@
 Beside Argo's own rules the page follows one: a workflow with a parameter `metaflow-run-tags` is a flow's.
 
 - Its parameters `ABOUT_RUN` describe the run itself. The annotation `metaflow/parameters` of its workflow
-  template, a JSON object, names those that people give.
+  template, a JSON object, names those that people give, with their types.
 - Values that Argo or Kubernetes would change travel as `base64:` and the base64 of their UTF-8 (see
   `static/values.js`, which writes it); `null` is no value.
 """
@@ -28,19 +28,50 @@ ABOUT_RUN = frozenset({TAGS, "metaflow-code-package", "metaflow-scheduled-time"}
 ENCODED = "base64:"
 NOT_GIVEN = "null"
 
+YES = ("1", "true", "t", "yes", "y", "on")
+NO = ("0", "false", "f", "no", "n", "off")
+"""What a bool may be, in lower case."""
+
+WORDS = {"JSON": "JSON text", "bool": "a boolean (true or false)", "int": "an int"}
+"""What a Parameter of a type must be, where that is not just "a" and the type."""
+
 
 def asked(template: JSON) -> list[JSON]:
-    """What a workflow template asks for.
+    """What a workflow template asks for, in its order.
 
     `value` is the default, None if there is none; `required` says that a value must be given, `encoded` that
-    it travels in a flow's form.
+    it travels in a flow's form; `type` is the Parameter's, "" for a workflow that is not a flow's.
     """
     parameters = (template["spec"].get("arguments") or {}).get("parameters") or []
-    encoded = _are_of_a_flow(each["name"] for each in parameters)
-    if encoded:
-        names = _named(template["metadata"].get("annotations") or {})
-        parameters = [each for each in parameters if each["name"] in names]
-    return [_asked(each, encoded) for each in parameters]
+    if not _are_of_a_flow(each["name"] for each in parameters):
+        return [_asked(each, encoded=False, kind="") for each in parameters]
+    types = _types(template["metadata"].get("annotations") or {})
+    return [
+        _asked(each, encoded=True, kind=types[each["name"]]) for each in parameters if each["name"] in types
+    ]
+
+
+def misfits(template: JSON, texts: JSON) -> JSON:
+    """What is wrong with the values that somebody has typed, by the names of their parameters."""
+    types = {each["name"]: each["type"] for each in asked(template)}
+    found = {name: _misfit(types.get(name, ""), str(text)) for name, text in texts.items()}
+    return {name: f"It must be {wanted}." for name, wanted in found.items() if wanted is not None}
+
+
+def _misfit(kind: str, text: str) -> str | None:
+    """What a Parameter of this type must be if a text is no such thing. The rule is the command line's."""
+    try:
+        if kind == "int":
+            int(text)
+        elif kind == "float":
+            float(text)
+        elif kind == "JSON":
+            json.loads(text)
+        elif kind == "bool" and text.lower() not in (*YES, *NO):
+            raise ValueError
+    except (ValueError, RecursionError):
+        return WORDS.get(kind, f"a {kind}")
+    return None
 
 
 def given(parameters: Iterable[JSON]) -> list[JSON]:
@@ -55,11 +86,14 @@ def given(parameters: Iterable[JSON]) -> list[JSON]:
     return [{"name": name, "value": value[:TEXT]} for name, value in values.items()]
 
 
-def _asked(parameter: JSON, encoded: bool) -> JSON:
+def _asked(parameter: JSON, encoded: bool, kind: str) -> JSON:
     value = parameter.get("value") if parameter.get("value") is not None else parameter.get("default")
+    shown = _decoded(str(value)) if encoded and value is not None else value
     return {
         "name": parameter["name"],
-        "value": _decoded(str(value)) if encoded and value is not None else value,
+        "value": shown,
+        "type": kind,
+        "on": kind == "bool" and str(shown).lower() in YES,
         "required": value is None,
         "encoded": encoded,
         "description": str(parameter.get("description") or "")[:TEXT],
@@ -71,11 +105,12 @@ def _are_of_a_flow(names: Iterable[str]) -> bool:
     return TAGS in names
 
 
-def _named(notes: Mapping[str, str]) -> frozenset[str]:
-    """The names of a flow's own Parameters."""
-    with suppress(ValueError, TypeError):
-        return frozenset(json.loads(notes.get(OF_FLOW) or "{}"))
-    return frozenset()
+def _types(notes: Mapping[str, str]) -> dict[str, str]:
+    """The types of a flow's own Parameters, by their names."""
+    with suppress(ValueError, TypeError, AttributeError):
+        described = json.loads(notes.get(OF_FLOW) or "{}")
+        return {name: str(about.get("type") or "") for name, about in described.items()}
+    return {}
 
 
 def _decoded(text: str) -> str | None:

@@ -35,10 +35,15 @@ WITH parts AS (
             ELSE COALESCE(json_extract(node, '$.phase'), 'Pending')
         END AS phase,
         json_extract(node, '$.nodeFlag.retried') AS attempt,
-        json_extract(node, '$.startedAt') AS started,
+        -- Argo notes when it made a node: a pod may wait for a place before it runs, which is noted here.
+        CASE WHEN first.uid IS NOT NULL THEN CAST(first.started AS INTEGER)
+        ELSE CAST(strftime('%s', json_extract(node, '$.startedAt')) AS INTEGER) END AS started,
         json_extract(node, '$.finishedAt') AS finished,
         node
-    FROM nodes WHERE uid = ?
+    FROM nodes LEFT JOIN pods AS first ON first.uid = nodes.uid AND first.node_id =
+        CASE json_extract(node, '$.type') WHEN 'Retry' THEN json_extract(node, '$.children[0]')
+        ELSE nodes.id END
+    WHERE nodes.uid = ?
 )
 """
 NAME = "substr(display || '(', 1, instr(display || '(', '(') - 1)"
@@ -50,13 +55,16 @@ IS_TASK = "attempt IS NULL AND type != 'TaskGroup'"
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Tasks that differ only in their items: of one DAG, in one phase, with the same times."""
+    """Tasks that differ only in their items: of one DAG, in one phase, with the same times.
+
+    `started` is when they began to run, in seconds since the epoch.
+    """
 
     boundary: str | None
     name: str
     type: str
     phase: str
-    started: str | None
+    started: int | None
     finished: str | None
     count: int
 
@@ -133,6 +141,11 @@ class PageReader(Reader):
         """One node."""
         row = self._db.execute("SELECT node FROM nodes WHERE uid=? AND id=?", (uid, id)).fetchone()
         return json.loads(row[0]) if row else None
+
+    def begun(self, uid: str, id: str) -> int | None:
+        """When a task began to run, in seconds since the epoch; None if it has not."""
+        row = self._db.execute(f"{PARTS} SELECT started FROM parts WHERE id=?", (uid, id)).fetchone()  # noqa: S608
+        return row[0] if row else None
 
     def waits(self, uid: str) -> bool:
         """Whether a workflow is suspended, or a node of it waits for somebody to resume it."""

@@ -11,13 +11,21 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, Services, json_response
+from metaflow_hera.embedded.api.http import (
+    INVALID_ARGUMENT,
+    ApiError,
+    Call,
+    Services,
+    json_response,
+    not_found,
+)
 from metaflow_hera.embedded.api.streams import Hub
 from metaflow_hera.embedded.api.workflows import find
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.local.opening import FILE as OPENING_FILE
 from metaflow_hera.embedded.page.deployments import Deployments
 from metaflow_hera.embedded.page.feed import Feed
+from metaflow_hera.embedded.page.parameters import misfits
 from metaflow_hera.embedded.page.reading import PageReader
 from metaflow_hera.embedded.page.summary import Summaries
 from metaflow_hera.embedded.web.session import HEADERS, LOGIN, Session, words
@@ -38,7 +46,7 @@ class Page:
     """What the page needs from the server.
 
     Attributes:
-        calls: paths and what answers them in a thread.
+        calls: methods, paths and what answers them in a thread.
         routes: those that need the request itself.
     """
 
@@ -50,12 +58,13 @@ class Page:
         self._summaries = Summaries(self._reader)
         self._deployments = Deployments(self._reader)
         named = "/page/runs/{namespace}/{name}"
-        self.calls: list[tuple[str, Callable[[Call], Response]]] = [
-            ("/page/overview", lambda call: _private(json_response(self._overview("", "")))),
-            (named, self._run),
-            (f"{named}/tasks", self._tasks),
-            ("/page/events", self._overview_events),
-            ("/page/events/{namespace}/{name}", self._run_events),
+        self.calls: list[tuple[str, str, Callable[[Call], Response]]] = [
+            ("GET", "/page/overview", lambda call: _private(json_response(self._overview("", "")))),
+            ("GET", named, self._run),
+            ("GET", f"{named}/tasks", self._tasks),
+            ("GET", "/page/events", self._overview_events),
+            ("GET", "/page/events/{namespace}/{name}", self._run_events),
+            ("POST", "/page/deployments/{namespace}/{name}/check", self._check),
         ]
         self.routes = [
             Route("/page/code", self._code, methods=["POST"]),
@@ -100,6 +109,13 @@ class Page:
         path = call.query.get("path", "")
         page = self._summaries.tasks(find(call), path, max(0, offset), max(1, min(limit, PAGE)))
         return _private(json_response(page))
+
+    def _check(self, call: Call) -> Response:
+        """What is wrong with the values that were typed into the form of a deployment."""
+        template = self._reader.object("workflowtemplates", call.namespace, call.name)
+        if template is None:
+            raise not_found("workflowtemplates", call.name)
+        return _private(json_response({"misfits": misfits(template, call.body.get("values") or {})}))
 
     async def _code(self, request: Request) -> Response:
         """A code for a browser, for callers with the token: a browser's cookie cannot get more cookies."""

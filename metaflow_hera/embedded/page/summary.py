@@ -107,10 +107,11 @@ class Summaries:
             if places.is_root(alike.boundary, alike.name):
                 continue  # the run itself stands for it
             group = _group(groups, places.path(alike.boundary, alike.name))
-            group.phases[alike.phase] = group.phases.get(alike.phase, 0) + alike.count
-            if alike.started and alike.phase not in ("Skipped", "Omitted"):
-                end = seconds(alike.finished) if alike.finished else None
-                group.spans.append((seconds(alike.started), end, alike.phase, alike.count))
+            phase = _phase(head, alike.phase)
+            group.phases[phase] = group.phases.get(phase, 0) + alike.count
+            if alike.started is not None and phase not in ("Skipped", "Omitted", "Pending"):
+                end = seconds(alike.finished) if alike.finished else head.finished
+                group.spans.append((alike.started, end, phase, alike.count))
         _expect(groups, containers, places)
         return {
             "run": self.run(head),
@@ -154,14 +155,16 @@ class Summaries:
             children = (self._reader.node(head.uid, id) for id in node.get("children") or ())
             attempts = [child for child in children if child and (child.get("nodeFlag") or {}).get("retried")]
         last = attempts[-1] if attempts else node
+        phase = _phase(head, node.get("phase") or "Pending")
+        finished = seconds(node["finishedAt"]) if node.get("finishedAt") else head.finished
         return {
             "id": node["id"],
             "path": places.path(node.get("boundaryID"), node["displayName"].partition("(")[0]),
             "label": places.label(node.get("boundaryID"), node["displayName"])[:TEXT],
-            "phase": node.get("phase") or "Pending",
+            "phase": phase,
             "message": str(last.get("message") or node.get("message") or "")[:TEXT],
-            "started": seconds(node["startedAt"]) if node.get("startedAt") else None,
-            "finished": seconds(node["finishedAt"]) if node.get("finishedAt") else None,
+            "started": self._reader.begun(head.uid, node["id"]),
+            "finished": finished,
             "pods": [
                 {
                     "name": pod_name(head.name, each["name"], each.get("templateName", "")),
@@ -234,6 +237,11 @@ class Places:
                 found.insert(0, container.display)
             boundary = container.boundary
         return found
+
+
+def _phase(head: Head, phase: str) -> str:
+    """The phase of a task as it is shown: what a run that was ended leaves behind has failed with it."""
+    return "Failed" if head.finished is not None and phase in ("Pending", "Running") else phase
 
 
 def _group(groups: dict[str, Group], path: str) -> Group:

@@ -6,6 +6,7 @@ send it to /login; the answer sets the cookie. The cookie is of this site only, 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -34,6 +35,22 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """Sent with every answer that a browser may show."""
+
+STYLE = (
+    "html{color-scheme:light dark;font:15px/1.5 system-ui,sans-serif}"
+    "body{display:grid;place-content:center;min-height:90vh;margin:0 24px;text-align:center}"
+    "h1{font-size:20px;margin:12px 0 4px}"
+    "p{margin:0;opacity:.8;overflow-wrap:anywhere}"
+)
+"""Of the pages that are shown to those who are not logged in, who get no files."""
+
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+_STYLED = {
+    **HEADERS,
+    "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace(
+        "style-src 'self'", f"style-src 'sha256-{_STYLE_HASH}'"
+    ),
+}
 
 
 class Session:
@@ -97,10 +114,12 @@ def words(title: str, text: str, status: int, *, onward: bool = False) -> Respon
     refresh = '<meta http-equiv="refresh" content="0; url=/">' if onward else ""
     body = (
         f'<!doctype html><html lang="en"><meta charset="utf-8">{refresh}'
-        f'<link rel="icon" href="/page/static/icon.svg"><title>{escape(title)}</title>'
+        '<link rel="icon" href="/page/static/icon.svg">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}: Embedded Argo</title><style>{STYLE}</style>"
         f"<h1>{escape(title)}</h1><p>{escape(text)}</p>"
     )
-    return Response(body, status, headers=HEADERS, media_type="text/html")
+    return Response(body, status, headers=_STYLED, media_type="text/html")
 
 
 def wants_page(path: str, headers: Mapping[bytes, bytes]) -> bool:

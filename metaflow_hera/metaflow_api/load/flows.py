@@ -220,9 +220,12 @@ class LoadedFlow:
         return found
 
     def _own_parameters(self) -> Iterator[tuple[str, Any]]:
-        for name, param in self.state.flow._get_parameters():
-            if not param.IS_CONFIG_PARAMETER:
-                yield name, param
+        """In the order in which the flow's classes define them; Metaflow sorts them by name."""
+        flow = self.state.flow
+        own = {name: param for name, param in flow._get_parameters() if not param.IS_CONFIG_PARAMETER}
+        defined = (name for each in reversed(type(flow).__mro__) for name in vars(each) if name in own)
+        for name in dict.fromkeys([*defined, *own]):
+            yield name, own[name]
 
 
 def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:

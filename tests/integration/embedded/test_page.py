@@ -230,6 +230,10 @@ def test_a_retried_task_whose_attempt_waits_for_a_place_waits(argo: Argo, tmp_pa
     name = argo.run({"entrypoint": "all", "templates": [spec["templates"][0], dag]})
     argo.until(name, lambda workflow: pods(workflow))
     assert groups(argo, name)["one"]["phases"] == {"Pending": 1}
+    # It does not run yet: no time passes for it.
+    assert (groups(argo, name)["one"]["started"], groups(argo, name)["one"]["bars"]) == (None, [])
+    (task,) = argo.http.get(f"{argo.server.url}/page/runs/argo/{name}/tasks?path=one").json()["tasks"]
+    assert task["started"] is None
     go.touch()
     argo.end(name)
     argo.end(hold)
@@ -245,6 +249,25 @@ def test_a_retried_task_is_one_task_with_its_attempts(argo: Argo) -> None:
     (task,) = argo.http.get(f"{argo.server.url}/page/runs/argo/{name}/tasks?path=one").json()["tasks"]
     assert [pod["phase"] for pod in task["pods"]] == ["Failed", "Failed"]
     assert "exit code 1" in task["message"]
+
+
+def test_what_is_typed_into_the_form_is_checked(argo: Argo, page: httpx.Client) -> None:
+    parameters = [{"name": name, "value": "1"} for name in ("count", "metaflow-run-tags")]
+    notes = {"metaflow/parameters": json.dumps({"count": {"type": "int"}})}
+    template = {
+        "metadata": {"name": "typed", "annotations": notes},
+        "spec": {**pod_spec("true"), "arguments": {"parameters": parameters}},
+    }
+    argo.call("POST", "/workflow-templates/argo", {"template": template})
+    for text, misfits in (("2", {}), ("two", {"count": "It must be an int."})):
+        answer = page.post(
+            "/page/deployments/argo/typed/check",
+            json={"values": {"count": text}},
+            headers={"Origin": argo.server.url},
+        )
+        assert answer.json() == {"misfits": misfits}
+    other = page.post("/page/deployments/argo/nope/check", json={}, headers={"Origin": argo.server.url})
+    assert other.status_code == 404
 
 
 def test_fans_inside_fans_are_one_line_each(argo: Argo) -> None:
@@ -367,6 +390,8 @@ def test_new_deployments_and_runs_are_told(argo: Argo, page: httpx.Client) -> No
     assert parameter == {
         "name": "a",
         "value": "1",
+        "type": "",
+        "on": False,
         "required": False,
         "encoded": False,
         "description": "A.",

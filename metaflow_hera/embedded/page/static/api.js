@@ -19,7 +19,7 @@ export async function call(method, url, body) {
   }
   if (answer.status === 401) throw new Error("You are not logged in any more. Run: mfhera local open");
   const found = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(found.message || `The server answered ${answer.status}.`);
+  if (!answer.ok) throw Object.assign(new Error(found.message || `The server answered ${answer.status}.`), { status: answer.status });
   return found;
 }
 
@@ -38,6 +38,12 @@ export function submit(deployment, parameters) {
   });
 }
 
+/** What is wrong with typed values of a deployment's parameters: {name: words}. */
+export async function check(deployment, values) {
+  const found = await call("POST", `/page/deployments/${path(deployment.namespace, deployment.name)}/check`, { values });
+  return found.misfits;
+}
+
 /** A page of the tasks of one place of a run. */
 export function tasks(run, place, offset, limit) {
   return call("GET", `/page/runs/${path(run.namespace, run.name)}/tasks?path=${part(place)}&offset=${offset}&limit=${limit}`);
@@ -51,8 +57,9 @@ export async function task(run, id) {
 
 /**
  * The server's events, until `stop` is called. A hidden page asks for none.
- * Calls `onState(state)`, `onGone()`, `onLive(yes)` as the connection comes and goes, and `onProblem(error)`
- * when the server refuses: `probe` is then called for the message, which an event source does not give.
+ * Calls `onState(state)`, `onGone()`, `onLive(yes, refused)` as the connection comes and goes, and
+ * `onProblem(error)` when the server refuses: `probe` is then called for the message, which an event source
+ * does not give.
  */
 export function events(url, probe, { onState, onGone, onLive, onProblem }) {
   let source = null;
@@ -62,8 +69,9 @@ export function events(url, probe, { onState, onGone, onLive, onProblem }) {
     source = new EventSource(url);
     source.addEventListener("open", () => onLive(true));
     source.addEventListener("error", () => {
-      onLive(false);
-      if (source?.readyState === EventSource.CLOSED) call("GET", probe).catch(onProblem);
+      const refused = source?.readyState === EventSource.CLOSED;
+      onLive(false, refused);
+      if (refused) call("GET", probe).catch(onProblem);
     });
     source.addEventListener("state", (event) => onState(JSON.parse(event.data)));
     source.addEventListener("gone", () => { close(); onGone(); });

@@ -1,7 +1,7 @@
 // Dialogs: a question, the keys, and the form that starts a run.
 
-import { submit } from "./api.js";
-import { el, text } from "./dom.js";
+import { check, submit } from "./api.js";
+import { el, set, text } from "./dom.js";
 import { inFlowsForm } from "./values.js";
 
 function show(dialog) {
@@ -58,10 +58,19 @@ export function startForm(deployment, onStarted) {
   async function send(event) {
     event.preventDefault();
     button.disabled = true;
+    text(problem, "");
     // Parameters that were not changed are left to the deployment.
-    const changed = fields.filter(({ input, shown, required }) => required || input.value !== shown);
+    const changed = fields.filter((each) => each.required || each.typed() !== each.shown);
     try {
-      const made = await submit(deployment, Object.fromEntries(changed.map(({ name, value }) => [name, value()])));
+      const misfits = await check(deployment, Object.fromEntries(changed.map((each) => [each.name, each.typed()])));
+      for (const each of fields) each.mark(misfits[each.name] ?? "");
+      const wrong = fields.find((each) => misfits[each.name]);
+      if (wrong) {
+        wrong.input.focus();
+        button.disabled = false;
+        return;
+      }
+      const made = await submit(deployment, Object.fromEntries(changed.map((each) => [each.name, each.value()])));
       dialog.close();
       onStarted(made.metadata);
     } catch (error) {
@@ -71,21 +80,43 @@ export function startForm(deployment, onStarted) {
   }
 }
 
-function field({ name, value, required, encoded, description, enum: choices }) {
+/** What a Parameter's type means to people; the others are called as in Python. */
+const TYPES = { str: "text", FilePath: "file", bool: "on or off" };
+
+function field({ name, value, type, on, required, encoded, description, enum: choices }) {
   const id = `parameter-${name}`;
   const given = value === null || value === undefined ? null : String(value);
-  const attributes = { id, name, "aria-describedby": `${id}-about`, autocomplete: "off", spellcheck: "false" };
+  const attributes = { id, name, "aria-describedby": `${id}-about ${id}-problem`, autocomplete: "off", spellcheck: "false" };
+  const isSwitch = type === "bool";
   let input;
   if (choices.length) {
     input = el("select", attributes, ...choices.map((each) => el("option", {}, String(each))));
+  } else if (isSwitch) {
+    input = el("input", { ...attributes, type: "checkbox", role: "switch", checked: on });
   } else if ((given ?? "").length > 60 || (given ?? "").includes("\n")) {
     input = el("textarea", { ...attributes, rows: 4 });
   } else {
     input = el("input", { ...attributes, required });
   }
-  if (given !== null) input.value = given;
-  const shown = input.value; // a browser normalizes line ends
-  const row = el("div", { class: "field" },
-    el("label", { for: id }, name), input, el("small", { id: `${id}-about`, class: "dim" }, description));
-  return { name, shown, required, input, row, value: () => (encoded ? inFlowsForm(input.value) : input.value) };
+  if (type === "FilePath") input.readOnly = true; // only the flow's code knows how to store a file
+  if (given !== null && !isSwitch) input.value = given;
+  const typed = () => (isSwitch ? String(input.checked) : input.value);
+  const shown = typed(); // a browser normalizes line ends
+  const problem = el("small", { id: `${id}-problem`, class: "problem", role: "alert" });
+  const about = [description, defaultOf(type, given, on), type === "FilePath" ? `for another file: mfhera trigger FLOW.py --param ${name}=PATH` : ""];
+  const row = el("div", { class: isSwitch ? "field switch" : "field" },
+    el("label", { for: id }, name,
+      required ? el("abbr", { class: "required", title: "must be given" }, " *") : null,
+      type ? el("small", { class: "dim type" }, TYPES[type] ?? type) : null),
+    input, el("small", { id: `${id}-about`, class: "dim" }, about.filter(Boolean).join(" · ")), problem);
+  const mark = (words) => { text(problem, words); set(input, "aria-invalid", words ? "true" : null); };
+  return { name, shown, required, input, row, typed, mark, value: () => (encoded ? inFlowsForm(typed()) : typed()) };
+}
+
+/** The default in words; a long one is seen in its field. */
+function defaultOf(type, given, on) {
+  if (type === "" || type === "FilePath") return "";
+  if (given === null) return "no default";
+  if (type === "bool") return `default: ${on ? "on" : "off"}`;
+  return given.length > 60 || given.includes("\n") ? "" : `default: ${given === "" ? "empty" : given}`;
 }

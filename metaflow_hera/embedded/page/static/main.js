@@ -6,10 +6,12 @@ import { el, set, text } from "./dom.js";
 import { Overview } from "./overview.js";
 import { RunView } from "./run.js";
 import { start as startTheme } from "./theme.js";
+import { moment } from "./words.js";
 
 const view = document.getElementById("view");
 const notices = document.getElementById("notices");
 const live = document.getElementById("live");
+const gone = document.getElementById("gone");
 const crumbs = document.getElementById("crumbs");
 const NOTICE = 8000;
 let shown = null;
@@ -22,9 +24,13 @@ const page = {
     if (!stays) setTimeout(() => row.remove(), NOTICE);
   },
   problem: (error) => page.notice(error.message, true),
-  live(yes) {
+  /** Whether the server tells what changes: if not, what is shown is old. */
+  live(yes, refused = false) {
     set(live, "class", yes ? "live on" : "live off");
     text(live, yes ? "Live" : "Not connected");
+    const away = !yes && !refused;
+    if (away && gone.hidden) text(gone, `The embedded Argo has not answered since ${moment(Date.now() / 1000)}: what you see is from then. Start it with: mfhera local start`);
+    set(gone, "hidden", !away);
   },
   crumbs(run) {
     const parts = [];
@@ -38,6 +44,7 @@ const page = {
 function route() {
   const [kind, namespace, name] = location.hash.replace(/^#\//, "").split("/").map(decodeURIComponent);
   shown?.stop();
+  set(gone, "hidden", true);
   document.querySelector("dialog[open]")?.close();
   notices.replaceChildren();
   if (kind === "runs" && name) {

@@ -3,7 +3,7 @@
 import { events, path } from "./api.js";
 import { startForm } from "./dialogs.js";
 import { el, reconcile, set, text } from "./dom.js";
-import { duration, moment, runState, state } from "./words.js";
+import { duration, moment, podsOf, runState, state } from "./words.js";
 
 const sameDeployment = (one, other) => one && other && one.namespace === other.namespace && one.name === other.name;
 
@@ -70,7 +70,7 @@ export class Overview {
     text(row.dot, word);
     const end = run.finished ?? Date.now() / 1000 + this.skew;
     text(row.time, state(run.phase) === "Pending" ? "" : duration(end - run.started));
-    text(row.progress, run.progress);
+    text(row.progress, podsOf(run));
   }
 
   deployment() {

@@ -5,7 +5,7 @@ import { confirmed } from "./dialogs.js";
 import { el, reconcile, set, text } from "./dom.js";
 import { Logs } from "./logs.js";
 import { Tree } from "./tree.js";
-import { duration, moment, runState } from "./words.js";
+import { duration, moment, podsOf, runState } from "./words.js";
 
 const VERBS = [
   { verb: "suspend", label: "Suspend", key: "s", fits: (run) => !run.finished && !run.waits },
@@ -39,7 +39,7 @@ export class RunView {
       onState: (found) => this.take(found),
       onGone: () => page.notice("This run was deleted.", true),
       onLive: page.live,
-      onProblem: page.problem,
+      onProblem: (error) => (error.status === 404 && !this.found ? this.absent(view) : page.problem(error)),
     });
     this.timer = setInterval(() => { if (this.found && !this.found.run.finished) this.draw(); }, 1000);
   }
@@ -64,11 +64,22 @@ export class RunView {
     this.draw();
   }
 
+  /** There is no such run: nothing more is asked for. */
+  absent(view) {
+    this.stop();
+    this.page.live(true);
+    document.title = "No such run";
+    view.replaceChildren(el("div", { class: "absent" },
+      el("h1", {}, `There is no run ${this.about.name}`),
+      el("p", { class: "dim" }, "It was deleted, or its name is another one."),
+      el("p", {}, el("a", { href: "#/" }, "All runs"))));
+  }
+
   draw() {
     if (!this.found) return;
     const { run } = this.found;
     const now = Date.now() / 1000 + this.skew;
-    text(this.facts, `${duration((run.finished ?? now) - run.started)} · started ${moment(run.started)} · ${run.progress} pods`);
+    text(this.facts, `${duration((run.finished ?? now) - run.started)} · started ${moment(run.started)} · ${podsOf(run)} pods`);
     this.tree.draw(now);
   }
 

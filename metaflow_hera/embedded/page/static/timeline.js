@@ -1,7 +1,7 @@
 // The timeline: for each line of the tree when its tasks ran, or how many did.
 
 import { el, set, svg, text } from "./dom.js";
-import { duration, state } from "./words.js";
+import { duration, state, tone } from "./words.js";
 
 const WIDTH = 1000;
 const HEIGHT = 16;
@@ -49,7 +49,7 @@ export function drawBars(track, scale, bars) {
     set(rect, "width", Math.max(3, scale.x(end ?? scale.to) - x).toFixed(1));
     set(rect, "y", bars.length > 1 ? (2 + (index % 6) * height).toFixed(1) : 3);
     set(rect, "height", (bars.length > 1 ? Math.max(1, height - 0.5) : height).toFixed(1));
-    set(rect, "class", `fill ${state(phase)}`);
+    set(rect, "class", `fill ${tone(state(phase))}`);
   });
 }
 

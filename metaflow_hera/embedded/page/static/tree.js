@@ -3,7 +3,7 @@
 import { tasks as loadTasks } from "./api.js";
 import { el, reconcile, set, text } from "./dom.js";
 import { drawAxis, drawBars, drawBins, makeTrack, Scale, tell } from "./timeline.js";
-import { count, state, stateOf, tally } from "./words.js";
+import { count, doneOf, state, stateOf, tally, tone } from "./words.js";
 
 const PAGE = 100;
 const RELOAD = 2000; // milliseconds between two reads of the tasks of an open group
@@ -95,18 +95,22 @@ export class Tree {
 
   showGroup(row, group, now) {
     const counts = tally(group.phases);
-    const word = stateOf(group.phases, group.total);
-    const done = (counts.Succeeded ?? 0) + (counts.Skipped ?? 0) + (counts.Failed ?? 0);
-    set(row.dot, "class", `dot ${word}`);
+    const over = this.run.finished !== null;
+    const word = stateOf(group.phases, group.total, over);
+    const ran = doneOf(counts) - (counts["Not started"] ?? 0);
+    const left = over ? group.total - ran : (counts["Not started"] ?? 0);
+    set(row.dot, "class", `dot ${tone(word)}`);
     text(row.name, group.label);
     const many = group.foreach && group.total > 0;
-    const failed = counts.Failed && many ? ` · ${count(counts.Failed)} failed` : "";
-    text(row.counts, many ? `${count(done)} / ${count(group.total)}${failed}` : word);
+    const failed = counts.Failed ? ` · ${count(counts.Failed)} failed` : "";
+    const waiting = counts.Pending ? ` · ${count(counts.Pending)} waiting` : "";
+    const never = left > 0 && ran ? ` · ${count(left)} not started` : "";
+    text(row.counts, many && word !== "Not started" ? `${count(ran)} / ${count(group.total)}${failed}${waiting}${never}` : word);
     set(row.shares, "hidden", !many);
     SHARES.forEach((each, index) => {
       row.shares.children[index].style.width = many ? `${((counts[each] ?? 0) / group.total) * 100}%` : "0";
     });
-    set(row, "aria-label", `${group.label}, ${word}${many ? `, ${done} of ${group.total}` : ""}`);
+    set(row, "aria-label", `${group.label}, ${word}${many ? `, ${ran} of ${group.total}` : ""}`);
     const going = word === "Running" || word === "Pending";
     tell(row.time, group.started, going ? null : group.finished, now);
     if (group.bars) drawBars(row.track, this.scale, group.bars);
@@ -115,7 +119,7 @@ export class Tree {
 
   showTask(row, task, now) {
     const word = state(task.phase);
-    set(row.dot, "class", `dot ${word}`);
+    set(row.dot, "class", `dot ${tone(word)}`);
     text(row.name, task.label);
     text(row.counts, task.message && word !== "Succeeded" ? task.message : word);
     set(row.counts, "title", task.message || null);
@@ -205,5 +209,5 @@ export class Tree {
 
 /** The state that most are in. */
 function most(counts) {
-  return Object.entries(counts).sort(([, one], [, other]) => other - one)[0][0];
+  return tone(Object.entries(counts).sort(([, one], [, other]) => other - one)[0][0]);
 }
