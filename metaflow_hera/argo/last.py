@@ -1,24 +1,29 @@
-"""The last deployment from each folder: what `mfhera trigger` starts if no flow is named."""
+"""The last deployment and the last run from each folder: what a verb means if no flow or no run is named."""
 
 from __future__ import annotations
 
 import json
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from metaflow_hera.argo.target import Target
+from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.home import home_folder, make_home
 
 EMBEDDED = "embedded"
+DEPLOYMENTS, RUNS = "deployments.json", "runs.json"
 LIMIT = 1000
 """How many folders are remembered."""
 
 
 @dataclass(frozen=True)
 class LastDeployment:
-    """A deployment by the name of its template, and the server it is at: its address, or EMBEDDED."""
+    """A deployment by the name of its template, and the server it is at: its address, or EMBEDDED.
+
+    It was deployed from the folder, or a run of it was started from there.
+    """
 
     name: str
     flow: str
@@ -27,6 +32,34 @@ class LastDeployment:
     def is_at(self, target: Target) -> bool:
         """Whether a target is the server it is at; the embedded one is, whatever its port."""
         return self.server == _server(target)
+
+    @property
+    def elsewhere(self) -> str:
+        """What to say if another server is in use."""
+        return (
+            f"{self.flow} was last deployed from this folder to another server ({self.server}): "
+            "set ARGO_SERVER as it was then, or name the flow."
+        )
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """A run by its id, and the server it is at, as in LastDeployment."""
+
+    run_id: str
+    server: str
+
+    def is_at(self, target: Target) -> bool:
+        """Whether a target is the server it is at."""
+        return self.server == _server(target)
+
+    @property
+    def elsewhere(self) -> str:
+        """What to say if another server is in use."""
+        return (
+            f"The last run from this folder, {self.run_id}, is at another server ({self.server}): "
+            "set ARGO_SERVER as it was then, or name a run."
+        )
 
 
 def noted(name: str, flow: str, target: Target) -> LastDeployment:
@@ -40,34 +73,55 @@ def _server(target: Target) -> str:
 
 def remember(deployment: LastDeployment) -> None:
     """Note a deployment as the last one from the current folder."""
-    home = make_home()
-    notes = _read()
-    key = os.path.realpath(os.getcwd())
-    notes.pop(key, None)
-    notes[key] = asdict(deployment)
-    kept = dict(list(notes.items())[-LIMIT:])
-    descriptor, temporary = tempfile.mkstemp(dir=home)  # readable by this user only
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(kept, file)
-    os.replace(temporary, _file())
+    _note(DEPLOYMENTS, asdict(deployment))
 
 
 def recall() -> LastDeployment | None:
     """The last deployment from the current folder, or None."""
-    note = _read().get(os.path.realpath(os.getcwd()))
+    note = _read(DEPLOYMENTS).get(os.path.realpath(os.getcwd()))
     try:
         return None if note is None else LastDeployment(**note)
     except TypeError:  # not a note that this version knows
         return None
 
 
-def _file() -> Path:
-    return home_folder() / "deployments.json"
+def remember_run(run_id: str, target: Target, deployment: LastDeployment | None = None) -> None:
+    """Note a run, which has just started from the current folder, as the last one, and its deployment.
+
+    The run goes on whether it can be noted or not.
+    """
+    with suppress(OSError, ConfigurationError):
+        _note(RUNS, asdict(LastRun(run_id, _server(target))))
+        if deployment is not None:
+            remember(deployment)
 
 
-def _read() -> dict[str, dict[str, str]]:
+def recall_run() -> LastRun | None:
+    """The last run that was started from the current folder, or None."""
+    note = _read(RUNS).get(os.path.realpath(os.getcwd()))
     try:
-        notes = json.loads(_file().read_text(encoding="utf-8"))
+        return None if note is None else LastRun(**note)
+    except TypeError:  # not a note that this version knows
+        return None
+
+
+def _note(name: str, note: dict[str, str]) -> None:
+    """Keep a note for the current folder in a file of the home."""
+    home = make_home()
+    notes = _read(name)
+    key = os.path.realpath(os.getcwd())
+    notes.pop(key, None)
+    notes[key] = note
+    kept = dict(list(notes.items())[-LIMIT:])
+    descriptor, temporary = tempfile.mkstemp(dir=home)  # readable by this user only
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(kept, file)
+    os.replace(temporary, home / name)
+
+
+def _read(name: str) -> dict[str, dict[str, str]]:
+    try:
+        notes = json.loads((home_folder() / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return notes if isinstance(notes, dict) else {}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from metaflow_hera.cli.choosing import client_at
+from metaflow_hera.cli.choosing import chosen_run
 from metaflow_hera.cli.words import json_text
 
 if TYPE_CHECKING:
@@ -22,13 +22,20 @@ DONE = {
 
 
 def act(
-    run: str, action: Action, authorize: str | None, as_json: bool = False, flow: LoadedFlow | None = None
+    run: str | None,
+    action: Action,
+    authorize: str | None,
+    as_json: bool = False,
+    flow: LoadedFlow | None = None,
 ) -> None:
-    """Act on a run and report the result. If `flow` is given, the run must be one of its runs."""
+    """Act on a run, by default the last one from this folder, and report the result.
+
+    If `flow` is given, the run must be one of its runs.
+    """
     from metaflow_hera.argo import runs
     from metaflow_hera.operations import control
 
-    client = client_at(start=False)
+    client, run = chosen_run(run)
     done = control.act(client, run, action, authorize, flow)
     if as_json:
         click.echo(json_text(runs.get(client, done.run_id).as_json()))

@@ -10,7 +10,7 @@ from metaflow_hera.errors import ConfigurationError, NotFoundError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.client import ArgoClient
-    from metaflow_hera.argo.last import LastDeployment
+    from metaflow_hera.argo.last import LastDeployment, LastRun
 
 
 def chosen_deployment(
@@ -25,25 +25,30 @@ def chosen_deployment(
     return name_of(load_flow(flow, top_level), name), None
 
 
-def client_at(*, start: bool, last: LastDeployment | None = None) -> ArgoClient:
-    """A client of the server in use. If the last deployment is meant, it must be on that server."""
+def client_at(*, start: bool, last: LastDeployment | LastRun | None = None) -> ArgoClient:
+    """A client of the server in use. If the last deployment or run is meant, it must be at that server."""
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import resolve_target
 
     target = resolve_target(start=start)
     say_where(target)
     if last is not None and not last.is_at(target):
-        raise ConfigurationError(
-            f"{last.flow} was last deployed from this folder to another server ({last.server}): "
-            "set ARGO_SERVER as it was then, or name the flow."
-        )
+        raise ConfigurationError(last.elsewhere)
     return ArgoClient(target)
 
 
 def chosen_run(run: str | None) -> tuple[ArgoClient, str]:
-    """A client and the run to use, by default the last run of the flow last deployed from this folder."""
+    """A client and the run to use, by default the one last started from this folder.
+
+    If none was, it is the last run of the flow last deployed from here: a schedule may have started it.
+    """
     if run is not None:
         return client_at(start=False), run
+    from metaflow_hera.argo.last import recall_run
+
+    latest_here = recall_run()
+    if latest_here is not None:
+        return client_at(start=False, last=latest_here), latest_here.run_id
     from metaflow_hera.argo import runs
 
     deployment, last = known_deployment(None)
@@ -55,7 +60,7 @@ def chosen_run(run: str | None) -> tuple[ArgoClient, str]:
 
 
 def known_deployment(name: str | None) -> tuple[str, LastDeployment | None]:
-    """The deployment with this name; without a name, the one last made from this folder, and its record."""
+    """The deployment with this name, by default the last one from here, and its record."""
     if name is not None:
         from metaflow_hera.translation.names import LONGEST_NAME, given_name
 

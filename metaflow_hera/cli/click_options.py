@@ -15,7 +15,9 @@ from metaflow_hera.cli.help import MetaflowOption
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-the_run = click.argument("run", metavar="RUN", shell_complete=complete_run)
+the_run = click.argument("run", metavar="[RUN]", required=False, shell_complete=complete_run)
+"""A run; without it, the verb means the one last started from this folder."""
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for a program to read.")
 
 

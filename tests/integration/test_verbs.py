@@ -333,6 +333,23 @@ def test_whoever_follows_is_told_that_the_server_is_away(own_mfhera: Mfhera) -> 
         assert process.returncode == 0
 
 
+def test_without_a_run_the_last_one_from_this_folder_is_meant(mfhera: Mfhera) -> None:
+    run = failed_run(mfhera, "unnamed")
+    mfhera.take("linear_flow.py")
+    mfhera.ok("create", "linear_flow.py", "--name", "another")  # which does not count: nothing was started
+    assert mfhera.json("status", "--json")["run_id"] == run
+    assert run in mfhera.ok("retry")
+    ended(mfhera, run)
+    assert run in mfhera.ok("retry", "--with-new-code", "mended_flow.py")
+    ended(mfhera, run)
+    again = mfhera.json("resubmit", "--json")["run_id"]
+    assert again != run
+    for verb in ("suspend", "resume", "terminate"):
+        assert again in mfhera.ok(verb)
+    # Nor does what was started elsewhere.
+    refused(mfhera.at(mfhera.folder / "elsewhere")("stop"), "Nothing has been deployed from this folder")
+
+
 @pytest.mark.parametrize("verb", ["stop", "terminate"])
 def test_stop_runs_the_exit_hooks_and_terminate_does_not(mfhera: Mfhera, verb: str) -> None:
     run = waiting_run(mfhera, f"ended-by-{verb}")
@@ -412,7 +429,7 @@ def test_status(mfhera: Mfhera) -> None:
     assert "work Failed 2/3, 1 failed" in text
     assert "work-1 failed: " in text
     assert "not mended yet" in text
-    assert "collect Waiting" in text
+    assert "collect Not started" in text
     for verb in ("status", "logs"):
         refused(mfhera(verb, f"OtherFlow/{run}"), f"{run} is a run of MendedFlow, not of OtherFlow")
         refused(mfhera(verb, "MendedFlow/nosuch"), "'MendedFlow/nosuch' is no", "argo-")

@@ -47,7 +47,7 @@ def logs(
 ) -> None:
     """Show what the tasks of RUN printed.
 
-    Without RUN, it is the last run of the flow last deployed from this folder. TASK is a task's id
+    Without RUN, it is the one last started from this folder. TASK is a task's id
     (train-0-3), or its indices in the foreachs around it (0-3).
     """
     show_logs(run, place, follow, stdout, stderr, attempt, timestamps, tail, as_json)

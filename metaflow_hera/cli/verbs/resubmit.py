@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from metaflow_hera.choices import verbs
-from metaflow_hera.cli.choosing import client_at
+from metaflow_hera.cli.choosing import chosen_run
 from metaflow_hera.cli.click_options import as_json, shared, the_run
 from metaflow_hera.cli.following import started, tell, write_run_id
 from metaflow_hera.cli.help import Verb
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
 
-@click.command(cls=Verb, examples=("mfhera resubmit argo-flow-x7k2p --watch",))
+@click.command(cls=Verb, examples=("mfhera resubmit --watch", "mfhera resubmit argo-flow-x7k2p"))
 @the_run
 @shared(verbs.AUTHORIZE)
 @shared(verbs.RUN_ID_FILE)
 @shared(verbs.WATCH)
 @as_json
 def resubmit(
-    run: str, authorize: str | None, run_id_file: str | None, watch: bool, wait: bool, as_json: bool
+    run: str | None, authorize: str | None, run_id_file: str | None, watch: bool, wait: bool, as_json: bool
 ) -> None:
     """Start a new run with the parameters of RUN.
 
-    It runs the version that is deployed now.
+    It runs the version that is deployed now. Without RUN, it is the one last started from this folder.
     """
     start_again(run, authorize, run_id_file, watch, wait, as_json)
 
 
 def start_again(
-    run: str,
+    run: str | None,
     authorize: str | None,
     run_id_file: str | None,
     watch: bool,
@@ -41,18 +41,22 @@ def start_again(
     as_json: bool,
     flow: LoadedFlow | None = None,
 ) -> None:
-    """Resubmit a run and report the new one. If `flow` is given, the run must be one of its runs.
+    """Resubmit a run, by default the last one from this folder, and report the new one.
+
+    If `flow` is given, the run must be one of its runs.
 
     Raises RunFailed if the new run was waited for and has failed.
     """
+    from metaflow_hera.argo.last import remember_run
     from metaflow_hera.operations import control
 
-    client = client_at(start=False)
+    client, run = chosen_run(run)
     if run_id_file is not None:
         write_run_id(run_id_file, "")
     made = control.resubmit(client, run, authorize, flow)
     if run_id_file is not None:
         write_run_id(run_id_file, made.run_id)
+    remember_run(made.run_id, client.target)
     if not as_json:
         started(made)
     tell(client, made.run_id, watch, wait, as_json)

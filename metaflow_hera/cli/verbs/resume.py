@@ -10,12 +10,15 @@ from metaflow_hera.cli.click_options import as_json, shared, the_run
 from metaflow_hera.cli.help import Verb
 
 
-@click.command(cls=Verb, examples=("mfhera resume argo-flow-x7k2p",))
+@click.command(cls=Verb, examples=("mfhera resume", "mfhera resume argo-flow-x7k2p"))
 @the_run
 @shared(verbs.AUTHORIZE)
 @as_json
-def resume(run: str, authorize: str | None, as_json: bool) -> None:
-    """Continue a suspended RUN."""
+def resume(run: str | None, authorize: str | None, as_json: bool) -> None:
+    """Continue a suspended RUN.
+
+    Without RUN, it is the one last started from this folder.
+    """
     act(run, "resume", authorize, as_json)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from metaflow_hera.choices import verbs
-from metaflow_hera.cli.choosing import client_at
+from metaflow_hera.cli.choosing import chosen_run
 from metaflow_hera.cli.click_options import as_json, metaflow_options, shared, the_run
 from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.following import tell
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command(
     cls=Verb,
     examples=(
-        "mfhera retry argo-flow-x7k2p",
+        "mfhera retry",
         "mfhera retry argo-flow-x7k2p --with-new-code flow.py",
     ),
 )
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @shared(verbs.WATCH)
 @as_json
 def retry(
-    run: str,
+    run: str | None,
     flow: str | None,
     top_level: list[str],
     with_new_code: bool,
@@ -47,10 +47,13 @@ def retry(
     """Continue a failed RUN from where it failed.
 
     With --with-new-code, the remaining tasks run FLOW.py as it is now; give the options that create was
-    given. What the manifest says stays as it was: resources, images, retries.
+    given. What the manifest says stays as it was: resources, images, retries. Without RUN, it is the run
+    last started from this folder.
     """
+    if flow is None and run is not None and run.endswith(".py"):  # no run has such an id
+        run, flow = None, run
     if with_new_code and flow is None:
-        raise OptionError("--with-new-code needs the code: mfhera retry RUN --with-new-code FLOW.py")
+        raise OptionError("--with-new-code needs the code: mfhera retry [RUN] --with-new-code FLOW.py")
     if not with_new_code and (flow is not None or top_level):
         raise OptionError("FLOW.py and Metaflow's options need --with-new-code: add it, or leave them out.")
     loaded = None
@@ -62,7 +65,7 @@ def retry(
 
 
 def go_on(
-    run: str,
+    run: str | None,
     authorize: str | None,
     watch: bool,
     wait: bool,
@@ -71,13 +74,15 @@ def go_on(
     flow: LoadedFlow | None = None,
     new_code: LoadedFlow | None = None,
 ) -> None:
-    """Retry a run and report it. If `flow` is given, the run must be one of its runs.
+    """Retry a run, by default the last one from this folder, and report it.
+
+    If `flow` is given, the run must be one of its runs.
 
     Raises RunFailed if it was waited for and has failed again.
     """
     from metaflow_hera.operations import control
 
-    client = client_at(start=False)
+    client, run = chosen_run(run)
     before = control.retry(client, run, authorize, flow, new_code)
     if not as_json:
         failed = [f"{step.name} ({len(step.failures)})" for step in before.steps if step.failures]

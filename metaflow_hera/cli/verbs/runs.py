@@ -60,7 +60,7 @@ def list_runs(
 ) -> None:
     """List the runs of a deployment, the newest first.
 
-    Without FLOW.py, it is the flow last deployed from this folder.
+    Without FLOW.py, it is the flow last deployed or started from this folder.
     """
     if everything and (flow is not None or name is not None):
         raise OptionError("--all lists the runs of all deployments: leave out FLOW.py and --name.")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def schedule(flow: str | None, top_level: list[str], name: str | None, count: int, as_json: bool) -> None:
     """Show the schedules of a deployment and its next starts.
 
-    Without FLOW.py, it is the flow last deployed from this folder.
+    Without FLOW.py, it is the flow last deployed or started from this folder.
     """
     deployment, last = chosen_deployment(flow, top_level, name)
     show_schedule(deployment, count, as_json, last)

@@ -26,13 +26,13 @@ from metaflow_hera.cli.words import json_text, say_note
 def status(run: str | None, watch: bool, as_json: bool) -> None:
     """Show the steps of RUN with their states.
 
-    Without RUN, it is the last run of the flow last deployed from this folder.
+    Without RUN, it is the one last started from this folder.
     """
     show_status(run, watch, as_json)
 
 
 def show_status(run: str | None, watch: bool, as_json: bool) -> None:
-    """Show a run, by default the last one of the flow last deployed from here."""
+    """Show a run, by default the last one from this folder."""
     from metaflow_hera.argo import runs
 
     client, run = chosen_run(run)

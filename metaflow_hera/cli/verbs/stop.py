@@ -10,12 +10,15 @@ from metaflow_hera.cli.click_options import as_json, shared, the_run
 from metaflow_hera.cli.help import Verb
 
 
-@click.command(cls=Verb, examples=("mfhera stop argo-flow-x7k2p",))
+@click.command(cls=Verb, examples=("mfhera stop", "mfhera stop argo-flow-x7k2p"))
 @the_run
 @shared(verbs.AUTHORIZE)
 @as_json
-def stop(run: str, authorize: str | None, as_json: bool) -> None:
-    """End RUN and its tasks; its exit hooks still run."""
+def stop(run: str | None, authorize: str | None, as_json: bool) -> None:
+    """End RUN and its tasks; its exit hooks still run.
+
+    Without RUN, it is the one last started from this folder.
+    """
     act(run, "stop", authorize, as_json)
 
 

@@ -10,12 +10,15 @@ from metaflow_hera.cli.click_options import as_json, shared, the_run
 from metaflow_hera.cli.help import Verb
 
 
-@click.command(cls=Verb, examples=("mfhera terminate argo-flow-x7k2p",))
+@click.command(cls=Verb, examples=("mfhera terminate", "mfhera terminate argo-flow-x7k2p"))
 @the_run
 @shared(verbs.AUTHORIZE)
 @as_json
-def terminate(run: str, authorize: str | None, as_json: bool) -> None:
-    """End RUN and its tasks at once, without its exit hooks."""
+def terminate(run: str | None, authorize: str | None, as_json: bool) -> None:
+    """End RUN and its tasks at once, without its exit hooks.
+
+    Without RUN, it is the one last started from this folder.
+    """
     act(run, "terminate", authorize, as_json)
 
 

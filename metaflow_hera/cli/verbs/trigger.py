@@ -62,7 +62,7 @@ def trigger(
 ) -> None:
     """Start a run of a deployed flow.
 
-    Without FLOW.py, it is the flow last deployed from this folder.
+    Without FLOW.py, it is the flow last deployed or started from this folder.
     """
     given = {**_from_file(params_file), **_from_options(params)}
     last: LastDeployment | None = None
@@ -98,6 +98,7 @@ def start(
     Raises RunFailed if it was waited for and has failed.
     """
     from metaflow_hera.argo import deployments, runs
+    from metaflow_hera.argo.last import noted, remember_run
 
     client = client_at(start=True, last=last)
     found = deployments.existing(client, deployment)
@@ -111,6 +112,7 @@ def start(
     run = runs.start(client, found, given, tags)
     if run_id_file is not None:
         write_run_id(run_id_file, run.run_id)
+    remember_run(run.run_id, client.target, noted(found.name, found.flow, client.target))
     if on_start is not None:
         on_start(run)
     if not as_json:

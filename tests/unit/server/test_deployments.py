@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from exports import export, of_kind
@@ -115,6 +116,36 @@ class TestWhose:
         assert (note.name, note.flow) == ("linearflow", "LinearFlow")
         assert note.is_at(twin.client.target)
         assert not note.is_at(twin.connect(embedded=False).target)
+
+    def test_a_run_is_the_last_one_from_its_folder_whichever_flow_s(
+        self, twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        target = twin.client.target
+        other = last.noted("retryflow", "RetryFlow", target)
+        create_from(export("linear"), twin.client, None)
+        assert last.recall_run() is None
+        last.remember_run("argo-retryflow-x7k2p", target, other)
+        note = last.recall_run()
+        assert note is not None
+        assert note.run_id == "argo-retryflow-x7k2p"
+        assert note.is_at(target)
+        assert not note.is_at(twin.connect(embedded=False).target)
+        # Its flow is the one to start next, until another one is deployed.
+        assert last.recall() == other
+        create_from(export("linear"), twin.client, None)
+        assert (last.recall() or other).name == "linearflow"
+        assert last.recall_run() == note
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert last.recall_run() is None
+
+    def test_a_run_goes_on_if_it_cannot_be_noted(
+        self, twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("METAFLOW_HERA_HOME", str(tmp_path / "file" / "below"))
+        last.remember_run("argo-retryflow-x7k2p", twin.client.target)
+        assert last.recall_run() is None
 
 
 class TestParts:
