@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -94,15 +95,35 @@ def status(home: Path) -> LocalServer | None:
 
 
 def ensure_running(home: Path, version: str) -> LocalServer:
-    """The server of a home; started if there is none, replaced if it is of another version.
+    """The server of a home; started if there is none, replaced if it is of an older version.
+
+    One of a newer version is used as it is: it serves all who share the home, and its API is Argo's. The
+    older version could not even take its place, since it does not know the newer database.
 
     Raises as `start` and `stop` do.
     """
     server = status(home)
-    if server is not None and server.version != version:
+    if server is not None and is_older(server.version, version):
         stop(home)
         server = None
     return server or start(home, version)
+
+
+def is_older(one: str, other: str) -> bool:
+    """Whether a version comes before another. What is no version comes before none."""
+    first, second = _order(one), _order(other)
+    return first is not None and second is not None and first < second
+
+
+def _order(version: str) -> tuple[list[int], bool, list[int]] | None:
+    """By the release, then what leads to it (dev, a, b, rc) before it."""
+    match = re.match(r"(\d+(?:\.\d+)*)((?:\.?dev|a|b|rc)\d*)?", version)
+    if match is None:
+        return None
+    release = [int(number) for number in match[1].split(".")]
+    while release and release[-1] == 0:
+        release.pop()
+    return release, match[2] is None, [int(number) for number in re.findall(r"\d+", match[2] or "")]
 
 
 def start(home: Path, version: str, port: int | None = None) -> LocalServer:

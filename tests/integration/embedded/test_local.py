@@ -82,7 +82,34 @@ def test_starters_in_a_race_get_one_server(home: Path) -> None:
     assert len({server.pid for server in servers}) == 1
 
 
-def test_a_server_of_another_version_is_replaced(home: Path) -> None:
+@pytest.mark.parametrize("version", ["99.0", "somebody's own"])
+def test_a_server_of_a_newer_version_is_used_and_goes_on(home: Path, version: str) -> None:
+    first = launch.start(home, __version__)
+    facts = json.loads((home / "server.json").read_text())
+    (home / "server.json").write_text(json.dumps({**facts, "version": version}))
+    assert launch.ensure_running(home, __version__).pid == first.pid
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "older"),
+    [
+        ("0.9.1", "0.10.0", True),
+        ("0.10.0", "0.9.1", False),
+        ("1.0", "1.0.0", False),
+        ("1.0.dev3", "1.0", True),
+        ("1.0", "1.0.dev3", False),
+        ("1.0.dev3", "1.0.dev12", True),
+        ("1.0rc1", "1.0", True),
+        ("1.0+local", "1.0", False),
+        ("?", "1.0", False),
+        ("1.0", "?", False),
+    ],
+)
+def test_which_version_is_older(one: str, other: str, older: bool) -> None:
+    assert launch.is_older(one, other) == older
+
+
+def test_a_server_of_an_older_version_is_replaced(home: Path) -> None:
     first = launch.start(home, __version__)
     facts = json.loads((home / "server.json").read_text())
     (home / "server.json").write_text(json.dumps({**facts, "version": "0.0.1"}))
