@@ -40,7 +40,7 @@ def both(mfhera: Mfhera, record: Record, flow: str, *, differs: bool = False, **
     return ours, record.by_metaflow(flow, command, flow, differs=differs)
 
 
-@pytest.mark.parametrize("flow", ["wrapped_flow.py", "project_flow.py", "secret_flow.py"])
+@pytest.mark.parametrize("flow", ["wrapped_flow.py", "mutated_flow.py", "project_flow.py", "secret_flow.py"])
 def test_a_flow_makes_the_same_as_by_metaflow_itself(mfhera: Mfhera, record: Record, flow: str) -> None:
     ours, theirs = both(mfhera, record, flow, **INLINE)
     assert_same(theirs, ours, "by Metaflow", "by mfhera", flow)

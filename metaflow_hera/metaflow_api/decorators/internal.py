@@ -21,12 +21,12 @@ from metaflow.unbounded_foreach import UBF_CONTROL
 
 import metaflow_hera
 from metaflow_hera.contract import environment
+from metaflow_hera.metaflow_api.decorators.attaching import NAME, SHOWS
 from metaflow_hera.metaflow_api.pod.cards import share_cards
 from metaflow_hera.metaflow_api.pod.events import publish_end, tell_current
 from metaflow_hera.metaflow_api.pod.packaged_settings import FILE_NAME
 from metaflow_hera.metaflow_api.pod.reasons import leave_reason, words_of
 
-NAME = "hera_internal"
 POD_NAME = "kubernetes-pod-name"
 """The metadata field with the pod of an attempt, the same as that of Metaflow's @kubernetes."""
 
@@ -58,7 +58,7 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
     """See the module."""
 
     name = NAME
-    defaults: ClassVar[dict[str, Any]] = {}
+    defaults: ClassVar[dict[str, Any]] = {SHOWS: False}
     to_package: ClassVar[Callable[[], Iterable[PackagedFile]] | None] = None
     _env: Mapping[str, str] = os.environ
     """The pod's environment, before the step may change it."""

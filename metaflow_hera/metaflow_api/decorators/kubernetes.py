@@ -8,11 +8,11 @@ datastore for a cluster.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from metaflow import current
-from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 from metaflow.plugins.kubernetes import kubernetes_decorator
 
@@ -25,13 +25,24 @@ class KubernetesDecorator(kubernetes_decorator.KubernetesDecorator):  # type: ig
     __doc__ = kubernetes_decorator.KubernetesDecorator.__doc__  # what help(kubernetes) shows
 
     deploying: ClassVar[bool] = False
-    """Whether this process loads flows to deploy them."""
+    """Whether this process loads a flow to deploy it, or runs a task of it in a pod."""
+
+    only_shown = False
+    """Whether mutators see it, and the step will not have it (`decorators.attaching`)."""
+
+    own: Mapping[str, Any] = {}
+    """The attributes that the step itself gives: neither from Metaflow's configuration, nor the defaults."""
 
     _is_deployed = False
     """Whether the step runs, or will run, in a pod of this package."""
 
     def init(self) -> None:
         """Take over the configuration. Metaflow calls `init` only if the class itself defines it."""
+        if self.only_shown:
+            return
+        # As Metaflow does, which takes what equals a default for not given.
+        given = self.attributes.items()
+        self.own = {name: value for name, value in given if value != self.defaults.get(name)}
         super().init()
         # step_init requires a number, and the configuration gives a text.
         if str(self.attributes["shared_memory"]).isdigit():
@@ -41,8 +52,9 @@ class KubernetesDecorator(kubernetes_decorator.KubernetesDecorator):  # type: ig
         self, flow: Any, graph: Any, step: str, decos: Any, environment: Any, flow_datastore: Any, logger: Any
     ) -> None:
         """Check the attributes, and take over what @resources says."""
-        # Decided here: the package is made in another thread, which does not know the command.
-        self._is_deployed = self.deploying or variables.PATH in os.environ or _asked() == "hera"
+        if self.only_shown:
+            return
+        self._is_deployed = self.deploying
         seen = ANY_DATASTORE if self._is_deployed else flow_datastore
         try:
             super().step_init(flow, graph, step, decos, environment, seen, logger)
@@ -70,10 +82,3 @@ class KubernetesDecorator(kubernetes_decorator.KubernetesDecorator):  # type: ig
             del self.metadata
         if variables.TMPFS in os.environ:
             current._update_env({"tempdir": os.environ[variables.TMPFS]})
-
-
-def _asked() -> str | None:
-    """The command given to Metaflow's command line, which is invoked only after `step_init`."""
-    context = click.get_current_context(silent=True)
-    root = None if context is None else context.find_root()
-    return next(iter(getattr(root, "saved_args", None) or ()), None)

@@ -97,10 +97,8 @@ def compute_of(flow: LoadedFlow, step: str) -> Compute:
 
 def asked_namespace(flow: LoadedFlow, step: str) -> str | None:
     """The Kubernetes namespace that a step's own @kubernetes names, or None."""
-    own = _named(flow.state.graph[step].decorators, "kubernetes")
-    if own is None or "namespace" not in own._user_defined_attributes:
-        return None
-    return own.attributes["namespace"] or None
+    kubernetes = _named(flow.state.graph[step].decorators, "kubernetes")
+    return None if kubernetes is None else kubernetes.own.get("namespace") or None
 
 
 def _named(decorators: Iterable[Any], name: str) -> Any:

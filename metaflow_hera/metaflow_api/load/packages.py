@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from metaflow import decorators
 from metaflow.decorators import flow_decorators
 from metaflow.exception import MetaflowException
 from metaflow.metaflow_config import DEFAULT_DECOSPECS
 from metaflow.package import MetaflowPackage
 
 from metaflow_hera.errors import FlowError
-from metaflow_hera.metaflow_api.decorators import internal
+from metaflow_hera.metaflow_api.decorators import attaching, internal
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow, message_of
 from metaflow_hera.metaflow_api.pod.packaged_settings import FILE_NAME, PodSettings
 
@@ -38,7 +37,6 @@ def save_package(flow: LoadedFlow) -> CodePackage:
     Raises FlowError when something cannot be packed or stored.
     """
     state = flow.state
-    _attach(flow, [internal.NAME])
 
     def files() -> Iterator[internal.PackagedFile]:
         # Not before Metaflow asks: by then it has made the environments of the steps.
@@ -86,18 +84,6 @@ def stored_settings(flow: LoadedFlow, url: str) -> PodSettings | None:
         return None
 
 
-def _attach(flow: LoadedFlow, names: Sequence[str]) -> None:
-    state = flow.state
-    decorators._attach_decorators(state.flow, names)
-    if hasattr(decorators, "_process_late_attached_decorator"):
-        decorators._process_late_attached_decorator(
-            names, state.flow, state.graph, state.environment, state.flow_datastore, state.logger
-        )
-    else:  # an older Metaflow; what is attached here has nothing to do in step_init
-        decorators._init(state.flow)
-    state.graph = state.flow._graph
-
-
 def _pod_options(flow: LoadedFlow) -> list[str]:
     """Metaflow's options before the command for every task of the flow."""
     state = flow.state
@@ -114,7 +100,7 @@ def _pod_options(flow: LoadedFlow) -> list[str]:
     return [
         *options,
         "--with",
-        internal.NAME,
+        attaching.spec(state.flow),
         "--quiet",
         f"--metadata={state.metadata.TYPE}",
         f"--environment={state.environment.TYPE}",
