@@ -8,6 +8,7 @@ them. The workflow has one, so all its pods get those of all steps.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from hera.workflows import EmptyDirVolume, ExistingVolume, SecretEnvFrom
@@ -20,14 +21,19 @@ from hera.workflows.models import (
 )
 from pydantic import BaseModel, ValidationError
 
+from metaflow_hera.choices.checks import pairs
+from metaflow_hera.choices.deployment import Choices
 from metaflow_hera.contract import manifest
 from metaflow_hera.errors import FlowError
 from metaflow_hera.metaflow_api.load.compute import Compute
+from metaflow_hera.translation.spec_fields import annotations_of, labels_of
 
 SYSTEM_KEYS = frozenset({manifest.KIND, manifest.PART_OF})
 SYSTEM_PREFIXES = (manifest.METAFLOW_PREFIX, manifest.ARGO_PREFIX)
 """The keys of Metaflow's own labels and annotations, and of Argo's: they take precedence over the user's."""
 SHARED_MEMORY = "/dev/shm"
+COMPUTE_POOL = "outerbounds.co/compute-pool"
+"""The label of nodes that Metaflow makes of the attribute `compute_pool`."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -59,6 +65,37 @@ def container_fields(compute: Compute) -> dict[str, Any]:
         "volumes": volumes or None,
         "security_context": _model(SecurityContext, "security_context", security) if security else None,
     }
+
+
+def beside_options(compute: Compute, choices: Choices) -> Compute:
+    """A pod without what an option of `create` decides.
+
+    The step's own @kubernetes comes first, then the option, then Metaflow's configuration. In Argo the
+    fields of a template come before those of the workflow, where the options are: so the template must not
+    have what only the configuration says.
+    """
+    own = compute.own
+    selector = compute.node_selector
+    if choices.node_selectors and not own.get("node_selector"):
+        pool = {COMPUTE_POOL: selector[COMPUTE_POOL]} if own.get("compute_pool") else {}
+        selector = {**pairs("--node-selector", choices.node_selectors), **pool} if pool else {}
+    return replace(
+        compute,
+        service_account=None
+        if choices.service_account and not own.get("service_account")
+        else compute.service_account,
+        node_selector=selector,
+        tolerations=() if choices.tolerations and not own.get("tolerations") else compute.tolerations,
+        labels=_without(compute.labels, labels_of(choices), own.get("labels")),
+        annotations=_without(compute.annotations, annotations_of(choices), own.get("annotations")),
+        own={},
+    )
+
+
+def _without(
+    texts: Mapping[str, str], by_option: Mapping[str, str], own: Mapping[str, str] | None
+) -> dict[str, str]:
+    return {key: text for key, text in texts.items() if key in (own or {}) or key not in by_option}
 
 
 def image_pull_secrets(pods: Iterable[Compute], more: Iterable[str]) -> list[str] | None:

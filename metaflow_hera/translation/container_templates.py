@@ -21,7 +21,7 @@ from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.pod.packaged_settings import Retries
 from metaflow_hera.translation import parameters
 from metaflow_hera.translation.argo_tags import input_parameter, workflow_parameter
-from metaflow_hera.translation.compute import container_fields
+from metaflow_hera.translation.compute import beside_options, container_fields
 from metaflow_hera.translation.events import Events
 from metaflow_hera.translation.names import Names
 from metaflow_hera.translation.settings import Settings
@@ -113,7 +113,7 @@ class ContainerTemplates:
             (d.attributes["vars"] for d in self._flow.step_decorators(step.name) if d.name == "environment"),
             {},
         )
-        compute = compute_of(self._flow, step.name)
+        compute = beside_options(compute_of(self._flow, step.name), self._settings.choices)
         return Shape(
             # Linear, join and end are the same to a pod.
             kind=step.kind if step.kind in OUTPUTS else "",

@@ -23,7 +23,7 @@ from metaflow_hera.metaflow_api.load.config import links, own_setting
 from metaflow_hera.metaflow_api.load.exit_hooks import exit_hooks
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.translation.argo_tags import input_parameter
-from metaflow_hera.translation.compute import container_fields
+from metaflow_hera.translation.compute import beside_options, container_fields
 from metaflow_hera.translation.container_templates import ContainerTemplates, bootstrap
 from metaflow_hera.translation.names import Names
 
@@ -99,7 +99,7 @@ def _container(
     hooks: Hooks,
     choices: Choices,
 ) -> Container:
-    compute = _small(compute_of(flow, flow.graph.start))
+    compute = _small(beside_options(compute_of(flow, flow.graph.start), choices))
     if image is not None:
         compute = replace(compute, image=image, executable=None)
     about: dict[str, Any] = {"functions": hooks.functions, "notify": hooks.notify}

@@ -40,7 +40,8 @@ class Compute:
     `requests` and `limits` map resources to quantities. `secrets` are those whose entries become environment
     variables. `persistent_volume_claims` maps claims to the paths to mount them at. `tmpfs_size` and
     `shared_memory` are in MiB, 0 where there is none; `tmpfs_tempdir` says that the tmpfs is where Metaflow
-    puts its temporary files. `tolerations` and `security_context` are as the user wrote them.
+    puts its temporary files. `tolerations` and `security_context` are as the user wrote them. `own` holds the
+    attributes of @kubernetes that the step itself gives; all others are of Metaflow's configuration.
     """
 
     image: str
@@ -62,6 +63,7 @@ class Compute:
     persistent_volume_claims: Mapping[str, str]
     port: int | None
     security_context: Mapping[str, Any]
+    own: Mapping[str, Any]
 
     def to_json(self) -> str:
         """The pod as JSON text, the same for the same pod."""
@@ -83,7 +85,7 @@ def compute_of(flow: LoadedFlow, step: str) -> Compute:
     own, resources = _named(decorators, "kubernetes"), _named(decorators, "resources")
     if own is not None:
         # Metaflow has merged @resources into it (step_init).
-        return _Reader(f"@kubernetes of step {step}", own.attributes).compute()
+        return _Reader(f"@kubernetes of step {step}", own.attributes, own.own).compute()
     if resources is None:
         return _usual_compute()
     usual = _usual()
@@ -127,8 +129,11 @@ def _usual_compute() -> Compute:
 class _Reader:
     """Reads the attributes of a decorator. Raises FlowError, naming `place`, for impossible values."""
 
-    def __init__(self, place: str, attributes: Mapping[str, Any]) -> None:
+    def __init__(
+        self, place: str, attributes: Mapping[str, Any], own: Mapping[str, Any] | None = None
+    ) -> None:
         self.place = place
+        self._own = own or {}
         self._attributes = {**dict.fromkeys(KNOWN), **attributes}  # an older Metaflow knows fewer
 
     def compute(self) -> Compute:
@@ -160,6 +165,7 @@ class _Reader:
             persistent_volume_claims=self._claims(),
             port=self._port(),
             security_context=self._dict("security_context"),
+            own=self._own,
         )
 
     def number(self, name: str, *, or_none: bool = False) -> Decimal | None:
