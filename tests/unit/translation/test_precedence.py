@@ -1,4 +1,4 @@
-"""Who decides where and as whom a pod runs: the step's @kubernetes, the option, the configuration, in this order.
+"""Who decides where and as whom a pod runs: the step's @kubernetes, then the option, then the configuration.
 
 Argo takes a template's field before that of the workflow, and a template's labels before those for all pods.
 """
