@@ -12,6 +12,8 @@ import pytest
 import warm
 from harness import EXAMPLES, Mfhera
 
+from metaflow_hera.cli.main import VERBS
+
 pytestmark = pytest.mark.skipif(not warm.FORKS, reason="here every process starts cold")
 
 ABOUT_ITSELF = """
@@ -180,6 +182,7 @@ def test_it_ends_as_a_cold_one(mfhera: Mfhera, code: str) -> None:
         ["create", "--debug", "absent_flow.py"],
         ["no-such-verb"],
         ["--version"],
+        *([verb, "--help"] for verb in VERBS),
     ],
 )
 def test_the_command_says_the_same(mfhera: Mfhera, arguments: list[str]) -> None:
