@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,13 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from metaflow_hera.contract import environment
-from metaflow_hera.contract.kubernetes import MESSAGE_LIMIT
 from metaflow_hera.errors import MetaflowHeraError, RunFailed
 from metaflow_hera.metaflow_api.pod.commands import run_command
 from metaflow_hera.metaflow_api.pod.heartbeat import Heartbeats
 from metaflow_hera.metaflow_api.pod.metadata import register_end
 from metaflow_hera.metaflow_api.pod.packaged_settings import DEFAULT_EXECUTABLE, Interpreter, PodSettings
-from metaflow_hera.metaflow_api.pod.reasons import leave_reason, words_of
+from metaflow_hera.metaflow_api.pod.reasons import leave_reason, make_room, reason_in, words_of
 from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS, REASON, RunStore
 from metaflow_hera.runtime.arguments import init_arguments, step_arguments
 from metaflow_hera.runtime.child import run_forked, signalled
@@ -71,8 +71,8 @@ class Attempts:
             )
         self.store.begin(task.key, attempt)
         os.environ[environment.RETRY_COUNT] = str(attempt)
-        for left in (self._finished, self._reason):
-            left.unlink(missing_ok=True)
+        self._finished.unlink(missing_ok=True)
+        make_room(self._reason)
         logs = TaskLogs(self._logs, lambda files: self.store.save_logs(task.key, attempt, files))
         for at, line in self._said:
             logs.add("stdout", line.encode(), at)
@@ -99,7 +99,7 @@ class Attempts:
                 f"Step {task.step} ended before it was finished, "
                 "by sys.exit, os._exit or a return without self.next(): no step after it can run."
             )
-        elif code and reason is None and not self._reason.exists():
+        elif code and reason is None and self._reason_of_the_task() is None:
             reason = (
                 f"The task's process ended by itself with exit code {code} and without an exception, "
                 "as os._exit does it."
@@ -174,31 +174,42 @@ class Attempts:
 
     def _reason_of_the_task(self) -> str | None:
         """The reason that the task itself left for its failure."""
-        return self._reason.read_text(encoding="utf-8") if self._reason.exists() else None
+        return reason_in(self._reason)
 
     def _report(self, task: PodTask, attempt: int, code: int, reason: str, node: ParallelNode | None) -> None:
         """Report a failure to Kubernetes (and so to Argo), the step's other nodes and Metaflow's metadata.
 
-        None of this may change how the task ended.
+        None of this may change how the task ended, and none keeps another from being done.
         """
-        try:
-            if path := os.environ.get(environment.MESSAGE):
-                Path(path).write_bytes(reason.encode()[:MESSAGE_LIMIT])
-            if node is not None:
-                node.give_up()
-            self.store.leave(task.key, attempt, REASON, reason)
-            if self.store.is_registered():
-                register_end(
-                    task.flow,
-                    self.settings.metadata,
-                    task.run_id,
-                    task.key,
-                    attempt,
-                    code,
-                    reason,
-                    tags=task.tags,
-                    pod=os.environ.get(environment.POD_NAME),
-                    datastore=self.store.place,
-                )
-        except Exception as error:  # a metadata service may raise anything
-            print(f"The end of the task could not be registered: {error}", file=sys.stderr, flush=True)
+        leave = self.store.leave
+        for tell in (
+            lambda: self._leave_message(reason),
+            lambda: node.give_up() if node is not None else None,
+            lambda: leave(task.key, attempt, REASON, reason),
+            lambda: self._register_end(task, attempt, code, reason),
+        ):
+            try:
+                tell()
+            except Exception as error:  # a metadata service may raise anything
+                said = f"The end of the task could not be registered: {words_of(error)}\n"
+                with contextlib.suppress(OSError):
+                    os.write(2, said.encode("utf-8", "backslashreplace"))
+
+    def _leave_message(self, reason: str) -> None:
+        if path := os.environ.get(environment.MESSAGE):
+            leave_reason(Path(path), reason)
+
+    def _register_end(self, task: PodTask, attempt: int, code: int, reason: str) -> None:
+        if self.store.is_registered():
+            register_end(
+                task.flow,
+                self.settings.metadata,
+                task.run_id,
+                task.key,
+                attempt,
+                code,
+                reason,
+                tags=task.tags,
+                pod=os.environ.get(environment.POD_NAME),
+                datastore=self.store.place,
+            )

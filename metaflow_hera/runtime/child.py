@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import gc
 import io
 import os
@@ -172,9 +173,14 @@ def _until_ended(pid: int) -> None:
 
 
 def _collect(pipes: dict[int, str], exited: int, logs: TaskLogs, stopper: _Stopper) -> None:
-    """Read the child's pipes until both are closed, or until it has ended and they are drained."""
+    """Read the child's pipes until both are closed, or until it has ended and what it wrote is read.
+
+    A process that it has left behind may write on and on: of each pipe no more is read then than it may have
+    held when the child ended.
+    """
     logs.start()
     ended = False
+    left = {end: _capacity(end) for end in pipes}
     with selectors.DefaultSelector() as selector:
         for end in pipes:
             selector.register(end, selectors.EVENT_READ)
@@ -192,7 +198,17 @@ def _collect(pipes: dict[int, str], exited: int, logs: TaskLogs, stopper: _Stopp
                     selector.unregister(end)
                 elif data := os.read(end, CHUNK):
                     logs.write(pipes[end], data)
+                    left[end] -= len(data) if ended else 0
+                    if left[end] <= 0:
+                        selector.unregister(end)
                 else:
                     selector.unregister(end)
     for end in pipes:
         os.close(end)
+
+
+def _capacity(pipe: int) -> int:
+    """The most bytes that a pipe holds."""
+    if sys.platform == "linux":
+        return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+    return CHUNK

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
-import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import BinaryIO
 
 from metaflow_hera.metaflow_api.pod.logs import decorated_line, update_delay
 
 STREAMS = ("stdout", "stderr")
 MAX_LINE = 1 << 20
 """A line longer than this many bytes is stored in pieces, so that memory stays bounded."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
+PATIENCE = 60.0
+"""Seconds to wait for room on a full disk; the task waits as well, once the pipes to it are full."""
 
 Save = Callable[[dict[str, Path]], None]
 
@@ -25,16 +28,22 @@ class TaskLogs:
 
     `save` stores the files, by stream; it is called from a thread of its own while the task runs, at
     growing intervals, and once more by `close`. A failure to store is reported on stderr and does
-    not fail the task: the pod's own log still has every line.
+    not fail the task: the pod's own log still has every line. On a full disk lines wait for room, and are
+    lost after a while: the task may be about to free it, or have its results elsewhere.
     """
 
     def __init__(self, folder: Path, save: Save) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._paths = {stream: folder / stream for stream in STREAMS}
-        self._files: dict[str, BinaryIO] = {s: path.open("wb") for s, path in self._paths.items()}
+        self._files = {
+            stream: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            for stream, path in self._paths.items()
+        }
         self._rest = dict.fromkeys(STREAMS, b"")
         self._save = save
         self._unsaved = False
+        self._give_up: float | None = None
+        self._lost = 0
         self._closed = threading.Event()
         self._saver: threading.Thread | None = None
 
@@ -45,22 +54,39 @@ class TaskLogs:
 
     def write(self, stream: str, data: bytes) -> None:
         """Take what the task wrote to a stream: it goes to the pod's own log and to the file."""
-        output = sys.stdout if stream == "stdout" else sys.stderr
-        output.buffer.write(data)
-        output.buffer.flush()
+        self._write(1 if stream == "stdout" else 2, data)
         *lines, rest = (self._rest[stream] + data).split(b"\n")
-        for line in lines:
-            self.add(stream, line)
         if len(rest) > MAX_LINE:
-            self.add(stream, rest)
+            lines.append(rest)
             rest = b""
         self._rest[stream] = rest
+        self._add(stream, lines, time.time())
 
     def add(self, stream: str, line: bytes, at: float | None = None) -> None:
         """Store one line, without its line feed, as of `at` (seconds since the epoch; now by default)."""
-        now = datetime.fromtimestamp(time.time() if at is None else at, timezone.utc)
-        self._files[stream].write(decorated_line(line + b"\n", now.replace(tzinfo=None)))
+        self._add(stream, [line], time.time() if at is None else at)
+
+    def _add(self, stream: str, lines: Sequence[bytes], at: float) -> None:
+        now = datetime.fromtimestamp(at, timezone.utc).replace(tzinfo=None)
+        self._write(self._files[stream], b"".join(decorated_line(line + b"\n", now) for line in lines))
         self._unsaved = True
+
+    def _write(self, file: int, data: bytes) -> None:
+        """Write all of it; while the disk is full, wait."""
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(file, rest) :]
+                self._give_up = None
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                if self._give_up is None:
+                    self._give_up = time.monotonic() + PATIENCE
+                if time.monotonic() >= self._give_up:
+                    self._lost += len(rest)
+                    return
+                time.sleep(0.5)
 
     def note(self, line: str) -> None:
         """Write a line about the task to its stderr."""
@@ -74,6 +100,8 @@ class TaskLogs:
         for stream, rest in self._rest.items():
             if rest:
                 self.add(stream, rest)
+        if self._lost:
+            self.note(f"The disk was full: {self._lost} bytes of the log are lost.")
         self._store()
 
     def _save_at_intervals(self) -> None:
@@ -88,8 +116,8 @@ class TaskLogs:
     def _store(self) -> None:
         self._unsaved = False
         try:
-            for file in self._files.values():
-                file.flush()
             self._save(self._paths)
         except Exception as error:  # a datastore may raise anything
-            print(f"The logs of pid {os.getpid()} could not be stored: {error}", file=sys.stderr, flush=True)
+            said = f"The logs of pid {os.getpid()} could not be stored: {error}\n"
+            with contextlib.suppress(OSError):
+                os.write(2, said.encode("utf-8", "backslashreplace"))

@@ -39,6 +39,7 @@ from dataclasses import dataclass, field
 
 from metaflow_hera.embedded.controller.messages import RESULT, CreatePod
 from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.pods.files import MESSAGE_LIMIT, remove_soon
 from metaflow_hera.embedded.pods.warm import shared
 from metaflow_hera.embedded.rules.quantities import parse_quantity
 
@@ -266,15 +267,29 @@ def _captured(argv: list[str], path: str, env: dict[str, str], own: Mapping[str,
 
 
 def make_files(what: Process, folder: str) -> None:
-    """Create what a process needs before it starts: the pod's own folder, its volumes, its source."""
+    """Create what a process needs before it starts: the pod's own folder, its volumes, its source.
+
+    The file of its termination message gets its full size, so that a disk that fills up meanwhile takes it.
+    """
     os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
     for path in (folder, *what.volumes):
         with contextlib.suppress(FileExistsError):  # a start cut short by a crash may have left it
             os.mkdir(path, 0o700)
+    with open(os.open(what.message, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600), "wb") as file:
+        file.write(bytes(MESSAGE_LIMIT))
     for path, text in what.files.items():
         # Executable, as Argo's executor leaves a script.
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o700), "wb") as file:
             file.write(text.encode("utf-8", "replace"))
+
+
+def remove_files(what: Process | None, folder: str) -> None:
+    """Remove what a process takes with it: the pod's own folder, its volumes, its termination message."""
+    for each in (folder, *(what.volumes if what is not None else ())):
+        remove_soon(each)
+    if what is not None:
+        with contextlib.suppress(OSError):
+            os.unlink(what.message)
 
 
 def _mounts(container: JSON, volumes: Sequence[str], folder: str) -> dict[str, str]:

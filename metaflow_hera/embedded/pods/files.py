@@ -127,7 +127,8 @@ def shorten(path: str) -> None:
             return
         with open(os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW), "rb+") as file:
             file.seek(-LOG_KEPT, os.SEEK_END)
-            kept = file.read(LOG_KEPT).partition(b"\n")[2]
+            kept = file.read(LOG_KEPT)
+            kept = kept.partition(b"\n")[2] or kept  # from the start of a line, if one starts there
             file.truncate(0)
             file.write(b"[earlier lines were dropped: the log was too long]\n" + kept)
     except OSError:
@@ -139,7 +140,9 @@ def read_message(path: str) -> str:
     try:  # not blocking: a FIFO would hold up the server
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
             plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            return file.read(MESSAGE_LIMIT).decode("utf-8", "replace") if plain else ""
+            # What appends to it writes after the room that was made for it.
+            text = file.read(2 * MESSAGE_LIMIT).strip(b"\0")[:MESSAGE_LIMIT] if plain else b""
+            return text.decode("utf-8", "replace")
     except OSError:
         return ""
 

@@ -41,13 +41,13 @@ from metaflow_hera.embedded.pods.containers import (
     base_environment,
     make_files,
     process,
+    remove_files,
 )
 from metaflow_hera.embedded.pods.files import (
     is_alive,
     read_message,
     read_outputs,
     read_state,
-    remove_soon,
     shorten,
     signal_group,
 )
@@ -183,8 +183,7 @@ class Pods:
         """End a pod: one that waits is over at once, one that runs gets SIGTERM, later SIGKILL."""
         pod = self._running.get((uid, node_id))
         if pod is not None:
-            row = pod.row
-            if row.killed is None:
+            if (row := pod.row).killed is None:
                 row.killed, row.kill_at = reason, now + GRACE
                 self._changed[uid, node_id] = row
                 self._signals.append(self._signalling(pod, signal.SIGTERM))
@@ -392,8 +391,7 @@ class Pods:
     def _clear(self, row: PodRow, what: Process | None) -> None:
         """Remove what a container takes with it: its own folders and its volumes."""
         self._temporary.remove(row.number)
-        for folder in (self._folder(row), *(what.volumes if what is not None else ())):
-            remove_soon(folder)
+        remove_files(what, self._folder(row))
 
     def _adopt(self, row: PodRow, now: float) -> None:
         """Adopt a pod that an earlier server had started."""
@@ -454,8 +452,8 @@ class Pods:
                 message += f": {left}"
         shorten(f"{self._folder(row)}.logs")
         self._clear(row, what)
-        late = row.killed == "deadline"
         self._ended(row)
+        late = row.killed == "deadline"
         return row.uid, PodEnded(row.node_id, code, outputs=outputs, message=message, past_deadline=late)
 
     def _process(self, row: PodRow) -> Process:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 
@@ -15,7 +16,25 @@ def words_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
+ROOM = 4096
+"""The bytes of a reason that there is room for on a disk that is full."""
+
+
+def make_room(place: Path) -> None:
+    """Make a file for a reason, so that there is room for it on a disk that fills up."""
+    place.write_bytes(bytes(ROOM))
+
+
 def leave_reason(place: Path, reason: str) -> None:
-    """Leave a reason in a file, for the process that outlives the task. A full disk loses it."""
-    with contextlib.suppress(OSError):
-        place.write_text(reason, encoding="utf-8", errors="backslashreplace")
+    """Leave a reason in a file, for the process that outlives the task."""
+    with (
+        contextlib.suppress(OSError),
+        open(os.open(place, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file,
+    ):
+        file.write(reason.encode("utf-8", "backslashreplace")[:ROOM])
+        file.truncate()
+
+
+def reason_in(place: Path) -> str | None:
+    """The reason that was left in a file; None if there is none."""
+    return place.read_bytes().strip(b"\0").decode("utf-8", "replace") or None

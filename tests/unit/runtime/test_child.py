@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 from harness import SECONDS
 from metaflow.mflog.mflog import parse
+
+from metaflow_hera.metaflow_api.pod.reasons import leave_reason, make_room, reason_in
 
 PARENT = """
 import os, signal, subprocess, sys, time, threading
@@ -235,3 +238,57 @@ def test_a_datastore_that_fails_does_not_fail_the_task(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stdout == "work\n"
     assert "could not be stored: full" in done.stderr
+
+
+def test_a_process_left_behind_that_writes_on_and_on_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    code, out, _ = run(
+        tmp_path,
+        """
+        left = subprocess.Popen(["sh", "-c", "echo $$ >pid; exec yes " + "y" * 5000])
+        while not Path("pid").exists() or not Path("pid").read_text():
+            time.sleep(0.01)
+        return 0
+        """,
+    )
+    with contextlib.suppress(ProcessLookupError):  # it is ended by what it writes to nobody
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert code == 0
+    assert {"y"} == set("".join(out))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /dev/full")
+@pytest.mark.parametrize("full", ["the pod's own log", "the log for the datastore"])
+def test_a_full_disk_loses_lines_after_a_while_and_never_the_task(tmp_path: Path, full: str) -> None:
+    patience = "import metaflow_hera.runtime.logs as module\nmodule.PATIENCE = 0.1\n"
+    if full == "the log for the datastore":
+        patience += "Path('logs').mkdir()\nPath('logs/stdout').symlink_to('/dev/full')\n"
+    text = PARENT.replace(
+        "(stored / stream).write_bytes(path.read_bytes())", "pass"
+    )  # it would read for ever
+    script = tmp_path / "parent.py"
+    text = text.replace("stored = Path", f"{patience}stored = Path", 1)
+    script.write_text(text.format(work="    print('work')\n    return 3", must_stop="None"))
+    output = "/dev/full" if full == "the pod's own log" else os.devnull
+    with open(output, "w") as stdout:
+        done = subprocess.run(
+            [sys.executable, script],
+            cwd=tmp_path,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=SECONDS,
+        )
+    assert done.returncode == 3, done.stderr
+    assert "The disk was full: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reason_has_its_place_before_the_disk_is_full(tmp_path: Path) -> None:
+    """A task that fails since the disk is full says so."""
+    place = tmp_path / "reason"
+    make_room(place)
+    assert reason_in(place) is None
+    used = place.stat().st_blocks
+    leave_reason(place, "OSError: [Errno 28] No space left on device")
+    assert reason_in(place) == "OSError: [Errno 28] No space left on device"
+    assert place.stat().st_blocks <= used
