@@ -36,7 +36,7 @@ from hera.workflows.models import CronWorkflow as CronModel
 from hera.workflows.models import WorkflowTemplate as TemplateModel
 from pydantic import ValidationError
 
-from metaflow_hera.argo.executor import without_executor
+from metaflow_hera.argo.executor import MOST_LINES, without_executor
 from metaflow_hera.argo.target import Target
 from metaflow_hera.contract.objects import JSON, TEMPLATE
 from metaflow_hera.errors import (
@@ -256,15 +256,19 @@ class ArgoClient:
         """Delete a workflow; what still runs of it ends."""
         self._call(lambda: self._service.delete_workflow(name))
 
-    def logs(self, name: str, pod: str | None = None, *, follow: bool = False) -> Iterator[tuple[str, str]]:
+    def logs(
+        self, name: str, pod: str | None = None, *, follow: bool = False, tail: int | None = None
+    ) -> Iterator[tuple[str, str]]:
         """The lines that the pods of a workflow wrote, or one of them: the name of the pod, and the line.
 
-        What Argo's executor writes there is left out. With `follow` it waits for new lines, until the
-        workflow has ended. Raises ArgoUnreachable if nothing came for a while: calling it again starts with
-        the first line.
+        With `tail`, at least so many of the last lines of each. What Argo's executor writes there is left out. With
+        `follow` it waits for new lines, until the workflow has ended. Raises ArgoUnreachable if nothing came
+        for a while: calling it again starts with the first line.
         """
         # Hera's own call reads a single line, this one reads them all.
         params = {"logOptions.container": "main", "logOptions.follow": str(follow).lower()}
+        if tail is not None:
+            params["logOptions.tailLines"] = str(tail if self.target.embedded else tail + MOST_LINES)
         with self._told():
             answer = self._session.get(
                 f"{self.target.host}api/v1/workflows/{self.target.namespace}/{name}/log",

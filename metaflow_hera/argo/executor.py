@@ -9,6 +9,9 @@ _LINE = re.compile(
     r'time="?\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)"? level=[A-Za-z]+ msg=.* argo=true(?: .*)?$'
 )
 
+MOST_LINES = 20
+"""So many of the last lines of a log may be the executor's: it tells how the container and its outputs ended."""
+
 
 def without_executor(line: str) -> str | None:
     """A line of a container's log without what Argo's executor added; None if nothing else is in it.

@@ -47,7 +47,8 @@ class Line:
 class Wanted:
     """Which lines of which run: all, or those of a step, a task, an attempt, a stream.
 
-    `task` is a task's id (`train-0-3`) or its place among the items of the foreachs (`0-3`).
+    `task` is a task's id (`train-0-3`) or its place among the items of the foreachs (`0-3`). `tail` is how
+    many lines from the end are wanted: no more are read of each stream of an attempt.
     """
 
     run: str
@@ -55,10 +56,17 @@ class Wanted:
     task: str | None = None
     attempt: int | None = None
     streams: Sequence[str] = STREAMS
+    tail: int | None = None
 
     @classmethod
     def parse(
-        cls, run: str, place: str | None, *, attempt: int | None = None, streams: Sequence[str] = STREAMS
+        cls,
+        run: str,
+        place: str | None,
+        *,
+        attempt: int | None = None,
+        streams: Sequence[str] = STREAMS,
+        tail: int | None = None,
     ) -> Wanted:
         """From RUN and STEP[/TASK], or from a pathspec that names all. Raises UsageError for other texts."""
         parts = run.strip("/").split("/")
@@ -74,7 +82,7 @@ class Wanted:
                 "A run's id begins with argo-."
             )
         step, task = [*behind, None, None][:2]
-        return cls("/".join(parts[: at + 1]), step, task, attempt, streams)
+        return cls("/".join(parts[: at + 1]), step, task, attempt, streams, tail)
 
     @property
     def place(self) -> str:
@@ -100,8 +108,9 @@ class Wanted:
 def lines(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> Iterator[Line]:
     """The lines that a run's tasks have printed so far, task by task, in the order of the steps.
 
-    `note` is told what is left out. Raises NotFoundError if there is no such step, task or attempt,
-    ArgoNotFound if neither Argo nor the datastore knows the run.
+    With `wanted.tail`, all of the last so many are among them. `note` is told what is left out. Raises
+    NotFoundError if there is no such step, task or attempt, ArgoNotFound if neither Argo nor the datastore
+    knows the run.
     """
     try:
         workflow, run = _found(client, wanted)
@@ -110,7 +119,7 @@ def lines(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> It
         return
 
     def printed(pod: str) -> Iterator[str]:
-        return (text for _, text in client.logs(run.workflow, pod))
+        return (text for _, text in client.logs(run.workflow, pod, tail=wanted.tail))
 
     reader = _Reader(StoredLogs(run.pathspec), wanted, printed, _skew(client))
     for each in _chosen(workflow, wanted):
@@ -281,7 +290,7 @@ class _Reader:
         if self._one_stream and pod is not None and not pod.ended:
             self.unsplit.append(f"{task.step}/{task.task_id}")
         if attempt.begun and (self._one_stream or pod is None or pod.ended):
-            found = self.stored.lines(task, number)
+            found = self.stored.lines(task, number, self.wanted.tail)
             if (first := next(found, None)) is not None:
                 if pod is not None:
                     self.told.add(pod.name)

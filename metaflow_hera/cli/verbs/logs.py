@@ -78,7 +78,8 @@ def show_logs(
     from metaflow_hera.metaflow_api.read.tasklogs import STREAMS
     from metaflow_hera.operations import logs
 
-    wanted = logs.Wanted.parse(run, place, attempt=attempt, streams=tuple(only) or STREAMS)
+    streams = tuple(only) or STREAMS
+    wanted = logs.Wanted.parse(run, place, attempt=attempt, streams=streams, tail=tail)
     found = logs.follow(client, wanted, say_note) if follow else logs.lines(client, wanted, say_note)
     if tail is not None:
         found = iter(deque(found, maxlen=tail))

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from metaflow import Run, Task
 from metaflow.exception import MetaflowException, MetaflowNotFound
+from metaflow.mflog import LOG_SOURCES
+from metaflow.plugins import DATASTORES
 
 from metaflow_hera.graph.tasks import TaskKey, task_key
 from metaflow_hera.metaflow_api.decorators.internal import POD_NAME
+from metaflow_hera.metaflow_api.read.log_files import StoredLine, merged_lines
 
 STREAMS = ("stdout", "stderr")
 PARAMETERS_STEP = "_parameters"
-
-
-@dataclass(frozen=True)
-class StoredLine:
-    """A line of a task's log; `stream` is stdout or stderr."""
-
-    stream: str
-    time: datetime
-    text: str
 
 
 @dataclass(frozen=True)
@@ -93,19 +87,26 @@ class StoredLogs:
         """How many attempts a task has had, as Metaflow counts: one more than the number of the last one."""
         return max((each.number for each in self.begun(task)), default=-1) + 1
 
-    def lines(self, task: TaskKey, attempt: int) -> Iterator[StoredLine]:
-        """The lines of an attempt in the order of their times."""
+    def lines(self, task: TaskKey, attempt: int, last: int | None = None) -> Iterator[StoredLine]:
+        """The lines of an attempt in the order of their times: of each stream all, or the `last` ones."""
         known = self._known(task, attempt)
         if known is None:
             return
-
-        def of(stream: str) -> Iterator[StoredLine]:
-            for at, text in known.loglines(stream):
-                if at is not None:
-                    yield StoredLine(stream, at.replace(tzinfo=timezone.utc), text)
-
+        about = known.metadata_dict
+        if "ds-type" not in about or "ds-root" not in about:
+            return
+        flow, run, step, name = known.path_components
         try:
-            yield from heapq.merge(*map(of, STREAMS), key=lambda line: line.time)
+            storage = next(impl for impl in DATASTORES if about["ds-type"] == impl.TYPE)(about["ds-root"])
+            place = storage.path_join(flow, run, step, name)
+            streams = {
+                storage.path_join(place, f"{attempt}.{source}_{stream}.log"): stream
+                for stream in STREAMS
+                for source in LOG_SOURCES
+            }
+            with storage.load_bytes(list(streams)) as found:
+                files = {Path(path): streams[key] for key, path, _ in found if path is not None}
+                yield from merged_lines(files, last)
         except (MetaflowException, OSError) as error:
             self._fails(error)
 
