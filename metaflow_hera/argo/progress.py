@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from metaflow_hera.argo.objects import arguments_of, inputs_of, is_attempt
+from metaflow_hera.contract.attempts import attempt_in
 from metaflow_hera.contract.manifest import ITEMS, PATH, STEP
 from metaflow_hera.contract.objects import JSON
 
@@ -150,9 +151,8 @@ def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress]
     phase = _phase(node, nodes, status)
     step.phases[phase] = step.phases.get(phase, 0) + 1
     if phase in ("Failed", "Error"):
-        attempts = len(node.get("children") or ()) if node["type"] == "Retry" else 1
-        message = _reason(node, nodes)
-        step.failures.append(TaskFailure(inputs.get(PATH, ""), message, attempts))
+        failure = TaskFailure(inputs.get(PATH, ""), _reason(node, nodes), _attempts(node, nodes))
+        step.failures.append(failure)
 
 
 def _phase(node: JSON, nodes: Mapping[str, JSON], status: JSON) -> str:
@@ -167,6 +167,15 @@ def _phase(node: JSON, nodes: Mapping[str, JSON], status: JSON) -> str:
         last = nodes.get((node.get("children") or [""])[-1], {})
         return "Pending" if last.get("phase") in ("", "Pending") else phase
     return phase
+
+
+def _attempts(node: JSON, nodes: Mapping[str, JSON]) -> int:
+    """How many attempts a task has had, also before the whole run was retried as far as its pods tell."""
+    pods = [nodes.get(each, {}) for each in node.get("children") or ()] if node["type"] == "Retry" else [node]
+    count = 0
+    for pod in pods:
+        count = max(count + 1, attempt_in(pod.get("message") or "") or 0)
+    return count
 
 
 def _reason(node: JSON, nodes: Mapping[str, JSON]) -> str:

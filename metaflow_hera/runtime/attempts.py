@@ -9,9 +9,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from metaflow_hera.contract import environment
+from metaflow_hera.contract.attempts import with_attempt
 from metaflow_hera.errors import MetaflowHeraError, RunFailed
 from metaflow_hera.metaflow_api.pod.commands import run_command
 from metaflow_hera.metaflow_api.pod.heartbeat import Heartbeats
@@ -181,13 +183,13 @@ class Attempts:
 
         None of this may change how the task ended, and none keeps another from being done.
         """
-        leave = self.store.leave
-        for tell in (
-            lambda: self._leave_message(reason),
-            lambda: node.give_up() if node is not None else None,
-            lambda: leave(task.key, attempt, REASON, reason),
-            lambda: self._register_end(task, attempt, code, reason),
-        ):
+        told: list[Callable[[], None]] = [
+            partial(self._leave_message, task, attempt, reason),
+            *([node.give_up] if node is not None else []),
+            partial(self.store.leave, task.key, attempt, REASON, reason),
+            partial(self._register_end, task, attempt, code, reason),
+        ]
+        for tell in told:
             try:
                 tell()
             except Exception as error:  # a metadata service may raise anything
@@ -195,7 +197,10 @@ class Attempts:
                 with contextlib.suppress(OSError):
                     os.write(2, said.encode("utf-8", "backslashreplace"))
 
-    def _leave_message(self, reason: str) -> None:
+    def _leave_message(self, task: PodTask, attempt: int, reason: str) -> None:
+        # The iterations of a loop share a pod, so its attempts are not theirs.
+        if attempt > task.argo_retries and task.key.iteration is None:
+            reason = with_attempt(reason, attempt + 1)
         if path := os.environ.get(environment.MESSAGE):
             leave_reason(Path(path), reason)
 

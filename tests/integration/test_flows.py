@@ -187,6 +187,10 @@ def test_a_failed_run_names_its_step_and_the_reason(mfhera: Mfhera) -> None:
     logs = mfhera.python("failing_flow.py", "logs", f"{run['run_id']}/broken")
     assert "about to fail" in logs.stdout
     assert "broken on purpose" in logs.stdout + logs.stderr
+    mfhera("retry", run["run_id"], "--wait")
+    (failure,) = step_of(mfhera.json("status", "--json"), "broken")["failures"]
+    assert failure["message"].endswith("ValueError: broken on purpose (attempt 2)")
+    assert failure["attempts"] == 2  # as Metaflow counts: Argo has begun anew
 
 
 def test_catch_goes_on_after_the_last_attempt(mfhera: Mfhera) -> None:

@@ -233,3 +233,34 @@ def test_foreachs_inside_each_other_add_up() -> None:
         ("join", 1, 2),
         ("end", 0, 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("messages", "attempts"),
+    [
+        (["main: Error (exit code 1): ValueError: x"], 1),
+        (["main: Error (exit code 1): ValueError: x (attempt 3)"], 3),
+        (["ValueError: x (attempt 3)", "ValueError: x (attempt 4)"], 4),
+        # The last pod was lost, or ended before there was anything to count.
+        (["ValueError: x (attempt 3)", "pod deleted"], 4),
+        (["pod deleted", ""], 2),
+        (["a user's own (attempt 7) words"], 1),
+    ],
+)
+def test_the_attempts_before_a_retry_of_the_run_count(messages: list[str], attempts: int) -> None:
+    """As Metaflow counts them: Argo begins anew."""
+    pods = [
+        node("start", "Failed", kind="Pod", name=f"start({at})", message=text, nodeFlag={"retried": True})
+        for at, text in enumerate(messages)
+    ]
+    children = [f"n{at}" for at in range(len(pods))]
+    for single in (False, True):
+        if single and len(pods) > 1:
+            continue
+        nodes = (
+            [{**pods[0], "nodeFlag": {}}]
+            if single
+            else [*pods, node("start", "Failed", kind="Retry", children=children)]
+        )
+        (failure,) = steps(*nodes)["start"].failures
+        assert failure.attempts == attempts
