@@ -7,7 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from metaflow_hera.contract.values import encode, misfit
+from metaflow_hera.contract.environment import parameter_variable
+from metaflow_hera.contract.values import cannot_travel, encode, misfit
 from metaflow_hera.errors import ParameterError
 
 
@@ -32,6 +33,9 @@ def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]])
             raise ParameterError(f"Parameter {name!r} is required: give it with --param {name}=VALUE.")
     texts = {name: _text(value) for name, value in given.items()}
     for name, text in texts.items():
+        wrong = None if text is None else cannot_travel(parameter_variable(name), text)
+        if wrong is not None:
+            raise ParameterError(f"The value of Parameter {name!r} {wrong}.")
         wanted = None if text is None else misfit(str(declared[name]["type"]), text)
         if wanted is not None:
             raise ParameterError(f"Parameter {name!r} must be {wanted}, not {text!r}.")

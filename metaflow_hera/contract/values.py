@@ -16,6 +16,12 @@ import re
 UNQUOTABLE = re.compile("[\x00-\x07\x0b\x0e-\x1f\x7f\ud800-\udfff\U000e0000-\U0010ffff]")
 """What does not survive `strconv.Quote` and JSON: control characters, stray bytes, private planes."""
 
+HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Halves of characters; the others stand for bytes that are no text (PEP 383), which do travel."""
+
+LONGEST = 131_072
+"""The bytes of an environment variable with its name: Linux' MAX_ARG_STRLEN."""
+
 BOOLEANS = frozenset(["1", "0", "true", "false", "t", "f", "yes", "no", "y", "n", "on", "off"])
 """What Metaflow's command line accepts as a boolean (click's BOOL), in lower case."""
 
@@ -36,6 +42,23 @@ def encode(value: str | None) -> str:
     if is_plain(value) and value != NOT_GIVEN and not value.startswith(ENCODED):
         return value
     return ENCODED + base64.b64encode(value.encode("utf-8", "surrogateescape")).decode("ascii")
+
+
+def cannot_travel(variable: str, text: str) -> str | None:
+    """What is wrong with a value that no pod can be given in that variable, in words; None if it can."""
+    if "\0" in text:
+        return "has a NUL character (\\u0000), which the environment of a pod cannot hold"
+    if found := HALVES.search(text):
+        return f"has half a character (\\u{ord(found[0]):04x}), which is no valid text"
+    carried = encode(text)
+    most = LONGEST - len(variable) - len("=\0")
+    if (length := len(carried.encode())) <= most:
+        return None
+    kind = " as base64" if carried != text else ""
+    return (
+        f"has {length} bytes{kind}, and the environment of a pod takes at most {most} for it: "
+        "declare an IncludeFile in its place, whose content travels by the datastore"
+    )
 
 
 def misfit(kind: str, text: str) -> str | None:

@@ -119,6 +119,10 @@ def check(parameters: Iterable[FlowParameter]) -> None:
                 f"A Parameter cannot be called {parameter.name!r}: "
                 "every run already has one of that name. Rename it."
             )
+        variable = parameter_variable(parameter.name)
+        wrong = None if parameter.default is None else values.cannot_travel(variable, parameter.default)
+        if wrong is not None:
+            raise FlowError(f"The default of Parameter {parameter.name!r} {wrong}.")
         wanted = None if parameter.default is None else values.misfit(parameter.kind, parameter.default)
         if wanted is not None:
             raise FlowError(

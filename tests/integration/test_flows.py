@@ -355,3 +355,13 @@ def test_somebody_else_needs_the_token_to_deploy(mfhera: Mfhera) -> None:
     assert listed["owned"]["owner"] == "tester"
     mfhera.ok(*create, "--authorize", token, env=other)
     mfhera.ok(*create, env=other)  # known from then on
+
+
+def test_values_up_to_what_a_pod_can_be_given_arrive(mfhera: Mfhera) -> None:
+    mfhera.take("types_flow.py")
+    mfhera.ok("create", "types_flow.py")
+    longest = "x" * (131_072 - len("METAFLOW_INIT_TEXT=") - 1)
+    values = {"text": longest, "table": {"nul": "a\0b"}}
+    (mfhera.folder / "values.json").write_text(json.dumps(values))
+    start = mfhera.read(mfhera.run("--params-file", "values.json")["pathspec"])["start"]
+    assert {name: literal_eval(start[name]) for name in values} == values

@@ -93,3 +93,28 @@ def test_a_value_for_an_include_file_is_refused() -> None:
 
 def test_no_value_at_all_can_be_given_for_an_optional_one() -> None:
     assert checked({"text": None}, ALL) == ["text=null"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("a\0b", "has a NUL character (\\u0000)"),
+        ("half \ud83d", "has half a character (\\ud83d)"),
+        (
+            "x" * 131_072,
+            "has 131072 bytes, and the environment of a pod takes at most 131052 for it: declare an IncludeF",
+        ),
+        ("ü" * 70_000, "has 140000 bytes,"),
+        ("$" + "x" * 98_303, "has 131079 bytes as base64,"),
+    ],
+)
+def test_what_no_pod_can_be_given_is_refused_by_name(value: str, words: str) -> None:
+    with pytest.raises(ParameterError) as refused:
+        checked({"text": value}, ALL)
+    assert str(refused.value).startswith(f"The value of Parameter 'text' {words}")
+    assert len(str(refused.value)) < 300
+
+
+def test_what_a_pod_can_just_be_given_is_taken() -> None:
+    for value in ("x" * 131_052, "$" + "x" * 98_275, b"no text: \xff".decode("utf-8", "surrogateescape")):
+        assert checked({"text": value}, ALL)
