@@ -261,9 +261,9 @@ class ArgoClient:
     ) -> Iterator[tuple[str, str]]:
         """The lines that the pods of a workflow wrote, or one of them: the name of the pod, and the line.
 
-        With `tail`, at least so many of the last lines of each. What Argo's executor writes there is left out. With
-        `follow` it waits for new lines, until the workflow has ended. Raises ArgoUnreachable if nothing came
-        for a while: calling it again starts with the first line.
+        With `tail`, at least so many of the last lines of each. What Argo's executor writes there is left
+        out. With `follow` it waits for new lines, until the workflow has ended. Raises ArgoUnreachable if
+        nothing came for a while: calling it again starts with the first line.
         """
         # Hera's own call reads a single line, this one reads them all.
         params = {"logOptions.container": "main", "logOptions.follow": str(follow).lower()}

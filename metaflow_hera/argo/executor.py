@@ -10,7 +10,7 @@ _LINE = re.compile(
 )
 
 MOST_LINES = 20
-"""So many of the last lines of a log may be the executor's: it tells how the container and its outputs ended."""
+"""So many of the last lines of a log may be the executor's: it tells how the container ended."""
 
 
 def without_executor(line: str) -> str | None:
