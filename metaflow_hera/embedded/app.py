@@ -7,6 +7,7 @@ A path that this server does not have is answered as grpc-gateway answers it; wh
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from metaflow_hera.embedded.api import crons, events, sensors, streams, template
 from metaflow_hera.embedded.api.framing import Framing
 from metaflow_hera.embedded.api.http import (
     INTERNAL,
+    INVALID_ARGUMENT,
     UNIMPLEMENTED,
     ApiError,
     BadQuery,
@@ -32,6 +34,8 @@ from metaflow_hera.embedded.api.http import (
 from metaflow_hera.embedded.api.streams import Hub
 from metaflow_hera.embedded.page.routes import Page
 from metaflow_hera.embedded.rules import validation
+from metaflow_hera.embedded.rules.field_types import WrongType, without_unknown
+from metaflow_hera.embedded.rules.requests import OF_PATH
 from metaflow_hera.embedded.web.guard import Guard
 from metaflow_hera.embedded.web.session import Session
 
@@ -133,14 +137,22 @@ def _route(method: str, path: str, handler: Handler, services: Services, *, stre
         accept = request.headers.get("accept", "")
         try:
             body = await read_body(request) if method in ("POST", "PUT") else {}
+            if path in OF_PATH:
+                body = without_unknown(body, OF_PATH[path])
             call = Call(services, request.path_params, request.query_params, body, accept)
             return await run_in_threadpool(handler, call)
         except ApiError as error:
             if streams and not isinstance(error, BadQuery):
                 return Framing(accept).error(error)
             return error.response()
+        except WrongType as error:
+            return ApiError(INVALID_ARGUMENT, str(error)).response()
         except validation.Invalid as error:
             return json_response({"code": error.code, "message": error.message}, error.status)
+        except sqlite3.DatabaseError as error:
+            log.exception("%s %s", method, path)
+            what = f"the database of the embedded Argo cannot be read ({error}): see mfhera local status"
+            return ApiError(INTERNAL, what).response()
         except Exception as error:
             log.exception("%s %s", method, path)
             return ApiError(INTERNAL, f"{type(error).__name__}: {error}").response()

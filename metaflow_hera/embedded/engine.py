@@ -27,6 +27,7 @@ from metaflow_hera.embedded.controller import Operation
 from metaflow_hera.embedded.controller.messages import Action, CreatePod, Event, PodRunning, Shutdown
 from metaflow_hera.embedded.controller.operation import LABEL_COMPLETED, LABEL_PHASE
 from metaflow_hera.embedded.crons import Crons
+from metaflow_hera.embedded.errors import Unusable
 from metaflow_hera.embedded.events.sensors import Sensors
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
@@ -35,7 +36,7 @@ from metaflow_hera.embedded.pods.containers import pod_of
 from metaflow_hera.embedded.pods.files import remove_soon
 from metaflow_hera.embedded.pods.pods import PodEvent, Pods, PodSettings
 from metaflow_hera.embedded.storage.estimates import estimates
-from metaflow_hera.embedded.storage.reader import PodRow, dump
+from metaflow_hera.embedded.storage.reader import Head, PodRow, dump
 from metaflow_hera.embedded.storage.retention import Retention
 from metaflow_hera.embedded.storage.store import Store
 
@@ -123,7 +124,7 @@ class Engine:
             for uid in self.store.unfinished():
                 head = self.store.head_by_uid(uid)
                 if head is not None:
-                    self.load(self.store.workflow(head))
+                    self._take_up(head)
             self.crons.load(self.clock())
             self._retention.load()
             self._remove_what_nobody_has()
@@ -164,6 +165,16 @@ class Engine:
             self._fail(uid, workflow, created, error)
             return
         self._due[uid] = None
+
+    def _take_up(self, head: Head) -> None:
+        """Continue a workflow that an earlier server left, or end it if a row of it is damaged."""
+        try:
+            workflow = self.store.workflow(head)
+        except ValueError as error:
+            workflow = self.store.workflow(head, nodes=False)
+            self._fail(head.uid, workflow, head.created, Unusable(f"a node in argo.db is damaged ({error})"))
+            return
+        self.load(workflow)
 
     def workflow(self, uid: str) -> JSON | None:
         """The object of a workflow in progress, to read only."""

@@ -17,8 +17,10 @@ import logging.handlers
 import os
 import secrets
 import socket
+import sqlite3
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -35,9 +37,12 @@ from metaflow_hera.embedded.local.cleaning import CACHE_DAYS, clear_cache
 from metaflow_hera.embedded.pods.pods import PodSettings
 from metaflow_hera.embedded.storage.reader import Reader
 from metaflow_hera.embedded.storage.store import Store
+from metaflow_hera.embedded.web.connection import Connection, raise_limit
 
 LOG_BYTES = 2_000_000
 LOCK_TRIES = 20
+HOME_SECONDS = 2.0
+"""How often to check that the home is still there."""
 
 log = logging.getLogger("metaflow_hera.embedded")
 
@@ -140,8 +145,35 @@ class HttpServer(uvicorn.Server):
         self._hub.close()
 
 
-async def serve(home: Path, version: str, port: int | None, clock: Clock) -> int:
-    """Run as a version until SIGTERM or SIGINT; returns the exit code."""
+@contextlib.contextmanager
+def usable(database: Path) -> Iterator[None]:
+    """Say in words that a database is damaged, if it is."""
+    try:
+        yield
+    except (sqlite3.DatabaseError, ValueError, LookupError, TypeError, AttributeError) as error:
+        log.exception("%s", database)
+        raise Unusable(
+            f"{database} is damaged ({type(error).__name__}: {error}): move it away, "
+            "or set METAFLOW_HERA_HOME to another folder."
+        ) from error
+
+
+async def end_without_home(home: Path, lock: int, end: Callable[[], None]) -> None:
+    """End the server once somebody has removed its home: another one may be there by now."""
+    while True:
+        await asyncio.sleep(HOME_SECONDS)
+        try:
+            if os.path.samestat(os.stat(home / "server.lock"), os.fstat(lock)):
+                continue
+        except OSError:
+            pass
+        log.error("the folder %s was removed: the server ends", home)
+        end()
+        return
+
+
+async def serve(home: Path, version: str, port: int | None, clock: Clock, lock: int) -> int:
+    """Run as a version until SIGTERM or SIGINT; returns the exit code. `lock` holds the home."""
     loop = asyncio.get_running_loop()
     token, webhook, limit = read_secret(home, "token"), read_secret(home, "webhook"), max_pods()
     sock = listen(home, port)
@@ -153,12 +185,14 @@ async def serve(home: Path, version: str, port: int | None, clock: Clock) -> int
     )
     hub = Hub(loop)
     database = home / "argo.db"
-    store = Store(database)
-    if not store.unfinished():
-        clear_cache(home, time.time() - CACHE_DAYS * 86400)
-    engine = Engine(store, home, pods, hub.publish, submitted, clock)
+    with usable(database):
+        store = Store(database)
+        if not store.unfinished():
+            clear_cache(home, time.time() - CACHE_DAYS * 86400)
+        engine = Engine(store, home, pods, hub.publish, submitted, clock)
     config = uvicorn.Config(
         application(Services(Reader(database), engine), hub, token, webhook, read_secret(home, "session")),
+        http=Connection,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -166,7 +200,9 @@ async def serve(home: Path, version: str, port: int | None, clock: Clock) -> int
         timeout_graceful_shutdown=3,
     )
     server = HttpServer(config, hub, home / "server.json")
-    engine.start(on_failure=lambda: loop.call_soon_threadsafe(server.end))
+    with usable(database):
+        engine.start(on_failure=lambda: loop.call_soon_threadsafe(server.end))
+    watching = asyncio.create_task(end_without_home(home, lock, server.end))
     facts = {
         "url": url,
         "pid": os.getpid(),
@@ -177,6 +213,7 @@ async def serve(home: Path, version: str, port: int | None, clock: Clock) -> int
     write_private(home / "server.json", json.dumps(facts))
     log.info("listening at %s, at most %d pods at once", url, limit)
     await server.serve([sock])
+    watching.cancel()
     await asyncio.to_thread(engine.stop)
     log.info("stopped")
     if engine.failure is None:
@@ -202,6 +239,7 @@ def main(arguments: list[str] | None = None, clock: Clock = time.time) -> int:
     options = parser.parse_args(arguments)
     home: Path = options.home.absolute()
     os.umask(0o077)
+    raise_limit()
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         home.chmod(0o700)
@@ -213,7 +251,7 @@ def main(arguments: list[str] | None = None, clock: Clock = time.time) -> int:
         )
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
-        return asyncio.run(serve(home, options.version, options.port, clock))
+        return asyncio.run(serve(home, options.version, options.port, clock, lock))
     except (EmbeddedArgoError, OSError) as error:
         log.error("%s", error)
         print(error, file=sys.stderr)

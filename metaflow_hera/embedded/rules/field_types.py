@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from metaflow_hera.embedded.json_object import JSON
-from metaflow_hera.embedded.rules.argo_fields import FIELDS
+from metaflow_hera.embedded.rules import argo_fields
+from metaflow_hera.embedded.rules.requests import MESSAGES
+
+FIELDS = {**argo_fields.FIELDS, **MESSAGES}
 
 
 class WrongType(ValueError):
@@ -16,11 +19,13 @@ _MAP = "map[string]"
 _PYTHON: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "bool": bool,
-    "int64": int,  # also for int32: the schema does not tell them apart
+    "int64": int,  # also for an object's int32: the schema does not tell them apart
+    "int32": int,
     "number": (int, float),
     "IntOrString": (int, str),
     "Quantity": (int, float, str),
 }
+_BITS = {"int64": 64, "int32": 32}
 _JSON = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 
 
@@ -62,3 +67,6 @@ def _expect(value: Any, python: type | tuple[type, ...], go: str, place: str) ->
     if not isinstance(value, python) or (isinstance(value, bool) and python is not bool):
         found = _JSON.get(type(value), "null")
         raise WrongType(f"json: cannot unmarshal {found} into Go struct field {place} of type {go}")
+    bits = _BITS.get(go)
+    if bits is not None and not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
+        raise WrongType(f"json: cannot unmarshal number {value} into Go struct field {place} of type {go}")

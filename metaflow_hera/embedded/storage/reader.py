@@ -96,7 +96,7 @@ class Reader:
     def object(self, resource: Resource, namespace: str, name: str) -> JSON | None:
         """A workflow template or cron workflow, or None."""
         row = self._db.execute(
-            "SELECT object FROM objects WHERE resource=? AND namespace=? AND name=?",
+            "SELECT object FROM objects WHERE resource=? AND namespace=? AND name=? AND json_valid(object)",
             (resource, namespace, name),
         ).fetchone()
         return json.loads(row[0]) if row else None
@@ -105,6 +105,7 @@ class Reader:
         """Name, labels and JSON text of each object of a namespace ("" is all), by name."""
         rows = self._db.execute(
             "SELECT name, labels, object FROM objects WHERE resource=? AND (namespace=? OR ?='') "
+            "AND json_valid(labels) AND json_valid(object) "
             "ORDER BY namespace, name",
             (resource, namespace, namespace),
         )
@@ -124,30 +125,35 @@ class Reader:
     def arrived(self, namespace: str, sensor: str) -> list[Arrival]:
         """The events that a sensor keeps because it waits for others."""
         rows = self._db.execute(
-            "SELECT trigger, dependency, at, event FROM arrived WHERE namespace=? AND sensor=? ORDER BY at",
+            "SELECT trigger, dependency, at, event FROM arrived WHERE namespace=? AND sensor=? "
+            "AND json_valid(event) ORDER BY at",
             (namespace, sensor),
         )
         return [
             Arrival(trigger, dependency, at, json.loads(event)) for trigger, dependency, at, event in rows
         ]
 
-    _HEAD = "SELECT uid, namespace, name, labels, created, finished, metadata, status FROM workflows "
+    # A damaged row is as good as absent: it must not keep anybody from the others.
+    _HEAD = (
+        "SELECT uid, namespace, name, labels, created, finished, metadata, status FROM workflows "
+        "WHERE json_valid(labels) AND json_valid(metadata) AND json_valid(status) "
+    )
 
     def head(self, namespace: str, name: str) -> Head | None:
         """A workflow by name, without its nodes and its spec."""
-        row = self._db.execute(self._HEAD + "WHERE namespace=? AND name=?", (namespace, name)).fetchone()
+        row = self._db.execute(self._HEAD + "AND namespace=? AND name=?", (namespace, name)).fetchone()
         return _head(row) if row else None
 
     def head_by_uid(self, uid: str) -> Head | None:
         """A workflow by uid, without its nodes and its spec."""
-        row = self._db.execute(self._HEAD + "WHERE uid=?", (uid,)).fetchone()
+        row = self._db.execute(self._HEAD + "AND uid=?", (uid,)).fetchone()
         return _head(row) if row else None
 
     def heads(self, namespace: str) -> Iterator[Head]:
         """All workflows of a namespace ("" is all), in Argo's order: unfinished first, then the latest."""
         rows = self._db.execute(
             self._HEAD
-            + "WHERE namespace=? OR ?='' ORDER BY finished IS NOT NULL, finished DESC, created DESC",
+            + "AND (namespace=? OR ?='') ORDER BY finished IS NOT NULL, finished DESC, created DESC",
             (namespace, namespace),
         )
         return map(_head, rows.fetchall())
@@ -155,7 +161,7 @@ class Reader:
     def labelled(self, namespace: str, label: str, value: str) -> list[Head]:
         """The workflows of a namespace with a label, without their nodes and specs."""
         rows = self._db.execute(
-            self._HEAD + "WHERE namespace=? AND json_extract(labels, ?)=?", (namespace, f'$."{label}"', value)
+            self._HEAD + "AND namespace=? AND json_extract(labels, ?)=?", (namespace, f'$."{label}"', value)
         )
         return [_head(row) for row in rows]
 
@@ -171,7 +177,7 @@ class Reader:
     def last_success(self, namespace: str, label: str, value: str) -> Head | None:
         """The workflow with a label that succeeded last."""
         row = self._db.execute(
-            self._HEAD + "WHERE namespace=? AND json_extract(labels, ?)=? AND finished IS NOT NULL "
+            self._HEAD + "AND namespace=? AND json_extract(labels, ?)=? AND finished IS NOT NULL "
             "AND json_extract(status, '$.phase')='Succeeded' ORDER BY finished DESC LIMIT 1",
             (namespace, f'$."{label}"', value),
         ).fetchone()
@@ -192,7 +198,8 @@ class Reader:
             "SELECT uid, json_extract(status, '$.phase'), finished, "
             "COALESCE(json_extract(stored, '$.storedWorkflowTemplateSpec.ttlStrategy'), "
             "json_extract(spec, '$.ttlStrategy')) "
-            "FROM workflows JOIN specs USING (uid) WHERE finished IS NOT NULL"
+            "FROM workflows JOIN specs USING (uid) WHERE finished IS NOT NULL "
+            "AND json_valid(status) AND json_valid(spec) AND json_valid(stored)"
         ).fetchall()
 
     def beyond(self, workflows: int, nodes: int) -> list[str]:
@@ -210,7 +217,10 @@ class Reader:
 
     def workflow_text(self, head: Head, nodes: bool = True) -> list[str]:
         """A workflow's JSON in pieces, put together without parsing; `nodes=False` leaves its nodes out."""
-        row = self._db.execute("SELECT spec, stored FROM specs WHERE uid=?", (head.uid,)).fetchone()
+        row = self._db.execute(
+            "SELECT spec, stored FROM specs WHERE uid=? AND json_valid(spec) AND json_valid(stored)",
+            (head.uid,),
+        ).fetchone()
         spec, stored = row if row else ("{}", "{}")
         pieces = ['{"metadata":', head.metadata, ',"spec":', spec, ',"status":', head.status[:-1]]
         more = head.status != "{}"

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import heapq
 import json
+import logging
 from collections.abc import Iterator
 
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.storage.store import Store
+
+log = logging.getLogger(__name__)
 
 MOST_WORKFLOWS = 500
 MOST_NODES = 200_000
@@ -30,7 +33,10 @@ class Retention:
     def load(self) -> None:
         """Load the workflows that have already ended."""
         for uid, phase, finished, strategy in self._store.ended():
-            self._note(uid, phase, finished, json.loads(strategy or "{}"))
+            try:
+                self._note(uid, phase, finished, json.loads(strategy or "{}"))
+            except (ValueError, TypeError, AttributeError):  # a damaged row: that run is kept
+                log.warning("the ttlStrategy of the ended workflow %s cannot be read", uid)
 
     def ended(self, workflow: JSON, finished: float) -> None:
         """A workflow has ended, at that time in seconds since the epoch."""
