@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from metaflow_hera.embedded import errors as embedded
@@ -37,10 +37,12 @@ def home_folder(env: Mapping[str, str] = os.environ) -> Path:
         return path
     import platformdirs
 
-    path = Path(platformdirs.user_state_dir("metaflow_hera"))
-    if path.is_absolute():
-        return path
-    # No HOME, and a user that the system does not know, as in some containers.
+    # Without HOME, and for a user that the system does not know, as in some containers, it raises an error
+    # or, in older versions, gives a path that begins with "~".
+    with suppress(RuntimeError):
+        path = Path(platformdirs.user_state_dir("metaflow_hera"))
+        if path.is_absolute():
+            return path
     import tempfile
 
     return Path(tempfile.gettempdir()) / f"metaflow_hera-{os.getuid()}"

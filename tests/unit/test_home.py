@@ -25,6 +25,17 @@ def test_there_is_a_home_without_home(monkeypatch: pytest.MonkeyPatch) -> None:
     assert home_folder().is_absolute()
 
 
+def test_there_is_a_home_for_a_user_that_the_system_does_not_know(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("HOME", "METAFLOW_HERA_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    # As with `docker run --user 54321`. No test may become another user.
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert home_folder() == tmp_path / "metaflow_hera-54321"
+
+
 def test_a_home_is_made_for_this_user_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("METAFLOW_HERA_HOME", str(tmp_path / "deep" / "home"))
     assert make_home() == tmp_path / "deep" / "home"
