@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -99,14 +100,14 @@ class Application(BaseAdapter):
 class Twin:
     """An embedded Argo in this process, with its state below a folder."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, clock: Callable[[], float] = time.time) -> None:
         home.mkdir()
         database = home / "argo.db"
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="twin", daemon=True)
         self._thread.start()
         hub = Hub(self._loop)
-        self._engine = Engine(Store(database), home, PodSettings(NO_PODS), hub.publish, submitted)
+        self._engine = Engine(Store(database), home, PodSettings(NO_PODS), hub.publish, submitted, clock)
         services = Services(Reader(database), self._engine)
         app = application(services, hub, TOKEN, "webhook", "session")
         self.transport = Application(app, self._loop)
@@ -188,6 +189,10 @@ class Twin:
         told = [event(ids[pod]) for pod, event in events.items()]
         # What is told within one call is acted upon, and stored, before the call returns.
         self._engine.call(lambda: [self._engine.send(uid, event) for event in told])
+
+    def look(self) -> None:
+        """Let it look at the time."""
+        self._engine.call(lambda: None)
 
     def close(self) -> None:
         """End it."""

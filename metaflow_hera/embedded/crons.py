@@ -22,6 +22,8 @@ from metaflow_hera.embedded.storage.store import Store
 RESOURCE: Final = "cronworkflows"
 LATE = 30.0
 """Seconds that a firing may be late without being missed: the server was busy, or a second behind."""
+SET_BACK = 60.0
+"""By how many seconds a clock must be set back to count as set back: less is a correction."""
 KEPT_SUCCEEDED, KEPT_FAILED = 3, 1
 """How many ended workflows are kept if the cron workflow does not say."""
 
@@ -76,7 +78,8 @@ class Crons:
         """Load the stored ones."""
         for cron in self._store.all_objects(RESOURCE):
             try:
-                self._take(cron, self._store.cron_since(*_key(cron)) or now)
+                # A time to come was noted while the machine's clock was wrong: no schedule waits for it.
+                self._take(cron, min(self._store.cron_since(*_key(cron)) or now, now))
             except (ValueError, KeyError, OSError):  # say, a time zone that this machine no longer has
                 log.exception("cron workflow %s cannot be loaded", cron["metadata"]["name"])
 
@@ -102,8 +105,20 @@ class Crons:
         """When the next one fires."""
         return min((at for at in self._wakes.values() if at is not None), default=None)
 
+    def is_due(self, now: float) -> bool:
+        """Whether `fire_due` has something to do."""
+        at = self.wake_at()
+        return (at is not None and at <= now) or any(
+            clock.since > now + SET_BACK for clock in self._clocks.values()
+        )
+
     def fire_due(self, now: float) -> None:
-        """Fire what is due."""
+        """Fire what is due. If the machine's clock was set back, what was checked before counts no more."""
+        for key, clock in self._clocks.items():
+            if clock.since > now + SET_BACK:
+                clock.since = now
+                self._store.put_cron_since(*key, now)
+                self._wakes[key] = None if self._wakes[key] is None else clock.next(now)
         for key, at in list(self._wakes.items()):
             if at is not None and at <= now:
                 try:
@@ -146,11 +161,15 @@ class Crons:
         self._wakes[key] = clock.next(now)
 
     def _fire(self, cron: JSON, at: float) -> None:
-        status, name = cron["status"], cron["metadata"]["name"]
+        status, name, namespace = (cron["status"], cron["metadata"]["name"], cron["metadata"]["namespace"])
+        workflow = self._workflow(cron, at)
+        # As in Argo, no error: the machine's clock was set back, and this time comes again.
+        if self._store.head(namespace, workflow["metadata"]["name"]) is not None:
+            return
         if not self._may_start(cron):
             return
         try:
-            started = self._workflows.create(cron["metadata"]["namespace"], self._workflow(cron, at))
+            started = self._workflows.create(namespace, workflow)
         except Exception as error:
             log.warning("cron workflow %s could not start a workflow: %s", name, error)
             _set_condition(status, f"Failed to submit Workflow: {error}")

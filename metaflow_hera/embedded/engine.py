@@ -35,6 +35,7 @@ from metaflow_hera.embedded.labels import CRON_LABEL
 from metaflow_hera.embedded.pods.containers import pod_of
 from metaflow_hera.embedded.pods.files import remove_soon
 from metaflow_hera.embedded.pods.pods import PodEvent, Pods, PodSettings
+from metaflow_hera.embedded.steady_clock import SteadyClock
 from metaflow_hera.embedded.storage.estimates import estimates
 from metaflow_hera.embedded.storage.reader import Head, PodRow, dump
 from metaflow_hera.embedded.storage.retention import Retention
@@ -76,7 +77,10 @@ class Engine:
         pods: how many there may be, and what they find.
         publish: called after each transaction, by the loop's thread, with what changed.
         submit: checks, stores and starts a workflow in a namespace; see `api.submission`.
-        clock: seconds since the epoch.
+        clock: seconds since the epoch, as this machine has them.
+
+    `clock` of the engine itself never jumps while a workflow is in progress: what is measured, and noted in
+    workflows, has this time. Schedules go by `wall`, the machine's clock.
     """
 
     def __init__(
@@ -90,7 +94,8 @@ class Engine:
     ) -> None:
         self.store = store
         self.home = home
-        self.clock = clock
+        self.wall = clock
+        self.clock = SteadyClock(clock)
         self._host = socket.gethostname()
         self._pods = Pods(home, store, pods)
         self._publish = publish
@@ -125,7 +130,7 @@ class Engine:
                 head = self.store.head_by_uid(uid)
                 if head is not None:
                     self._take_up(head)
-            self.crons.load(self.clock())
+            self.crons.load(self.wall())
             self._retention.load()
             self._remove_what_nobody_has()
             self._receive(self._pods.take_up(self.clock()))
@@ -174,6 +179,7 @@ class Engine:
             workflow = self.store.workflow(head, nodes=False)
             self._fail(head.uid, workflow, head.created, Unusable(f"a node in argo.db is damaged ({error})"))
             return
+        _mend_times(workflow, timestamp(self.clock()))
         self.load(workflow)
 
     def workflow(self, uid: str) -> JSON | None:
@@ -273,15 +279,14 @@ class Engine:
     def _timeout(self) -> float | None:
         if self._calls:
             return 0.0
-        now = self.clock()
         times = [self._ready_at(uid) for uid in self._due]
         times += [running.wake_at for running in self._running.values() if running.wake_at is not None]
-        times += [
-            at
-            for at in (self._pods.wake_at(), self.crons.wake_at(), self._retention.wake_at())
-            if at is not None
-        ]
-        return min(MOST_SLEEP, max(0.0, min(times) - now)) if times else None
+        times += [at for at in (self._pods.wake_at(), self._retention.wake_at()) if at is not None]
+        now = self.clock()
+        pauses = [at - now for at in times]
+        if (at := self.crons.wake_at()) is not None:
+            pauses.append(at - self.wall())
+        return min(MOST_SLEEP, max(0.0, min(pauses))) if pauses else None
 
     def _ready_at(self, uid: str) -> float:
         """When to advance a workflow that has events.
@@ -294,7 +299,9 @@ class Engine:
         return running.rest_until if running is not None and self._pods.waiting(uid) else 0.0
 
     def _iterate(self) -> None:
-        now = self.clock()
+        if not self._running:
+            self.clock.set()
+        now, wall = self.clock(), self.wall()
         answers: list[Answer] = []
         # Pods that were saved as waiting may start now; after a restart their claim shows which of them did.
         self._receive(self._pods.collect(now))
@@ -302,11 +309,11 @@ class Engine:
         for uid, running in self._running.items():
             if running.wake_at is not None and running.wake_at <= now:
                 self._due[uid] = None
-        others = (self.crons.wake_at(), self._retention.wake_at())
         if (
             not self._calls
             and not self._pods.must_save()
-            and all(at is None or at > now for at in others)
+            and not self.crons.is_due(wall)
+            and ((at := self._retention.wake_at()) is None or at > now)
             and all(self._ready_at(uid) > now for uid in self._due)
         ):
             return
@@ -314,7 +321,7 @@ class Engine:
             with self.store.transaction():
                 while self._calls:
                     answers.append(self._answer(*self._calls.popleft()))
-                self.crons.fire_due(now)
+                self.crons.fire_due(wall)
                 ready = [uid for uid in self._due if self._ready_at(uid) <= now]
                 for uid in ready:
                     del self._due[uid]
@@ -442,3 +449,12 @@ class Engine:
             head = self.store.head_by_uid(workflow["metadata"]["uid"])
             if head is not None:
                 self.crons.changed(head, workflow["status"].get("phase", ""))
+
+
+def _mend_times(workflow: JSON, now: str) -> None:
+    """Set back what lies in the future, since the machine's clock was wrong: what waits for it would hang."""
+    status = workflow.get("status") or {}
+    for part in (status, *(status.get("nodes") or {}).values()):
+        for name in ("startedAt", "finishedAt"):
+            if (part.get(name) or "") > now:
+                part[name] = now

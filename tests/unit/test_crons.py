@@ -272,6 +272,26 @@ def test_a_clock_that_jumps_back_fires_nothing_again(world: World) -> None:
     assert world.hours == ["11:00"]
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_clock_that_was_once_far_ahead_silences_no_schedule(world: World, restart: bool) -> None:
+    world.put(schedules=["0 * * * *"], timezone="UTC")
+    world.to(after(hours=1))
+    world.now = after(days=300).timestamp()
+    with world.transaction():
+        world.crons.fire_due(world.now)
+    world.now = BEGIN.timestamp()
+    if restart:
+        world.crons = Crons(world.store, world)
+        world.crons.load(world.now)
+    assert restart or world.crons.is_due(world.now)
+    with world.transaction():
+        world.crons.fire_due(world.now)
+    world.to(after(hours=2))
+    assert [hour for hour in world.hours if hour in ("11:00", "12:00")] == ["11:00", "12:00"]
+    # The hour that came twice is no fault of anybody.
+    assert not world.cron["status"].get("conditions")
+
+
 def test_a_deleted_one_starts_nothing(world: World) -> None:
     world.put(schedules=["0 * * * *"], timezone="UTC")
     with world.transaction():

@@ -78,7 +78,7 @@ def resume(call: Call) -> Response:
 def _tell(call: Call) -> Changed:
     """A function that tells the engine about a change, in the transaction of the change."""
     engine = call.services.engine
-    return lambda new, old: engine.crons.put(new, old, engine.clock())
+    return lambda new, old: engine.crons.put(new, old, engine.wall())
 
 
 def _given(call: Call) -> JSON:

@@ -22,5 +22,5 @@ def receive(call: Call) -> Response:
     """Receive an event; its body is any JSON object."""
     engine = call.services.engine
     namespace = call.namespace or DEFAULT_NAMESPACE
-    engine.call(lambda: engine.sensors.receive(namespace, call.body, engine.clock()))
+    engine.call(lambda: engine.sensors.receive(namespace, call.body, engine.wall()))
     return json_response({})

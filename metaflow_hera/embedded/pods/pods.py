@@ -398,6 +398,8 @@ class Pods:
         key = (row.uid, row.node_id)
         if row.started is None:
             row.started = os.stat(self._state(row)).st_mtime
+        row.started = min(row.started, now)  # a time to come is of a clock that was wrong
+        row.kill_at = None if row.kill_at is None else min(row.kill_at, now + GRACE)
         row.state = "running"
         what = None
         with contextlib.suppress(CannotStart):  # its program has been removed since; it then has no outputs
