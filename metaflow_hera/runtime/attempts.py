@@ -79,7 +79,10 @@ class Attempts:
         for at, line in self._said:
             logs.add("stdout", line.encode(), at)
         self._said.clear()
-        logs.add("stdout", b"Task is starting.")
+        if task.key.iteration is None:
+            logs.add("stdout", b"Task is starting.")
+        else:  # the iterations share the pod's own log
+            logs.write("stdout", f"Iteration {task.key.iteration} of {task.step} is starting.\n".encode())
         is_parallel = self.settings.graph[task.step].parallel
         node = ParallelNode(task.key, attempt, self.settings, self.store) if is_parallel else None
         heartbeats = Heartbeats(task.flow, self.settings.metadata, task.run_id, task.key)

@@ -50,7 +50,7 @@ def ended(mfhera: Mfhera, run: str) -> Any:
 
 def said(output: str) -> list[str]:
     """What the tasks themselves printed, without the runtime's words."""
-    ours = ("Setting up", "Task is starting", "Downloading", "Code package", "Argo Event")
+    ours = ("Setting up", "is starting", "Downloading", "Code package", "Argo Event")
     return [line for line in output.splitlines() if not any(word in line for word in ours)]
 
 
@@ -130,6 +130,17 @@ class TestLogs:
         assert shown[-2:] == ["start/start (attempt 1): goes on", "end/end: the end"]
         # Of a run that has ended it shows the same.
         assert said(mfhera.ok("logs", run, "--follow")) == shown
+
+    def test_the_iteration_of_a_loop_that_runs_now(self, mfhera: Mfhera) -> None:
+        mfhera.take("gate_loop_flow.py")
+        mfhera.ok("create", "gate_loop_flow.py", "--name", "logs-gate-loop")
+        gate = mfhera.folder / "gate"
+        run = str(mfhera.json("trigger", "--json", "--param", f"gate={gate}")["run_id"])
+        mfhera.wait_until(lambda: "iteration says 3" in mfhera.ok("logs", run))
+        lines = [line for line in mfhera.ok("logs", run, "turn").splitlines() if "teration" in line]
+        assert lines[-2:] == ["turn/turn: Iteration 2 of turn is starting.", "turn/turn: iteration says 3"]
+        gate.touch()
+        assert mfhera.end_of(run) == "Succeeded"
 
     def test_the_turns_of_a_loop_are_tasks_of_their_own(self, mfhera: Mfhera) -> None:
         mfhera.take("loop_flow.py")
