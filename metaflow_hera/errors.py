@@ -13,8 +13,10 @@
     |- ConfigurationError     a server, a folder or a setting cannot be used as configured
     |- ArgoError              Argo's server refused a call, or did not answer
     |  |- ArgoUnreachable     no answer: refused, timed out, TLS
+    |  |  `- ArgoUnanswered   no answer to a write, which may have been done
     |  |- ArgoDenied          401 or 403
     |  |- ArgoNotFound        404; also a NotFoundError
+    |  |  `- ArgoEventsMissing  the cluster has no Argo Events
     |  `- ArgoConflict        409
     |- LocalServerError       the embedded Argo could not be started, reached or stopped
     `- RunFailed              the run itself failed
@@ -83,12 +85,20 @@ class ArgoUnreachable(ArgoError):
     """No answer from Argo's server: connection refused, time-out, or TLS."""
 
 
+class ArgoUnanswered(ArgoUnreachable):
+    """A write was sent, and its answer did not come or is none of Argo's: it may have been done."""
+
+
 class ArgoDenied(ArgoError):
     """Argo's server answered 401 or 403."""
 
 
 class ArgoNotFound(ArgoError, NotFoundError):
     """Argo's server answered 404: no such object, or no such namespace."""
+
+
+class ArgoEventsMissing(ArgoNotFound):
+    """Argo's server is there, and the cluster has no Argo Events."""
 
 
 class ArgoConflict(ArgoError):

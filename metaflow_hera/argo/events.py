@@ -10,7 +10,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.errors import UsageError
+from metaflow_hera.argo.settling import unknown
+from metaflow_hera.contract.objects import JSON
+from metaflow_hera.errors import ArgoUnanswered, UsageError
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,21 @@ def publish(client: ArgoClient, name: str, payload: Mapping[str, Any]) -> Sent:
     }
     event = {"name": name, "payload": {**about, **payload}}
     if client.target.embedded:
-        client.send_event(event)
+        _send(client, event)
         return Sent(identity, str(client.target))
     # Imported here, since importing Metaflow takes time, and only a cluster needs it.
     from metaflow_hera.metaflow_api.read.webhook import post, webhook
 
     url = webhook()
     if url is None:
-        client.send_event(event)
+        _send(client, event)
         return Sent(identity, f"{client.target}, for workflow event bindings")
     post(url, event)
     return Sent(identity, url)
+
+
+def _send(client: ArgoClient, event: JSON) -> None:
+    try:
+        client.send_event(event)
+    except ArgoUnanswered as error:  # there is no place where an event could be looked up
+        raise unknown(error, "the event was published", "mfhera runs --all") from error

@@ -16,6 +16,8 @@ from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.parameters import checked
 from metaflow_hera.argo.progress import StepProgress, progress
+from metaflow_hera.argo.settling import settled
+from metaflow_hera.argo.starting import submitted
 from metaflow_hera.contract import manifest
 from metaflow_hera.contract.manifest import RUN_PREFIX
 from metaflow_hera.contract.objects import JSON
@@ -158,7 +160,8 @@ def start(client: ArgoClient, deployed: Deployed, given: Mapping[str, Any], tags
 
     `given` are values for its Parameters, text as typed or JSON values; `tags` are for the run and its
     tasks, besides those of the deployment. Raises ParameterError for values that do not fit, UsageError for
-    tags that Metaflow refuses, and for all if an older version deployed it.
+    tags that Metaflow refuses, and for all if an older version deployed it; ArgoUnreachable if it has not
+    started, or that is not known: the message tells which.
     """
     parameters = checked(given, deployed.parameters)
     if tags:
@@ -172,7 +175,7 @@ def start(client: ArgoClient, deployed: Deployed, given: Mapping[str, Any], tags
             )
         parameters.append(f"{manifest.TAGS_PARAMETER}={encode(json.dumps(list(tags)))}")
     options = SubmitOpts(parameters=parameters or None, annotations=f"{manifest.FLOW_NAME}={deployed.flow}")
-    return as_run(client.submit(deployed.name, options))
+    return as_run(submitted(client, deployed.name, options))
 
 
 def get(client: ArgoClient, run: str, *, steps: bool = True) -> Run:
@@ -197,8 +200,23 @@ def get(client: ArgoClient, run: str, *, steps: bool = True) -> Run:
 
 
 def resubmit(client: ArgoClient, run: Run, parameters: Sequence[str] = ()) -> Run:
-    """Start a new run of the current deployment with the parameters of another run, except those given."""
-    return as_run(client.resubmit(run.workflow, parameters))
+    """Start a new run of the current deployment with the parameters of another run, except those given.
+
+    Raises ArgoUnreachable if it has not started, or that is not known: the message tells which.
+    """
+
+    def again() -> set[str]:
+        found = client.workflows(f"{manifest.RESUBMITTED_FROM}={run.workflow}", "items.metadata.name")
+        return {item["metadata"]["name"] for item in found}
+
+    before = again()  # Argo chooses the name of the new one
+
+    def look() -> JSON | None:
+        new = sorted(again() - before)
+        return client.workflow(new[0]) if new else None
+
+    what = f"{run.run_id} was started once more"
+    return as_run(settled(lambda: client.resubmit(run.workflow, parameters), look, what, "mfhera runs"))
 
 
 def runs(client: ArgoClient, deployment: str | None) -> Iterator[Run]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from metaflow_hera.cli.choosing import chosen_run
-from metaflow_hera.cli.words import json_text
+from metaflow_hera.cli.words import json_text, say_note
+from metaflow_hera.errors import ArgoError
 
 if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -38,7 +39,11 @@ def act(
     client, run = chosen_run(run)
     done = control.act(client, run, action, authorize, flow)
     if as_json:
-        click.echo(json_text(runs.get(client, done.run_id).as_json()))
+        try:
+            done = runs.get(client, done.run_id)
+        except ArgoError as error:  # it is done all the same
+            say_note(f"{done.run_id}, as it was before: {error}")
+        click.echo(json_text(done.as_json()))
     elif action == "suspend" and done.suspended:
         click.echo(f"{done.run_id} is already suspended.")
     else:

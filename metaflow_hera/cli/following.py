@@ -11,7 +11,7 @@ import click
 
 from metaflow_hera.cli.words import json_text, say_note
 from metaflow_hera.display.times import took
-from metaflow_hera.errors import ConfigurationError, RunFailed
+from metaflow_hera.errors import ArgoError, ConfigurationError, RunFailed
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.client import ArgoClient
@@ -23,19 +23,29 @@ def started(run: Run) -> None:
     click.echo(f"Started {click.style(run.pathspec, bold=True)}.")
 
 
-def tell(client: ArgoClient, run_id: str, watch: bool, wait: bool, as_json: bool) -> None:
+def tell(client: ArgoClient, run: Run, watch: bool, wait: bool, as_json: bool) -> None:
     """Follow a run to its end if `watch` or `wait` is set, and report its state.
 
-    Raises RunFailed if it has failed.
+    `run` is what is known about it so far: that it has started must not get lost, whatever fails now. Raises
+    RunFailed if it has failed.
     """
     from metaflow_hera.argo import runs
 
-    if watch or wait:
-        run = _until_end(client, run_id, show=watch and not as_json)
-    else:
-        run = runs.get(client, run_id, steps=as_json)
-        if not as_json:
-            click.echo(f"Follow it with: mfhera status {run_id} --watch")
+    run_id = run.run_id
+    try:
+        if watch or wait:
+            run = _until_end(client, run_id, show=watch and not as_json)
+        else:
+            run = runs.get(client, run_id, steps=as_json)
+    except ArgoError as error:
+        if as_json:
+            click.echo(json_text(run.as_json()))
+        if watch or wait:
+            raise type(error)(f"{run_id} has started, and cannot be followed: {error}") from error
+        say_note(f"{run_id} has started; its state is not known: {error}")
+        return
+    if not (watch or wait or as_json):
+        click.echo(f"Follow it with: mfhera status {run_id} --watch")
     if as_json:
         click.echo(json_text(run.as_json()))
     elif run.succeeded:

@@ -115,10 +115,11 @@ def main(arguments: list[str] | None = None) -> None:
     # Accepted anywhere: people add it to the end of a command that has just failed.
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    sys.exit(_run(arguments, debug))
+    sys.exit(run_command(arguments, debug))
 
 
-def _run(arguments: list[str], debug: bool) -> int:
+def run_command(arguments: list[str], debug: bool = False) -> int:
+    """Run a command and return its exit code; what goes wrong is told on stderr."""
     try:
         code = mfhera.main(arguments, prog_name="mfhera", standalone_mode=False)
         return code if isinstance(code, int) else 0

@@ -43,6 +43,8 @@ KIND = "app.kubernetes.io/name"
 A_FLOW, A_RUN, A_TASK, A_SENSOR = "metaflow-flow", "metaflow-run", "metaflow-task", "metaflow-sensor"
 TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
 """Where Argo notes which template a workflow was submitted from; here also on those started in other ways."""
+RESUBMITTED_FROM = "workflows.argoproj.io/resubmitted-from-workflow"
+"""Where Argo notes which workflow was resubmitted."""
 SELECTOR = f"{PART_OF}={METAFLOW}"
 """Kubernetes' label selector for all that belongs to flows."""
 

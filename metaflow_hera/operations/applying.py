@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Sequence
 
 from metaflow_hera.argo.client import ArgoClient, with_retries
-from metaflow_hera.contract.objects import TEMPLATE
-from metaflow_hera.errors import ArgoConflict, ArgoError, ArgoNotFound, ArgoUnreachable, UsageError
+from metaflow_hera.argo.settling import deleted, is_dying, settled
+from metaflow_hera.contract.objects import JSON, TEMPLATE
+from metaflow_hera.errors import ArgoConflict, ArgoError, ArgoUnanswered, UsageError
 from metaflow_hera.operations.kinds import KINDS
 from metaflow_hera.operations.plan import VERSION, Change, Plan, plan_change
-from metaflow_hera.operations.present import read_object
+from metaflow_hera.operations.present import read_living_object, read_object
 
 
 def apply(client: ArgoClient, plan: Plan) -> None:
-    """Carry out a plan. If something is refused, everything is restored.
+    """Carry out a plan. If something is refused, everything is restored; the message tells what was not.
 
     Raises ArgoConflict if somebody else has written the template since it was read: then nothing is done,
     and a new plan is needed. Raises NameTakenError if something that starts another template has taken the
@@ -24,12 +25,28 @@ def apply(client: ArgoClient, plan: Plan) -> None:
         try:
             done.append(_carry_out(client, change, plan.deployment))
         except (ArgoError, UsageError) as error:
-            if isinstance(error, ArgoUnreachable):
+            if isinstance(error, ArgoUnanswered):
                 done.append(change)  # the server may have done it anyway
-            failure = _undo(client, Plan(plan.deployment, tuple(done)))
-            if failure is None:
+            if not done:
                 raise
-            raise type(error)(f"{error} What was done could not be undone: {failure}") from error
+            left = _undo(client, Plan(plan.deployment, tuple(done)))
+            raise type(error)(f"{_sentence(error)} {_told(plan.deployment, left)}") from error
+
+
+def _told(deployment: str, left: Sequence[tuple[Change, Exception]]) -> str:
+    """What has become of a deployment that was broken off, in words."""
+    if not left:
+        return f"What was done was undone: {deployment} is as it was before."
+    names = ", ".join(f"the {KINDS[change.kind].words} {change.name}" for change, _ in left)
+    return (
+        f"What was done could not be undone: {_sentence(left[0][1])} So {names} may be of the new version: "
+        f"deploy {deployment} again when that is mended."
+    )
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def remove(client: ArgoClient, plan: Plan) -> list[Change]:
@@ -37,7 +54,17 @@ def remove(client: ArgoClient, plan: Plan) -> list[Change]:
 
     What is deleted stays deleted if a later change is refused: calling this again deletes the rest.
     """
-    return [change for change in plan.changes if _delete(client, change)]
+    done: list[Change] = []
+    for change in plan.changes:
+        try:
+            if _delete(client, change):
+                done.append(change)
+        except ArgoError as error:
+            if not done:
+                raise
+            names = ", ".join(f"the {KINDS[each.kind].words} {each.name}" for each in done)
+            raise type(error)(f"{_sentence(error)} Already deleted: {names}.") from error
+    return done
 
 
 def _carry_out(client: ArgoClient, change: Change, deployment: str) -> Change:
@@ -51,7 +78,7 @@ def _carry_out(client: ArgoClient, change: Change, deployment: str) -> Change:
 
     def again() -> Change:
         assert change.wanted is not None  # a deletion asks for no version
-        found = read_object(client, change.kind, change.name, change.namespace)
+        found = read_living_object(client, change.kind, change.name, change.namespace)
         now = plan_change(change.wanted, found, deployment)
         _write(client, now)
         return now
@@ -64,15 +91,15 @@ def _carry_out(client: ArgoClient, change: Change, deployment: str) -> Change:
         ) from error
 
 
-def _undo(client: ArgoClient, plan: Plan) -> Exception | None:
-    """Undo what was done, as far as the server lets it; returns the first error."""
-    failure = None
+def _undo(client: ArgoClient, plan: Plan) -> list[tuple[Change, Exception]]:
+    """Undo what was done, as far as the server lets it; returns what could not be undone, and why."""
+    left: list[tuple[Change, Exception]] = []
     for change in plan.undo().changes:
         try:
             with_retries(lambda change=change: _restore(client, change))  # type: ignore[misc]
         except (ArgoError, ValueError) as error:  # ValueError: an object that Hera's models do not know
-            failure = failure or error
-    return failure
+            left.append((change, error))
+    return left
 
 
 def _restore(client: ArgoClient, change: Change) -> None:
@@ -87,16 +114,39 @@ def _restore(client: ArgoClient, change: Change) -> None:
 
 
 def _write(client: ArgoClient, change: Change) -> None:
-    if change.after is None:
+    """Do a change. Raises ArgoConflict if Kubernetes is deleting what was written."""
+    after = change.after
+    if after is None:
         _delete(client, change)
         return
     kind = KINDS[change.kind]
-    (kind.create if change.before is None else kind.update)(client, change.after)
+
+    def write() -> JSON:
+        return (kind.create if change.before is None else kind.update)(client, after)
+
+    def look() -> JSON | None:
+        found = read_object(client, change.kind, change.name, change.namespace)
+        return found if found is not None and _is_written(found, change.before, after) else None
+
+    what = f"the {kind.words} {change.name}"
+    if is_dying(settled(write, look, f"{what} is the new one", "mfhera list")):
+        raise ArgoConflict(f"{client.target} is deleting {what}: try again when it has gone.")
+
+
+def _is_written(found: JSON, before: JSON | None, after: JSON) -> bool:
+    """Whether an object is what was written, and no longer what was there before."""
+    now, was, wanted = found["metadata"], (before or {}).get("metadata") or {}, after["metadata"]
+    return now.get("resourceVersion") != was.get("resourceVersion", "") and all(
+        (wanted.get(key) or {}).items() <= (now.get(key) or {}).items() for key in ("labels", "annotations")
+    )
 
 
 def _delete(client: ArgoClient, change: Change) -> bool:
     """Delete an object, and say whether it was there."""
-    with suppress(ArgoNotFound):
-        KINDS[change.kind].delete(client, change.name, change.namespace)
-        return True
-    return False
+    kind = KINDS[change.kind]
+    return deleted(
+        lambda: kind.delete(client, change.name, change.namespace),
+        lambda: read_object(client, change.kind, change.name, change.namespace),
+        f"the {kind.words} {change.name}",
+        "mfhera list",
+    )

@@ -11,6 +11,7 @@ from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import check_same_flow, described
 from metaflow_hera.argo.objects import arguments_of
 from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.settling import deleted, settled
 from metaflow_hera.argo.tokens import check_access
 from metaflow_hera.contract.manifest import CODE_PARAMETER
 from metaflow_hera.contract.objects import JSON
@@ -32,9 +33,17 @@ from metaflow_hera.operations.run_parameters import effective, recovered
 from metaflow_hera.translation.names import token_prefix
 
 Action = Literal["suspend", "resume", "stop", "terminate"]
+ACTED: dict[Action, str] = {
+    "suspend": "is suspended",
+    "resume": "goes on",
+    "stop": "is stopped",
+    "terminate": "is terminated",
+}
 
 ARGUMENTS = "metadata.name,spec.arguments,status.storedWorkflowTemplateSpec"
 """The fields of a workflow that tell of its parameters."""
+ARCHIVED = "workflows.argoproj.io/workflow-archiving-status"
+"""The label of a workflow that Argo has put into its archive, or will."""
 FEW = 10
 """How many failed tasks are checked before a retry: each check reads the datastore."""
 
@@ -63,8 +72,26 @@ def act(
     if action == "suspend" and found.suspended:
         return found
     with _in_a_race(client, found, lambda now: _nothing_to(action, now) if now.ended else None):
-        calls[action](found.workflow)
+        settled(
+            lambda: calls[action](found.workflow),
+            lambda: _acted(client, found.workflow, action),
+            f"{found.run_id} {ACTED[action]}",
+            f"mfhera status {found.run_id}",
+        )
     return found
+
+
+def _acted(client: ArgoClient, workflow: str, action: Action) -> JSON | None:
+    """The workflow, if an action has had its effect on it."""
+    now = client.workflow(workflow)
+    run, shutdown = runs.as_run(now), now["spec"].get("shutdown")
+    done = {
+        "suspend": run.suspended,
+        "resume": not run.suspended,
+        "stop": bool(shutdown) or run.ended,
+        "terminate": shutdown == "Terminate" or run.ended,
+    }
+    return now if done[action] else None
 
 
 def _nothing_to(action: Action, run: Run) -> UsageError:
@@ -117,8 +144,20 @@ def retry(
         f"{found.run_id} is already running again, since somebody else has retried it: "
         f"mfhera status {found.run_id} --watch shows it."
     )
+    given = [f"{name}={value}" for name, value in parameters.items()]
+
+    def look() -> JSON | None:
+        now = client.workflow(found.workflow, runs.SUMMARY)
+        after = runs.as_run(now)
+        return now if not after.ended or after.started_at != found.started_at else None
+
     with _in_a_race(client, found, lambda now: None if now.ended else goes_on):
-        client.retry(found.workflow, [f"{name}={value}" for name, value in parameters.items()])
+        settled(
+            lambda: client.retry(found.workflow, given),
+            look,
+            f"{found.run_id} is running again",
+            f"mfhera status {found.run_id}",
+        )
     return found
 
 
@@ -130,7 +169,7 @@ def resubmit(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFl
     found = _own(client, run, authorize, flow, steps=False)
     template = _deployed(client, found)
     # A retry may have given it other code, which is not that of the current deployment.
-    given = arguments_of(client.workflow(found.workflow, "spec.arguments").get("spec") or {})
+    given = arguments_of(client.workflow(found.workflow, "metadata.name,spec.arguments").get("spec") or {})
     code: tuple[str, ...] = ()
     if CODE_PARAMETER in given:
         deployed = arguments_of(template["spec"]).get(CODE_PARAMETER)
@@ -172,7 +211,17 @@ def delete(client: ArgoClient, run: str, authorize: str | None) -> Run:
             f"{found.run_id} has not ended: "
             f"end it first with mfhera terminate {found.run_id}, then delete it."
         )
-    client.delete_workflow(found.workflow)
+
+    def look() -> JSON | None:
+        try:
+            left = client.workflow(found.workflow, "metadata")
+        except ArgoNotFound:
+            return None
+        # Argo's server answers with the copy in its archive, if it has one.
+        return None if ARCHIVED in (left["metadata"].get("labels") or {}) else left
+
+    see = f"mfhera status {found.run_id}"
+    deleted(lambda: client.delete_workflow(found.workflow), look, found.run_id, see)
     return found
 
 

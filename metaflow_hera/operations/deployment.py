@@ -26,7 +26,7 @@ from metaflow_hera.metaflow_api.load.users import user
 from metaflow_hera.operations import applying
 from metaflow_hera.operations.kinds import KINDS
 from metaflow_hera.operations.plan import Plan, plan_deployment, plan_removal
-from metaflow_hera.operations.present import deployed_in, read, with_left_sensor
+from metaflow_hera.operations.present import deployed_in, read, read_living, with_left_sensor
 from metaflow_hera.translation import parameters, support
 from metaflow_hera.translation.events import events
 from metaflow_hera.translation.names import deployment_name, token_prefix
@@ -89,7 +89,7 @@ def create(prepared: Prepared, client: ArgoClient) -> Created:
 
 def _create(prepared: Prepared, client: ArgoClient) -> Created:
     """Deploy a flow as the server is now. Raises ArgoConflict if somebody else deploys it at this moment."""
-    present = read(client, prepared.name, _sensor(prepared, client.target))
+    present = read_living(client, prepared.name, _sensor(prepared, client.target))
     previous = deployed_in(present)
     if previous is not None:
         check_belongs(previous, prepared.flow)

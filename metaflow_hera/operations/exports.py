@@ -14,7 +14,7 @@ from metaflow_hera.errors import UsageError
 from metaflow_hera.metaflow_api.load.users import user
 from metaflow_hera.operations.deployment import deploy, now
 from metaflow_hera.operations.plan import plan_deployment
-from metaflow_hera.operations.present import deployed_in, read
+from metaflow_hera.operations.present import deployed_in, read_living
 from metaflow_hera.translation.names import token_prefix
 
 
@@ -44,7 +44,7 @@ def _create(objects: Sequence[JSON], about: Deployed, client: ArgoClient, author
     """Deploy them as the server is now. Raises ArgoConflict if somebody else deploys it at this moment."""
     places = [item["metadata"] for item in objects if item["kind"] == SENSOR]
     sensor = (places[0]["name"], places[0]["namespace"]) if places else None
-    present = read(client, about.name, sensor)
+    present = read_living(client, about.name, sensor)
     prefix = token_prefix(about.flow, about.name, about.project, about.branch)
     previous = deployed_in(present)
     if previous is not None:

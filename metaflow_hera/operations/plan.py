@@ -15,6 +15,15 @@ OURS = (manifest.METAFLOW_PREFIX, manifest.TITLE, manifest.DESCRIPTION)
 """Annotations and labels that a deployment owns: those of an older version do not stay."""
 VERSION = ("resourceVersion", "uid")
 """By these Kubernetes recognises the version of an object that a PUT replaces."""
+SERVERS = (
+    "creationTimestamp",
+    "generation",
+    "managedFields",
+    "selfLink",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+)
+"""Metadata that only the server writes. All other that is not ours stays: finalizers, owners."""
 
 Action = Literal["create", "replace", "delete", "keep"]
 
@@ -149,7 +158,7 @@ def _check_starts(kind: str, found: JSON, deployment: str) -> None:
 def _merged(wanted: JSON, before: JSON) -> JSON:
     """A wanted object that replaces an existing one, with what others added to that one."""
     there = before["metadata"]
-    metadata = {**wanted["metadata"], **{key: there[key] for key in VERSION if key in there}}
+    metadata = {key: value for key, value in there.items() if key not in SERVERS} | wanted["metadata"]
     own = ((there.get("annotations") or {}).get(manifest.USER_KEYS) or "").split(",")
     for key in ("labels", "annotations"):
         others = {k: v for k, v in (there.get(key) or {}).items() if not k.startswith(OURS) and k not in own}
@@ -163,8 +172,8 @@ def _merged(wanted: JSON, before: JSON) -> JSON:
 
 def _without_version(item: JSON) -> JSON:
     """An object in the form that a server accepts again."""
-    kept = ("name", "namespace", "labels", "annotations")
-    return {**item, "metadata": {key: item["metadata"][key] for key in kept if key in item["metadata"]}}
+    kept = {key: value for key, value in item["metadata"].items() if key not in (*SERVERS, *VERSION)}
+    return {**item, "metadata": kept}
 
 
 def _content(item: JSON) -> tuple[JSON, JSON, JSON]:

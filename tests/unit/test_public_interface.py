@@ -19,7 +19,8 @@ RECORDS = {"Line", "StepProgress", "TaskFailure"}
 ERRORS = {
     *("MetaflowHeraError", "UsageError", "NotFoundError", "NotYoursError", "NameTakenError", "OptionError"),
     *("FlowError", "UnsupportedError", "ParameterError", "ManifestError", "ConfigurationError", "ArgoError"),
-    *("ArgoUnreachable", "ArgoDenied", "ArgoNotFound", "ArgoConflict", "LocalServerError", "RunFailed"),
+    *("ArgoUnreachable", "ArgoUnanswered", "ArgoDenied", "ArgoNotFound", "ArgoEventsMissing"),
+    *("ArgoConflict", "LocalServerError", "RunFailed"),
 }
 DEFINED = [
     each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, MetaflowHeraError)

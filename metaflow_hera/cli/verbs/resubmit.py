@@ -59,7 +59,7 @@ def start_again(
     remember_run(made.run_id, client.target)
     if not as_json:
         started(made)
-    tell(client, made.run_id, watch, wait, as_json)
+    tell(client, made, watch, wait, as_json)
 
 
 command = resubmit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -89,7 +90,8 @@ def go_on(
         what = f" Failed tasks: {', '.join(failed)}." if failed else ""
         code = " with the new code" if new_code is not None else ""
         click.echo(f"Retrying {click.style(before.pathspec, bold=True)}{code}.{what}")
-    tell(client, before.run_id, watch, wait, as_json)
+    now = replace(before, phase="Running", message="", finished_at=None, steps=())
+    tell(client, now, watch, wait, as_json)
 
 
 command = retry

@@ -117,7 +117,7 @@ def start(
         on_start(run)
     if not as_json:
         started(run)
-    tell(client, run.run_id, watch, wait, as_json)
+    tell(client, run, watch, wait, as_json)
 
 
 def _from_options(params: tuple[str, ...]) -> dict[str, Any]:

@@ -9,6 +9,19 @@ import pytest
 from harness import USER
 from twin import Twin
 
+from metaflow_hera.argo import client, session, settling, starting
+from metaflow_hera.operations import present
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who tries again, or looks again, does so at once."""
+    for module in (session, settling, starting):
+        monkeypatch.setattr(module, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(settling, "GOING", (0.0, 0.0))
+    monkeypatch.setattr(present, "PAUSE", 0.0)
+    monkeypatch.setattr(client, "CONFLICT_PAUSE", 0.0)
+
 
 @pytest.fixture
 def twin(tmp_path: Path) -> Iterator[Twin]:

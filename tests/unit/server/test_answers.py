@@ -51,7 +51,7 @@ def test_something_that_is_no_argo(body: str) -> None:
         lambda: runs.get(asked, "argo-a"),
         lambda: asked.terminate("a"),
     ):
-        with pytest.raises(ArgoError, match=r"does not answer like Argo: is ARGO_SERVER right\?"):
+        with pytest.raises(ArgoError, match="does not answer like Argo, but with "):
             call()
 
 
@@ -60,7 +60,7 @@ def test_something_that_is_no_argo(body: str) -> None:
     [
         (400, ArgoError, "refuses the request: told why"),
         (401, ArgoDenied, r"401: told why\): is ARGO_TOKEN right and still valid"),
-        (403, ArgoDenied, r"403: told why\): is ARGO_TOKEN right and still valid"),
+        (403, ArgoDenied, r"does not allow you to (get|update) work\w+ \(403: told why\): ask those who run"),
         (404, ArgoNotFound, "told why"),
         (409, ArgoConflict, "told why"),
         (500, ArgoError, "refuses the request: told why"),
@@ -72,9 +72,9 @@ def test_a_server_that_refuses(status: int, error: type[ArgoError], words: str) 
     for call in (lambda: client(says).template("a"), lambda: client(says).suspend("a")):
         with pytest.raises(error, match=words) as told:
             call()
-        assert type(told.value) is error
         assert "secret" not in str(told.value)
-    assert says.calls == ["GET", "PUT"]  # nothing is sent twice
+    reads = 3 if status == 503 else 1  # what only asks is asked again of a server that is busy
+    assert says.calls == [*["GET"] * reads, "PUT"]  # and nothing is written twice
 
 
 def test_a_server_that_wants_a_token() -> None:
