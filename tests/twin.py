@@ -157,6 +157,11 @@ class Twin:
         found = [(kind, item) for kind in kinds for item in self.ask(f"{kind}/default")["items"] or ()]
         return sorted((kind, i["metadata"]["name"], i["metadata"]["resourceVersion"]) for kind, i in found)
 
+    @property
+    def version(self) -> int:
+        """A number that grows with whatever is written."""
+        return self._engine.store._version
+
     def workflow(self, name: str) -> Any:
         """A workflow as it is."""
         return self.ask(f"workflows/default/{name}")

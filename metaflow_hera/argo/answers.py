@@ -34,13 +34,13 @@ def written(sent: JSON, namespace: str) -> Check:
     return check
 
 
-def new_object(namespace: str, other: str) -> Check:
-    """An object that the server has named, and that is not the `other`."""
+def new_object(namespace: str, label: str, value: str) -> Check:
+    """An object that the server has named, with the label by which it tells what it was made from."""
 
     def check(answer: Any) -> bool:
         return (
             _is_object(answer)
-            and answer["metadata"]["name"] != other
+            and (answer["metadata"].get("labels") or {}).get(label) == value
             and _is_at(answer["metadata"], answer["metadata"]["name"], namespace)
         )
 

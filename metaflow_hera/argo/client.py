@@ -41,6 +41,7 @@ from metaflow_hera.argo.executor import MOST_LINES, without_executor
 from metaflow_hera.argo.refusals import not_argos, refused, said_by, unreachable
 from metaflow_hera.argo.session import CONNECT_SECONDS, LONG_SECONDS, Session
 from metaflow_hera.argo.target import Target, resolve_target
+from metaflow_hera.contract.manifest import RESUBMITTED_FROM, TEMPLATE_LABEL
 from metaflow_hera.contract.objects import JSON, TEMPLATE
 from metaflow_hera.errors import ArgoConflict, ArgoError
 
@@ -211,7 +212,8 @@ class ArgoClient:
         request = WorkflowSubmitRequest(
             resource_kind=TEMPLATE, resource_name=template, submit_options=options
         )
-        check = self._named(name) if name else answers.new_object(self.target.namespace, template)
+        made = answers.new_object(self.target.namespace, TEMPLATE_LABEL, template)
+        check = self._named(name) if name else made
         return self._call(lambda: self._service.submit_workflow(request), check)
 
     def workflow(self, name: str, fields: str | None = None) -> JSON:
@@ -254,9 +256,17 @@ class ArgoClient:
         request = WorkflowStopRequest(name=name)
         return self._call(lambda: self._service.stop_workflow(name, request), self._named(name))
 
-    def retry(self, name: str, parameters: Sequence[str] = ()) -> JSON:
-        """Let a failed workflow continue where it failed; `parameters` (NAME=VALUE) replace arguments."""
-        request = WorkflowRetryRequest(name=name, parameters=list(parameters) or None)
+    def retry(self, name: str, parameters: Sequence[str] = (), restart: str | None = None) -> JSON:
+        """Let a failed workflow continue where it failed; `parameters` (NAME=VALUE) replace arguments.
+
+        `restart` is the name of a node that is begun anew, with all below it.
+        """
+        request = WorkflowRetryRequest(
+            name=name,
+            parameters=list(parameters) or None,
+            restart_successful=True if restart else None,
+            node_field_selector=f"name={restart}" if restart else None,
+        )
         return self._call(lambda: self._service.retry_workflow(name, request), self._named(name))
 
     def resubmit(self, name: str, parameters: Sequence[str] = ()) -> JSON:
@@ -264,7 +274,7 @@ class ArgoClient:
         request = WorkflowResubmitRequest(name=name, parameters=list(parameters) or None)
         return self._call(
             lambda: self._service.resubmit_workflow(name, request),
-            answers.new_object(self.target.namespace, name),
+            answers.new_object(self.target.namespace, RESUBMITTED_FROM, name),
         )
 
     def delete_workflow(self, name: str) -> None:

@@ -20,7 +20,8 @@ class Deployed:
 
     `parameters` maps the name of each Parameter to what create noted about it (see
     translation.parameters.annotation); `takes_tags` says that a run can be given tags of its own; `project`
-    and `branch` are those of @project; `schedules` are Argo's cron expressions.
+    and `branch` are those of @project; `schedules` are Argo's cron expressions. `is_readable` is false where
+    somebody else has written the annotation with the Parameters: such a deployment starts no run.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Deployed:
     project: str | None = None
     branch: str | None = None
     schedules: Sequence[str] = ()
+    is_readable: bool = True
 
     def is_file(self, parameter: str) -> bool:
         """Whether a Parameter is an IncludeFile."""
@@ -110,15 +112,30 @@ def described(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
             f"The workflow template {metadata['name']} was not deployed from a flow: "
             "give the flow another name with --name, or delete that template."
         )
+    declared = _parameters(notes.get(manifest.PARAMETERS, "{}"))
     return Deployed(
         name=metadata["name"],
         flow=notes[manifest.FLOW_NAME],
         owner=notes[manifest.OWNER],
         token=notes.get(manifest.PRODUCTION_TOKEN, ""),
         deployed_at=notes.get(manifest.DEPLOYMENT_TIMESTAMP),
-        parameters=json.loads(notes.get(manifest.PARAMETERS, "{}")),
+        parameters=declared or {},
         takes_tags=manifest.TAGS_PARAMETER in arguments_of(template.get("spec") or {}),
         project=notes.get(manifest.PROJECT_NAME),
         branch=notes.get(manifest.BRANCH_NAME),
         schedules=schedules,
+        is_readable=declared is not None,
     )
+
+
+def _parameters(note: str) -> dict[str, dict[str, Any]] | None:
+    """What create noted about the Parameters; None if that is not what it writes."""
+    try:
+        found = json.loads(note)
+    except ValueError:
+        return None
+    if not isinstance(found, dict):
+        return None
+    if not all(isinstance(about, dict) and isinstance(about.get("type"), str) for about in found.values()):
+        return None
+    return found

@@ -7,6 +7,7 @@ import os
 import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from metaflow_hera.argo.target import Target
 from metaflow_hera.errors import ConfigurationError
@@ -77,7 +78,7 @@ def remember(deployment: LastDeployment) -> None:
 
 
 def recall() -> LastDeployment | None:
-    """The last deployment from the current folder, or None."""
+    """The last deployment from the current folder, or None. Raises ConfigurationError: nobody can tell."""
     note = _read(DEPLOYMENTS).get(os.path.realpath(os.getcwd()))
     try:
         return None if note is None else LastDeployment(**note)
@@ -97,7 +98,7 @@ def remember_run(run_id: str, target: Target, deployment: LastDeployment | None 
 
 
 def recall_run() -> LastRun | None:
-    """The last run that was started from the current folder, or None."""
+    """The last run that was started from the current folder, or None. Raises what `recall` raises."""
     note = _read(RUNS).get(os.path.realpath(os.getcwd()))
     try:
         return None if note is None else LastRun(**note)
@@ -108,7 +109,10 @@ def recall_run() -> LastRun | None:
 def _note(name: str, note: dict[str, str]) -> None:
     """Keep a note for the current folder in a file of the home."""
     home = make_home()
-    notes = _read(name)
+    try:
+        notes = _read(name)
+    except ConfigurationError:  # it is replaced
+        notes = {}
     key = os.path.realpath(os.getcwd())
     notes.pop(key, None)
     notes[key] = note
@@ -120,8 +124,21 @@ def _note(name: str, note: dict[str, str]) -> None:
 
 
 def _read(name: str) -> dict[str, dict[str, str]]:
+    path = home_folder() / name
     try:
-        notes = json.loads((home_folder() / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        notes = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    return notes if isinstance(notes, dict) else {}
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, str(error)) from error
+    if not isinstance(notes, dict) or not all(isinstance(note, dict) for note in notes.values()):
+        raise _unreadable(path, "it holds something else")
+    return notes
+
+
+def _unreadable(path: Path, reason: str) -> ConfigurationError:
+    what = {DEPLOYMENTS: "what was deployed", RUNS: "which run was started"}[path.name]
+    name = {DEPLOYMENTS: "the flow", RUNS: "the run"}[path.name]
+    return ConfigurationError(
+        f"{path}, the note of {what} from each folder, cannot be read ({reason}): delete it, or name {name}."
+    )

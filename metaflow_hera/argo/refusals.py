@@ -57,8 +57,10 @@ def refused(target: Target, method: str, answer: requests.Response) -> ArgoError
             f"{target} has no Argo Events ({said}), which starts a flow with @trigger: install it, "
             "or write the objects with --only-yaml --events workflow-event-binding."
         )
-    if status >= 500 and method != "GET" and not _is_argos(answer):  # of a proxy, which may have handed it on
-        return ArgoUnanswered(f"{target} does not answer like Argo ({status}: {said})")
+    if not _is_argos(answer) and (status == 404 or status >= 500):
+        what = f"{target} does not answer like Argo ({status}: {said})"
+        may_be_done = method != "GET" and status != 404  # by a proxy, which may have handed it on
+        return ArgoUnanswered(what) if may_be_done else ArgoError(f"{what}: is ARGO_SERVER right?")
     other = {404: ArgoNotFound, 409: ArgoConflict}.get(status, ArgoError)
     return other(f"{target} refuses the request: {said}" + ("" if _is_argos(answer) else f" ({status})"))
 

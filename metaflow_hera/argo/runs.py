@@ -163,6 +163,11 @@ def start(client: ArgoClient, deployed: Deployed, given: Mapping[str, Any], tags
     tags that Metaflow refuses, and for all if an older version deployed it; ArgoUnreachable if it has not
     started, or that is not known: the message tells which.
     """
+    if not deployed.is_readable:
+        raise UsageError(
+            f"The annotation {manifest.PARAMETERS} of the workflow template {deployed.name} is not what "
+            "mfhera create writes, so no values can be checked: deploy the flow again."
+        )
     parameters = checked(given, deployed.parameters)
     if tags:
         from metaflow_hera.metaflow_api.load.tags import check_tags  # not before: it imports Metaflow

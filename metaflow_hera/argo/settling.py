@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from metaflow_hera.contract.objects import JSON
-from metaflow_hera.errors import ArgoError, ArgoNotFound, ArgoUnanswered, ArgoUnreachable
+from metaflow_hera.errors import ArgoDenied, ArgoError, ArgoNotFound, ArgoUnanswered, ArgoUnreachable
 
 T = TypeVar("T")
 
@@ -65,8 +65,12 @@ def deleted(delete: Callable[[], None], look: Callable[[], JSON | None], what: s
             try:
                 if gone():
                     return True
-            except ArgoError:
+            except (ArgoUnreachable, ArgoDenied):
                 return True  # the server has said so, and cannot be asked any more
+            except ArgoError as error:
+                raise type(error)(
+                    f"It is not known whether {what} is deleted: the server said so, and then {error}"
+                ) from error
         raise ArgoError(f"The server answers that {what} is deleted, but it is still there: {see} shows it.")
 
     return settled(write, gone, f"{what} is deleted", see)

@@ -11,7 +11,14 @@ from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.settling import unknown
 from metaflow_hera.contract.manifest import run_id
 from metaflow_hera.contract.objects import JSON
-from metaflow_hera.errors import ArgoConflict, ArgoNotFound, ArgoUnanswered, ArgoUnreachable, LocalServerError
+from metaflow_hera.errors import (
+    ArgoConflict,
+    ArgoError,
+    ArgoNotFound,
+    ArgoUnanswered,
+    ArgoUnreachable,
+    LocalServerError,
+)
 
 ALPHABET, SUFFIX = "bcdfghjklmnpqrstvwxz2456789", 5
 """Of what, and of how many characters, Kubernetes makes the end of a generated name."""
@@ -37,8 +44,12 @@ def submitted(client: ArgoClient, template: str, options: SubmitOpts) -> JSON:
 
 
 def _named(options: SubmitOpts, template: str) -> SubmitOpts:
-    end = "".join(random.SystemRandom().choices(ALPHABET, k=SUFFIX))
-    return options.model_copy(update={"name": f"{template[: LONGEST - SUFFIX - 1]}-{end}"})
+    return options.model_copy(update={"name": f"{template[: LONGEST - SUFFIX - 1]}-{random_end()}"})
+
+
+def random_end() -> str:
+    """The end of a name, which others hardly have."""
+    return "".join(random.SystemRandom().choices(ALPHABET, k=SUFFIX))
 
 
 def _submitted(client: ArgoClient, template: str, options: SubmitOpts) -> JSON:
@@ -57,11 +68,11 @@ def _submitted(client: ArgoClient, template: str, options: SubmitOpts) -> JSON:
             continue  # with the first try, which has been done by now
         except ArgoUnanswered as error:
             unanswered = error
-        except (ArgoUnreachable, LocalServerError):
+        except (ArgoError, LocalServerError):
             continue
     try:
         found = _found(client, options)
-    except ArgoUnreachable as error:
+    except ArgoError as error:
         raise unknown(
             unanswered, f"the run {run} has started", f"mfhera status {run}, once the server answers,"
         ) from error

@@ -48,10 +48,10 @@ def configured_target(env: Mapping[str, str] = os.environ) -> Target | None:
         return None
     secure = env.get("ARGO_SECURE", "true").lower() in TRUE
     address = server if "://" in server else f"{'https' if secure else 'http'}://{server}"
-    parts = urlsplit(address)
     try:
+        parts = urlsplit(address)
         usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
-    except ValueError:
+    except ValueError:  # a bracket without its other half, a port that is none
         usable = False
     if not usable:
         raise ConfigurationError(f"ARGO_SERVER is {server!r}: write it as host:port.")
@@ -85,6 +85,11 @@ def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Targe
     with embedded_errors():
         server = launch.ensure_running(home, __version__) if start else launch.status(home)
     if server is None:
+        if (hung := launch.process(home)) is not None:
+            raise LocalServerError(
+                f"The embedded Argo (process {hung}) does not answer: try again, "
+                "or end it with mfhera local stop and start it with mfhera local start. Its runs go on then."
+            )
         raise LocalServerError(
             "The embedded Argo is not running: start it with mfhera local start, "
             "or set ARGO_SERVER to use that of a cluster."

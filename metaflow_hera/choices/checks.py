@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from metaflow_hera.contract.kubernetes import KEY, is_label_value
+from metaflow_hera.contract.manifest import METAFLOW_PREFIX
 from metaflow_hera.errors import OptionError
 
 Check = Callable[[str, Any], Any]
@@ -62,6 +63,10 @@ def annotation_pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
     for key, text in found.items():
         if not KEY.fullmatch(key):
             raise OptionError(f"{flag} {key}={text}: {key!r} is not a key that Kubernetes accepts.")
+        if key.startswith(METAFLOW_PREFIX):
+            raise OptionError(
+                f"{flag} {key}={text}: keys that begin with {METAFLOW_PREFIX} are Metaflow's own."
+            )
         if "{{" in text:
             raise OptionError(f"{flag} {key}={text}: Argo would read {{{{ as one of its variables.")
     return found

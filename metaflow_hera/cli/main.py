@@ -146,9 +146,29 @@ def run_command(arguments: list[str], debug: bool = False) -> int:
         if isinstance(error, FileNotFoundError) and _folder_has_gone():
             click.echo("mfhera: The current folder no longer exists: change to another one.", err=True)
             return 2
+        if (words := of_metaflows_configuration(error)) is not None:
+            click.echo(f"mfhera: {words}", err=True)
+            return 2
         kind = type(error).__name__
         click.echo(f"mfhera: {kind}: {error}. This is a bug in mfhera: --debug shows where.", err=True)
         return 1
+
+
+def of_metaflows_configuration(error: BaseException) -> str | None:
+    """What is wrong with Metaflow's configuration, if that raised an error; importing Metaflow reads it."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if (
+            frame.f_code.co_filename.endswith("metaflow_config_funcs.py")
+            and frame.f_code.co_name == "init_config"
+        ):
+            path = str(frame.f_locals.get("path_to_config"))
+            profile = os.environ.get("METAFLOW_PROFILE")
+            if profile and not os.path.exists(path):
+                return (
+                    f"METAFLOW_PROFILE is {profile!r}, and there is no {path}: unset it, or make that file."
+                )
+            return f"{path}, Metaflow's configuration, cannot be read ({error}): mend it or delete it."
+    return None
 
 
 def _folder_has_gone() -> bool:

@@ -28,6 +28,7 @@ from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.users import user
 from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS
 from metaflow_hera.metaflow_api.read.tasklogs import StoredLogs
+from metaflow_hera.operations import old_argo
 from metaflow_hera.operations.new_code import new_code_parameter
 from metaflow_hera.operations.run_parameters import effective, recovered
 from metaflow_hera.translation.names import token_prefix
@@ -117,10 +118,12 @@ def retry(
     authorize: str | None,
     flow: LoadedFlow | None = None,
     new_code: LoadedFlow | None = None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Run:
     """Let a failed run continue where it failed, and return it as it was before.
 
-    With `new_code` the remaining tasks run that code. Raises UsageError if it has not failed or cannot
+    With `new_code` the remaining tasks run that code. `note` gets a remark where an older Argo does more than
+    was asked for. Raises UsageError if it has not failed or cannot
     continue, and what `act` raises.
     """
     found = _own(client, run, authorize, flow or new_code, steps=True)
@@ -135,6 +138,7 @@ def retry(
             f"or end it first with mfhera terminate {found.run_id}."
         )
     _check_attempts(found)
+    restart = _restarted(client, found, note)
     workflow = client.workflow(found.workflow, None if new_code else ARGUMENTS)
     parameters = recovered(client, found, workflow)
     if new_code is not None:
@@ -153,12 +157,35 @@ def retry(
 
     with _in_a_race(client, found, lambda now: None if now.ended else goes_on):
         settled(
-            lambda: client.retry(found.workflow, given),
+            lambda: client.retry(found.workflow, given, restart),
             look,
             f"{found.run_id} is running again",
             f"mfhera status {found.run_id}",
         )
     return found
+
+
+def _restarted(client: ArgoClient, run: Run, note: Callable[[str], None]) -> str | None:
+    """The node that has to be begun anew for a retry to work at all at this server; None: none.
+
+    Raises UsageError if the server's Argo cannot retry the run.
+    """
+    if client.target.embedded or old_argo.retries_items(version := client.version()):
+        return None
+    groups = old_argo.failed_groups(client.workflow(run.workflow))
+    if not groups:
+        return None
+    if len(groups) > 1:
+        raise UsageError(
+            f"Argo {version} cannot retry a run in which several foreachs of more than one step have failed: "
+            f"start a new run with mfhera resubmit {run.run_id}."
+        )
+    step = groups[0].removeprefix(f"{run.workflow}.")
+    note(
+        f"Argo {version} can only begin a foreach of more than one step anew: all items of {step} run again. "
+        f"From Argo {'.'.join(map(str, old_argo.RETRIES_ITEMS))} on only those that failed do."
+    )
+    return groups[0]
 
 
 def resubmit(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFlow | None = None) -> Run:

@@ -170,6 +170,8 @@ def remove(
         check_belongs(found, flow)
     check_access(found, token_prefix(found.flow, name, found.project, found.branch), user(), authorize)
     done = applying.remove(client, plan_removal(with_left_sensor(client, present)))
+    if not done:  # others were faster
+        raise deployments.absent(name)
     return [f"{KINDS[change.kind].words} {change.name}" for change in done]
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.target import Target
-from metaflow_hera.contract.objects import CRON, JSON, TEMPLATE
+from metaflow_hera.contract.objects import CRON, JSON, SENSOR, TEMPLATE
 from metaflow_hera.embedded.rules.validation import Invalid, check_workflow_rules
-from metaflow_hera.errors import ManifestError
+from metaflow_hera.errors import ArgoEventsMissing, ArgoNotFound, ManifestError
 from metaflow_hera.operations.deployment import Prepared, export
 from metaflow_hera.translation.names import LONGEST_NAME
 from metaflow_hera.translation.writing import as_json
@@ -70,3 +70,10 @@ def _ask(objects: Sequence[JSON], client: ArgoClient) -> None:
     for item in objects:
         if item["kind"] == TEMPLATE:
             client.lint_template(item)
+        elif item["kind"] == SENSOR:  # which it cannot lint, and can only have where Argo Events is installed
+            try:
+                client.sensor(item["metadata"]["name"], item["metadata"]["namespace"])
+            except ArgoEventsMissing:
+                raise
+            except ArgoNotFound:
+                pass

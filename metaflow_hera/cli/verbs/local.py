@@ -66,7 +66,13 @@ def status(as_json: bool) -> None:
         if as_json:
             click.echo(json_text({"running": False, "home": home_folder()}))
         # The answer to the question, not a fault.
-        click.echo("mfhera: The embedded Argo is not running: mfhera local start starts it.", err=True)
+        hung = server.process(home_folder())
+        words = (
+            "The embedded Argo is not running: mfhera local start starts it."
+            if hung is None
+            else f"The embedded Argo (process {hung}) does not answer: mfhera local stop ends it."
+        )
+        click.echo(f"mfhera: {words}", err=True)
         raise click.exceptions.Exit(1)
     if as_json:
         about = {

@@ -13,6 +13,7 @@ from metaflow_hera.cli.click_options import as_json, metaflow_options, shared, t
 from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.following import tell
 from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.words import say_note
 from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def go_on(
     from metaflow_hera.operations import control
 
     client, run = chosen_run(run)
-    before = control.retry(client, run, authorize, flow, new_code)
+    before = control.retry(client, run, authorize, flow, new_code, say_note)
     if not as_json:
         failed = [f"{step.name} ({len(step.failures)})" for step in before.steps if step.failures]
         what = f" Failed tasks: {', '.join(failed)}." if failed else ""

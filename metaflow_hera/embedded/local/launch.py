@@ -24,6 +24,7 @@ from metaflow_hera.embedded.locks import is_locked
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 15.0
+KILL_TIMEOUT = 5.0
 
 LEAST_FREE = 1_000_000
 """With fewer free bytes than this, a full disk is taken as the reason that a server does not start."""
@@ -179,12 +180,19 @@ def start(home: Path, version: str, port: int | None = None) -> LocalServer:
         time.sleep(0.02)
     raise ServerError(
         f"The embedded Argo did not answer within {START_TIMEOUT:.0f} s: see {home / 'server.log'}, "
-        "then try again."
+        "end it with mfhera local stop, then try again."
     )
+
+
+def process(home: Path) -> int | None:
+    """The process of the server of a home, also of one that does not answer; None if there is none."""
+    return _lock_holder(home.absolute())
 
 
 def stop(home: Path) -> bool:
     """Stop the server of a home; its pods go on. Returns whether there was one.
+
+    One that does not end when it is told to is killed: all that it has confirmed is stored.
 
     Raises:
         Unusable: the folder cannot be used.
@@ -200,13 +208,17 @@ def stop(home: Path) -> bool:
         except OSError as error:
             raise unusable(home, error.strerror or str(error)) from error
         return False
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_TIMEOUT
-    while time.monotonic() < deadline:
-        if not _is_locked(home):
-            return True
-        time.sleep(0.02)
-    raise ServerError(f"The embedded Argo (process {pid}) does not end: see {home / 'server.log'}.")
+    for number, seconds in ((signal.SIGTERM, STOP_TIMEOUT), (signal.SIGKILL, KILL_TIMEOUT)):
+        os.kill(pid, number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if not _is_locked(home):
+                return True
+            time.sleep(0.02)
+    raise ServerError(
+        f"The embedded Argo (process {pid}) does not end, though it was killed: its disk may hang. "
+        f"See {home / 'server.log'}."
+    )
 
 
 def _server(home: Path, facts: dict[str, Any]) -> LocalServer:
