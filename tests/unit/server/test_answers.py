@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+import ssl
+import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import requests
 from requests.adapters import BaseAdapter
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
+from urllib3.exceptions import SSLError as TLSError
 
-from metaflow_hera.argo import deployments, runs
+from metaflow_hera.argo import deployments, runs, session
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.target import Target
-from metaflow_hera.errors import ArgoConflict, ArgoDenied, ArgoError, ArgoNotFound, ArgoUnreachable
+from metaflow_hera.errors import (
+    ArgoConflict,
+    ArgoDenied,
+    ArgoError,
+    ArgoNotFound,
+    ArgoUnanswered,
+    ArgoUnreachable,
+)
 
 
 class Says(BaseAdapter):
@@ -96,3 +109,111 @@ def test_a_namespace_that_is_not_there() -> None:
         list(deployments.deployed(client(says)))
     assert deployments.find(client(says), "some-flow") is None
     assert set(says.calls) == {"GET"}
+
+
+class Fails(BaseAdapter):
+    """A connection on which every call fails alike; it notes the methods."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+        self.calls: list[str] = []
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        """It fails, while something else is being handled."""
+        self.calls.append(str(request.method))
+        try:
+            raise KeyError("of the connection's pool")
+        except KeyError:
+            raise self._error  # noqa: B904
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def at(fails: Fails, host: str = "https://argo:2746/") -> ArgoClient:
+    """A client of a cluster's Argo."""
+    return ArgoClient(Target(host=host, namespace="team"), fails)
+
+
+def refused_connection() -> requests.ConnectionError:
+    """Nobody listens."""
+    reason = NewConnectionError(None, "Failed to establish a new connection")  # type: ignore[arg-type]
+    reason.__cause__ = ConnectionRefusedError(111, "Connection refused")
+    return requests.ConnectionError(MaxRetryError(None, "/", reason))  # type: ignore[arg-type]
+
+
+def untrusted(cause: ssl.SSLError) -> requests.exceptions.SSLError:
+    """TLS fails."""
+    return requests.exceptions.SSLError(MaxRetryError(None, "/", TLSError(cause)))  # type: ignore[arg-type]
+
+
+def test_nobody_listens_and_nothing_is_sent_twice() -> None:
+    fails = Fails(refused_connection())
+    for call in (lambda: at(fails).template("a"), lambda: at(fails).stop("a")):
+        with pytest.raises(
+            ArgoUnreachable, match=r"cannot be reached \(Connection refused\): is ARGO_SERVER"
+        ) as told:
+            call()
+        assert not isinstance(told.value, ArgoUnanswered)
+    assert fails.calls == ["GET", "PUT"]
+
+
+def test_a_connection_that_breaks_off_is_read_again_and_not_written_again() -> None:
+    fails = Fails(
+        requests.ConnectionError(ProtocolError("Connection aborted.", ConnectionResetError(104, "reset")))
+    )
+    with pytest.raises(ArgoUnreachable, match=r"did not complete its answer \(reset\): is ARGO_SERVER right"):
+        at(fails).template("a")
+    with pytest.raises(ArgoUnanswered):
+        at(fails).stop("a")
+    with pytest.raises(ArgoUnreachable, match="are ARGO_SERVER and ARGO_SECURE right"):
+        at(fails, "http://argo:2746/").template("a")
+    assert fails.calls == ["GET", "GET", "GET", "PUT", "GET", "GET", "GET"]
+
+
+def test_a_certificate_that_nobody_trusts() -> None:
+    cause = ssl.SSLCertVerificationError(
+        1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: x (_ssl.c:1000)"
+    )
+    cause.verify_message = "unable to get local issuer certificate"
+    with pytest.raises(ArgoUnreachable) as told:
+        at(Fails(untrusted(cause))).template("a")
+    assert "cannot be trusted (unable to get local issuer certificate): set ARGO_CA_CERT" in str(told.value)
+    assert "ARGO_INSECURE_SKIP_VERIFY=true" in str(told.value)
+
+
+def test_tls_where_the_server_has_none() -> None:
+    cause = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1000)")
+    with pytest.raises(ArgoUnreachable, match=r"without TLS \(wrong version number\): set ARGO_SECURE=false"):
+        at(Fails(untrusted(cause))).template("a")
+
+
+def test_an_answer_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes in time, and the answer never does."""
+    monkeypatch.setattr(session, "WHOLE_SECONDS", 0.2)
+    enough = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while not enough.wait(0.01):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        host = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        with pytest.raises(ArgoUnreachable, match="did not answer in time"):
+            ArgoClient(Target(host=host, namespace="team", embedded=True)).template("a")
+        enough.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("body", ["<html><body>Bad Gateway</body></html>", "<!doctype html>", "x" * 5000])
+def test_a_page_of_a_proxy_is_not_repeated(body: str) -> None:
+    with pytest.raises(ArgoUnreachable) as told:
+        client(Says(502, body)).template("a")
+    assert "html" not in str(told.value)
+    assert len(str(told.value)) < 450
