@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
@@ -12,7 +11,7 @@ from metaflow_hera.embedded.api.http import INVALID_ARGUMENT, ApiError, Call, js
 from metaflow_hera.embedded.api.objects import Changed
 from metaflow_hera.embedded.events import paths, triggers
 from metaflow_hera.embedded.events.sensors import RESOURCE
-from metaflow_hera.embedded.expressions import gotemplate
+from metaflow_hera.embedded.expressions import gotemplate, regexp
 from metaflow_hera.embedded.expressions.when import WhenError
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.rules.cron import check_schedule
@@ -97,14 +96,7 @@ def _check_filters(filters: JSON) -> None:
     for each in filters.get("data") or ():
         if each.get("type") == "string":
             for pattern in each.get("value") or ():
-                _check_pattern(pattern)
-
-
-def _check_pattern(pattern: str) -> None:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"error parsing regexp: {error}: `{pattern}`") from error
+                regexp.check(pattern)
 
 
 def _check_trigger(trigger: JSON, names: list[str]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
@@ -30,6 +29,7 @@ from metaflow_hera.embedded.api.selection import (
 )
 from metaflow_hera.embedded.api.workflows import find, find_named
 from metaflow_hera.embedded.engine import Published
+from metaflow_hera.embedded.expressions import regexp
 from metaflow_hera.embedded.pods.files import open_log
 from metaflow_hera.embedded.storage.reader import Head, PodRow, dump
 
@@ -210,9 +210,10 @@ class LogStream:
         self._none = query.get("logOptions.container", "main") not in ("", "main")
         self._tail = whole_number(query, "logOptions.tailLines")
         self._limit = whole_number(query, "logOptions.limitBytes")
+        self._grep = query.get("grep") or ""
         try:
-            self._grep = re.compile(query["grep"]) if query.get("grep") else None
-        except re.error as error:
+            regexp.check(self._grep)
+        except regexp.RegexpError as error:
             raise ApiError(INVALID_ARGUMENT, f"grep: {error}") from error
         self._places: dict[str, int] = {}
         self._over: set[str] = set()
@@ -265,7 +266,7 @@ class LogStream:
                 self._limit -= len(line.encode()) + 1
                 if self._limit < 0 and not line:
                     return
-            if self._grep is None or self._grep.search(line):
+            if not self._grep or regexp.found(self._grep, line):
                 yield self._framing.part(dump({"content": line, "podName": pod.name}))
 
 

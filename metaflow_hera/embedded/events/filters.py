@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from metaflow_hera.embedded.events.paths import MISSING, find, text_of
+from metaflow_hera.embedded.expressions import regexp
 from metaflow_hera.embedded.expressions.when import WhenError, holds
 from metaflow_hera.embedded.json_object import JSON
 
@@ -52,7 +52,10 @@ def _data(each: JSON, data: JSON) -> bool:
 
 def _compare(kind: Any, found: Any, value: str, comparator: str) -> bool:
     if kind == "string":
-        matches = re.search(value, text_of(found)) is not None
+        try:
+            matches = regexp.found(value, text_of(found))
+        except regexp.RegexpError:  # stored before such patterns were refused
+            return False
         return matches if comparator == "=" else comparator == "!=" and not matches
     if kind == "bool":
         return (value.lower() in ("1", "t", "true")) == (found is True or str(found).lower() == "true")

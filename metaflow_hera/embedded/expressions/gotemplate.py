@@ -56,11 +56,10 @@ class _Value(NamedTuple):
     value: Any
 
 
-ACTION = re.compile(
-    r"\{\{(-(?=\s))?\s*((?:\"(?:[^\"\\]|\\.)*\"|`[^`]*`|(?!\}\}).)*?)\s*((?<=\s)-)?\}\}", re.DOTALL
-)
+INSIDE = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|`[^`]*`|/\*.*?\*/|(?!\}\}|/\*)[^\"`])*", re.DOTALL)
+"""The inside of an action, as far as it can be read: what ends there and not at `}}` is not closed."""
 TOKEN = re.compile(
-    r"""\s*(?:
+    r"""(?:
       (?P<text>"(?:[^"\\]|\\.)*")
     | (?P<raw>`[^`]*`)
     | (?P<number>-?\d+(?:\.\d+)?)
@@ -70,6 +69,10 @@ TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
+
+
+MOST_DIGITS = 6
+"""Of a width or a precision: Go's own bound is a million."""
 
 
 def check(template: str) -> None:
@@ -87,7 +90,10 @@ def render(template: str, data: Mapping[str, Any]) -> str:
 @lru_cache(maxsize=1024)
 def _parse(template: str) -> tuple[Any, ...]:
     parts = _Parts(_split(template))
-    nodes, word = parts.block()
+    try:
+        nodes, word = parts.block()
+    except RecursionError as error:
+        raise TemplateError("the template is nested too deeply") from error
     if word is not None:
         raise TemplateError(f"unexpected {{{{{word}}}}}")
     return nodes
@@ -97,16 +103,24 @@ def _split(template: str) -> list[_Text | str]:
     """Texts and the insides of actions, in their order."""
     found: list[_Text | str] = []
     at, trim = 0, False
-    for match in ACTION.finditer(template):
-        text = template[at : match.start()]
+    while (start := template.find("{{", at)) >= 0:
+        match = INSIDE.match(template, start + 2)
+        assert match is not None
+        if not template.startswith("}}", match.end()):
+            raise TemplateError("unclosed action")
+        inside = match.group()
+        text = template[at:start]
         text = text.lstrip() if trim else text
-        found.append(_Text(text.rstrip() if match.group(1) else text))
-        found.append(match.group(2))
-        at, trim = match.end(), bool(match.group(3))
+        before, trim = _trims(inside)
+        found += [_Text(text.rstrip() if before else text), inside[before : len(inside) - trim].strip()]
+        at = match.end() + 2
     rest = template[at:]
-    if "{{" in rest:
-        raise TemplateError("unclosed action")
     return [*found, _Text(rest.lstrip() if trim else rest)]
+
+
+def _trims(inside: str) -> tuple[bool, bool]:
+    """Whether an action takes away the space before it (`{{- `) and after it (` -}}`)."""
+    return inside[:1] == "-" and inside[1:2].isspace(), inside[-1:] == "-" and inside[-2:-1].isspace()
 
 
 class _Parts:
@@ -168,10 +182,13 @@ def _pipeline(text: str) -> _Pipeline:
 
 def _tokens(text: str) -> list[tuple[str, str]]:
     found, at = [], 0
-    while text[at:].strip():
+    while at < len(text):
+        if text[at].isspace():
+            at += 1
+            continue
         match = TOKEN.match(text, at)
         if match is None or match.lastgroup is None:
-            raise TemplateError(f"unexpected {text[at:].strip()[:1]!r} in {text!r}")
+            raise TemplateError(f"unexpected {text[at]!r} in {text!r}")
         found.append((match.lastgroup, match.group(match.lastgroup)))
         at = match.end()
     return found
@@ -329,6 +346,8 @@ def _or(*values: Any) -> Any:
 
 
 def _printf(form: str, *values: Any) -> str:
+    if any(len(digits) > MOST_DIGITS for digits in re.findall(r"\d+", form)):
+        raise TemplateError(f"a number in {form[:100]!r} has more than {MOST_DIGITS} digits")
     return form % tuple(_printed(value) if isinstance(value, list | dict) else value for value in values)
 
 

@@ -53,7 +53,7 @@ class _Token(NamedTuple):
 
 
 _LEX = re.compile(
-    r"""\s*(?:
+    r"""(?:
       (?P<Number>(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
     | (?P<Identifier>[A-Za-z_$][A-Za-z0-9_$]*)
     | (?P<String>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)
@@ -77,10 +77,9 @@ def located(message: str, source: str, at: int) -> str:
 def _lex(source: str) -> list[_Token]:
     tokens: list[_Token] = []
     at = 0
-    while source[at:].strip():
+    while (at := _past_space(source, at)) < len(source):
         match = _LEX.match(source, at)
         if match is None or match.lastgroup is None:
-            at += len(source[at:]) - len(source[at:].lstrip())
             name = source[at]
             raise ExpressionError(located(f"unrecognized character: U+{ord(name):04X} '{name}'", source, at))
         kind, value = match.lastgroup, match.group(match.lastgroup)
@@ -92,6 +91,12 @@ def _lex(source: str) -> list[_Token]:
         at = match.end()
     tokens.append(_Token("EOF", "", len(source)))
     return tokens
+
+
+def _past_space(source: str, at: int) -> int:
+    while at < len(source) and source[at].isspace():
+        at += 1
+    return at
 
 
 def _unquote(text: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from metaflow_hera.embedded.expressions import regexp
 
 Lookup = Callable[[Sequence[str]], Any]
 Expression = Callable[[Lookup], Any]
@@ -58,7 +61,7 @@ def apply(name: str, value: Any) -> Any:
             )
         if name in ("asFloat", "float"):
             return float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ExpressionError(f'cannot parse "{value}" as a number') from error
     return format_value(value)
 
@@ -105,7 +108,7 @@ _OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     ">=": lambda a, b: (lambda p: p[0] >= p[1])(_ordered(a, b)),
     "in": _within,
     "not in": lambda a, b: not _within(a, b),
-    "matches": lambda a, b: re.search(b, a) is not None,
+    "matches": lambda a, b: regexp.found(b, a),
     "contains": lambda a, b: b in a,
     "startsWith": lambda a, b: a.startswith(b),
     "endsWith": lambda a, b: a.endswith(b),
@@ -130,7 +133,7 @@ def combine(operator: str, left: Expression, right: Expression) -> Expression:
     def run(env: Lookup) -> Any:
         try:
             return operation(left(env), right(env))
-        except (TypeError, AttributeError, ZeroDivisionError, OverflowError, re.error) as error:
+        except (TypeError, AttributeError, ZeroDivisionError, OverflowError, regexp.RegexpError) as error:
             raise ExpressionError(f"cannot evaluate '{operator}': {error}") from error
 
     return run
@@ -159,6 +162,8 @@ def format_value(value: Any) -> str:
 
 def format_float(value: float) -> str:
     """A float as Go's `%v` prints it: shortest digits, an exponent below 1e-4 and from 1e21."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
     if value == int(value) and abs(value) < 1e21:
         return str(int(value))
     text = repr(value)

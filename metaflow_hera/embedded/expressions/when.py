@@ -10,8 +10,10 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
+from metaflow_hera.embedded.expressions import regexp
 from metaflow_hera.embedded.expressions.language import format_value
 
 
@@ -35,7 +37,7 @@ class _Node(NamedTuple):
 
 
 _LEX = re.compile(
-    r"""\s*(?:
+    r"""(?:
       (?P<hex>0[xX][0-9a-fA-F]+)
     | (?P<number>[0-9][0-9.]*)
     | (?P<word>[^\W\d][\w.]*)
@@ -50,6 +52,7 @@ _LEX = re.compile(
 )
 
 _COMPARATORS = {"==", "!=", ">", ">=", "<", "<=", "=~", "!~", "in"}
+_MATCHES = {"=~", "!~"}
 _LOGICAL = {"&&", "||"}
 _MODIFIERS = {"+", "-", "*", "/", "%", "**"}
 _PREFIXES = {"-", "!"}
@@ -103,13 +106,13 @@ def _lex(text: str) -> list[_Token]:
     at = 0
     state, last = "UNKNOWN", None
     depth = 0
-    while text[at:].strip():
+    while (at := _past_space(text, at)) < len(text):
         match = _LEX.match(text, at)
         if match is None or match.lastgroup is None:
-            rest = text[at:].lstrip()
-            if rest[0] in "'\"":
+            rest = text[at]
+            if rest in "'\"":
                 raise _EvaluationError("Unclosed string literal")
-            raise _EvaluationError(f"Invalid token: '{rest[0]}'")
+            raise _EvaluationError(f"Invalid token: '{rest}'")
         token = _token(match.lastgroup, match.group(match.lastgroup), state)
         at = match.end()
         expected = _STARTS if state in _OPENERS else _FOLLOWS
@@ -126,19 +129,34 @@ def _lex(text: str) -> list[_Token]:
         raise _EvaluationError("Unbalanced parenthesis")
     if state in _OPENERS:
         raise _EvaluationError("Unexpected end of expression")
+    _check_patterns(tokens)
     return tokens
+
+
+def _check_patterns(tokens: list[_Token]) -> None:
+    """A pattern that is written out is read with the expression (optimizeTokens), any other one later."""
+    for sign, token in pairwise(tokens):
+        if sign.kind == "COMPARATOR" and sign.value in _MATCHES and token.kind == "STRING":
+            try:
+                regexp.check(token.value)
+            except regexp.RegexpError as error:
+                raise _EvaluationError(str(error)) from error
+
+
+def _past_space(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at
 
 
 _OPENERS = {"UNKNOWN", "PREFIX", "MODIFIER", "COMPARATOR", "LOGICALOP", "CLAUSE", "SEPARATOR"}
 
 
 def _token(group: str, text: str, state: str) -> _Token:
-    if group == "hex":
-        return _Token("NUMERIC", float(int(text, 16)))
-    if group == "number":
+    if group in ("hex", "number"):
         try:
-            return _Token("NUMERIC", float(text))
-        except ValueError as error:
+            return _Token("NUMERIC", float(int(text, 16) if group == "hex" else text))
+        except (ValueError, OverflowError) as error:
             raise _EvaluationError(f"Unable to parse numeric value '{text}' to float64\n") from error
     if group == "word":
         if text in ("true", "false"):
@@ -275,13 +293,13 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 def _compare(symbol: str, left: Any, right: Any) -> bool:
     if symbol in ("==", "!="):
         return (type(left) is type(right) and left == right) is (symbol == "==")
-    if symbol in ("=~", "!~"):
+    if symbol in _MATCHES:
         for value in (left, right):
             if not isinstance(value, str):
                 raise _unusable(value, "comparator", symbol, "string")
         try:
-            return (re.search(right, left) is not None) is (symbol == "=~")
-        except re.error as error:
+            return regexp.found(right, left) is (symbol == "=~")
+        except regexp.RegexpError as error:
             raise _EvaluationError(f"Unable to compile regexp pattern '{right}': {error}") from error
     if symbol == "in":
         if not isinstance(right, list):
