@@ -15,5 +15,8 @@ def pod_container(template: JSON) -> JSON | None:
 
 
 def is_task_group(task: JSON) -> bool:
-    """Whether a task runs once for each item: an empty `withItems` does not count, a reference does."""
-    return any(task.get(field) for field in ITEM_FIELDS)
+    """Whether a task runs once for each item: an empty `withItems` does not count, a reference does.
+
+    An empty `withSequence` counts: it is one that lacks its count.
+    """
+    return bool(task.get("withItems") or task.get("withParam")) or task.get("withSequence") is not None

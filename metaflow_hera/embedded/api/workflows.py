@@ -23,6 +23,7 @@ from metaflow_hera.embedded.api.http import (
 from metaflow_hera.embedded.api.selection import Fields, fill, label_selector, name_selector, page
 from metaflow_hera.embedded.controller import manual
 from metaflow_hera.embedded.controller.messages import Resume, Shutdown, Suspend
+from metaflow_hera.embedded.controller.suspension import NotSupplied, settled_outputs
 from metaflow_hera.embedded.errors import Refused
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.rules import validation
@@ -147,11 +148,17 @@ def resume(call: Call) -> Response:
     def change() -> None:
         workflow = engine.workflow(head.uid)
         if workflow is not None:
+            for node in (workflow["status"].get("nodes") or {}).values():
+                if node["type"] == "Suspend" and node["phase"] == "Running":
+                    settled_outputs(node)
             workflow["spec"].pop("suspend", None)
             engine.touch(head.uid)
             engine.send(head.uid, Resume())
 
-    engine.call(change)
+    try:
+        engine.call(change)
+    except NotSupplied as error:
+        raise ApiError(INTERNAL, str(error)) from error
     return _shown(call)
 
 

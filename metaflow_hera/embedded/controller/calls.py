@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from metaflow_hera.embedded.controller.dag import DagFrame
 from metaflow_hera.embedded.controller.execution import (
     MAX_DEPTH,
@@ -11,17 +9,16 @@ from metaflow_hera.embedded.controller.execution import (
     Call,
     CallError,
     Execution,
-    PodEntry,
     inputs_of,
 )
 from metaflow_hera.embedded.controller.nodes import fulfilled
 from metaflow_hera.embedded.controller.parameters import fill, supply
 from metaflow_hera.embedded.controller.pods import start_pod, watch_pod
-from metaflow_hera.embedded.controller.retries import RetryFrame, parse_duration
+from metaflow_hera.embedded.controller.retries import RetryFrame
 from metaflow_hera.embedded.controller.steps import StepsFrame
+from metaflow_hera.embedded.controller.suspension import suspend
 from metaflow_hera.embedded.expressions.variables import SubstitutionError
 from metaflow_hera.embedded.json_object import JSON
-from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.templates import pod_container
 
 
@@ -56,7 +53,7 @@ def launch(run: Execution, call: Call, template: JSON, node: JSON | None) -> JSO
     if template.get("steps") is not None:
         return _launch_group(run, call, template, node, "Steps", StepsFrame)
     if template.get("suspend") is not None:
-        return _suspend(run, call, template, node)
+        return suspend(run, call, template, node)
     if node is not None:
         watch_pod(run, call, template, node)
         return node
@@ -68,12 +65,12 @@ def _filled(run: Execution, call: Call) -> JSON:
     if template is None:
         raise SubstitutionError(f"template {call.template} not found in workflow template")
     local = {"node.name": call.name}
-    if call.task:
+    if call.task or call.kind == "steps":  # the whole workflow is called as a step without a name
         local[f"{call.kind}.name"] = call.task
     if pod_container(template) is not None and _retry_strategy(run, template) is None:
         local["pod.name"] = run.pod_name(call.name, call.template)
     values = run.globals.values
-    return fill(supply(template, call.arguments), lambda tag: local.get(tag) or values.get(tag))
+    return fill(supply(template, call.arguments), lambda tag: local[tag] if tag in local else values.get(tag))
 
 
 def _retry_strategy(run: Execution, template: JSON) -> JSON | None:
@@ -102,29 +99,3 @@ def _launch_group(
     run.frames[node["id"]] = frame
     run.stir(frame)
     return node
-
-
-def _suspend(run: Execution, call: Call, template: JSON, node: JSON | None) -> JSON:
-    if node is None:
-        node = run.create(call, "Suspend", "Running", inputs=inputs_of(template))
-    run.suspended[node["id"]] = PodEntry(call.owner, call.key, on_exit=call.on_exit)
-    duration: Any = template["suspend"].get("duration")
-    if duration:
-        key = node["id"]
-        try:
-            wait = parse_duration(str(duration))
-        except ValueError as error:
-            del run.suspended[key]
-            _fail(run, call, node, str(error))
-            raise CallError(str(error)) from error
-        run.at(seconds(node["startedAt"]) + wait, lambda: resume_node(run, key))
-    return node
-
-
-def resume_node(run: Execution, key: str) -> None:
-    """Resume a suspended node."""
-    entry = run.suspended.pop(key, None)
-    if entry is not None:
-        node = run.nodes.by_id[key]
-        run.nodes.mark(node, "Succeeded")
-        run.tell(entry.owner, entry.key, node)

@@ -14,6 +14,7 @@ from metaflow_hera.embedded.controller.outcome import collect_outputs, dag_phase
 from metaflow_hera.embedded.controller.scope import ABSENT, TaskScope, resolve_references, task_value
 from metaflow_hera.embedded.controller.task_groups import TaskGroup, items_of
 from metaflow_hera.embedded.expressions.depends import evaluate
+from metaflow_hera.embedded.expressions.gojson import Raw
 from metaflow_hera.embedded.expressions.language import ExpressionError
 from metaflow_hera.embedded.expressions.variables import MissingVariable, SubstitutionError
 from metaflow_hera.embedded.expressions.when import WhenError, should_execute
@@ -82,6 +83,10 @@ class DagFrame:
         self.open -= 1
         self._release(self.plan.tasks[key])
         self.run.stir(self)
+
+    def give_up(self, reason: str) -> None:
+        """Fail: nothing of it is under way, and the workflow is to end."""
+        self._finish("Failed", reason)
 
     def item_ended(self, rank: int) -> None:
         """An item of the TaskGroup of a task is over."""
@@ -222,14 +227,14 @@ class DagFrame:
 
         return TaskScope(self.run, ancestor)
 
-    def _expand(self, task: Task, resolved: JSON, items: list[Any], node: JSON | None) -> None:
+    def _expand(self, task: Task, resolved: JSON, items: list[Raw], node: JSON | None) -> None:
         if not items:
             self._settle(task, "Skipped", "Skipped, empty params")
             return
         if node is None:
             self._connect(task)
             call = self.call_of(resolved, self._name(task), self, task.rank, (task.rank, 0))
-            node = self.run.create(call, "TaskGroup", "Running")
+            node = self.run.create_unexecuted(call, "TaskGroup", "Running")
         group = TaskGroup(self, task.rank, resolved, items, node, self._scope(task).resolve)
         self.open += 1
         self.groups[task.rank] = group
@@ -272,7 +277,7 @@ class DagFrame:
         else:
             self._connect(task)
             call = self.call_of(self.tasks[task.name], self._name(task), self, task.rank, (task.rank, 0))
-            self.run.create(call, "Skipped", phase, message)
+            self.run.create_unexecuted(call, "Skipped", phase, message)
         self._release(task)
 
     def _connect(self, task: Task) -> None:
@@ -312,10 +317,10 @@ class DagFrame:
             return self.run.globals.resolve(tag)
         name, _, rest = tag[len("tasks.") :].partition(".")
         node = self.run.nodes.find(f"{self.node['name']}.{name}") if name in self.plan.rank else None
-        value = None if node is None else task_value(self.run, node, rest, retried=False)
+        value = None if node is None else task_value(self.run, node, rest)
         return None if value is ABSENT else value
 
-    def _finish(self, phase: str) -> None:
+    def _finish(self, phase: str, message: str | None = None) -> None:
         outbound: list[str] = []
         for rank in self.plan.targets:
             node = self._task_node(rank)
@@ -325,7 +330,7 @@ class DagFrame:
             self.node["outboundNodes"] = outbound
         else:
             self.node.pop("outboundNodes", None)
-        self._close(phase, None)
+        self._close(phase, message)
 
     def _close(self, phase: str, message: str | None) -> None:
         self.run.nodes.mark(self.node, phase, message)

@@ -54,6 +54,9 @@ class Frame(Protocol):
     def step(self) -> None:
         """Do what can be done now."""
 
+    def give_up(self, reason: str) -> None:
+        """Fail: nothing of it is under way, and the workflow is to end."""
+
 
 @dataclass(slots=True)
 class Call:
@@ -311,7 +314,16 @@ class Execution:
     def create(
         self, call: Call, kind: str, phase: str, message: str = "", inputs: JSON | None = None
     ) -> JSON:
-        """Create the node of a call."""
+        """Create the node of a call that is executed."""
+        return self._node(call, kind, phase, message, inputs, dict(call.flag) if call.flag else None)
+
+    def create_unexecuted(self, call: Call, kind: str, phase: str, message: str = "") -> JSON:
+        """Create the node of a task or step that is not executed itself: skipped, or a group of items."""
+        return self._node(call, kind, phase, message, None, {})
+
+    def _node(
+        self, call: Call, kind: str, phase: str, message: str, inputs: JSON | None, flag: JSON | None
+    ) -> JSON:
         return self.nodes.create(
             call.name,
             kind,
@@ -321,7 +333,7 @@ class Execution:
             boundary=call.boundary,
             message=message,
             inputs=inputs,
-            flag=dict(call.flag) if call.flag else None,
+            flag=flag,
         )
 
 

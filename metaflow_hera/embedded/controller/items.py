@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
-from metaflow_hera.embedded.expressions.gojson import GoJSONError, Number, dumps, kind, loads
+from metaflow_hera.embedded.expressions.gojson import (
+    GoJSONError,
+    Raw,
+    dumps,
+    escape_html,
+    loads,
+    raw_items,
+    raw_members,
+)
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.templates import ITEM_FIELDS
 
@@ -14,6 +23,8 @@ MOST_ITEMS = 100_000
 
 MOST_WIDTH = 1_000
 """The most digits and blanks that the format of a sequence may ask for."""
+
+_UNESCAPED = (("\\u003c", "<"), ("\\u003e", ">"), ("\\u0026", "&"))
 
 _WIDTHS = re.compile(r"%(?:%|[-+# 0]*(\d*)(?:\.(\d*))?)")
 
@@ -27,30 +38,28 @@ def without_items(task: JSON) -> JSON:
     return {key: value for key, value in task.items() if key not in ITEM_FIELDS}
 
 
-def read_items(task: JSON) -> list[Any]:
+def read_items(task: JSON) -> list[Raw]:
     """The items of a task whose variables are replaced (expandTask in dag.go). Raises ItemsError."""
     if task.get("withItems"):
-        return [loads(dumps(item)) for item in task["withItems"]]
-    if task.get("withSequence"):
-        return _sequence(task["withSequence"])
+        # The API server has written them anew, so that nothing is left of how they were written at first.
+        return [
+            Raw(json.dumps(item, ensure_ascii=False, separators=(",", ":"))) for item in task["withItems"]
+        ]
+    if task.get("withSequence") is not None:
+        return [Raw(json.dumps(text, ensure_ascii=False)) for text in _sequence(task["withSequence"])]
     return _read_param(task["withParam"])
 
 
-def _read_param(text: str) -> list[Any]:
+def _read_param(text: str) -> list[Raw]:
     try:
-        items = loads(text)
-        if items is None:
-            return []
-        if not isinstance(items, list):
-            raise GoJSONError(f"json: cannot unmarshal {kind(items)} into Go value of type []v1alpha1.Item")
+        return raw_items(text) or []
     except GoJSONError as error:
         raise ItemsError(
             f"withParam value could not be parsed as a JSON list: {text.strip()}: {error}"
         ) from error
-    return items
 
 
-def _sequence(sequence: JSON) -> list[Any]:
+def _sequence(sequence: JSON) -> list[str]:
     start = _integer(sequence.get("start"), 0)
     if sequence.get("end") is not None:
         end = _integer(sequence["end"], 0)
@@ -91,27 +100,40 @@ def _integer(value: Any, default: int) -> int:
     return number
 
 
-def item_values(item: Any) -> dict[str, str]:
+def members(item: Raw) -> dict[str, Raw]:
+    """The values of an item that is a map, by their keys; none for another one."""
+    return raw_members(item) if item.startswith("{") else {}
+
+
+def item_values(item: Raw) -> dict[str, str]:
     """The variables of an item: `item`, and `item.KEY` of a map (processItem in operator.go)."""
-    if isinstance(item, dict):
-        values = {f"item.{key}": _text(value) for key, value in item.items()}
-        values["item"] = dumps(item)
-        return values
-    return {"item": _text(item)}
-
-
-def item_name(task: str, index: int, item: Any) -> str:
-    """The name of the task of an item: `task(INDEX:ITEM)`, without parentheses in ITEM."""
-    if isinstance(item, dict):
-        text = ",".join(sorted(f"{key}:{_text(value)}" for key, value in item.items()))
-    elif isinstance(item, list):
-        text = "[" + " ".join(map(_text, item)) + "]"
+    values = {f"item.{key}": _shown(value) for key, value in members(item).items()}
+    if item.startswith("{"):
+        inner = ",".join(f"{dumps(key)}:{escape_html(value)}" for key, value in sorted(members(item).items()))
+        values["item"] = f"{{{inner}}}"
+    elif item.startswith("["):
+        values["item"] = escape_html(item)
     else:
-        text = _text(item)
+        values["item"] = loads(item) if item.startswith('"') else item
+    return values
+
+
+def item_name(task: str, index: int, item: Raw) -> str:
+    """The name of the task of an item: `task(INDEX:ITEM)`, without parentheses in ITEM."""
+    if item.startswith("{"):
+        text = ",".join(sorted(f"{key}:{_shown(value)}" for key, value in members(item).items()))
+    elif item == "null":  # for Go a list without items
+        text = "[]"
+    elif item.startswith("["):
+        text = "[" + " ".join(map(_shown, raw_items(item) or ())) + "]"
+    else:
+        text = _shown(item)
     return f"{task}({index}:{text.replace('(', '').replace(')', '')})"
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str) and not isinstance(value, Number):
-        return value
-    return dumps(value)
+def _shown(value: Raw) -> str:
+    """A value as it is written, a text with its escapes and without quotes (Item.String)."""
+    text = value[1:-1] if value.startswith('"') else value
+    for escape, sign in _UNESCAPED:
+        text = text.replace(escape, sign)
+    return text

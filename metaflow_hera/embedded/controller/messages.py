@@ -28,7 +28,8 @@ class PodEnded:
     `exit_code` is the shell's (128 + signal for a killed process), or None when the pod never
     ran or vanished: an Error then, with `message` saying why. `outputs` maps an output
     parameter's name to the content of its `valueFrom.path`; a file that does not exist is absent.
-    `past_deadline` says that the pod was ended because it was active beyond its deadline.
+    `past_deadline` says that the pod was ended because it was active beyond its deadline, `by_itself` that a
+    pod that was told to end did so: it left a word or an exit code of its own, and no signal ended it.
     """
 
     node_id: str
@@ -36,6 +37,7 @@ class PodEnded:
     outputs: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
     past_deadline: bool = False
+    by_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)

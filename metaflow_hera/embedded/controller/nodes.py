@@ -113,7 +113,7 @@ class NodeTable:
             node["message"] = message
         if inputs:
             node["inputs"] = inputs
-        if flag:
+        if flag is not None:
             node["nodeFlag"] = flag
         if kind == "Pod":
             node["taskResultSynced"] = True

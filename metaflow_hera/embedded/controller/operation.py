@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from metaflow_hera.embedded.controller.calls import execute, launch, resume_node
+from metaflow_hera.embedded.controller.calls import execute, launch
 from metaflow_hera.embedded.controller.execution import Call, CallError, Execution
 from metaflow_hera.embedded.controller.messages import (
     Advance,
@@ -24,6 +24,7 @@ from metaflow_hera.embedded.controller.pods import (
     pod_ended,
     pod_running,
 )
+from metaflow_hera.embedded.controller.suspension import resume_node
 from metaflow_hera.embedded.expressions.gojson import any_string, dump_structs
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
@@ -88,7 +89,7 @@ class Operation:
                 pod_running(run, event)
             elif isinstance(event, PodEnded):
                 # A pod that was told to end reports its results while it is still there.
-                running = running or self._is_unsynced(event.node_id)
+                running = running or (self._is_unsynced(event.node_id) and not event.by_itself)
                 pod_ended(run, event)
             else:
                 orders.append(event)
@@ -145,6 +146,8 @@ class Operation:
         for key, entry in list(run.suspended.items()):
             if not entry.on_exit:
                 self._fail_suspended(key, STEP_PAST_DEADLINE)
+        for frame in list(run.frames.values()):  # no retry waits any longer
+            run.stir(frame)
 
     # The workflow.
 
@@ -182,9 +185,33 @@ class Operation:
             self._begin()
         run.ring()
         run.run()
+        self._end_what_hangs()
         root = run.nodes.by_id.get(run.name)
-        if (root is not None and root["phase"] not in ACTIVE) or self._error is not None:
+        over = root is not None and root["phase"] not in ACTIVE
+        if not self.finished and (over or self._error is not None):
             self._complete(root)
+
+    def _end_what_hangs(self) -> None:
+        """Fail what would wait for ever, once the workflow is to end: at a shutdown or its deadline.
+
+        A tag that is never resolved, or a parallelism of 0, holds a template with nothing under way in it.
+        Argo leaves such a workflow Running; here nothing is beyond `stop`, `terminate` and its own deadline.
+        """
+        run, nodes = self._run, self._run.nodes
+        past_deadline = run.deadline is not None and run.now >= run.deadline
+        if not (run.shutdown or past_deadline) or nodes.active_pods or nodes.unsynced or run.suspended:
+            return
+        reason = f"workflow shutdown with strategy:  {run.shutdown}" if run.shutdown else STEP_PAST_DEADLINE
+        hanging = [
+            frame
+            for frame in run.frames.values()
+            if (run.shutdown or not frame.call.on_exit) and not run.is_left_behind(frame.call.boundary)
+        ]
+        for frame in sorted(hanging, key=lambda frame: -len(frame.path)):
+            frame.give_up(reason)
+        run.run()
+        if nodes.by_id.get(run.name) is None and self._error is None:
+            self._end("Failed", f"Stopped with strategy '{run.shutdown}'" if run.shutdown else reason)
 
     def _begin(self) -> None:
         """Execute the entrypoint, or continue with all that is under way."""
@@ -204,7 +231,8 @@ class Operation:
         values = {p["name"]: any_string(p.get("value")) for p in parameters}
         arguments = {name: value for name, value in values.items() if value is not None}
         flag = {"hooked": True} if key == _EXIT else None
-        call = Call(name, template, arguments, self, key, (key,), 1, on_exit=key == _EXIT, flag=flag)
+        on_exit = key == _EXIT
+        call = Call(name, template, arguments, self, key, (key,), 1, on_exit=on_exit, flag=flag, kind="steps")
         try:
             return run.execute(call)
         except CallError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from metaflow_hera.embedded.controller.execution import Call, Execution, PodEntry, inputs_of
+from metaflow_hera.embedded.controller.execution import Call, CallError, Execution, PodEntry, inputs_of
 from metaflow_hera.embedded.controller.messages import RESULT, CreatePod, KillPod, PodEnded, PodRunning
 from metaflow_hera.embedded.controller.nodes import FULFILLED, fulfilled
 from metaflow_hera.embedded.expressions.gojson import any_string
@@ -20,7 +20,11 @@ def start_pod(run: Execution, call: Call, template: JSON) -> JSON:
     if not run.may_start(call.on_exit):
         run.nodes.mark(node, "Failed", f"workflow shutdown with strategy: {run.shutdown}")
         return node
-    limit = _active_deadline(run, call, template)
+    try:
+        limit = _active_deadline(run, call, template)
+    except ValueError as error:
+        run.nodes.mark(node, "Error", str(error))
+        raise CallError(str(error)) from error
     if limit is not None and limit <= 0:
         run.nodes.mark(node, "Failed", STEP_PAST_DEADLINE)
         return node
@@ -47,8 +51,11 @@ def watch_pod(run: Execution, call: Call, template: JSON, node: JSON) -> None:
 def _active_deadline(run: Execution, call: Call, template: JSON) -> float | None:
     limits: list[float] = []
     own = template.get("activeDeadlineSeconds")
-    if own not in (None, ""):
-        limits.append(float(own))
+    if own is not None:
+        try:
+            limits.append(float(int(own)))
+        except (ValueError, OverflowError) as error:  # say, its tag has come out empty
+            raise ValueError(f"value '{own}' cannot be resolved to an int") from error
     # Exit handlers run even after the workflow's deadline.
     if run.deadline is not None and not call.on_exit:
         limits.append(run.deadline - run.now)
@@ -71,7 +78,13 @@ def pod_ended(run: Execution, event: PodEnded) -> None:
     if node is None:
         return
     if node["phase"] in FULFILLED:
-        _late_results(run, node, event)
+        if event.by_itself and not fulfilled(node):
+            message = node.get("message", "")
+            _assess(run, node, _declared(run, node) if entry is None else entry.outputs, event)
+            if node["phase"] == "Succeeded":
+                run.nodes.mark(node, "Succeeded", message)
+        else:
+            _late_results(run, node, event)
         around = run.nodes.by_id.get(node.get("boundaryID", ""))
         if entry is not None and not run.is_left_behind(around):
             run.tell(entry.owner, entry.key, node)

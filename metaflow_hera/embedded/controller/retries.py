@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from metaflow_hera.embedded.controller.execution import Call, Execution, inputs_of
+from metaflow_hera.embedded.controller.execution import Call, CallError, Execution, inputs_of
 from metaflow_hera.embedded.controller.nodes import FULFILLED, UNSUCCESSFUL, fulfilled
 from metaflow_hera.embedded.controller.parameters import fill
 from metaflow_hera.embedded.expressions.gojson import any_string
@@ -29,6 +29,10 @@ _TRANSIENT = re.compile(
     r"use of closed network connection|http2: client connection lost|TLS handshake timeout",
     re.IGNORECASE,
 )
+
+
+LONGEST = 2**63 / 1e9
+"""Seconds: Go counts a duration in nanoseconds, in 64 bits."""
 
 
 def parse_duration(text: str) -> float:
@@ -93,6 +97,11 @@ class RetryFrame:
         by_id = self.run.nodes.by_id
         return [by_id[key] for key in self.node.get("children", ()) if key in by_id]
 
+    def give_up(self, reason: str) -> None:
+        """Fail: no attempt is under way, and the workflow is to end."""
+        attempts = self.attempts()
+        self._finish(attempts[-1] if attempts else {}, "Failed", reason)
+
     def ended(self, key: int, node: JSON) -> None:
         """An attempt is over."""
         self.run.stir(self)
@@ -100,6 +109,8 @@ class RetryFrame:
     def step(self) -> None:
         """Judge the last attempt; finish, wait, or start the next one."""
         self.waiting = False
+        if fulfilled(self.node):
+            return
         attempts = self.attempts()
         last = attempts[-1] if attempts else None
         if last is not None and not fulfilled(last):
@@ -139,7 +150,7 @@ class RetryFrame:
         run = self.run
         if run.shutdown:
             return phase, f"Stopped with strategy '{run.shutdown}'"
-        if run.deadline is not None and run.now > run.deadline:
+        if run.deadline is not None and run.now >= run.deadline:
             moment = datetime.fromtimestamp(run.deadline, timezone.utc)
             return phase, f"retry exceeded workflow deadline {moment:%Y-%m-%d %H:%M:%S} +0000 UTC"
         backoff = self.strategy.get("backoff")
@@ -181,7 +192,7 @@ class RetryFrame:
         wait = parse_duration(str(backoff["duration"]))
         factor = any_string(backoff.get("factor"))
         if factor and int(factor) > 0:
-            wait *= int(factor) ** (len(attempts) - 1)
+            wait = _times(wait, int(factor), len(attempts) - 1)
         if backoff.get("cap"):
             wait = min(wait, parse_duration(str(backoff["cap"])))
         until = seconds(last["finishedAt"]) + wait
@@ -249,9 +260,22 @@ class RetryFrame:
             failed = run.create(attempt, "Skipped", "Error", str(error))
             self.ended(number, failed)
             return
-        started = run.launch(attempt, template, node)
+        try:
+            started = run.launch(attempt, template, node)
+        except CallError:
+            found = run.nodes.find(name)
+            assert found is not None
+            started = found
         if fulfilled(started):
             self.ended(number, started)
+
+
+def _times(wait: float, factor: int, power: int) -> float:
+    """`wait * factor ** power`, at most what a duration of Go's can hold."""
+    try:
+        return min(wait * float(factor) ** power, LONGEST)
+    except OverflowError:
+        return LONGEST
 
 
 def _last_retry(last: JSON | None, exit_code: str) -> dict[str, str]:

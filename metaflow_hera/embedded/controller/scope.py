@@ -8,20 +8,20 @@ from typing import Any
 from metaflow_hera.embedded.controller.execution import Execution
 from metaflow_hera.embedded.expressions.gojson import GoJSONError, Number, any_string, dumps, loads
 from metaflow_hera.embedded.expressions.variables import MissingVariable, SubstitutionError, substitute
+from metaflow_hera.embedded.expressions.when import WhenError, should_execute
 from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.templates import is_task_group
 
 ABSENT = object()
 
 
-def task_value(run: Execution, node: JSON, rest: str, *, retried: bool = True) -> Any:
+def task_value(run: Execution, node: JSON, rest: str) -> Any:
     """The value of `tasks.NAME.REST`: a string, None for none, or ABSENT.
 
-    ABSENT is an output that a skipped task does not have and has no default for. Without `retried` the
-    items of a TaskGroup that have retries are ignored: Argo's executeDAG looks only at the children of the
-    group, and processAggregateNodeOutputs leaves out nodes of type Retry.
+    ABSENT is an output that a skipped task does not have and has no default for.
     """
     if node["type"] == "TaskGroup":
-        return _aggregate(run, node, rest, retried)
+        return _aggregate(run, node, rest)
     template_name = node["templateName"]
     if node["type"] == "Retry":
         attempts = [key for key in node.get("children", ()) if key in run.nodes.by_id]
@@ -50,16 +50,16 @@ def _output(run: Execution, node: JSON, template_name: str, name: str) -> Any:
     return None
 
 
-def _aggregate(run: Execution, group: JSON, rest: str, retried: bool) -> str | None:
+def _aggregate(run: Execution, group: JSON, rest: str) -> str | None:
     """The outputs of a TaskGroup as a JSON list, in the order of its items (processAggregateNodeOutputs)."""
     if rest == "outputs.result":
-        return _results(run, group, retried)
+        return _results(run, group)
     if rest != "outputs.parameters" and not rest.startswith("outputs.parameters."):
         return None
     wanted = rest[len("outputs.parameters.") :]
     values: list[str] = []
     maps: list[dict[str, str]] = []
-    for node in _succeeded(run, group, retried):
+    for node in _succeeded(run, group):
         parameters = (node.get("outputs") or {}).get("parameters") or ()
         if not wanted and parameters:
             maps.append({p["name"]: any_string(p.get("value")) or "" for p in parameters})
@@ -71,10 +71,10 @@ def _aggregate(run: Execution, group: JSON, rest: str, retried: bool) -> str | N
     return dumps(_parsed(values) or values)
 
 
-def _results(run: Execution, group: JSON, retried: bool) -> str:
+def _results(run: Execution, group: JSON) -> str:
     """The standard outputs of a TaskGroup; one that is not JSON counts as text."""
     items: list[Any] = []
-    for node in _succeeded(run, group, retried):
+    for node in _succeeded(run, group):
         result = (node.get("outputs") or {}).get("result")
         if result is not None:
             try:
@@ -84,10 +84,10 @@ def _results(run: Execution, group: JSON, retried: bool) -> str:
     return dumps(items)
 
 
-def _succeeded(run: Execution, group: JSON, retried: bool) -> Iterator[JSON]:
+def _succeeded(run: Execution, group: JSON) -> Iterator[JSON]:
     for key in group.get("children", ()):
         node = run.nodes.by_id.get(key)
-        if node is not None and node["phase"] == "Succeeded" and (retried or node["type"] != "Retry"):
+        if node is not None and node["phase"] == "Succeeded":
             yield node
 
 
@@ -139,8 +139,6 @@ class TaskScope:
         Raises MissingVariable for a task's value that is not there, SubstitutionError for one that
         never will be.
         """
-        if tag == f"{self._prefix}name":  # the called template knows it
-            return None
         value = self.look_up(tag)
         if value is ABSENT:
             raise SubstitutionError(
@@ -162,8 +160,19 @@ class TaskScope:
 def resolve_references(run: Execution, body: JSON, scope: TaskScope) -> JSON:
     """A task or step with its tags replaced (resolveDependencyReferences, resolveReferences).
 
-    Raises SubstitutionError, or MissingVariable for a value that is not there.
+    Where it will not run, its condition alone is replaced. Raises SubstitutionError, MissingVariable for a
+    value that is not there, and WhenError.
     """
+    if body.get("when"):
+        when = substitute(body["when"], scope.resolve)
+        try:
+            runs = should_execute(when)
+        except WhenError:
+            if not is_task_group(body):  # one that expands may ask for its items
+                raise
+        else:
+            if not runs:
+                return {**body, "when": when}
     parameters = (body.get("arguments") or {}).get("parameters")
     if parameters:
         kept = [p for p in parameters if not _dropped(run, body, p, scope)]

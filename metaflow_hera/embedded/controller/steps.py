@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from metaflow_hera.embedded.controller.execution import Call, CallError, Execution, Path, arguments_of
 from metaflow_hera.embedded.controller.items import ItemsError, item_name, without_items
@@ -11,7 +11,8 @@ from metaflow_hera.embedded.controller.nodes import UNSUCCESSFUL, fulfilled
 from metaflow_hera.embedded.controller.outcome import collect_outputs, continues
 from metaflow_hera.embedded.controller.scope import ABSENT, TaskScope, resolve_references, task_value
 from metaflow_hera.embedded.controller.task_groups import expand, items_of, never_runs
-from metaflow_hera.embedded.expressions.variables import SubstitutionError
+from metaflow_hera.embedded.expressions.gojson import Raw
+from metaflow_hera.embedded.expressions.variables import MissingVariable, SubstitutionError
 from metaflow_hera.embedded.expressions.when import WhenError, should_execute
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.templates import is_task_group
@@ -26,7 +27,7 @@ class _Item(NamedTuple):
 
     step: JSON
     name: str
-    item: Any = None
+    item: Raw = Raw("null")
     of_group: bool = False
     lenient: bool = False
 
@@ -54,6 +55,10 @@ class StepsFrame:
         self.open -= 1
         self.run.stir(self)
 
+    def give_up(self, reason: str) -> None:
+        """Fail: nothing of it is under way, and the workflow is to end."""
+        self._fail(self._enter(), "Failed", reason)
+
     def step(self) -> None:
         """Start what can start; continue with the next group when one is over (executeSteps)."""
         if fulfilled(self.node) or self.run.held:
@@ -66,6 +71,10 @@ class StepsFrame:
                     self.group = group
                     self._expand(groups[self.at])
                 self._start(group)
+            except MissingVariable:
+                # Argo tries again for ever: the group never starts, and the template stays Running.
+                self.group = None
+                return
             except _GroupError as error:
                 self._fail(group, "Error", str(error))
                 return
@@ -102,7 +111,7 @@ class StepsFrame:
             for key in self._outbound(before):
                 nodes.link(nodes.by_id[key], name)
         return nodes.create(
-            name, "StepGroup", "Running", template="", scope=self.run.scope, boundary=self.node
+            name, "StepGroup", "Running", template="", scope=self.run.scope, boundary=self.node, flag={}
         )
 
     def _outbound(self, group: JSON) -> list[str]:
@@ -118,8 +127,8 @@ class StepsFrame:
         for step in steps:
             try:
                 body = resolve_references(self.run, step, scope)
-                if not is_task_group(step):
-                    should_execute(body.get("when", ""))
+            except MissingVariable:
+                raise
             except (SubstitutionError, WhenError) as error:
                 raise _GroupError(f"Failed to resolve references: {error}") from error
             resolved.append(body)
@@ -208,7 +217,7 @@ class StepsFrame:
         if self.run.nodes.find(name) is None:
             assert self.group is not None
             self.run.nodes.link(self.group, name)
-            self.run.create(self._call(step, name), "Skipped", phase, message)
+            self.run.create_unexecuted(self._call(step, name), "Skipped", phase, message)
 
     def _scope(self) -> TaskScope:
         """`steps.*` of the groups that are over."""

@@ -9,10 +9,12 @@ from metaflow_hera.embedded.controller.items import (
     ItemsError,
     item_name,
     item_values,
+    members,
     read_items,
     without_items,
 )
 from metaflow_hera.embedded.controller.nodes import UNSUCCESSFUL, fulfilled
+from metaflow_hera.embedded.expressions.gojson import Raw
 from metaflow_hera.embedded.expressions.variables import MissingVariable, Resolve, substitute, tags
 from metaflow_hera.embedded.expressions.when import WhenError, should_execute
 from metaflow_hera.embedded.json_object import JSON
@@ -44,7 +46,7 @@ class TaskGroup:
     __slots__ = ("dag", "items", "left", "lenient", "next", "node", "rank", "scope", "task")
 
     def __init__(
-        self, dag: Around, rank: int, task: JSON, items: list[Any], node: JSON, scope: Resolve
+        self, dag: Around, rank: int, task: JSON, items: list[Raw], node: JSON, scope: Resolve
     ) -> None:
         self.dag = dag
         self.rank = rank
@@ -84,7 +86,7 @@ class TaskGroup:
                 phase = node["phase"]
         nodes.mark(self.node, phase)
 
-    def _name(self, index: int, item: Any) -> str:
+    def _name(self, index: int, item: Raw) -> str:
         return f"{self.dag.node['name']}.{item_name(self.task['name'], index, item)}"
 
     def _start(self, index: int) -> bool:
@@ -105,11 +107,13 @@ class TaskGroup:
             run.nodes.link(self.node, name, at=self._place(index))
             try:
                 if not should_execute(task.get("when", "")):
-                    run.create(call, "Skipped", "Skipped", f"when '{task['when']}' evaluated false")
+                    run.create_unexecuted(
+                        call, "Skipped", "Skipped", f"when '{task['when']}' evaluated false"
+                    )
                     self.left -= 1
                     return True
             except WhenError as error:
-                run.create(call, "Skipped", "Error", str(error))
+                run.create_unexecuted(call, "Skipped", "Error", str(error))
                 self.left -= 1
                 return True
         return self._execute(call, name)
@@ -135,7 +139,7 @@ class TaskGroup:
         return index if index < len(self.node.get("children", ())) - 1 else None
 
 
-def items_of(task: JSON, scope: Resolve) -> list[Any]:
+def items_of(task: JSON, scope: Resolve) -> list[Raw]:
     """The items of a task whose references are replaced (expandTask, expandStep).
 
     Raises ItemsError for what is not a list, unless the task would not run, and SubstitutionError.
@@ -158,7 +162,7 @@ def never_runs(task: JSON) -> bool:
         return False
 
 
-def expand(task: JSON, item: Any, scope: Resolve, lenient: bool) -> JSON:
+def expand(task: JSON, item: Raw, scope: Resolve, lenient: bool) -> JSON:
     """The task of an item (processItem in operator.go).
 
     Raises SubstitutionError for an unknown tag, unless `lenient`.
@@ -172,7 +176,7 @@ def expand(task: JSON, item: Any, scope: Resolve, lenient: bool) -> JSON:
     return expanded
 
 
-def check_items(task: JSON, items: list[Any], scope: Resolve) -> None:
+def check_items(task: JSON, items: list[Raw], scope: Resolve) -> None:
     """Expand all items before any of them starts, as Argo does. Raises SubstitutionError.
 
     Items that give the same variables fail or succeed together: one of each kind is tried.
@@ -182,7 +186,7 @@ def check_items(task: JSON, items: list[Any], scope: Resolve) -> None:
     each = any(tag.startswith("=") for tag in tags(body))
     tried: set[frozenset[str]] = set()
     for item in items:
-        kind = frozenset(item) if isinstance(item, dict) else frozenset()
+        kind = frozenset(members(item))
         if each or kind not in tried:
             tried.add(kind)
             expand(body, item, scope, lenient)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -25,6 +26,9 @@ class GoJSONError(ValueError):
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _TABLE = str.maketrans(_ESCAPES)
+_SPACE = re.compile(r"[ \t\r\n]+")
+_SPACE_OUTSIDE = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
 def loads(text: str) -> Any:
@@ -47,6 +51,56 @@ def _whole(value: Any) -> Any:
     if isinstance(value, str) and not isinstance(value, Number):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return value
+
+
+class Raw(str):
+    """A JSON value by its text, without white space: what Go keeps as a `json.RawMessage`."""
+
+    __slots__ = ()
+
+
+def raw_items(text: str) -> list[Raw] | None:
+    """The items of a JSON list as they are written; None where the text is null. Raises GoJSONError."""
+    value = loads(text)
+    if value is not None and not isinstance(value, list):
+        raise GoJSONError(f"json: cannot unmarshal {kind(value)} into Go value of type []v1alpha1.Item")
+    return None if value is None else [Raw(_compact(part)) for _, part in _parts(text)]
+
+
+def raw_members(text: str) -> dict[str, Raw]:
+    """The members of a JSON object as they are written."""
+    return {key: Raw(_compact(part)) for key, part in _parts(text)}
+
+
+def _parts(text: str) -> Iterator[tuple[str, str]]:
+    """The parts of a list or an object in a text that is JSON, with their keys ("" in a list)."""
+    at = text.index("{") if text.lstrip()[:1] == "{" else text.index("[")
+    named = text[at] == "{"
+    at = _after_space(text, at + 1)
+    while text[at] not in "]}":
+        key = ""
+        if named:
+            key, at = _DECODER.raw_decode(text, at)
+            at = _after_space(text, _after_space(text, at) + 1)
+        _, end = _DECODER.raw_decode(text, at)
+        yield key, text[at:end]
+        at = _after_space(text, end)
+        if text[at] == ",":
+            at = _after_space(text, at + 1)
+
+
+def _after_space(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _compact(text: str) -> str:
+    return _SPACE_OUTSIDE.sub(r"\1", text) if text[:1] in "[{" else text
+
+
+def escape_html(text: str) -> str:
+    """JSON text with the characters escaped that Go's `json.Marshal` escapes for HTML."""
+    return text.translate(_TABLE)
 
 
 def dumps(value: Any) -> str:

@@ -40,6 +40,8 @@ __all__ = [
 
 # Words that the lexer reads as operators (parser/lexer/state.go), so that no name can be one of them.
 OPERATOR_WORDS = frozenset({"in", "not", "and", "or", "let", "matches", "contains", "startsWith", "endsWith"})
+# Parts of the language that are read as such and refused by name: pipes, ranges, powers, maps and closures.
+NOT_IMPLEMENTED = frozenset({"|", "?.", "..", "**", "^", ";", "=", "{", "}", "#"})
 FUNCTIONS = frozenset({"asInt", "asFloat", "int", "float", "string"})
 
 
@@ -58,7 +60,7 @@ _LEX = re.compile(
     | (?P<Identifier>[A-Za-z_$][A-Za-z0-9_$]*)
     | (?P<String>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)
     | (?P<Bracket>[()\[\]{}])
-    | (?P<Operator>&&|\|\||==|!=|<=|>=|\?\?|\?\.|\*\*|\.\.|[-+*/%<>!?:,.|;=^])
+    | (?P<Operator>&&|\|\||==|!=|<=|>=|\?\?|\?\.|\*\*|\.\.|[-+*/%<>!?:,.|;=^\#])
     )""",
     re.VERBOSE,
 )
@@ -129,6 +131,8 @@ class _Parser:
         return self.tokens[self.at]
 
     def fail(self, token: _Token) -> ExpressionError:
+        if token.value in NOT_IMPLEMENTED and token.kind in ("Operator", "Bracket"):
+            return UnsupportedExpression(f"'{token.value}' is not implemented by the embedded Argo")
         return ExpressionError(located(f"unexpected token {token}", self.source, token.at))
 
     def take(self, *values: str, kind: str = "Operator") -> str | None:
@@ -221,10 +225,10 @@ class _Parser:
         return self.path(token)
 
     def call(self, token: _Token) -> Expression:
-        arguments = self.arguments(")")
         name = token.value
         if name not in FUNCTIONS:
             raise UnsupportedExpression(f"function {name} is not implemented by the embedded Argo")
+        arguments = self.arguments(")")
         if len(arguments) != 1:
             raise ExpressionError(located(f"{name} takes one argument", self.source, token.at))
         return lambda env: apply(name, arguments[0](env))
@@ -265,8 +269,6 @@ class _Parser:
                     "type bool has no field " + self.tokens[self.at + 1].value, self.source, self.token.at + 1
                 )
             )
-        if self.token.kind == "Operator" and self.token.value in ("|", "?.", ".."):
-            raise UnsupportedExpression(f"'{self.token.value}' is not implemented by the embedded Argo")
         return value
 
     def arguments(self, end: str) -> list[Expression]:

@@ -441,6 +441,7 @@ class Pods:
                 code = 128 + signal.SIGKILL
             else:
                 message = "pod deleted"
+        by_itself = code is not None and code not in (128 + signal.SIGTERM, 128 + signal.SIGKILL)
         outputs: dict[str, str] = {}
         try:
             outputs = read_outputs(self._folder(row), what.outputs if what else {})
@@ -452,11 +453,12 @@ class Pods:
             message = f"main: {reason} (exit code {code})"
             if left := read_message(what.message):
                 message += f": {left}"
+                by_itself = True
         shorten(f"{self._folder(row)}.logs")
         self._clear(row, what)
         self._ended(row)
         late = row.killed == "deadline"
-        return row.uid, PodEnded(row.node_id, code, outputs=outputs, message=message, past_deadline=late)
+        return row.uid, PodEnded(row.node_id, code, outputs, message, late, by_itself)
 
     def _process(self, row: PodRow) -> Process:
         folders = self._folder(row), self._temporary.path(row.number)

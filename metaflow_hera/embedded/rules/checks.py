@@ -22,16 +22,16 @@ _PARAMETER_NAME_ERROR = (
     "Parameter/Artifact name must consist of alpha-numeric characters, '_' or '-' e.g. my_param_1, MY-PARAM-1"
 )
 _FIELD_LENGTH = 128
-_PREFIXES = (
-    "inputs.",
+# What Argo looks up when it validates (GlobalVarValidWorkflowVariablePrefix); any other tag may stand there.
+_PREFIXES = ("item.", "steps.", "inputs.", "outputs.", "pod.", "workflow.", "tasks.")
+# What it knows to be there when the time comes (resolveAllVariables).
+_LATER = (
     "outputs.",
-    "tasks.",
-    "steps.",
-    "workflow.",
-    "item",
-    "pod.name",
-    "retries",
-    "lastRetry.",
+    "workflow.creationTimestamp",
+    "workflow.scheduledTime",
+    "workflow.duration",
+    "tasks.name",
+    "steps.name",
 )
 
 
@@ -121,9 +121,8 @@ def first_unresolved(value: Any, scope: Set[str], known: Callable[[str], bool] =
         tag = raw.strip()
         if tag.startswith("=") or not tag.startswith(_PREFIXES) or tag in scope or known(tag):
             continue
-        if tag.startswith(("outputs.", "workflow.creationTimestamp", "workflow.outputs.")):
-            continue
-        return tag
+        if not tag.startswith(_LATER):
+            return tag
     return None
 
 

@@ -18,6 +18,7 @@ _NETWORK = "the network of a pod; a process has that of this machine"
 _IMAGE = "an image; a process runs with the interpreter that deployed it"
 _CLEANING = "when pods and volumes go; here a pod's log stays with its run"
 _METADATA = "labels of pods, and there are none"
+_METRICS = "what Prometheus collects of Argo's controller; nobody collects it here"
 _STREAMS = "how a container is attached to; a process writes to its log"
 _TURNS = "which workflow a busy controller handles first; here they take turns"
 _LOGS = "where to archive logs; they are kept beside the run"
@@ -75,6 +76,7 @@ SHAPES: dict[str, Shape] = {
             "dnsPolicy": _NETWORK,
             "hostNetwork": _NETWORK,
             "imagePullSecrets": _IMAGE,
+            "metrics": _METRICS,
             "nodeSelector": _PLACEMENT,
             "podDisruptionBudget": _PLACEMENT,
             "podGC": _CLEANING,
@@ -97,6 +99,7 @@ SHAPES: dict[str, Shape] = {
             "annotations": _METADATA,
             "automountServiceAccountToken": _IDENTITY,
             "metadata": _METADATA,
+            "metrics": _METRICS,
             "nodeSelector": _PLACEMENT,
             "podResources": _PLACEMENT,
             "priorityClassName": _PLACEMENT,
@@ -128,7 +131,7 @@ SHAPES: dict[str, Shape] = {
     "Parameter": _PARAMETER,
     "Parameter/output": _PARAMETER._replace(nested={"valueFrom": "ValueFrom/output"}),
     "ValueFrom": _shape("default parameter path"),
-    "ValueFrom/output": _shape("default expression parameter path"),
+    "ValueFrom/output": _shape("default expression parameter path supplied"),
     "RetryStrategy": _shape("backoff expression limit retryPolicy", {"affinity": _PLACEMENT}),
     "Backoff": _shape("cap duration factor maxDuration"),
     "TTLStrategy": _shape("secondsAfterCompletion secondsAfterFailure secondsAfterSuccess"),
@@ -161,6 +164,8 @@ SHAPES: dict[str, Shape] = {
 }
 
 _EMPTY: tuple[Any, ...] = (None, "", False, [], {})
+# Structs that Go holds by their value, so that clients write them out although they say nothing.
+_BY_VALUE = frozenset({"Arguments", "Inputs", "Outputs", "Metadata", "ObjectMeta", "ResourceRequirements"})
 
 
 def argo_type(shape: str) -> str:
@@ -168,8 +173,14 @@ def argo_type(shape: str) -> str:
     return shape.partition("/")[0]
 
 
-def is_empty(value: Any) -> bool:
-    """Whether a value is what Go leaves out of JSON, and so says nothing."""
+def is_empty(value: Any, kind: str) -> bool:
+    """Whether a value of an Argo type is what Go leaves out of JSON, and so says nothing.
+
+    An object without fields does say something where Argo has a pointer: `supplied: {}`.
+    """
+    name = kind.removeprefix("events.")
+    if value == {} and name[:1].isupper() and name not in _BY_VALUE:
+        return False
     return any(value is empty or (type(value) is type(empty) and value == empty) for empty in _EMPTY)
 
 
@@ -189,8 +200,7 @@ def not_implemented(value: Any, kind: str, path: str) -> Iterator[str]:
         return
     shape, types = SHAPES[kind], FIELDS[argo_type(kind)]
     for field, item in value.items():
-        # The source of a volume says by its name alone what it is.
-        if is_empty(item) and (kind != "Volume" or item is None):
+        if is_empty(item, types.get(field, "")):
             continue
         if field in shape.works:
             below = "templates" if kind == "WorkflowSpec" and field == "templates" else f"{path}.{field}"

@@ -20,9 +20,11 @@ from metaflow_hera.embedded.rules.checks import (
     field_name_error,
     first_unresolved,
     is_count,
+    nothing_else,
     outputs_of,
     parameter_name_error,
 )
+from metaflow_hera.embedded.rules.metrics import check_metrics
 from metaflow_hera.embedded.templates import ITEM_FIELDS, is_task_group, pod_container
 
 _TYPES = (
@@ -41,9 +43,8 @@ _TYPE_WORDS = "container, containerSet, steps, script, resource, dag, suspend, t
 _GLOBALS = frozenset(
     "workflow." + name
     for name in (
-        *("name", "namespace", "mainEntrypoint", "serviceAccountName", "uid", "duration", "scheduledTime"),
-        *("priority", "parameters", "parameters.json", "annotations", "annotations.json"),
-        *("labels", "labels.json"),
+        *("name", "namespace", "mainEntrypoint", "serviceAccountName", "uid", "status"),
+        *("annotations", "annotations.json", "labels", "labels.json"),
     )
 )
 _UNSUPPLIED = "\0"
@@ -74,7 +75,7 @@ class Validator:
         if entrypoint:
             self._template(entrypoint, None if self.is_template else self._arguments())
         if spec.get("onExit"):
-            self.known |= {"workflow.status", "workflow.failures"}
+            self.known.add("workflow.failures")
             self._template(spec["onExit"], self._arguments())
         for template in templates:
             try:
@@ -92,6 +93,10 @@ class Validator:
         if not self.lint and not self.is_template:
             check_values("spec.arguments.", parameters)
         self.known |= {"workflow.parameters." + parameter["name"] for parameter in parameters}
+        if parameters:
+            self.known |= {"workflow.parameters", "workflow.parameters.json"}
+        if self.spec.get("priority") is not None:
+            self.known.add("workflow.priority")
         extra = self.spec.get("workflowMetadata") or {}
         for kind in ("annotations", "labels"):
             for source in (self.metadata, extra):
@@ -119,6 +124,7 @@ class Validator:
         else:
             self._leaf(template, scope)
         self._outputs(template, scope)
+        check_metrics(template)
         return template
 
     def _check_type(self, template: JSON) -> None:
@@ -130,16 +136,11 @@ class Validator:
     def _inputs(self, template: JSON) -> set[str]:
         parameters = (template.get("inputs") or {}).get("parameters") or []
         check_names(f"templates.{template['name']}.inputs.parameters", parameters, parameter_name_error)
-        scope = set(self.known) | {"node.name"}
+        # Argo puts the inputs in before it looks for tags, also where there are none (ProcessArgs).
+        scope = set(self.known) | {"inputs.parameters"}
         scope |= {"inputs.parameters." + parameter["name"] for parameter in parameters}
-        if parameters:
-            scope.add("inputs.parameters")
         if pod_container(template) is not None:
             scope.add("pod.name")
-        if template.get("retryStrategy") is not None or self.spec.get("retryStrategy") is not None:
-            scope |= {"retries"} | {
-                f"lastRetry.{key}" for key in ("exitCode", "status", "duration", "message")
-            }
         for parameter in (template.get("outputs") or {}).get("parameters") or ():
             if (parameter.get("valueFrom") or {}).get("path"):
                 scope.add(f"outputs.parameters.{parameter.get('name')}.path")
@@ -155,12 +156,13 @@ class Validator:
 
     def _leaf(self, template: JSON, scope: set[str]) -> None:
         name = template["name"]
-        missing = first_unresolved(template, scope)
-        # Without a strategy Argo leaves the tag as it is.
-        if missing is not None and missing != "retries":
+        missing = self._unresolved(template, scope)
+        if missing is not None:
             raise Broken(f"templates.{name}: failed to resolve {{{{{missing}}}}}")
+        common = self.spec.get("templateDefaults") or {}
         for kind in ("container", "script"):
-            if template.get(kind) is not None and not template[kind].get("image"):
+            image = (common.get(kind) or {}).get("image")
+            if template.get(kind) is not None and not template[kind].get("image") and not image:
                 raise Broken(f"templates.{name}.{kind}.image may not be empty")
         deadline = template.get("activeDeadlineSeconds")
         if deadline is not None and not is_count(deadline):
@@ -174,16 +176,26 @@ class Validator:
         parameters = (template.get("outputs") or {}).get("parameters") or []
         place = f"templates.{template['name']}.outputs"
         check_names(f"{place}.parameters ", parameters, parameter_name_error)
-        missing = first_unresolved(template.get("outputs"), scope)
+        missing = self._unresolved(template.get("outputs"), scope)
         if missing is not None:
             raise Broken(f"{place} failed to resolve {{{{{missing}}}}}")
         for parameter in parameters:
             self._output(template, parameter, f"{place}.parameters.{parameter['name']}")
 
+    def _unresolved(
+        self, value: object, scope: set[str], known: Callable[[str], bool] = nothing_else
+    ) -> str | None:
+        """The first tag of a value that is not known; who uses a template may declare its parameters."""
+
+        def declared_elsewhere(tag: str) -> bool:
+            return (self.is_template and tag.startswith("workflow.parameters")) or known(tag)
+
+        return first_unresolved(value, scope, declared_elsewhere)
+
     def _output(self, template: JSON, parameter: JSON, path: str) -> None:
         source = parameter.get("valueFrom")
         if source is not None and parameter.get("value") is not None:
-            raise Broken(f"{path} has both valueFrom and value specified. Choose one.")
+            raise Broken(f"{path} has both valueFrom and value specified, choose one")
         if parameter.get("value") is not None:
             return
         if source is None:
@@ -249,7 +261,7 @@ class Validator:
                 raise Broken(
                     f"templates.{name} cannot use both 'depends' and 'dependencies' in the same DAG template"
                 )
-            if uses_depends and task.get("continueOn"):
+            if uses_depends and task.get("continueOn") is not None:
                 raise Broken(
                     f"templates.{name} cannot use 'continueOn' when using 'depends'. "
                     "Instead use 'dep-task.Failed'/'dep-task.Errored'"
@@ -295,7 +307,7 @@ class Validator:
         items = self._items(task, place)
 
         def known(tag: str) -> bool:
-            if tag == "tasks.name" or tag in items or (tag.startswith("item.") and "item.*" in items):
+            if tag in items or (tag.startswith("item.") and "item.*" in items):
                 return True
             other, _, rest = tag.removeprefix("tasks.").partition(".")
             if other not in by_name or not comes_after(task["name"], other):
@@ -304,12 +316,17 @@ class Validator:
             aggregate = by_name[other].get("withItems") or by_name[other].get("withParam")
             return rest == "status" or bool(aggregate and rest == "outputs.parameters")
 
-        missing = first_unresolved(task, scope, known)
-        if missing is not None and missing != "retries":
+        missing = self._unresolved(task, scope, known)
+        if missing is not None:
             raise Broken(f"{place} failed to resolve {{{{{missing}}}}}")
         parameters = (task.get("arguments") or {}).get("parameters") or []
         check_names(f"{place}.arguments.parameters", parameters, parameter_name_error)
         check_values(f"{place}.arguments.", parameters)
+        for parameter in parameters:
+            value = any_string(parameter.get("value")) or ""
+            other = value.split(".")[1] if value.startswith("{{tasks.") else None
+            if other is not None and not (other in by_name and comes_after(task["name"], other)):
+                raise Broken(f"{place} missing dependency '{other}' for parameter '{parameter['name']}'")
         arguments = {parameter["name"]: "" for parameter in parameters}
         self._within(place, lambda: self._template(task["template"], arguments))
 
@@ -344,10 +361,10 @@ class Validator:
         called = self._within(place, lambda: self._called(step))
 
         def known(tag: str) -> bool:
-            return tag == "steps.name" or tag in items or (tag.startswith("item.") and "item.*" in items)
+            return tag in items or (tag.startswith("item.") and "item.*" in items)
 
-        missing = first_unresolved(step, scope, known)
-        if missing is not None and missing != "retries":
+        missing = self._unresolved(step, scope, known)
+        if missing is not None:
             raise Broken(f"templates.{template}.steps failed to resolve {{{{{missing}}}}}")
         scope |= outputs_of(called, f"steps.{name}")
         if step.get("withItems") or step.get("withParam"):
@@ -356,12 +373,17 @@ class Validator:
         self._within(place, lambda: self._template(step["template"], arguments))
 
     def _items(self, task: JSON, place: str) -> set[str]:
-        if sum(bool(task.get(field)) for field in ITEM_FIELDS) > 1:
+        defined = [
+            bool(task.get("withItems")),
+            bool(task.get("withParam")),
+            task.get("withSequence") is not None,
+        ]
+        if sum(defined) > 1:
             raise Broken(f"{place} only one of {', '.join(ITEM_FIELDS)} can be specified")
         if task.get("withParam"):
             return {"item", "item.*"}
         sequence = task.get("withSequence")
-        if sequence:
+        if sequence is not None:
             if sequence.get("count") is not None and sequence.get("end") is not None:
                 raise Broken(f"{place} only one of count or end can be defined in withSequence")
             return {"item"}

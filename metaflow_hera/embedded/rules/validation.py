@@ -1,4 +1,4 @@
-"""What `create` and `lint` check: Argo's own rules in Argo's own words, then what is not implemented here.
+"""What `create` and `lint` check: what is not implemented here, then Argo's own rules in Argo's own words.
 
 The rules are those of workflow/validate/validate.go of Argo Workflows 4.1.
 """
@@ -43,9 +43,13 @@ def validate_workflow(obj: JSON, templates: Templates | None = None, *, lint: bo
     `templates` are the existing WorkflowTemplates, by name. Raises Invalid.
     """
     try:
-        spec = _resolved_spec(obj.get("spec") or {}, templates or {})
+        own = obj.get("spec") or {}
+        refuse_fields(own)
+        spec = _resolved_spec(own, templates or {})
+        if spec is not own:
+            refuse_fields(spec)
         Validator(spec, obj.get("metadata") or {}, lint=lint, is_template=False).check()
-        _refuse(obj.get("spec") or {}, spec)
+        _refuse_rest(spec)
     except Broken as error:
         raise Invalid(str(error), LINT if lint else INVALID) from error
 
@@ -54,8 +58,9 @@ def validate_template(obj: JSON, *, lint: bool = False) -> None:
     """Check a WorkflowTemplate as `create` does, or as `lint` does. Raises Invalid."""
     spec = obj.get("spec") or {}
     try:
+        refuse_fields(spec)
         Validator(spec, obj.get("metadata") or {}, lint=lint, is_template=True).check()
-        _refuse(spec, spec)
+        _refuse_rest(spec)
     except Broken as error:
         raise Invalid(str(error), LINT if lint else INVALID) from error
 
@@ -119,9 +124,12 @@ def _plain(value: Any) -> Any:
 
 def _resolved_spec(spec: JSON, templates: Templates) -> JSON:
     """The spec with that of the template it refers to, the workflow's own values first."""
-    name = (spec.get("workflowTemplateRef") or {}).get("name")
-    if not name:
+    reference = spec.get("workflowTemplateRef")
+    if reference is None:
         return spec
+    name = reference.get("name")
+    if not name:
+        raise Broken("resource name may not be empty")
     if spec.get("templates"):
         raise Broken("Templates is invalid field in spec if workflow referred WorkflowTemplate reference")
     if name not in templates:
@@ -140,19 +148,19 @@ def merge_specs(spec: JSON, template: JSON) -> JSON:
     return merged
 
 
-def _refuse(own: JSON, whole: JSON) -> None:
-    """Refuse what the embedded Argo does not implement."""
-    for spec in (own, whole) if whole is not own else (own,):
-        for path in not_implemented(spec, "WorkflowSpec", "spec"):
-            raise Broken(f"{path} is not implemented by the embedded Argo")
-    common = whole.get("templateDefaults") or {}
-    for template in whole.get("templates") or ():
-        place = f"templates.{template['name']}"
-        for kind in ("container", "script"):
-            merged = {**(common.get(kind) or {}), **(template.get(kind) or {})}
-            if template.get(kind) is not None and not merged.get("command"):
-                raise Broken(f"{place}.{kind}.command is required: the embedded Argo does not read images")
-            _check_limits(merged, f"{place}.{kind}.resources.limits")
+def refuse_fields(spec: JSON) -> None:
+    """Raise Broken for a field that the embedded Argo does not implement.
+
+    This comes before Argo's own rules: a tag that such a field would resolve is no fault of the workflow.
+    """
+    for path in not_implemented(spec, "WorkflowSpec", "spec"):
+        raise Broken(f"{path} is not implemented by the embedded Argo")
+    _refuse_expressions(spec)
+
+
+def _refuse_expressions(spec: JSON) -> None:
+    for template in spec.get("templates") or ():
+        place = f"templates.{template.get('name')}"
         sources = [tag[1:] for tag in tags(template) if tag.startswith("=")]
         holders = [template.get("retryStrategy") or {}]
         for parameter in (template.get("outputs") or {}).get("parameters") or ():
@@ -164,7 +172,20 @@ def _refuse(own: JSON, whole: JSON) -> None:
             except UnsupportedExpression as error:
                 raise Broken(f"{place}: {error}") from error
             except ExpressionError as error:
-                raise Broken(f"{place}: failed to evaluate expression: {error}") from error
+                if "{{" not in source:  # what stands there in place of a tag is not known yet
+                    raise Broken(f"{place}: failed to evaluate expression: {error}") from error
+
+
+def _refuse_rest(whole: JSON) -> None:
+    """Refuse what no field says by its name: images without a command, limits that cannot be read."""
+    common = whole.get("templateDefaults") or {}
+    for template in whole.get("templates") or ():
+        place = f"templates.{template['name']}"
+        for kind in ("container", "script"):
+            merged = {**(common.get(kind) or {}), **(template.get(kind) or {})}
+            if template.get(kind) is not None and not merged.get("command"):
+                raise Broken(f"{place}.{kind}.command is required: the embedded Argo does not read images")
+            _check_limits(merged, f"{place}.{kind}.resources.limits")
 
 
 def _check_limits(container: JSON, place: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from metaflow_hera.embedded.controller.items import ItemsError, read_items
+from metaflow_hera.embedded.controller.items import ItemsError, item_name, item_values, read_items
 from metaflow_hera.embedded.expressions.depends import RESULTS, evaluate, parse_depends
 from metaflow_hera.embedded.expressions.gojson import GoJSONError, dumps, loads
 from metaflow_hera.embedded.expressions.language import (
@@ -273,6 +273,45 @@ def test_a_sequence_without_end_is_refused(sequence: dict[str, Any], message: st
 
 def test_what_stands_beside_the_number_of_a_sequence_has_any_length() -> None:
     assert read_items({"withSequence": {"count": 2, "format": "at-20261125-%03d"}}) == [
-        "at-20261125-000",
-        "at-20261125-001",
+        '"at-20261125-000"',
+        '"at-20261125-001"',
     ]
+
+
+@pytest.mark.parametrize(
+    ("param", "name", "value"),
+    [
+        ("null", "f(0:[])", "null"),
+        ("[ ]", "f(0:[])", "[]"),
+        ("true", "f(0:true)", "true"),
+        ("1.50", "f(0:1.50)", "1.50"),
+        ("1e3", "f(0:1e3)", "1e3"),
+        ('"1"', "f(0:1)", "1"),
+        (r'"q\"q"', r"f(0:q\"q)", 'q"q'),
+        (r'"b\\s"', r"f(0:b\\s)", "b\\s"),
+        (r'"a\nb"', r"f(0:a\nb)", "a\nb"),
+        (r'"\u00fc"', r"f(0:\u00fc)", "ü"),
+        ('"<&>"', "f(0:<&>)", "<&>"),
+        ('"f(x)"', "f(0:fx)", "f(x)"),
+        ('[ 1, "a b", null, [2, 3] ]', "f(0:[1 a b null [2,3]])", '[1,"a b",null,[2,3]]'),
+        ('["<"]', "f(0:[<])", r'["\u003c"]'),
+        (r'{"k": "it\"s", "a": null}', r"f(0:a:null,k:it\"s)", r'{"a":null,"k":"it\"s"}'),
+        ('{"z": {"y": 1, "x": "< "}}', 'f(0:z:{"y":1,"x":"< "})', r'{"z":{"y":1,"x":"\u003c "}}'),
+        ("{}", "f(0:)", "{}"),
+    ],
+)
+def test_the_name_and_the_value_of_an_item(param: str, name: str, value: str) -> None:
+    (item,) = read_items({"withParam": f" [ {param} ] "})
+    assert item_name("f", 0, item) == name
+    assert item_values(item)["item"] == value
+
+
+def test_the_values_of_a_map_are_shown_as_they_are_written() -> None:
+    (item,) = read_items({"withParam": r'[{"k": "it\"s", "n": 1.50, "m": {"b": 1, "a": 2}, "u": "\u003c"}]'})
+    found = {key: text for key, text in item_values(item).items() if key != "item"}
+    assert found == {"item.k": r"it\"s", "item.n": "1.50", "item.m": '{"b":1,"a":2}', "item.u": "<"}
+
+
+def test_items_in_the_manifest_are_written_anew() -> None:
+    items = read_items({"withItems": ["ü", 'q"', 1.5, {"b": 1, "a": None}, None]})
+    assert items == ['"ü"', r'"q\""', "1.5", '{"b":1,"a":null}', "null"]

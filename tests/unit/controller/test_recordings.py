@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from metaflow_hera.embedded.api.submission import apply_options
 from metaflow_hera.embedded.controller.manual import resubmit, retry
 from metaflow_hera.embedded.controller.messages import Resume, Shutdown, Suspend
+from metaflow_hera.embedded.rules.validation import (
+    Invalid,
+    merge_specs,
+    validate_template,
+    validate_workflow,
+)
 
 from .world import World, workflow_of
 
 JSON = dict[str, Any]
-FOLDER = Path(__file__).parents[2] / "data" / "recordings"
+FOLDERS = [Path(__file__).parents[2] / "data" / folder for folder in ("recordings", "recordings-2")]
 # `refusals` holds answers of the API to bad specs, not runs: see test_refusals.py.
-NAMES = sorted(path.stem for path in FOLDER.glob("*.json") if path.stem != "refusals")
-NOT_COVERED: dict[str, str] = {}
+RECORDED: dict[str, JSON] = {
+    path.stem: json.loads(path.read_text())
+    for folder in FOLDERS
+    for path in sorted(folder.glob("*.json"))
+    if path.stem != "refusals"
+}
+NOT_IMPLEMENTED = {
+    "hooks-exit": "templates.main.dag.tasks[0].hooks",
+    "mutex": "templates.m.synchronization",
+}
+"""Recordings that the embedded Argo refuses, by the field that it names."""
+REFUSED = sorted(name for name, recorded in RECORDED.items() if "refused" in recorded)
+NAMES = sorted(RECORDED.keys() - REFUSED - NOT_IMPLEMENTED.keys())
 
 # Not in the recordings, since they differ from run to run.
 VARYING = ("startedAt", "finishedAt", "taskResultSynced")
@@ -33,7 +52,8 @@ def shown(status: JSON) -> JSON:
     """
     nodes = {}
     for key, node in status["nodes"].items():
-        node = {k: v for k, v in node.items() if k not in VARYING}
+        # What is empty is left out of the recordings, as `nodeFlag` of a skipped node.
+        node = {k: v for k, v in node.items() if k not in VARYING and v != {}}
         if "children" in node and node["type"] not in ("TaskGroup", "Retry"):
             node["children"] = sorted(node["children"])
         nodes[key] = node
@@ -48,8 +68,7 @@ def reached(world: World, task: str, phase: str) -> bool:
 
 def play(recording: JSON, folder: Path, rebuild: bool = False) -> tuple[World, list[JSON]]:
     """Run a recorded workflow with its recorded actions; returns the world and the snapshots."""
-    spec = recording["spec"]
-    world = World(workflow_of(recording["name"], spec), folder, rebuild)
+    world = World(begun(recording), folder, rebuild)
     world.advance()
     snapshots: list[JSON] = []
     for action, *arguments in recording["actions"]:
@@ -77,6 +96,7 @@ def play(recording: JSON, folder: Path, rebuild: bool = False) -> tuple[World, l
         elif action == "resubmit":
             name = min(recording["status"]["nodes"], key=len)
             fresh = resubmit(world.workflow, name, arguments[0].get("parameters", []))
+            keep_template(fresh, recording)
             fresh["metadata"].setdefault("creationTimestamp", "2023-11-14T22:13:20Z")
             world = World(fresh, folder / "again", rebuild)
             world.advance()
@@ -86,21 +106,63 @@ def play(recording: JSON, folder: Path, rebuild: bool = False) -> tuple[World, l
     return world, snapshots
 
 
-def read(name: str) -> JSON:
-    recording: JSON = json.loads((FOLDER / f"{name}.json").read_text())
-    return recording
+def begun(recording: JSON) -> JSON:
+    """A recorded workflow at its start: of its spec, or submitted from its template."""
+    if "spec" in recording:
+        return workflow_of(recording["name"], recording["spec"])
+    name = recording["name"]
+    workflow = workflow_of(name, {"workflowTemplateRef": {"name": name}})
+    workflow["metadata"]["labels"] = {"workflows.argoproj.io/workflow-template": name}
+    apply_options(workflow, recording["submit"])
+    keep_template(workflow, recording)
+    return workflow
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in NOT_COVERED])
+def keep_template(workflow: JSON, recording: JSON) -> None:
+    """Keep what the template says in the workflow's status, as at a submission."""
+    if "template" in recording:
+        merged = merge_specs(workflow["spec"], recording["template"])
+        workflow["status"]["storedWorkflowTemplateSpec"] = copy.deepcopy(merged)
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("rebuild", [False, True], ids=["kept", "rebuilt"])
 def test_as_recorded(name: str, rebuild: bool, tmp_path: Path) -> None:
-    recording = read(name)
+    recording = RECORDED[name]
+    validate(recording)
     world, snapshots = play(recording, tmp_path, rebuild)
     assert [shown(each) for each in snapshots] == [shown(each) for each in recording["snapshots"]]
     assert shown(world.workflow["status"]) == shown(recording["status"])
     assert world.workflow["metadata"]["labels"] == recording["labels"]
-    spec = recording["spec"]
-    after = {k: v for k, v in world.workflow["spec"].items() if k not in spec}
+    after = world.workflow["spec"]
+    if "spec" in recording:
+        after = {key: value for key, value in after.items() if key not in recording["spec"]}
     assert after == recording["spec_after"]
+    stored = world.workflow["status"].get("storedWorkflowTemplateSpec") or {}
+    expected = recording["status"].get("storedWorkflowTemplateSpec") or {}
+    assert stored.get("arguments") == expected.get("arguments")
     # What the outcomes said is what became of the nodes.
     assert world.nodes == world.workflow["status"]["nodes"]
+
+
+def validate(recording: JSON) -> None:
+    if "spec" in recording:
+        validate_workflow({"metadata": {"name": recording["name"]}, "spec": recording["spec"]})
+    else:
+        validate_template({"metadata": {"name": recording["name"]}, "spec": recording["template"]})
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_as_recorded(name: str) -> None:
+    message = RECORDED[name]["refused"]["message"]
+    if name in NOT_IMPLEMENTED:
+        message = f"{NOT_IMPLEMENTED[name]} is not implemented by the embedded Argo"
+    with pytest.raises(Invalid) as caught:
+        validate(RECORDED[name])
+    assert (caught.value.code, caught.value.message) == (RECORDED[name]["refused"]["code"], message)
+
+
+@pytest.mark.parametrize("name", sorted(NOT_IMPLEMENTED))
+def test_what_is_not_implemented_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(Invalid, match=re.escape(f"{NOT_IMPLEMENTED[name]} is not implemented")):
+        validate(RECORDED[name])

@@ -241,7 +241,7 @@ def test_results_in_dags(start: Any) -> None:
     tasks = [
         say("a", "[1,2]"),
         say("f", "{{item}}", withParam="{{tasks.a.outputs.result}}", depends="a"),
-        say("j", "{{tasks.f.outputs.result}} {{=tasks.a.outputs.result}} {{tasks.name}}", depends="f"),
+        say("j", "{{tasks.f.outputs.result}} {{=tasks.a.outputs.result}} j", depends="f"),
         task("o", "printf %s '{{tasks.j.outputs.result}}' > /tmp/out", depends="j"),
     ]
     given = spec([task("x")])

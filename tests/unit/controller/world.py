@@ -149,13 +149,16 @@ class World:
         ]
         if template.get("script"):
             (folder / "source").write_text(moved(container["source"]))
+            (folder / "source").chmod(0o755)
             arguments.append(str(folder / "source"))
         slept = folder / "slept"
         environment |= {"PATH": f"{self._sleep}:{os.environ['PATH']}", "SLEPT": str(slept)}
         ran = subprocess.run(arguments, env=environment, cwd=folder, check=False, stdout=subprocess.PIPE)
         code = ran.returncode
         outputs = {
-            name: Path(moved(path)).read_text() for name, path in paths.items() if Path(moved(path)).exists()
+            name: Path(moved(path)).read_text().removesuffix("\n")
+            for name, path in paths.items()
+            if Path(moved(path)).exists()
         }
         if result:
             outputs[RESULT] = ran.stdout.decode().removesuffix("\n")
