@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from metaflow_hera.embedded.controller import Operation
 from metaflow_hera.embedded.controller.messages import Action, CreatePod, Event, PodRunning, Shutdown
-from metaflow_hera.embedded.controller.operation import LABEL_COMPLETED, LABEL_PHASE
+from metaflow_hera.embedded.controller.operation import fail_workflow
 from metaflow_hera.embedded.crons import Crons
 from metaflow_hera.embedded.errors import Unusable
 from metaflow_hera.embedded.events.sensors import Sensors
@@ -175,11 +175,11 @@ class Engine:
         """Continue a workflow that an earlier server left, or end it if a row of it is damaged."""
         try:
             workflow = self.store.workflow(head)
-        except ValueError as error:
+            _mend_times(workflow, timestamp(self.clock()))
+        except Exception as error:  # it may hold anything
             workflow = self.store.workflow(head, nodes=False)
             self._fail(head.uid, workflow, head.created, Unusable(f"a node in argo.db is damaged ({error})"))
             return
-        _mend_times(workflow, timestamp(self.clock()))
         self.load(workflow)
 
     def workflow(self, uid: str) -> JSON | None:
@@ -431,10 +431,8 @@ class Engine:
     def _fail(self, uid: str, workflow: JSON, created: float, error: Exception) -> None:
         """A fault in the controller ends the workflow that caused it, and no other."""
         now = self.clock()
-        status = workflow.setdefault("status", {})
-        status.update(phase="Error", finishedAt=timestamp(now), message=f"{type(error).__name__}: {error}")
-        status["startedAt"] = status.get("startedAt") or timestamp(now)
-        workflow["metadata"].setdefault("labels", {}).update({LABEL_COMPLETED: "true", LABEL_PHASE: "Error"})
+        changed = fail_workflow(workflow, error, now)
+        self.store.put_nodes(uid, changed.items())
         self._created = [row for row in self._created if row.uid != uid]
         for row in self.store.pods(uid):
             if row.state != "ended":

@@ -16,6 +16,7 @@ from metaflow_hera.embedded.api.http import (
 )
 from metaflow_hera.embedded.api.objects import already_exists, check_labels, generate_name, new_metadata
 from metaflow_hera.embedded.controller import manual
+from metaflow_hera.embedded.controller.operation import LABEL_COMPLETED
 from metaflow_hera.embedded.engine import Engine
 from metaflow_hera.embedded.errors import Refused
 from metaflow_hera.embedded.json_object import JSON
@@ -123,6 +124,9 @@ def _stored(engine: Engine, namespace: str, workflow: JSON, template: JSON | Non
         merged = validation.merge_specs(workflow["spec"], template["spec"])
         created["status"]["storedWorkflowTemplateSpec"] = copy.deepcopy(merged)
     apply_workflow_metadata(created)
+    if (created["metadata"].get("labels") or {}).get(LABEL_COMPLETED) == "true":
+        # Argo stores such a workflow and never looks at it again.
+        raise ApiError(INVALID_ARGUMENT, f"the label {LABEL_COMPLETED} is the controller's own: leave it out")
     engine.add(created)
     return shown
 
@@ -194,7 +198,10 @@ def template_of(call: Call, workflow: JSON) -> JSON | None:
 
 
 def _template(reader: Reader, namespace: str, workflow: JSON) -> JSON | None:
-    name = (workflow["spec"].get("workflowTemplateRef") or {}).get("name")
+    reference = workflow["spec"].get("workflowTemplateRef") or {}
+    name = reference.get("name")
+    if reference.get("clusterScope"):
+        raise unsupported("spec.workflowTemplateRef.clusterScope")
     if not name:
         return None
     found = reader.object("workflowtemplates", namespace, name)

@@ -33,6 +33,8 @@ LABEL_PHASE = "workflows.argoproj.io/phase"
 LABEL_COMPLETED = "workflows.argoproj.io/completed"
 POD_NAMES = "workflows.argoproj.io/pod-name-format"
 """The annotation with which Argo's controller says how it names pods."""
+MOST_MESSAGE = 2_000
+"""Characters of the reason of a fault."""
 _ROOT, _EXIT = 0, 1
 
 
@@ -368,6 +370,23 @@ class Operation:
         run.nodes.changed = {}
         run.actions = []
         return outcome
+
+
+def fail_workflow(workflow: JSON, error: Exception, now: float) -> dict[str, JSON]:
+    """End a workflow on which the controller has failed; returns the nodes that changed, by id."""
+    name, at = workflow["metadata"]["name"], timestamp(now)
+    status = workflow.setdefault("status", {})
+    message = f"the embedded Argo failed at workflow {name}: {type(error).__name__}: {error}"[:MOST_MESSAGE]
+    status.update(phase="Error", finishedAt=at, message=message)
+    status["startedAt"] = status.get("startedAt") or at
+    labels = {LABEL_COMPLETED: "true", LABEL_PHASE: "Error"}
+    workflow["metadata"]["labels"] = {**(workflow["metadata"].get("labels") or {}), **labels}
+    changed: dict[str, JSON] = {}
+    for key, node in (status.get("nodes") or {}).items():
+        if node["phase"] in ACTIVE:
+            node.update(phase="Error", finishedAt=at, message="Workflow operation error")
+            changed[key] = node
+    return changed
 
 
 def _outcome_of(root: JSON) -> str:

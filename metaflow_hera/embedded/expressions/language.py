@@ -56,7 +56,7 @@ class _Token(NamedTuple):
 
 _LEX = re.compile(
     r"""(?:
-      (?P<Number>(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
+      (?P<Number>(?:\d[\d_]*(?:\.(?!\.)\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
     | (?P<Identifier>[A-Za-z_$][A-Za-z0-9_$]*)
     | (?P<String>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)
     | (?P<Bracket>[()\[\]{}])

@@ -30,6 +30,14 @@ class SubstitutionError(ValueError):
     """A tag that cannot be replaced: the node that needs it fails with this message."""
 
 
+MOST_TEXT = 16_000_000
+"""Characters of one text: Argo's own bound is the size of the object that it can store, 1 MiB."""
+
+
+class TextTooLong(Exception):
+    """A text has grown beyond `MOST_TEXT`, for example because a template calls itself with it doubled."""
+
+
 class MissingVariable(SubstitutionError):
     """A reference to a task's output that is not there: Argo waits for it, possibly for ever."""
 
@@ -85,6 +93,8 @@ def _in_text(text: str, resolve: Resolve, require: bool) -> str:
         else:
             out.append(_simple(part, resolve, require))
     result = "".join(out)
+    if len(result) > MOST_TEXT:
+        raise TextTooLong(f"a text with its tags replaced has more than {MOST_TEXT:,} characters")
     return text if result == text else result
 
 

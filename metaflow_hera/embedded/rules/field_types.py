@@ -25,7 +25,7 @@ _PYTHON: dict[str, type | tuple[type, ...]] = {
     "IntOrString": (int, str),
     "Quantity": (int, float, str),
 }
-_BITS = {"int64": 64, "int32": 32}
+_BITS = {"int64": 64, "int32": 32, "IntOrString": 32}
 _JSON = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 
 
@@ -68,5 +68,5 @@ def _expect(value: Any, python: type | tuple[type, ...], go: str, place: str) ->
         found = _JSON.get(type(value), "null")
         raise WrongType(f"json: cannot unmarshal {found} into Go struct field {place} of type {go}")
     bits = _BITS.get(go)
-    if bits is not None and not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
+    if bits is not None and isinstance(value, int) and not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
         raise WrongType(f"json: cannot unmarshal number {value} into Go struct field {place} of type {go}")

@@ -164,6 +164,8 @@ SHAPES: dict[str, Shape] = {
 }
 
 _EMPTY: tuple[Any, ...] = (None, "", False, [], {})
+_ANY = "map[string]any"
+"""What the schema calls a struct without fields of its own."""
 # Structs that Go holds by their value, so that clients write them out although they say nothing.
 _BY_VALUE = frozenset({"Arguments", "Inputs", "Outputs", "Metadata", "ObjectMeta", "ResourceRequirements"})
 
@@ -176,10 +178,10 @@ def argo_type(shape: str) -> str:
 def is_empty(value: Any, kind: str) -> bool:
     """Whether a value of an Argo type is what Go leaves out of JSON, and so says nothing.
 
-    An object without fields does say something where Argo has a pointer: `supplied: {}`.
+    An object without fields does say something where Argo has a pointer to one: `supplied: {}`.
     """
     name = kind.removeprefix("events.")
-    if value == {} and name[:1].isupper() and name not in _BY_VALUE:
+    if value == {} and (kind == _ANY or (name[:1].isupper() and name not in _BY_VALUE)):
         return False
     return any(value is empty or (type(value) is type(empty) and value == empty) for empty in _EMPTY)
 

@@ -77,4 +77,7 @@ def lifetime(phase: str, strategy: JSON) -> float | None:
     found = strategy.get(own)
     if found is None:
         found = strategy.get("secondsAfterCompletion")
-    return None if found is None else float(found)
+    try:
+        return None if found is None else float(found)
+    except (TypeError, ValueError, OverflowError):  # stored before such numbers were refused
+        return None

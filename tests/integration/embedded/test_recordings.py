@@ -11,7 +11,14 @@ import pytest
 from .conftest import DATA, Argo, unequal
 
 RECORDINGS = sorted(path.stem for path in (DATA / "recordings").glob("*.json") if path.stem != "refusals")
-FROM_TEMPLATES = sorted(path.stem for path in (DATA / "recordings-2").glob("*.json"))
+LATER: dict[str, Any] = {
+    path.stem: json.loads(path.read_text()) for path in (DATA / "recordings-2").glob("*.json")
+}
+"""Recorded later: also workflows of a template, and what create refuses."""
+NOT_IMPLEMENTED = {"hooks-exit": "hooks", "mutex": "synchronization"}
+"""What the embedded Argo refuses, by the field that it names."""
+REFUSED = sorted(name for name in LATER if "refused" in LATER[name] and name not in NOT_IMPLEMENTED)
+FROM_TEMPLATES = sorted(LATER.keys() - REFUSED - NOT_IMPLEMENTED.keys())
 
 # Facts of a run, not of its outcome.
 TIMES = {
@@ -48,7 +55,7 @@ def test_a_recorded_workflow_ends_the_same(argo: Argo, name: str) -> None:
 
 @pytest.mark.parametrize("name", FROM_TEMPLATES)
 def test_a_recorded_workflow_of_a_template_ends_the_same(argo: Argo, name: str) -> None:
-    recorded = json.loads((DATA / "recordings-2" / f"{name}.json").read_text())
+    recorded = LATER[name]
     workflow = replay(argo, name, recorded)
     stored = workflow["status"].get("storedWorkflowTemplateSpec") or {}
     expected = recorded["status"].get("storedWorkflowTemplateSpec") or {}
@@ -57,6 +64,25 @@ def test_a_recorded_workflow_of_a_template_ends_the_same(argo: Argo, name: str) 
         assert workflow["spec"] == recorded["spec_after"]
     for key, value in recorded["annotations"].items():
         assert workflow["metadata"]["annotations"][key] == value
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_recorded_workflow_is_refused(argo: Argo, name: str) -> None:
+    assert create(argo, name) == LATER[name]["refused"]
+
+
+@pytest.mark.parametrize("name", sorted(NOT_IMPLEMENTED))
+def test_what_is_not_implemented_is_refused_by_its_name(argo: Argo, name: str) -> None:
+    words = f".{NOT_IMPLEMENTED[name]} is not implemented by the embedded Argo"
+    assert create(argo, name)["message"].endswith(words)
+
+
+def create(argo: Argo, name: str) -> Any:
+    """What a server says that refuses a recorded workflow."""
+    body = {"workflow": {"metadata": {"name": name}, "spec": LATER[name]["spec"]}}
+    answer = argo.http.post("/workflows/argo", json=body)
+    assert answer.status_code == 400
+    return answer.json()
 
 
 def begin(argo: Argo, name: str, recorded: Any) -> None:

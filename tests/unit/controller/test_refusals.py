@@ -168,3 +168,129 @@ def test_normalise_gives_what_the_server_gives_back() -> None:
             },
         ],
     }
+
+
+def test_parameters_that_who_uses_a_template_may_declare_are_left_to_it() -> None:
+    pod = {"container": {"image": "x", "command": ["echo", "{{workflow.parameters.more}}"]}}
+    obj = spec_with(template=pod)
+    assert answer(validate_template, obj) == [200, None, None]
+    message = "templates.main.tasks.a templates.pod: failed to resolve {{workflow.parameters.more}}"
+    assert answer(validate_workflow, obj)[2] == message
+    obj["spec"]["arguments"] = {"parameters": [{"name": "more", "value": "1"}]}
+    assert answer(validate_workflow, obj) == [200, None, None]
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "inputs.parameters",
+        "tasks.name",
+        "steps.name",
+        "node.name",
+        "pod.name",
+        "retries",
+        "lastRetry.exitCode",
+        "item",
+        "workflow.status",
+        "workflow.duration",
+        "workflow.scheduledTime",
+        "workflow.creationTimestamp.RFC3339",
+        "anything.else",
+    ],
+)
+def test_tags_that_argo_takes_in_any_pod(tag: str) -> None:
+    obj = spec_with(template={"container": {"image": "x", "command": ["echo", f"{{{{{tag}}}}}"]}})
+    assert answer(validate_workflow, obj) == [200, None, None]
+
+
+@pytest.mark.parametrize("tag", ["workflow.failures", "workflow.parameters", "workflow.priority", "item.x"])
+def test_tags_that_argo_takes_only_where_there_is_something(tag: str) -> None:
+    obj = spec_with(template={"container": {"image": "x", "command": ["echo", f"{{{{{tag}}}}}"]}})
+    assert answer(validate_workflow, obj)[2].endswith(f"templates.pod: failed to resolve {{{{{tag}}}}}")
+
+
+def test_an_image_may_stand_in_the_defaults_of_all_templates() -> None:
+    defaults = {"templateDefaults": {"container": {"image": "x"}}}
+    assert answer(validate_workflow, spec_with({"container": {"command": ["a"]}}, spec=defaults))[0] == 200
+    missing = "templates.main.tasks.a templates.pod.container.image may not be empty"
+    assert answer(validate_workflow, spec_with({"container": {"command": ["a"]}}))[2] == missing
+
+
+def test_an_argument_from_a_task_that_does_not_come_before_is_refused() -> None:
+    value = "{{tasks.b.outputs.result}}"
+    obj = spec_with(task={"arguments": {"parameters": [{"name": "p", "value": value}]}})
+    tasks = obj["spec"]["templates"][1]["dag"]["tasks"]
+    tasks.append({"name": "b", "template": "pod"})
+    message = "templates.main.tasks.a missing dependency 'b' for parameter 'p'"
+    assert answer(validate_workflow, obj)[2] == message
+    tasks[0]["depends"] = "b"
+    assert answer(validate_workflow, obj)[0] == 200
+
+
+ARTIFACT = {"name": "f", "path": "/f"}
+
+
+@pytest.mark.parametrize(
+    ("obj", "named"),
+    [
+        (
+            spec_with(
+                {"inputs": {"artifacts": [ARTIFACT]}, "container": {"image": "{{inputs.artifacts.f.path}}"}}
+            ),
+            "templates.pod.inputs.artifacts",
+        ),
+        (spec_with({"daemon": True}, {"when": "{{tasks.a.ip}} == 1"}), "templates.pod.daemon"),
+        (spec_with({"memoize": {"key": "{{nothing}}", "cache": {}}}), "templates.pod.memoize"),
+        (spec_with({"suspend": {}, "http": {}}), "templates.pod.http"),
+        (spec_with(task={"inline": {}}), "templates.main.dag.tasks[0].inline"),
+        (spec_with(task={"templateRef": {}, "template": ""}), "templates.main.dag.tasks[0].templateRef"),
+        (spec_with(spec={"arguments": {"parameters": [{"name": "p", "valueFrom": {"supplied": {}}}]}}),
+         "spec.arguments.parameters[0].valueFrom.supplied"),
+        (spec_with(spec={"arguments": {"parameters": [{"name": "p", "valueFrom": {"configMapKeyRef": {}}}]}}),
+         "spec.arguments.parameters[0].valueFrom.configMapKeyRef"),
+        (spec_with(spec={"hooks": {"exit": {}}, "onExit": "nowhere"}), "spec.hooks"),
+        ({"spec": {"workflowTemplateRef": {"name": "x", "clusterScope": True}}},
+         "spec.workflowTemplateRef.clusterScope"),
+    ],
+)  # fmt: skip
+def test_what_is_not_implemented_is_named_before_argos_own_rules(obj: JSON, named: str) -> None:
+    assert answer(validate_workflow, obj) == [400, 3, f"{named} is not implemented by the embedded Argo"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "part"),
+    [
+        ("map([1], {# * 2})", "function map"),
+        ("filter(tasks.a.list, # > 1)", "function filter"),
+        ("sprig.trim('a')", "function sprig.trim"),
+        ("[1] | first()", "'|'"),
+        ("{'a': 1}", "'{'"),
+        ("2 ** 3", "'**'"),
+        ("1..3", "'..'"),
+        ("workflow?.name", "'?.'"),
+    ],
+)
+def test_a_part_of_the_expression_language_that_is_not_implemented_is_named(
+    expression: str, part: str
+) -> None:
+    obj = spec_with(template={"container": {"image": "x", "command": ["echo", f"{{{{={expression}}}}}"]}})
+    message = f"templates.pod: {part} is not implemented by the embedded Argo"
+    assert answer(validate_workflow, obj) == [400, 3, message]
+
+
+def test_metrics_are_checked_and_nothing_else() -> None:
+    metric = {"name": "seconds", "help": "h", "histogram": {"buckets": [1], "value": "{{duration}}"}}
+    assert answer(validate_workflow, spec_with({"metrics": {"prometheus": [metric]}}))[0] == 200
+    for wrong, words in (
+        ({"name": "a-b"}, "metric name 'a-b' is invalid"),
+        ({"help": ""}, "must contain a help string"),
+        ({"histogram": {"value": ""}}, "missing histogram.value"),
+        ({"labels": [{"key": "a-b", "value": "x"}]}, "metric label 'a-b' is invalid"),
+    ):
+        obj = spec_with({"metrics": {"prometheus": [{**metric, **wrong}]}})
+        assert words in answer(validate_workflow, obj)[2]
+
+
+def test_a_number_that_64_bits_do_not_hold_is_none() -> None:
+    obj = spec_with(spec={"ttlStrategy": {"secondsAfterCompletion": 10**400}})
+    assert "cannot unmarshal number 1000" in answer(normalise, obj)[2]
