@@ -77,7 +77,7 @@ def test_the_form_asks_in_the_order_of_the_template_and_names_the_types() -> Non
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", [*BOOLEANS, "TRUE", "maybe"])
+@pytest.mark.parametrize("text", [*sorted(BOOLEANS), "TRUE", "maybe"])
 def test_a_switch_is_on_where_the_command_line_says_true(text: str) -> None:
     template = typed(flag="bool")
     template["spec"]["arguments"]["parameters"][0]["value"] = text  # type: ignore[index]
