@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -23,9 +24,9 @@ class SurroundingsFlow(FlowSpec):
         temporary = os.environ["TMPDIR"]
 
         def short(text):
-            return (
-                str(text).replace(work, "WORK").replace(temporary, "TMP").replace(current.run_id[5:], "RUN")
-            )
+            text = str(text).replace(work, "WORK").replace(os.path.dirname(work), "POD")
+            text = text.replace(temporary, "TMP").replace(current.run_id[5:], "RUN")
+            return re.sub(r"TMP/metaflow-hera-\w+", "OWN", text)
 
         self.config = {name: short(value) for name, value in config_values(include=3)}
         self.variables = {
