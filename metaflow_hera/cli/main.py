@@ -43,9 +43,16 @@ ELSEWHERE = {
     "list-runs": "runs",
     "list-workflow-templates": "list",
     "submit": "trigger",
+    "run": "trigger",
+    "start": "trigger",
+    "kill": "terminate",
+    "cancel": "terminate",
     "deploy": "create",
 }
-"""Names that Metaflow's and Argo's command lines have for a verb."""
+"""Names that Metaflow's, Argo's and other command lines have for a verb."""
+
+LONGEST = 200
+"""Characters of a verb's first sentence, at most."""
 
 HELP_INSTEAD: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """What Click raises for a group of verbs without a verb. Before 8.2 it prints the help itself."""
@@ -67,13 +74,12 @@ class Verbs(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The verbs in their groups, each with its first sentence."""
-        longest = max(map(len, VERBS))
-        width = formatter.width - 6 - longest
         for title, verbs in GROUPS.items():
             commands = [(verb, self.get_command(ctx, verb)) for verb in verbs]
             with formatter.section(title):
+                # Whatever the width of the terminal: the formatter wraps what is long.
                 formatter.write_dl(
-                    [(verb, command.get_short_help_str(width)) for verb, command in commands if command]
+                    [(verb, command.get_short_help_str(LONGEST)) for verb, command in commands if command]
                 )
 
     def resolve_command(

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from metaflow_hera.cli.main import main
+from metaflow_hera.cli.verbs.runs import _states
 from metaflow_hera.cli.words import json_text
 from metaflow_hera.display.times import local_time, took
 
@@ -42,3 +44,37 @@ def test_json_keeps_letters_and_writes_times() -> None:
     text = json_text({"a": "ü", "at": datetime(2024, 5, 6, tzinfo=timezone.utc)})
     assert '"ü"' in text
     assert "2024-05-06T00:00:00+00:00" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run"], "No such command 'run'. Did you mean trigger?"),
+        (["cancel"], "Did you mean terminate?"),
+        (["trigger", "--who", "me"], "No such option '--who'. A Parameter is given as --param who=VALUE.\n"),
+        (["trigger", "--max-n=3"], "A Parameter is given as --param max_n=VALUE."),
+        (["trigger", "--parm", "a=1"], "Did you mean '--param'?"),
+    ],
+)
+def test_what_is_mistyped_is_told_what_is_meant(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("columns", ["40", "80"])
+def test_no_summary_of_a_verb_is_cut(
+    columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "..." not in capsys.readouterr().out.partition("Deploy:")[2]
+
+
+def test_states_are_completed_one_after_the_other() -> None:
+    assert _states("fa") == ["failed"]
+    assert _states("failed,e") == ["failed,error"]

@@ -45,7 +45,12 @@ PHASES = ("Pending", "Running", "Succeeded", "Failed", "Error")
 )
 @click.option("--all", "everything", is_flag=True, help="The runs of all deployments.")
 @click.option("--since", metavar="TIME", help="Only runs since then: 30m, 2h, 3d, 1w ago, or 2026-11-01.")
-@click.option("--state", metavar="STATES", help="Only runs in these states, such as failed,error or running.")
+@click.option(
+    "--state",
+    metavar="STATES",
+    help="Only runs in these states, such as failed,error or running.",
+    shell_complete=lambda _context, _option, begun: _states(begun),
+)
 @click.option("--limit", type=int, metavar="N", help="Only the N newest.")
 @as_json
 def list_runs(
@@ -70,6 +75,13 @@ def list_runs(
     if not everything:
         deployment, last = chosen_deployment(flow, top_level, name)
     show_runs(deployment, as_json, last, choice)
+
+
+def _states(begun: str) -> list[str]:
+    """How a list of states may go on."""
+    before, comma, word = begun.rpartition(",")
+    words = [phase.lower() for phase in PHASES]
+    return [f"{before}{comma}{each}" for each in words if each.startswith(word)]
 
 
 @dataclass(frozen=True)

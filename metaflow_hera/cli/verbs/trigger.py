@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @deployment_options
 @click.option("--name", metavar="NAME", help="Name of the deployment.", shell_complete=complete_deployment)
 @click.option(
+    "-p",
     "--param",
     "params",
     multiple=True,
