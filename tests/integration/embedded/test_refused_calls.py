@@ -102,10 +102,13 @@ def test_an_object_that_no_cluster_would_store_is_refused(argo: Argo) -> None:
     assert answer.status_code == 413
 
 
-@pytest.mark.parametrize("option", ["ownerReference", "artifacts", "podPriorityClassName", "nonsense"])
-def test_an_option_without_effect_is_refused_by_name(prepared: Argo, option: str) -> None:
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("ownerReference", {"name": "x"}), ("artifacts", ["x"]), ("podPriorityClassName", "x")],
+)
+def test_an_option_without_effect_is_refused_by_name(prepared: Argo, option: str, value: object) -> None:
     body = submit("needs", "need=1")
-    body["submitOptions"][option] = "x"
+    body["submitOptions"][option] = value
     answer = prepared.http.post("/workflows/argo/submit", json=body)
     assert answer.status_code == 501
     assert option in answer.json()["message"]
