@@ -7,9 +7,12 @@ user's who has set ARGO_SERVER do. What the other verbs send is in tests/unit/se
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -77,8 +80,18 @@ def recorder(mfhera: Mfhera) -> Iterator[Recorder]:
     mfhera.ok("local", "start")
     server = launch.status(home_folder(mfhera.env))
     assert server is not None
-    made = Recorder(server.url)
+    with recording(server.url) as made:
+        yield made
+    for call in made.calls:
+        call.check()
+
+
+@contextmanager
+def recording(upstream: str) -> Iterator[Recorder]:
+    """A server that hands all on to another."""
+    made = Recorder(upstream)
     http = ThreadingHTTPServer(("127.0.0.1", 0), handler(made))
+    http.handle_error = lambda *_: None  # type: ignore[method-assign]
     made.port = http.server_port
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -86,8 +99,32 @@ def recorder(mfhera: Mfhera) -> Iterator[Recorder]:
     http.shutdown()
     thread.join()
     http.server_close()
-    for call in made.calls:
-        call.check()
+
+
+@pytest.mark.parametrize("handed_on", [True, False])
+def test_an_embedded_argo_that_is_killed_when_a_run_starts(own_mfhera: Mfhera, handed_on: bool) -> None:
+    """It is started again, and the run has started once: before the kill, or after it."""
+    own_mfhera.take("linear_flow.py")
+    own_mfhera.ok("create", "linear_flow.py")
+    server = launch.status(home_folder(own_mfhera.env))
+    assert server is not None
+
+    def kill(call: Call) -> None:
+        if call.method == "POST":
+            if handed_on:
+                url, headers = f"{server.url}{call.path}", {"Authorization": call.headers["authorization"]}
+                httpx.post(url, content=call.body, headers=headers, trust_env=False).raise_for_status()
+            os.kill(server.pid, signal.SIGKILL)
+            raise ConnectionAbortedError
+
+    with recording(server.url) as recorder:
+        recorder.meanwhile = kill
+        note = home_folder(own_mfhera.env) / "server.json"
+        facts = json.loads(note.read_text())
+        note.write_text(json.dumps({**facts, "url": f"http://127.0.0.1:{recorder.port}"}))
+        run = own_mfhera.json("trigger", "--json")["run_id"]
+    assert own_mfhera.phases("linearflow").keys() == {run}
+    assert own_mfhera.end_of(run) == "Succeeded"
 
 
 class Cluster:

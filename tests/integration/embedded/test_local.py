@@ -11,14 +11,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from metaflow_hera import __version__
+from metaflow_hera.argo.target import resolve_target
 from metaflow_hera.embedded.errors import ServerError, Unusable
 from metaflow_hera.embedded.local import launch
 from metaflow_hera.embedded.server import listen
+from metaflow_hera.errors import LocalServerError
 
 
 @pytest.fixture
@@ -178,3 +181,21 @@ def test_it_is_light_to_import() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_a_server_that_hangs_is_told_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds its lock and answers nothing: that is not the same as a server that does not run."""
+    home = tmp_path / "argo"
+    hung = launch.start(home, __version__)
+    os.kill(hung.pid, signal.SIGSTOP)
+    try:
+        assert launch.process(home) == hung.pid
+        with pytest.raises(LocalServerError, match=rf"\(process {hung.pid}\) does not answer: .*local stop"):
+            resolve_target(start=False, env={"METAFLOW_HERA_HOME": str(home)})
+        monkeypatch.setattr(launch, "STOP_TIMEOUT", 0.2)
+        assert launch.stop(home)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(hung.pid, signal.SIGKILL)
+    assert launch.start(home, __version__).pid != hung.pid
+    assert launch.stop(home)
