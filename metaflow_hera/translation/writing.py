@@ -100,9 +100,12 @@ def read(text: str) -> list[JSON]:
     that Argo would refuse.
     """
     try:
-        documents = [document for document in yaml.safe_load_all(text) if document is not None]
-    except yaml.YAMLError as error:
-        raise UsageError(f"It is neither YAML nor JSON: {' '.join(str(error).split())}.") from error
+        documents = [json.loads(text)]  # a hundred times as fast as the same read as YAML
+    except ValueError:
+        try:
+            documents = [document for document in yaml.safe_load_all(text) if document is not None]
+        except yaml.YAMLError as error:
+            raise UsageError(f"It is neither YAML nor JSON: {' '.join(str(error).split())}.") from error
     found: list[JSON] = []
     for document in documents:
         is_list = isinstance(document, dict) and document.get("kind") == "List"

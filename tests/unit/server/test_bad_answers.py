@@ -32,7 +32,7 @@ class World:
         for name, text in self._exports.items():
             new = json.loads(text)
             new[0]["metadata"]["labels"]["team"] = "new"
-            (folder / f"{name}.yaml").write_text("\n---\n".join(map(json.dumps, new)))
+            (folder / f"{name}.json").write_text(json.dumps({"kind": "List", "items": new}))
 
     def prepare(self) -> None:
         """Deployments; a run that has failed, one that waits and one that is suspended."""
@@ -68,9 +68,9 @@ class World:
 
 DEPLOYED = ("schedules", "event", "linear")
 VERBS = {
-    "create": ["create", "--from", "linear.yaml"],
-    "create with schedules": ["create", "--from", "schedules.yaml"],
-    "create with events": ["create", "--from", "event.yaml", "--json"],
+    "create": ["create", "--from", "linear.json"],
+    "create with schedules": ["create", "--from", "schedules.json"],
+    "create with events": ["create", "--from", "event.json", "--json"],
     "list": ["list"],
     "delete": ["delete", "--name", "schedulesflow"],
     "trigger": ["trigger", "--name", "linearflow", "--json"],
