@@ -39,7 +39,9 @@ def apis() -> dict[tuple[str, str], Api]:
         path = re.search(r'urljoin\(\s*self\.host,\s*"(api/v1/[^"]*)"', source)
         if method is None or path is None:
             continue
-        pattern = re.compile("/" + re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path[1])))
+        # An event need not have a discriminator.
+        escaped = re.escape(path[1]).replace(re.escape("{discriminator}"), "[^/]*")
+        pattern = re.compile("/" + re.sub(r"\\{\w+\\}", "[^/]+", escaped))
         params = re.search(r"params=\{(.*?)\}", source, re.S)
         queries = frozenset(re.findall(r'"([\w.]+)":', params[1]) if params else ())
         hints = typing.get_type_hints(function, vars(models))
