@@ -45,6 +45,8 @@ TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
 """Where Argo notes which template a workflow was submitted from; here also on those started in other ways."""
 RESUBMITTED_FROM = "workflows.argoproj.io/resubmitted-from-workflow"
 """Where Argo notes which workflow was resubmitted."""
+ARCHIVED = "workflows.argoproj.io/workflow-archiving-status"
+"""Where Argo notes that a workflow is in its archive, or will be."""
 SELECTOR = f"{PART_OF}={METAFLOW}"
 """Kubernetes' label selector for all that belongs to flows."""
 

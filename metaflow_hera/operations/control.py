@@ -13,7 +13,7 @@ from metaflow_hera.argo.objects import arguments_of
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.settling import deleted, settled
 from metaflow_hera.argo.tokens import check_access
-from metaflow_hera.contract.manifest import CODE_PARAMETER
+from metaflow_hera.contract.manifest import ARCHIVED, CODE_PARAMETER
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import (
     ArgoDenied,
@@ -43,8 +43,6 @@ ACTED: dict[Action, str] = {
 
 ARGUMENTS = "metadata.name,spec.arguments,status.storedWorkflowTemplateSpec"
 """The fields of a workflow that tell of its parameters."""
-ARCHIVED = "workflows.argoproj.io/workflow-archiving-status"
-"""The label of a workflow that Argo has put into its archive, or will."""
 FEW = 10
 """How many failed tasks are checked before a retry: each check reads the datastore."""
 

@@ -106,6 +106,8 @@ MANIFEST = {
     "TAGS": "metaflow/tags",
     "TAGS_PARAMETER": "metaflow-run-tags",
     "TEMPLATE_LABEL": "workflows.argoproj.io/workflow-template",
+    "ARCHIVED": "workflows.argoproj.io/workflow-archiving-status",
+    "RESUBMITTED_FROM": "workflows.argoproj.io/resubmitted-from-workflow",
     "TITLE": "workflows.argoproj.io/title",
     "TRIGGERED_BY": "metaflow/triggered_by",
     "TRIGGERS": "metaflow/triggers",
