@@ -40,11 +40,11 @@ def init_step_decorators(flow: Any, *given: Any, **named: Any) -> None:
         step.decorators[:] = [deco for deco in step.decorators if deco.name != NAME]
     shows = _has_mutators(flow) and (not is_task or any(deco.attributes[SHOWS] for deco in markers))
     without = _names_after_mutators(flow) if shows else {}
-    shown = {id(deco) for step in flow if shows for deco in _show(step, without[step.name])}
+    shown = [deco for step in flow if shows for deco in _show(step, without[step.name])]
     _init_step_decorators(flow, *given, **named)
     for step in flow:
         # In place: the graph has the same list.
-        step.decorators[:] = [deco for deco in step.decorators if id(deco) not in shown]
+        step.decorators[:] = [deco for deco in step.decorators if deco not in shown]
     changed = shows and without != {step.name: _names(step) for step in flow}
     decorators._attach_decorators(flow, [f"{NAME}:{SHOWS}=1" if changed else NAME])
 
