@@ -24,12 +24,18 @@ def as_it_is(flag: str, value: Any) -> Any:
     return value
 
 
+LARGEST = 2**31 - 1
+"""The largest number that all of Kubernetes' and Argo's fields hold (an int32 of Go)."""
+
+
 def at_least(least: int) -> Check:
     """A number of `least` or more."""
 
     def check(flag: str, value: int) -> int:
         if value < least:
             raise OptionError(f"{flag} {value} is not valid: give {least} or more.")
+        if value > LARGEST:
+            raise OptionError(f"{flag} {value} is not valid: give {LARGEST} or less.")
         return value
 
     return check

@@ -61,6 +61,7 @@ class Choices:
         None,
         "Runs of a higher priority go first.",
         metavar="N",
+        check=checks.at_least(-checks.LARGEST),
         read=int,
         field="spec.priority",
     )

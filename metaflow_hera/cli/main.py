@@ -16,6 +16,7 @@ from importlib import import_module
 import click
 
 from metaflow_hera import __version__
+from metaflow_hera.display.visible import visible
 from metaflow_hera.errors import MetaflowHeraError
 
 GROUPS = {
@@ -138,7 +139,7 @@ def run_command(arguments: list[str], debug: bool = False) -> int:
     except MetaflowHeraError as error:
         if debug:
             traceback.print_exc()
-        click.echo(f"mfhera: {error}", err=True)
+        click.echo(f"mfhera: {visible(str(error))}", err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("", err=True)
@@ -156,7 +157,9 @@ def run_command(arguments: list[str], debug: bool = False) -> int:
             click.echo(f"mfhera: {words}", err=True)
             return 2
         kind = type(error).__name__
-        click.echo(f"mfhera: {kind}: {error}. This is a bug in mfhera: --debug shows where.", err=True)
+        click.echo(
+            f"mfhera: {kind}: {visible(str(error))}. This is a bug in mfhera: --debug shows where.", err=True
+        )
         return 1
 
 

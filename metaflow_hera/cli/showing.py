@@ -12,6 +12,7 @@ from rich.live import Live
 
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.display.views import PLAIN_WIDTH, run_tree, state_of
+from metaflow_hera.display.visible import visible
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
@@ -19,9 +20,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> Non
     if not rows:
         click.echo(empty)
         return
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    for row in (head, *rows):
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    lines = [head, *([visible(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def write_run(run: Run) -> None:

@@ -8,12 +8,14 @@ from io import StringIO
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
+from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from rich.tree import Tree
 
 from metaflow_hera.argo.progress import NOT_STARTED, StepProgress
 from metaflow_hera.argo.runs import Run, parse_time
 from metaflow_hera.display.times import local_time, took
+from metaflow_hera.display.visible import visible
 
 STYLES = {
     "Succeeded": "green",
@@ -45,7 +47,7 @@ MAX_FAILURES = 10
 
 def run_tree(run: Run) -> Group:
     """The tree of a run's steps with their states, as it is now."""
-    head = Text(f"{run.pathspec} ", style="bold")
+    head = Text(f"{visible(run.pathspec)} ", style="bold")
     head.append(run.phase, style=STYLES.get(run.phase, ""))
     if run.suspended and not run.ended:
         head.append(", suspended", style="yellow")
@@ -62,7 +64,7 @@ def run_tree(run: Run) -> Group:
         branches[step.depth + 1] = branch
         for line in _failures(step):
             branch.add(line)
-    return Group(root, *([Text(run.message, style="red")] if run.message else []))
+    return Group(root, *([Text(visible(run.message), style="red")] if run.message else []))
 
 
 def _line(step: StepProgress, run_end: datetime | None, now: datetime) -> Text:
@@ -110,7 +112,8 @@ def state_of(step: StepProgress) -> str:
 def _failures(step: StepProgress) -> Iterator[Text]:
     for failure in step.failures[:MAX_FAILURES]:
         again = f" after {failure.attempts} attempts" if failure.attempts > 1 else ""
-        yield Text(f"{step.name}{failure.path} failed{again}: {failure.message}", style="red")
+        words = f"{step.name}{failure.path} failed{again}: {failure.message}"
+        yield Text(visible(words), style="red")
     if len(step.failures) > MAX_FAILURES:
         yield Text(f"and {len(step.failures) - MAX_FAILURES} more", style="red")
 
@@ -121,7 +124,7 @@ def facts(title: str, rows: dict[str, str]) -> RenderableType:
     table.add_column(style="dim")
     table.add_column()
     for name, value in rows.items():
-        table.add_row(name, Text(value))
+        table.add_row(name, Text(visible(value)))
     return table
 
 
@@ -135,11 +138,36 @@ def as_text(view: RenderableType) -> str:
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
+FOREGROUND, BACKGROUND = (1, 2, 3), (253, 252, 251)
+"""What the page around has, which is not known here; half of both, for what is dim, is a grey."""
+
+# For light and for dark pages: black, red, green, yellow, blue, magenta, cyan, white.
+_COLOURS = [
+    (128, 128, 128), (214, 69, 69), (46, 158, 91), (176, 133, 20), (74, 123, 208), (160, 92, 192),
+    (43, 143, 179), (128, 128, 128),
+]  # fmt: skip
+THEME = TerminalTheme(BACKGROUND, FOREGROUND, _COLOURS, _COLOURS)
+
+
 def as_html(view: RenderableType) -> str:
-    """A view as HTML with its colours inline."""
+    """A view as HTML with its colours inline, for a page of any colour; what is long scrolls."""
     console = Console(file=StringIO(), width=PLAIN_WIDTH, record=True, force_jupyter=False)
     console.print(view)
-    return console.export_html(
+    html = console.export_html(
+        theme=THEME,
         inline_styles=True,
-        code_format='<pre style="line-height:1.3;font-family:monospace;white-space:pre">{code}</pre>',
+        code_format=(
+            '<pre style="line-height:1.3;font-family:monospace;white-space:pre;color:inherit;'
+            'background:none;max-height:32em;overflow:auto">{code}</pre>'
+        ),
     )
+    for colour, name in ((FOREGROUND, "inherit"), (BACKGROUND, "transparent")):
+        html = html.replace("#{:02x}{:02x}{:02x}".format(*colour), name)
+    return html
+
+
+def manifest_view(yaml: str) -> RenderableType:
+    """A manifest with its parts in colours."""
+    from rich.syntax import Syntax  # which imports Pygments: not for every verb
+
+    return Syntax(yaml, "yaml", theme="ansi_light", background_color="default")

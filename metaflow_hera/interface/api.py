@@ -15,7 +15,6 @@ from types import ModuleType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from hera import workflows
-from rich.syntax import Syntax
 
 from metaflow_hera.argo import deployments, runs
 from metaflow_hera.argo.client import ArgoClient
@@ -77,7 +76,7 @@ class WorkflowTemplate(workflows.WorkflowTemplate):
         return self.to_yaml()
 
     def _repr_html_(self) -> str:
-        return views.as_html(Syntax(self.to_yaml(), "yaml"))
+        return views.as_html(views.manifest_view(self.to_yaml()))
 
 
 @_takes(Keywords)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+import pytest
+
 from metaflow_hera.argo.progress import StepProgress, TaskFailure
 from metaflow_hera.argo.runs import Run
-from metaflow_hera.display.views import as_text, run_tree
+from metaflow_hera.choices import checks
+from metaflow_hera.display.views import as_html, as_text, facts, manifest_view, run_tree
+from metaflow_hera.errors import OptionError
 
 
 def shown(*steps: StepProgress, phase: str = "Running", **more: object) -> str:
@@ -18,10 +22,9 @@ def shown(*steps: StepProgress, phase: str = "Running", **more: object) -> str:
         token="wide-0-abcd",
         project=None,
         phase=phase,
-        message="",
         started_at=datetime.now(timezone.utc) - timedelta(minutes=2, seconds=5),
         steps=steps,
-        **{"finished_at": None, **more},  # type: ignore[arg-type]
+        **{"finished_at": None, "message": "", **more},  # type: ignore[arg-type]
     )
     return as_text(run_tree(run))
 
@@ -64,3 +67,44 @@ def test_no_clock_goes_on_in_a_run_that_has_ended() -> None:
     assert "Failed 0/3  30s" in text
     assert "Succeeded 2/3, 1 not started" in text
     assert "end Not started" in text
+
+
+def test_what_would_steer_a_terminal_is_written_out() -> None:
+    evil = "\x1b]0;title\x07\x1b[2Jgone \u202e"
+    failures = [TaskFailure("", evil, 1)]
+    text = shown(
+        StepProgress("start", 0, {"Failed": 1}, expected=1, failures=failures), phase="Failed", message=evil
+    )
+    text += as_text(facts("Title", {"name": evil}))
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    assert text.count(r"\x1b]0;title\x07\x1b[2Jgone \u202e") == 3
+
+
+def test_html_has_the_colours_of_the_page_around_it() -> None:
+    run = run_tree(
+        Run(
+            "w",
+            "F",
+            "d",
+            "o",
+            "t",
+            None,
+            "Running",
+            "",
+            None,
+            None,
+            steps=[StepProgress("a", 0, {"Running": 1})],
+        )
+    )
+    for html in (as_html(run), as_html(manifest_view("a: 'b'\nc: 1 # d\n" * 1000))):
+        assert "#000000" not in html
+        assert "background-color: #" not in html
+        assert "color:inherit" in html
+        assert "max-height" in html
+    assert "color: inherit" in as_html(run)
+
+
+@pytest.mark.parametrize("number", [0, 2**31, 99999999999999999999])
+def test_a_number_that_no_field_holds_is_refused(number: int) -> None:
+    with pytest.raises(OptionError, match=f"--workflow-timeout {number} is not valid: give "):
+        checks.at_least(1)("--workflow-timeout", number)
