@@ -9,7 +9,10 @@ from pathlib import Path
 
 from metaflow_hera.embedded import errors as embedded
 from metaflow_hera.embedded.local import folder
+from metaflow_hera.embedded.local.folder import is_home
 from metaflow_hera.errors import ConfigurationError, LocalServerError
+
+__all__ = ["embedded_errors", "home_folder", "is_home", "make_home"]
 
 
 @contextmanager

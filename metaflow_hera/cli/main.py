@@ -6,6 +6,7 @@ that help and completion are quick.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import os
@@ -122,7 +123,11 @@ def main(arguments: list[str] | None = None) -> None:
     # Accepted anywhere: people add it to the end of a command that has just failed.
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    sys.exit(run_command(arguments, debug))
+    code = run_command(arguments, debug)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        os.dup2(2, 1)  # what a flow's script prints at the very end is no part of the answer
+    sys.exit(code)
 
 
 def run_command(arguments: list[str], debug: bool = False) -> int:

@@ -24,11 +24,12 @@ from metaflow_hera.choices.deployment import CreateOptions
 from metaflow_hera.choices.metaflow import MetaflowOptions
 from metaflow_hera.choices.option import options_of
 from metaflow_hera.choices.signature import note_options
-from metaflow_hera.contract import environment, manifest
+from metaflow_hera.contract import manifest
 from metaflow_hera.display import views
 from metaflow_hera.errors import OptionError, RunFailed, UsageError
 from metaflow_hera.interface import isolated
 from metaflow_hera.interface.cells import notebook_shell, script_of
+from metaflow_hera.metaflow_api.load.script import LOADING
 from metaflow_hera.metaflow_api.read.client import client_run
 from metaflow_hera.operations import control
 from metaflow_hera.operations.deployment import remove
@@ -390,12 +391,11 @@ class _Source:
     def call(self, function: Any, *arguments: Any) -> Any:
         """Call a function of `isolated` with the flow's script and Metaflow's options.
 
-        Raises UsageError in a process that loads or runs a flow: there it would never end.
+        Raises UsageError while a flow is loaded: it would never end.
         """
-        if isolated.LOADING in os.environ or environment.PATH in os.environ:
+        if LOADING in os.environ:
             raise UsageError(
-                "A flow's script deploys while it is loaded or run: "
-                "move that below `if __name__ == '__main__':`, or to another script."
+                "A flow's script deploys while it is loaded: move that to another script, or into a step."
             )
         with script_of(self.flow) as script:
             return isolated.call(function, script, self.top_level, *arguments)

@@ -38,7 +38,7 @@ def script_of(flow: Any) -> Iterator[str]:
             yield path
         return
     source = Path(file).read_text(encoding="utf-8")
-    if not is_class or _runs(flow.__name__, source):
+    if not is_class or _started_in(source, module) == {flow.__name__}:
         yield str(file)
         return
     with _written(flow.__name__, module_text(flow.__name__, source), Path(file).parent) as path:
@@ -98,10 +98,16 @@ def _written(flow: str, text: str, folder: Path) -> Iterator[str]:
         path.unlink(missing_ok=True)
 
 
-def _runs(name: str, source: str) -> bool:
-    """Whether a module calls the flow's class, as a flow's script does."""
+def _started_in(source: str, module: Any) -> set[str]:
+    """The names of the flows that a module starts, as a flow's script does, in whatever case."""
     calls = (node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
-    return any(isinstance(function, ast.Name) and function.id == name for function in calls)
+    names = {function.id for function in calls if isinstance(function, ast.Name)}
+    return {name for name in names if _is_flow(getattr(module, name, None))}
+
+
+def _is_flow(value: Any) -> bool:
+    flow = getattr(value, "_flow_cls", value)  # a mutator stands for the flow that it is put on
+    return inspect.isclass(flow) and hasattr(flow, "_flow_state")
 
 
 def _is_main_block(statement: ast.stmt) -> bool:

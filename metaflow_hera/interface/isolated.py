@@ -7,7 +7,6 @@ back, and an error that is raised there is raised here.
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
 import subprocess
 import sys
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from metaflow_hera.operations.deployment import Created, Prepared
     from metaflow_hera.translation.template import Translation
 
-LOADING = "METAFLOW_HERA_LOADING"
-"""The environment variable of a process that loads a flow for another one."""
 START = """
 import sys
 sys.path = [folder for folder in sys.path if folder]
@@ -77,7 +74,6 @@ def call(function: Any, *arguments: Any) -> Any:
             input=pickle.dumps((function.__name__, arguments)),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, LOADING: "1"},
             check=False,
         )
         said = done.stdout.decode("utf-8", "replace").strip()

@@ -113,9 +113,13 @@ def deploy(client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str) -
 
 
 def notes(prepared: Prepared, created: Created, target: Target) -> list[str]:
-    """Sentences on what a deployment to a cluster limits: the size of its runs, and where metadata stays."""
+    """Sentences on what a deployment does not do there.
+
+    On a cluster they are on the size of its runs and on where metadata stays; on the embedded Argo, on what
+    its pods do not have.
+    """
     if target.embedded:
-        return []
+        return support.local_notes(prepared.flow)
     found = list(created.objects.footprint.warnings())
     if prepared.flow.metadata == "local":
         found.append(

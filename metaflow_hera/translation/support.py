@@ -30,6 +30,7 @@ STEP_DECORATORS = frozenset(
         "conda",
         "pypi",
         "hera_internal",
+        "unbounded_test_foreach_internal",  # does nothing where there is no unbounded foreach
     ]
 )
 
@@ -39,7 +40,7 @@ def check(flow: LoadedFlow) -> None:
     if flow.datastore not in ("local", "s3"):
         raise UnsupportedError(f"--datastore={flow.datastore} is not supported yet; use local or s3.")
     for decorator in flow.flow_decorators:
-        if decorator.name not in FLOW_DECORATORS:
+        if decorator.name not in FLOW_DECORATORS and not decorator.within_task:
             raise UnsupportedError(f"@{decorator.name} is not supported yet.")
     schedules.check(flow)
     events.events(flow)
@@ -94,6 +95,22 @@ def check_local(flow: LoadedFlow) -> None:
                     "and the embedded Argo has none: set ARGO_SERVER, "
                     "or remove them from @kubernetes or Metaflow's configuration."
                 )
+
+
+def local_notes(flow: LoadedFlow) -> list[str]:
+    """A sentence on what a step asks for and no process of this machine has, if there is any."""
+    pods = {step.name: compute_of(flow, step.name) for step in flow.graph}
+    asked = {
+        "image": [step for step, compute in pods.items() if compute.own.get("image")],
+        "gpu": [step for step, compute in pods.items() if any("/gpu" in name for name in compute.limits)],
+    }
+    words = [f"{name} ({', '.join(steps)})" for name, steps in asked.items() if steps]
+    if not words:
+        return []
+    return [
+        "The embedded Argo runs pods as processes of this machine: what steps say of "
+        f"{' and '.join(words)} has no effect there."
+    ]
 
 
 def _check_compute(flow: LoadedFlow, step: str) -> None:

@@ -51,7 +51,7 @@ class TestFlows:
         refused(elsewhere("create", "."), "no file")
 
     def test_not_a_flow(self, elsewhere: Mfhera) -> None:
-        (elsewhere.folder / "script.py").write_text("print('no flow')\n")
+        (elsewhere.folder / "script.py").write_text("flow = None\n")
         refused(elsewhere("create", "script.py"), "script.py has no flow")
 
     def test_not_python(self, elsewhere: Mfhera) -> None:
@@ -76,12 +76,15 @@ class TestFlows:
         script.write_text(script.read_text().replace("self.next(self.end)", "pass"))
         refused(elsewhere("create", "linear_flow.py"), "middle", "self.next()")
 
-    def test_two_flows_in_a_file(self, elsewhere: Mfhera) -> None:
-        elsewhere.take("linear_flow.py", "split_flow.py")
-        names = ("linear_flow.py", "split_flow.py")
-        text = "".join((elsewhere.folder / name).read_text() for name in names)
-        (elsewhere.folder / "two.py").write_text(text)
-        refused(elsewhere("create", "two.py"), "2 flows", "LinearFlow, SplitFlow")
+    def test_a_flow_that_is_never_started(self, elsewhere: Mfhera) -> None:
+        elsewhere.take("linear_flow.py")
+        text = (elsewhere.folder / "linear_flow.py").read_text()
+        (elsewhere.folder / "never.py").write_text(text.partition("if __name__")[0])
+        refused(elsewhere("create", "never.py"), "does not start its flow", "__main__", "LinearFlow()")
+
+    def test_a_script_that_asks(self, elsewhere: Mfhera) -> None:
+        (elsewhere.folder / "asks.py").write_text("name = input()\n")
+        refused(elsewhere("create", "asks.py"), "EOFError", "nobody who types", "Parameter")
 
     def test_an_unknown_option(self, elsewhere: Mfhera) -> None:
         elsewhere.take("linear_flow.py")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -139,6 +141,36 @@ def test_a_large_package(packed: Mfhera) -> None:
     packed.ok("create", "packed_flow.py", "--package-suffixes", ".csv")
     files, _ = seen(packed, packed.run()["pathspec"])
     assert "large.csv" in files
+
+
+@pytest.mark.parametrize("place", ["home", "deep/below/home"])
+def test_the_home_of_the_embedded_argo_is_not_packed(own_mfhera: Mfhera, place: str) -> None:
+    home = own_mfhera.folder / place
+    mfhera = Mfhera(own_mfhera.home, own_mfhera.folder, {**own_mfhera.env, "METAFLOW_HERA_HOME": str(home)})
+    (mfhera.folder / "packed_flow.py").write_text(FLOW.replace("inner.deep", "inner"))
+    (mfhera.folder / "helper.py").write_text("WORD = 'one'")
+    (mfhera.folder / "inner.py").write_text("WORD = 'two'")
+    below = mfhera.folder / "deep" / "kept.py"
+    below.parent.mkdir(exist_ok=True)
+    below.touch()
+    try:
+        for _ in range(2):
+            mfhera.ok("create", "packed_flow.py")
+            files, _ = seen(mfhera, mfhera.run()["pathspec"])
+            files = [file for file in files if "__pycache__" not in file]
+            assert files == ["deep/kept.py", "helper.py", "inner.py", "packed_flow.py"]
+        # Another one's home is none of the flow's code either.
+        text = mfhera.ok("create", "packed_flow.py", "--only-json", env={"METAFLOW_HERA_HOME": None})
+        with tarfile.open(code_of(text)) as tar:
+            assert not any(name.startswith(place) for name in tar.getnames())
+    finally:
+        mfhera.stop()
+
+
+def code_of(exported: str) -> str:
+    """The code package of an export."""
+    given = json.loads(exported)["spec"]["arguments"]["parameters"]
+    return next(str(each["value"]) for each in given if each["name"] == "metaflow-code-package")
 
 
 def test_the_same_folder_gives_the_same_package(packed: Mfhera) -> None:

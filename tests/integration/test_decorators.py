@@ -131,6 +131,15 @@ def test_what_kubernetes_asks_for_and_a_process_has(mfhera: Mfhera) -> None:
     assert mfhera.python("-c", script, f"{run['pathspec']}/start/start").stdout.strip() == "robot"
 
 
+def test_what_no_process_has_is_said_once(mfhera: Mfhera) -> None:
+    mfhera.take("linear_flow.py")
+    said = mfhera.ok("create", "linear_flow.py", "--with", "kubernetes:image=a/b,gpu=1").splitlines()
+    (line,) = [line for line in said if "has no effect" in line]
+    assert "image (" in line
+    assert "gpu (" in line
+    assert "has no effect" not in mfhera.ok("create", "linear_flow.py", "--with", "kubernetes:cpu=1")
+
+
 def test_metaflows_own_run_is_as_it_was(mfhera: Mfhera) -> None:
     mfhera.take("pod_flow.py")
     done = mfhera.python("pod_flow.py", "run")
@@ -151,7 +160,15 @@ def test_a_step_that_takes_too_much_memory_says_so(mfhera: Mfhera) -> None:
 
 
 EXTENSION = """
-from metaflow.decorators import StepDecorator
+from metaflow.decorators import FlowDecorator, StepDecorator
+
+
+class WatchedDecorator(FlowDecorator):
+    name = "watched"
+    defaults = {"by": "nobody"}
+
+    def flow_init(self, flow, *rest):
+        type(flow).watched = self.attributes["by"]
 
 
 class StampedDecorator(StepDecorator):
@@ -173,6 +190,7 @@ STEP_DECORATORS_DESC = [
     ("stamped", ".stamped.StampedDecorator"),
     ("elsewhere", ".stamped.ElsewhereDecorator"),
 ]
+FLOW_DECORATORS_DESC = [("watched", ".stamped.WatchedDecorator")]
 """
 
 
@@ -189,10 +207,17 @@ def extended(mfhera: Mfhera) -> Mfhera:
 
 def test_the_decorators_of_an_extension_run_in_the_pod(extended: Mfhera) -> None:
     extended.take("linear_flow.py")
-    extended.ok("create", "linear_flow.py", "--name", "stamped", "--with", "stamped:word=seal")
+    script = extended.folder / "linear_flow.py"
+    text = script.read_text().replace("import FlowSpec", "import watched, FlowSpec")
+    text = text.replace("class LinearFlow", "@watched(by='somebody')\nclass LinearFlow")
+    says = "def start(self):\n        print('watched by', self.watched)"
+    script.write_text(text.replace("def start(self):", says))
+    extra = ("--with", "unbounded_test_foreach_internal")
+    extended.ok("create", "linear_flow.py", "--name", "stamped", "--with", "stamped:word=seal", *extra)
     run = extended.run()
-    logs = extended.python("linear_flow.py", "logs", f"{run['run_id']}/end").stdout
-    assert "seal of end" in logs
+    logs = extended.python("linear_flow.py", "logs", f"{run['run_id']}/start").stdout
+    assert "seal of start" in logs
+    assert "watched by somebody" in logs
 
 
 def test_a_decorator_that_starts_tasks_its_own_way_is_refused(extended: Mfhera) -> None:

@@ -26,6 +26,11 @@ def make_home(home: Path) -> None:
         raise unusable(home, error.strerror or str(error)) from error
 
 
+def is_home(folder: Path) -> bool:
+    """Whether a folder is the home of an embedded Argo, this one or another."""
+    return all((folder / name).exists() for name in ("argo.db", "server.lock"))
+
+
 def unusable(home: Path, reason: str) -> Unusable:
     """The error of a folder that cannot hold a home."""
     return Unusable(f"The folder {home} cannot be used ({reason}): set METAFLOW_HERA_HOME to one that can.")

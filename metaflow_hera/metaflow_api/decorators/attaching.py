@@ -12,6 +12,7 @@ from typing import Any
 
 from metaflow import decorators
 from metaflow._vendor import click
+from metaflow.exception import MetaflowException
 from metaflow.user_decorators.mutable_flow import MutableFlow
 from metaflow.user_decorators.mutable_step import MutableStep
 
@@ -38,6 +39,11 @@ def init_step_decorators(flow: Any, *given: Any, **named: Any) -> None:
     KubernetesDecorator.deploying = True
     for step in flow:
         step.decorators[:] = [deco for deco in step.decorators if deco.name != NAME]
+        if any(deco.name == "batch" for deco in step.decorators):
+            # It would ask for what no pod needs before it is refused.
+            raise MetaflowException(
+                f"@batch of step {step.name} is for AWS Batch: use @kubernetes or @resources in its place."
+            )
     shows = _has_mutators(flow) and (not is_task or any(deco.attributes[SHOWS] for deco in markers))
     without = _names_after_mutators(flow) if shows else {}
     shown = [deco for step in flow if shows for deco in _show(step, without[step.name])]

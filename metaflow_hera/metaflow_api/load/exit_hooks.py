@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 from metaflow_hera.errors import FlowError, UnsupportedError
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+from metaflow_hera.metaflow_api.load.output import to_stderr
 
 
 @dataclass(frozen=True)
@@ -34,22 +36,22 @@ def exit_hooks(flow: LoadedFlow) -> Sequence[ExitHook]:
             raise UnsupportedError(
                 f"@exit_hook has the option {next(iter(options))!r}: only 'image' is possible."
             )
-        hook = ExitHook(tuple(deco.success_hooks), tuple(deco.error_hooks), image)
-        for name in (*hook.on_success, *hook.on_error):
-            _check(name, sys.modules[type(flow.state.flow).__module__])
-        found.append(hook)
+        place = sys.modules[type(flow.state.flow).__module__]
+        on_success, on_error = (
+            tuple(_found(name, place) for name in names) for names in (deco.success_hooks, deco.error_hooks)
+        )
+        found.append(ExitHook(on_success, on_error, image))
     return found
 
 
-def _check(name: str, script: Any) -> None:
-    if callable(getattr(script, name, None)):
-        return
+def _found(name: str, place: Any) -> str:
+    """How a pod finds a function of the flow's script, or of the module that the script has the flow from."""
+    if callable(getattr(place, name, None)):
+        return name if place.__name__ == "__main__" else f"{place.__name__}.{name}"
     module, _, function = name.rpartition(".")
-    try:
+    with contextlib.suppress(ImportError), to_stderr():
         if module and callable(getattr(importlib.import_module(module), function, None)):
-            return
-    except ImportError:
-        pass
+            return name
     raise FlowError(
         f"@exit_hook: there is no function {name} in the flow's script: "
         "define it there with def, or give its import path, as 'module.function'."

@@ -8,6 +8,7 @@ from typing import Any
 from metaflow import parameters
 
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow, parameter_errors
+from metaflow_hera.metaflow_api.load.output import to_stderr
 
 
 def with_files(flow: LoadedFlow, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,6 +28,6 @@ def _stored(flow: LoadedFlow, parameter: str, path: str) -> str:
         return path
     kind = next(p.kwargs["type"] for _, p in flow.state.flow._get_parameters() if p.name == parameter)
     context = parameters.context_proto._replace(parameter_name=parameter)
-    with parameter_errors(parameter):
+    with parameter_errors(parameter), to_stderr():
         value = kind.convert(path, None, context)
         return str(value(return_str=True))

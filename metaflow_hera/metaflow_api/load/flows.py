@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import inspect
 import json
 import sys
@@ -12,22 +11,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from metaflow import FlowSpec, JSONType, current
+from metaflow import JSONType, current
 from metaflow._vendor import click
 from metaflow.decorators import StepDecorator
 from metaflow.exception import MetaflowException
 from metaflow.includefile import FilePathClass
 from metaflow.parameters import DelayedEvaluationParameter, deploy_time_eval, flow_context
 from metaflow.user_configs.config_options import ConfigInput
-from metaflow.user_decorators.user_flow_decorator import FlowMutator
 
-from metaflow_hera.errors import FlowError, OptionError, ParameterError, UsageError
+from metaflow_hera.errors import FlowError, OptionError, ParameterError
 from metaflow_hera.graph.steps import Graph, Step
 from metaflow_hera.metaflow_api.decorators.internal import first_and_last
 from metaflow_hera.metaflow_api.decorators.kubernetes import KubernetesDecorator
+from metaflow_hera.metaflow_api.load.messages import message_of
+from metaflow_hera.metaflow_api.load.output import to_stderr
+from metaflow_hera.metaflow_api.load.script import started_flow
 from metaflow_hera.metaflow_api.load.users import ensure_user
 from metaflow_hera.metaflow_api.pod.packaged_settings import (
     DEFAULT_EXECUTABLE,
@@ -44,8 +44,8 @@ START_HOOKS = ("runtime_init", "runtime_task_created", "runtime_step_cli", "runt
 class Decorator:
     """A decorator of a flow or of a step, with its attributes as Metaflow resolved them.
 
-    `within_task` says that it is an extension's and works only inside the task, by its own code: it does not
-    affect how tasks are started.
+    `within_task` says that it is an extension's and works when the flow is loaded or inside the task, by its
+    own code: it does not affect how tasks are started.
     """
 
     name: str
@@ -126,7 +126,7 @@ class LoadedFlow:
     @cached_property
     def parameters(self) -> Sequence[Parameter]:
         """The Parameters, their defaults evaluated. Raises FlowError when a deploy-time function fails."""
-        with metaflow_errors():
+        with metaflow_errors(), to_stderr():
             return [_parameter(name, param) for name, param in self._own_parameters()]
 
     @property
@@ -138,7 +138,7 @@ class LoadedFlow:
     def flow_decorators(self) -> Sequence[Decorator]:
         """The decorators of the flow itself."""
         return [
-            Decorator(deco.name, deco.attributes)
+            Decorator(deco.name, deco.attributes, _is_extensions(type(deco)))
             for decos in self.state.flow._flow_decorators.values()
             for deco in decos
         ]
@@ -157,6 +157,8 @@ class LoadedFlow:
         with metaflow_errors():
             for deco in self.state.graph[step].decorators:
                 deco_user_code, deco_error = deco.step_task_retry_count()
+                if deco_user_code is None and deco_error is None:  # Metaflow: no retries, whoever asks
+                    return Retries(0, 0, minutes)
                 user_code, error = max(user_code, deco_user_code), max(error, deco_error)
                 if deco.name == "retry":
                     minutes = int(deco.attributes.get("minutes_between_retries", minutes))
@@ -214,7 +216,7 @@ class LoadedFlow:
             if key in options:
                 value = options[key]
                 if isinstance(value, DelayedEvaluationParameter):
-                    with parameter_errors(param.name):
+                    with parameter_errors(param.name), to_stderr():
                         value = value(return_str=True)
                 found[param.name] = value
         return found
@@ -229,10 +231,10 @@ class LoadedFlow:
 
 
 def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
-    """Import the flow in a file, check it with Metaflow's lint and attach its decorators.
+    """Load the flow that a script starts, check it with Metaflow's lint and attach its decorators.
 
     `top_level` are Metaflow's options before the command, such as `["--with", "retry"]`.
-    Raises FlowError for a file without exactly one valid flow, OptionError for options that Metaflow
+    Raises FlowError for a script that starts no valid flow, OptionError for options that Metaflow
     does not accept.
     """
     ensure_user()
@@ -240,75 +242,35 @@ def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
     path = Path(file).absolute()
     if not path.is_file():
         raise FlowError(f"There is no file {file}: give the path of a flow's script.")
-    flow_class = _flow_class(_import_script(path), file)
-    # Not before: Metaflow's command line takes the options of the flow that is loaded when it is imported.
-    from metaflow.cli import CliState
+    arguments = ["--quiet", *top_level, "check"]
+    with to_stderr():
+        # Before the script: the options that its flow adds must be those of this command line alone.
+        from metaflow.cli import CliState
 
-    from metaflow_hera.metaflow_api.pod.commands import command_line
+        from metaflow_hera.metaflow_api.pod.commands import command_line
 
-    # Metaflow takes the script's place, name and folder from here, as for `python flow.py`.
-    sys.argv = [str(path)]
-    with metaflow_errors(), flow_context(flow_class):
-        state = CliState(flow_class(use_cli=False))
-        state.entrypoint = [sys.executable, str(path)]
-        command_line(flow_class).main(
-            args=["--quiet", *top_level, "check"],
-            prog_name=path.name,
-            obj=state,
-            auto_envvar_prefix="METAFLOW",
-            standalone_mode=False,
-        )
+        flow_class = started_flow(path, arguments)
+        with metaflow_errors(), flow_context(flow_class):
+            state = CliState(flow_class(use_cli=False))
+            state.entrypoint = [sys.executable, str(path)]
+            command_line(flow_class).main(
+                args=arguments,
+                prog_name=path.name,
+                obj=state,
+                auto_envvar_prefix="METAFLOW",
+                standalone_mode=False,
+            )
     return LoadedFlow(path, state)
 
 
-def _import_script(path: Path) -> ModuleType:
-    # The script's folder comes first on the path, as it does for `python flow.py`.
-    sys.path.insert(0, str(path.parent))
-    name = path.stem if path.stem not in sys.modules else f"__flow_{path.stem}__"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise FlowError(f"{path.name} is not a Python file: give the path of a flow's script.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except MetaflowException as error:
-        raise FlowError(message_of(error)) from error
-    except UsageError:  # of this package's own interface, which the script uses
-        raise
-    except (Exception, SystemExit) as error:
-        raise FlowError(
-            f"{path.name} cannot be imported: {type(error).__name__}: {error}. "
-            f"Try `python {path.name} check`."
-        ) from error
-    return module
-
-
-def _flow_class(module: ModuleType, file: str) -> Any:
-    found = []
-    for value in vars(module).values():
-        candidate = value._flow_cls if isinstance(value, FlowMutator) else value
-        if (
-            inspect.isclass(candidate)
-            and issubclass(candidate, FlowSpec)
-            and candidate.__module__ == module.__name__
-            and candidate not in found
-        ):
-            found.append(candidate)
-    # A flow may extend another one of the same file: the most derived one counts.
-    flows = [cls for cls in found if not any(cls is not other and issubclass(other, cls) for other in found)]
-    if not flows:
-        raise FlowError(f"{file} has no flow: it defines no class that extends FlowSpec.")
-    if len(flows) > 1:
-        names = ", ".join(cls.__name__ for cls in flows)
-        raise FlowError(f"{file} has {len(flows)} flows ({names}): put each in a file of its own.")
-    return flows[0]
-
-
 def _is_within_task(deco: type[Any]) -> bool:
-    return not deco.__module__.startswith("metaflow.") and not any(
+    return _is_extensions(deco) and not any(
         getattr(deco, hook) is not getattr(StepDecorator, hook) for hook in START_HOOKS
     )
+
+
+def _is_extensions(deco: type[Any]) -> bool:
+    return not deco.__module__.startswith("metaflow.")
 
 
 def _step(node: Any) -> Step:
@@ -387,15 +349,3 @@ def _config_at_fault(error: Exception) -> str | None:
         if frame.f_code is ConfigInput.process_configs.__code__:
             return str(frame.f_locals.get("name"))
     return None
-
-
-def message_of(error: MetaflowException) -> str:
-    """Metaflow's message for an error, on one line."""
-    where = f" (line {error.line_no})" if error.line_no else ""
-    message = str(error.message or error.headline)
-    # A user's function failed: the last line of its traceback says why.
-    before, trace, after = message.partition("Traceback (most recent call last):")
-    if trace:
-        message = f"{before} {after.strip().splitlines()[-1]}"
-    text = " ".join(message.replace("*", "").split())
-    return f"{text}{where}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from metaflow.decorators import flow_decorators
 from metaflow.exception import MetaflowException
@@ -15,8 +17,11 @@ from metaflow.metaflow_config import DEFAULT_DECOSPECS
 from metaflow.package import MetaflowPackage
 
 from metaflow_hera.errors import FlowError
+from metaflow_hera.home import is_home
 from metaflow_hera.metaflow_api.decorators import attaching, internal
-from metaflow_hera.metaflow_api.load.flows import LoadedFlow, message_of
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+from metaflow_hera.metaflow_api.load.messages import message_of
+from metaflow_hera.metaflow_api.load.output import to_stderr
 from metaflow_hera.metaflow_api.pod.packaged_settings import FILE_NAME, PodSettings
 
 
@@ -51,13 +56,11 @@ def save_package(flow: LoadedFlow) -> CodePackage:
         settings_file.write_text(settings.to_json(), encoding="utf-8")
         return internal.pod_files(str(settings_file))
 
-    with tempfile.TemporaryDirectory(prefix="mfhera-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mfhera-") as folder, to_stderr():
         settings_file = Path(folder, "settings.json")
         internal.HeraInternalDecorator.to_package = staticmethod(files)
         try:
-            package = MetaflowPackage(
-                state.flow, state.environment, state.echo, suffixes=state.package_suffixes
-            )
+            package = _Package(state.flow, state.environment, state.echo, suffixes=state.package_suffixes)
             blob = package.blob
         except MetaflowException as error:
             raise FlowError(f"The code package could not be made: {message_of(error)}") from error
@@ -68,6 +71,33 @@ def save_package(flow: LoadedFlow) -> CodePackage:
         except Exception as error:  # a datastore may raise anything
             raise FlowError(f"The code package could not be stored in {flow.datastore}: {error}") from error
     return CodePackage(url, package.package_metadata)
+
+
+class _Package(MetaflowPackage):  # type: ignore[misc]
+    """A package without the homes of embedded Argos in the flow's folder, which hold packages themselves."""
+
+    def _make(self) -> Any:
+        # Metaflow creates the archive twice, and Python 3.13.0 complains of the one that it leaves open.
+        archive = self._backend().create()  # type: ignore[has-type]
+        archive.create = lambda: archive
+        self._backend = lambda: archive
+        try:
+            return super()._make()
+        finally:
+            self._backend = type(archive)
+
+    def _user_code_tuples(self) -> Iterator[tuple[str, str]]:
+        def in_home(folder: Path) -> bool:
+            if folder not in found:
+                # Not the flow's own folder: a pod that deploys works in a home.
+                inside = len(folder.parts) > len(top.parts)
+                found[folder] = inside and (is_home(folder) or in_home(folder.parent))
+            return found[folder]
+
+        found: dict[Path, bool] = {}
+        files = super()._user_code_tuples()
+        top = Path(sys.argv[0]).absolute().parent
+        return ((path, name) for path, name in files if not in_home(Path(path).parent))
 
 
 def stored_settings(flow: LoadedFlow, url: str) -> PodSettings | None:

@@ -10,6 +10,7 @@ from typing import Any
 from metaflow_hera.contract.manifest import event_name
 from metaflow_hera.errors import UnsupportedError
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow, metaflow_errors
+from metaflow_hera.metaflow_api.load.output import to_stderr
 
 EVENT, RUN = "event", "run"
 OPTIONS = ("reset_at", "when")
@@ -55,7 +56,7 @@ def trigger_groups(flow: LoadedFlow) -> Sequence[TriggerGroup]:
     found = []
     for name, read in (("trigger", _event), ("trigger_on_finish", _finished)):
         for deco in decorators.get(name, ()):
-            with metaflow_errors():
+            with metaflow_errors(), to_stderr():
                 deco.format_deploytime_value()
             triggers = [read(flow, trigger) for trigger in deco.triggers]
             found.append(_group(f"@{name}", triggers, deco.options or {}))

@@ -21,7 +21,7 @@ from metaflow.user_configs.config_options import config_options
 
 from metaflow_hera.metaflow_api.pod.reasons import words_of
 
-__all__ = ["UBF_CONTROL", "UBF_TASK", "command_line", "run_command"]
+__all__ = ["UBF_CONTROL", "UBF_TASK", "command_line", "main_module", "run_command"]
 
 _start = cli.start
 
@@ -47,8 +47,9 @@ def run_command(script: str, arguments: Sequence[str], leave: Callable[[str], No
     # The script calls this at its end; by then the flow is known.
     cli.start = lambda **given: command_line(current_flow.flow_cls)(**given)
     try:
-        main = _main_module(script)
-        exec(compile(Path(script).read_bytes(), script, "exec"), main.__dict__)
+        path = Path(script).absolute()  # as Python has it: a step may change the working folder
+        main = main_module(str(path))
+        exec(compile(path.read_bytes(), str(path), "exec"), main.__dict__)
     except SystemExit as end:
         if not end.code and end.code != "":
             return 0
@@ -77,7 +78,7 @@ def _is_metaflows(end: SystemExit) -> bool:
     return str(frame.f_globals.get("__name__")).startswith("metaflow.")
 
 
-def _main_module(script: str) -> ModuleType:
+def main_module(script: str) -> ModuleType:
     """A new `__main__`, as the interpreter makes it for a script.
 
     Metaflow has put classes of its own into the present one, where pickle finds them

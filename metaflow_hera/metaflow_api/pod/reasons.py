@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 def words_of(error: BaseException) -> str:
-    """An exception's type, and the first line of what it says."""
+    """An exception's type, the first line of what it says, and what to do if it is of a pod's own kind."""
     said = ""
     with contextlib.suppress(Exception):  # its text is the user's code
         said = str(error)
     line = next(filter(None, map(str.strip, said.splitlines())), "")
-    return f"{type(error).__name__}: {line}" if line else type(error).__name__
+    return (f"{type(error).__name__}: {line}" if line else type(error).__name__) + _advice(error)
 
 
 ROOM = 4096
@@ -38,3 +38,16 @@ def leave_reason(place: Path, reason: str) -> None:
 def reason_in(place: Path) -> str | None:
     """The reason that was left in a file; None if there is none."""
     return place.read_bytes().strip(b"\0").decode("utf-8", "replace") or None
+
+
+def _advice(error: BaseException) -> str:
+    """What differs in a pod, where that may be the reason."""
+    if isinstance(error, EOFError):
+        return " (nobody can type into a pod: make what input() asks for a Parameter)"
+    name = error.filename if isinstance(error, FileNotFoundError) else None
+    if isinstance(name, str) and Path(name).suffix and not Path(name).is_absolute():
+        return (
+            f" (if it is a file of the flow's folder, deploy with --package-suffixes {Path(name).suffix}: "
+            "by default only code is packed)"
+        )
+    return ""

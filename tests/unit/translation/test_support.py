@@ -79,7 +79,12 @@ REFUSED: dict[str, tuple[str, str, str, list[str]]] = {
         PLAIN,
         ["metaflow-scheduled"],
     ),
-    "batch": ("batch", "", PLAIN.replace("@step", "@batch\n    @step", 1), ["@batch", "start"]),
+    "batch": (
+        "batch",
+        "",
+        PLAIN.replace("@step", "@batch\n    @step", 1),
+        ["@batch of step start", "@kubernetes"],
+    ),
     "year": ("schedule", "@schedule(cron='0 1 * * ? 2030')", PLAIN, ["@schedule", "year"]),
     "parameters": (
         "Parameter",
@@ -121,8 +126,7 @@ if __name__ == "__main__":
 def test_what_a_flow_has(case: str, tmp_path: Path) -> None:
     imports, extra, steps, words = REFUSED[case]
     (tmp_path / "odd_flow.py").write_text(script(imports, extra, steps))
-    datastore = "--datastore=s3" if case == "batch" else "--datastore=local"
-    done = at(tmp_path)("create", "odd_flow.py", "--only-json", datastore, env=CLOUDS)
+    done = at(tmp_path)("create", "odd_flow.py", "--only-json", env=CLOUDS)
     assert done.stdout == ""
     refused(done, *words)
 
@@ -134,7 +138,8 @@ def test_what_a_flow_has(case: str, tmp_path: Path) -> None:
         (["--datastore=azure"], "azure"),
         (["--with", "conda"], "@conda"),
         (["--with", "pypi"], "@pypi"),
-        (["--with", "batch", "--datastore=s3"], "@batch"),
+        (["--with", "batch", "--datastore=s3"], "is for AWS Batch"),
+        (["--with", "batch"], "is for AWS Batch"),
     ],
 )
 def test_what_an_option_asks_for(options: list[str], words: str, tmp_path: Path) -> None:
