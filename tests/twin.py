@@ -170,6 +170,10 @@ class Twin:
         """The pods that a test can end now, by the names of their nodes."""
         return sorted(node["displayName"] for node in self._pods(workflow))
 
+    def waiting_ids(self, workflow: str) -> list[str]:
+        """The same by the ids of their nodes, which no two have alike; they stand for the names elsewhere."""
+        return sorted(node["id"] for node in self._pods(workflow))
+
     def begin(self, workflow: str, *pods: str) -> None:
         """Let pods run; they do nothing."""
         self._tell(workflow, dict.fromkeys(pods, PodRunning))
@@ -186,14 +190,20 @@ class Twin:
 
     def _pods(self, workflow: str) -> list[JSON]:
         nodes = (self.workflow(workflow)["status"].get("nodes") or {}).values()
-        return [node for node in nodes if node["type"] == "Pod" and node["phase"] in ("Pending", "Running")]
+        pods = [node for node in nodes if node["type"] == "Pod"]
+        return [pod for pod in pods if pod["phase"] in ("Pending", "Running") or not pod["taskResultSynced"]]
 
     def _tell(self, workflow: str, events: Mapping[str, Callable[[str], Event]]) -> None:
-        ids = {node["displayName"]: node["id"] for node in self._pods(workflow)}
+        ids = {node[key]: node["id"] for node in self._pods(workflow) for key in ("displayName", "id")}
         uid = self.workflow(workflow)["metadata"]["uid"]
         told = [event(ids[pod]) for pod, event in events.items()]
+
+        def tell() -> None:
+            for event in told if self._engine.workflow(uid) is not None else ():
+                self._engine.send(uid, event)
+
         # What is told within one call is acted upon, and stored, before the call returns.
-        self._engine.call(lambda: [self._engine.send(uid, event) for event in told])
+        self._engine.call(tell)
 
     def look(self) -> None:
         """Let it look at the time."""

@@ -238,16 +238,14 @@ class TestServers:
         env = {"ARGO_SERVER": f"127.0.0.1:{port}", "ARGO_NAMESPACE": "team", "NO_PROXY": "127.0.0.1"}
         refused(cluster_user(*command, env=env), f"127.0.0.1:{port}", "cannot be reached", "ARGO_SERVER")
 
-    @pytest.mark.parametrize("secure", ["true", "false"])
-    def test_a_server_that_accepts_and_never_answers(self, cluster_user: Mfhera, secure: str) -> None:
+    def test_a_server_that_accepts_and_never_answers(self, cluster_user: Mfhera) -> None:
         with socket.create_server(("127.0.0.1", 0)) as sock:
             env = {
                 "ARGO_SERVER": f"127.0.0.1:{sock.getsockname()[1]}",
-                "ARGO_SECURE": secure,
                 "ARGO_NAMESPACE": "team",
                 "NO_PROXY": "127.0.0.1",
             }
-            done = cluster_user(*COMMANDS["create"], env=env)  # its own time-out ends it, after 10 seconds
+            done = cluster_user(*COMMANDS["create"], env=env)  # its own time-out ends it
         refused(done, "did not answer in time", "ARGO_SERVER")
 
     @every_command
@@ -257,7 +255,7 @@ class TestServers:
             done = cluster_user(*command, env={**server.env, "ARGO_TOKEN": "Bearer old"})
         finally:
             server.close()
-        refused(done, "403", "not yours", "ARGO_TOKEN right")
+        refused(done, "does not allow you to", "403", "not yours", "this permission")
         assert "Bearer old" not in done.stdout + done.stderr
         assert set(server.calls) == {"GET"}
 
@@ -290,7 +288,8 @@ class TestServers:
         refused(done, "ARGO_SECURE=false")
 
     def test_an_address_that_is_none(self, cluster_user: Mfhera) -> None:
-        refused(cluster_user("list", env={"ARGO_SERVER": "host:port"}), "ARGO_SERVER", "host:port")
+        for address in ("host:port", "http://[::1"):
+            refused(cluster_user("list", env={"ARGO_SERVER": address}), "ARGO_SERVER", address, "host:port")
 
     def test_a_local_datastore_for_a_cluster(self, cluster_user: Mfhera) -> None:
         server = FakeArgo(404, {"message": "not found"})

@@ -183,7 +183,7 @@ def test_the_verbs_about_runs_call_argo_as_its_description_has_it(mfhera: Mfhera
     script = mfhera.folder / "mended_flow.py"
     script.write_text(script.read_text().replace('raise RuntimeError("not mended yet")', "pass"))
     assert "succeeded" in cluster.ok("retry", failed, "--with-new-code", "mended_flow.py", "--wait")
-    assert recorder.names == [f"GET {WORKFLOW}", f"PUT {WORKFLOW}/retry"]
+    assert recorder.names == [f"GET {WORKFLOW}", "GET api/v1/version", f"PUT {WORKFLOW}/retry"]
     (retry,) = [json.loads(call.body) for call in recorder.calls if call.method == "PUT"]
     assert sorted(retry) == ["name", "parameters"]
 
@@ -223,11 +223,17 @@ def test_create_and_delete_ask_for_each_object_once(mfhera: Mfhera, recorded: Re
     assert calls("create", "event_flow.py") == [*READ_WITH_SENSOR, f"POST {TEMPLATES}", f"POST {SENSORS}"]
     # The sensor is what it was.
     assert calls("create", "event_flow.py") == [*READ_WITH_SENSOR, f"PUT {TEMPLATE}"]
-    assert calls("create", "linear_flow.py") == [*READ_WITH_SENSOR, f"PUT {TEMPLATE}", f"DELETE {SENSOR}"]
+    assert calls("create", "linear_flow.py") == [
+        *READ_WITH_SENSOR,
+        *(f"PUT {TEMPLATE}", f"DELETE {SENSOR}", f"GET {SENSOR}"),  # and whether it has gone
+    ]
     assert calls("create", "linear_flow.py") == [*READ, f"PUT {TEMPLATE}"]
-    assert calls("delete") == [f"GET {TEMPLATE}", f"GET {CRONS}", f"GET {SENSOR}", f"DELETE {TEMPLATE}"]
+    assert calls("delete") == [
+        *(f"GET {TEMPLATE}", f"GET {CRONS}", f"GET {SENSOR}"),
+        *(f"DELETE {TEMPLATE}", f"GET {TEMPLATE}"),
+    ]
     assert calls("create", "linear_flow.py") == [*READ, f"POST {TEMPLATES}"]
-    assert calls("delete")[-1] == f"DELETE {TEMPLATE}"
+    assert calls("delete")[-2] == f"DELETE {TEMPLATE}"
     assert calls("create", "schedules_flow.py") == [
         *READ,
         f"POST {TEMPLATES}",
@@ -235,7 +241,10 @@ def test_create_and_delete_ask_for_each_object_once(mfhera: Mfhera, recorded: Re
         f"POST {CRONS}",
     ]
     assert calls("create", "schedules_flow.py") == [*READ, f"PUT {TEMPLATE}"]
-    assert calls("delete")[-3:] == [f"DELETE {CRON}", f"DELETE {CRON}", f"DELETE {TEMPLATE}"]
+    assert calls("delete")[-6:] == [
+        *(f"DELETE {CRON}", f"GET {CRON}", f"DELETE {CRON}", f"GET {CRON}"),
+        *(f"DELETE {TEMPLATE}", f"GET {TEMPLATE}"),
+    ]
 
 
 def test_who_deploys_at_the_same_moment_decides_on_the_token(mfhera: Mfhera, recorded: Recorder) -> None:

@@ -31,6 +31,10 @@ _TRANSIENT = re.compile(
 )
 
 
+BETWEEN = 1.0
+"""Seconds between an attempt that ends before it has begun and the next: Argo's controller takes them one by
+one, and there may be no end to them.
+"""
 LONGEST = 2**63 / 1e9
 """Seconds: Go counts a duration in nanoseconds, in 64 bits."""
 
@@ -65,7 +69,18 @@ def humanize(duration: float) -> str:
 class RetryFrame:
     """The attempts of one node. `template` is filled except for what differs between attempts."""
 
-    __slots__ = ("call", "deadline", "node", "path", "run", "started", "strategy", "template", "waiting")
+    __slots__ = (
+        "at_once",
+        "call",
+        "deadline",
+        "node",
+        "path",
+        "run",
+        "started",
+        "strategy",
+        "template",
+        "waiting",
+    )
 
     def __init__(self, run: Execution, call: Call, template: JSON, strategy: JSON, node: JSON) -> None:
         self.run = run
@@ -77,6 +92,7 @@ class RetryFrame:
         self.deadline: float | None = None
         self.waiting = False
         self.started = False
+        self.at_once = False
 
     @classmethod
     def start(cls, run: Execution, call: Call, template: JSON, strategy: JSON, node: JSON | None) -> JSON:
@@ -128,6 +144,10 @@ class RetryFrame:
                 self._finish(last, *verdict)
                 return
             if self.waiting:
+                return
+            if self.at_once:
+                self.at_once = False
+                self.run.at(self.run.now + BETWEEN, lambda: self.run.stir(self))
                 return
         if self.run.is_full() and last is not None:
             self.run.wait_for_room(self)
@@ -258,6 +278,7 @@ class RetryFrame:
             template = fill(self.template, lambda tag: local[tag] if tag in local else values.get(tag))
         except SubstitutionError as error:
             failed = run.create(attempt, "Skipped", "Error", str(error))
+            self.at_once = True
             self.ended(number, failed)
             return
         try:
@@ -267,6 +288,7 @@ class RetryFrame:
             assert found is not None
             started = found
         if fulfilled(started):
+            self.at_once = True
             self.ended(number, started)
 
 

@@ -254,3 +254,19 @@ def test_a_fault_of_the_controller_ends_the_workflow_and_names_it() -> None:
     assert workflow["metadata"]["labels"]["workflows.argoproj.io/completed"] == "true"
     assert list(changed) == ["wf"]
     assert changed["wf"]["phase"] == "Error"
+
+
+def test_attempts_that_fail_at_once_do_not_hold_the_controller(start: Any) -> None:
+    strategy = {"retryPolicy": "Always"}
+    pod = {
+        **POD,
+        "name": "late",
+        "activeDeadlineSeconds": "{{inputs.parameters.cmd}}",
+        "retryStrategy": strategy,
+    }
+    world = start(spec({"name": "a", "template": "late"}, templates=(pod,)))
+    for attempts in (1, 2, 3):
+        assert len(named(world)["wf.a"]["children"]) >= attempts
+        assert world.step()
+    world.advance(Shutdown("Terminate"))
+    assert world.operation.finished

@@ -217,3 +217,15 @@ def test_a_page_of_a_proxy_is_not_repeated(body: str) -> None:
         client(Says(502, body)).template("a")
     assert "html" not in str(told.value)
     assert len(str(told.value)) < 450
+
+
+def test_a_server_that_accepts_and_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "READ_SECONDS", 0.1)
+    monkeypatch.setattr(session, "LONG_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        host = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        asked = ArgoClient(Target(host=host, namespace="team", embedded=True))
+        with pytest.raises(ArgoUnreachable, match="did not answer in time: is ARGO_SERVER right"):
+            asked.template("a")
+        with pytest.raises(ArgoUnanswered, match="did not answer in time"):
+            asked.stop("a")

@@ -1,0 +1,62 @@
+"""Whatever is sent to the embedded Argo is refused in words or runs, and what runs can be ended."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from random_manifests import Manifests
+from twin import Twin
+
+MANIFESTS, PARTS = 2_000, 8
+ROUNDS = 4
+"""How often the pods that wait are let go, before a workflow is ended."""
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_any_manifest_is_refused_or_can_be_ended(part: int, twin: Twin) -> None:
+    phases: Counter[str] = Counter()
+    for number in range(part, MANIFESTS, PARTS):
+        answer = twin.answer("POST", "workflows/default", {"workflow": Manifests(number).workflow()})
+        if answer.status_code != 200:
+            assert answer.status_code in (400, 501), (number, answer.text)
+            assert answer.json()["message"], number
+            phases["refused"] += 1
+            continue
+        name = answer.json()["metadata"]["name"]
+        play(twin, name, random.Random(number))
+        phases[twin.workflow(name)["status"]["phase"]] += 1
+        twin.call("DELETE", f"workflows/default/{name}")
+    assert phases["refused"] < sum(phases.values()) / 2
+    assert min(phases[phase] for phase in ("Succeeded", "Failed", "Error")) > 0
+
+
+def play(twin: Twin, name: str, some: random.Random) -> None:
+    """Let the pods of a workflow end in some way, then terminate it: it has ended."""
+    for _ in range(ROUNDS):
+        waiting = twin.waiting_ids(name)
+        if not waiting or is_over(twin, name):
+            break
+        twin.begin(name, *some.sample(waiting, some.randint(0, len(waiting))))
+        for pod in some.sample(waiting, some.randint(1, len(waiting))):
+            if pod not in twin.waiting_ids(name):  # its end was told, or the workflow has ended without it
+                continue
+            outputs = (
+                {"o": some.choice(("1", "[1,2]", "x", "{{workflow.name}}", ""))}
+                if some.random() < 0.8
+                else {}
+            )
+            twin.end(name, pod, exit_code=some.choice((0, 0, 0, 1, None)), **outputs)
+        verb = some.choice(("", "", "", "suspend", "resume", "stop"))
+        if verb:
+            assert twin.answer("PUT", f"workflows/default/{name}/{verb}", {}).status_code in (200, 400, 500)
+    if not is_over(twin, name):
+        assert twin.answer("PUT", f"workflows/default/{name}/terminate", {}).status_code == 200
+        twin.end(name, *twin.waiting_ids(name), exit_code=143)
+    assert is_over(twin, name), (name, twin.workflow(name)["status"])
+
+
+def is_over(twin: Twin, name: str) -> bool:
+    """Whether a workflow has ended."""
+    return bool(twin.workflow(name)["status"].get("finishedAt"))
