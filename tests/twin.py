@@ -101,7 +101,7 @@ class Twin:
     """An embedded Argo in this process, with its state below a folder."""
 
     def __init__(self, home: Path, clock: Callable[[], float] = time.time) -> None:
-        home.mkdir()
+        home.mkdir(exist_ok=True)
         database = home / "argo.db"
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="twin", daemon=True)

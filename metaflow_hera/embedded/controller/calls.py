@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from metaflow_hera.embedded.controller.dag import DagFrame
+from metaflow_hera.embedded.controller.dag_order import UnknownTarget
 from metaflow_hera.embedded.controller.execution import (
     MAX_DEPTH,
     TOO_DEEP,
@@ -93,6 +94,12 @@ def _launch_group(
     kind: str,
     make: type[DagFrame] | type[StepsFrame],
 ) -> JSON:
+    if template.get("dag") is not None:
+        try:
+            run.plan(template)
+        except UnknownTarget as error:
+            _fail(run, call, node, str(error))
+            raise CallError(str(error)) from error
     if node is None:
         node = run.create(call, kind, "Running", inputs=inputs_of(template))
     frame = make(run, call, template, node)

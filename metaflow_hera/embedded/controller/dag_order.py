@@ -9,6 +9,10 @@ from metaflow_hera.embedded.expressions.depends import parse_depends
 from metaflow_hera.embedded.json_object import JSON
 
 
+class UnknownTarget(LookupError):
+    """A DAG is to reach a task that it does not have; the message is Argo's."""
+
+
 class Task(NamedTuple):
     """A task by its rank, the order in which Argo comes to it."""
 
@@ -42,6 +46,8 @@ def make_plan(tasks: list[JSON], target: str) -> Plan:
     targets = target.split() if target else sorted(name for name in by_name if name not in needed)
     order: dict[str, int] = {}
     for name in targets:
+        if name not in by_name:  # a tag has come out as something else
+            raise UnknownTarget(f"target {name} does not exist")
         _visit(name, {key: entry.tasks for key, entry in depends.items()}, order)
     dependents: list[list[int]] = [[] for _ in order]
     ancestors: list[int] = []

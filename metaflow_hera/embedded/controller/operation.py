@@ -383,7 +383,7 @@ def fail_workflow(workflow: JSON, error: Exception, now: float) -> dict[str, JSO
     workflow["metadata"]["labels"] = {**(workflow["metadata"].get("labels") or {}), **labels}
     changed: dict[str, JSON] = {}
     for key, node in (status.get("nodes") or {}).items():
-        if node["phase"] in ACTIVE:
+        if node.get("phase") in ACTIVE:
             node.update(phase="Error", finishedAt=at, message="Workflow operation error")
             changed[key] = node
     return changed

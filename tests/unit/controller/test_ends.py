@@ -270,3 +270,13 @@ def test_attempts_that_fail_at_once_do_not_hold_the_controller(start: Any) -> No
         assert world.step()
     world.advance(Shutdown("Terminate"))
     assert world.operation.finished
+
+
+def test_a_target_that_comes_out_as_something_else_is_an_error(start: Any) -> None:
+    given = spec(task("a"), arguments={"parameters": [{"name": "t", "value": "nobody"}]})
+    given["templates"][-1]["dag"]["target"] = "{{workflow.parameters.t}}"
+    status = start(given).workflow["status"]
+    assert (status["phase"], status["message"]) == (
+        "Error",
+        "error in entry template execution: target nobody does not exist",
+    )
