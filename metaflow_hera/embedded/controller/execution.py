@@ -121,6 +121,8 @@ class Execution:
         # By the id of the node they stand for.
         self.frames: dict[str, Frame] = {}
         self.actions: list[Action] = []
+        # How often the operation has been advanced.
+        self.turn = 0
         self.parallelism: int | None = self.spec.get("parallelism")
         self._templates: dict[str, JSON] = {
             template["name"]: template for template in self.spec.get("templates") or ()

@@ -68,6 +68,7 @@ class Operation:
         if self.finished:
             return Advance()
         run.nodes.now = now
+        run.turn += 1
         before = self._summary()
         first = self._mark_running()
         if not first and self._is_new:

@@ -32,8 +32,8 @@ _TRANSIENT = re.compile(
 
 
 BETWEEN = 1.0
-"""Seconds between an attempt that ends before it has begun and the next: Argo's controller takes them one by
-one, and there may be no end to them.
+"""Seconds between an attempt that is over as soon as it is begun and the next one: Argo's controller takes them
+one by one, and there may be no end to them.
 """
 LONGEST = 2**63 / 1e9
 """Seconds: Go counts a duration in nanoseconds, in 64 bits."""
@@ -70,7 +70,7 @@ class RetryFrame:
     """The attempts of one node. `template` is filled except for what differs between attempts."""
 
     __slots__ = (
-        "at_once",
+        "begun",
         "call",
         "deadline",
         "node",
@@ -92,7 +92,7 @@ class RetryFrame:
         self.deadline: float | None = None
         self.waiting = False
         self.started = False
-        self.at_once = False
+        self.begun = -1
 
     @classmethod
     def start(cls, run: Execution, call: Call, template: JSON, strategy: JSON, node: JSON | None) -> JSON:
@@ -145,8 +145,8 @@ class RetryFrame:
                 return
             if self.waiting:
                 return
-            if self.at_once:
-                self.at_once = False
+            if self.begun == self.run.turn:
+                self.begun = -1
                 self.run.at(self.run.now + BETWEEN, lambda: self.run.stir(self))
                 return
         if self.run.is_full() and last is not None:
@@ -253,6 +253,7 @@ class RetryFrame:
 
     def _attempt(self, number: int, before: list[JSON], node: JSON | None) -> None:
         """Start attempt `number` (from 0), or continue with its node."""
+        self.begun = self.run.turn
         run, call = self.run, self.call
         name = f"{call.name}({number})"
         local = {"retries": str(number), **_last_retry(before[-1] if before else None, "0")}
@@ -278,7 +279,6 @@ class RetryFrame:
             template = fill(self.template, lambda tag: local[tag] if tag in local else values.get(tag))
         except SubstitutionError as error:
             failed = run.create(attempt, "Skipped", "Error", str(error))
-            self.at_once = True
             self.ended(number, failed)
             return
         try:
@@ -288,7 +288,6 @@ class RetryFrame:
             assert found is not None
             started = found
         if fulfilled(started):
-            self.at_once = True
             self.ended(number, started)
 
 

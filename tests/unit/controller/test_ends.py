@@ -280,3 +280,15 @@ def test_a_target_that_comes_out_as_something_else_is_an_error(start: Any) -> No
         "Error",
         "error in entry template execution: target nobody does not exist",
     )
+
+
+def test_attempts_of_a_dag_that_fails_at_once_do_not_hold_the_controller(start: Any) -> None:
+    inner = {
+        "name": "inner",
+        "retryStrategy": {"retryPolicy": "Always"},
+        "dag": {"tasks": [task("x", when="what is")]},
+    }
+    world = start(spec({"name": "a", "template": "inner"}, templates=(inner,)))
+    assert len(named(world)["wf.a"]["children"]) < 3
+    world.advance(Shutdown("Terminate"))
+    assert world.operation.finished
