@@ -32,8 +32,9 @@ _TRANSIENT = re.compile(
 
 
 BETWEEN = 1.0
-"""Seconds between an attempt that is over as soon as it is begun and the next one: Argo's controller takes them
-one by one, and there may be no end to them.
+"""Seconds between an attempt that is over as soon as it is begun and the next one.
+
+Argo's controller takes them one by one, and there may be no end to them.
 """
 LONGEST = 2**63 / 1e9
 """Seconds: Go counts a duration in nanoseconds, in 64 bits."""

@@ -18,9 +18,7 @@ def two(tmp_path: Path) -> tuple[Path, str, str]:
     names = []
     for name in ("good", "bad"):
         workflow = {"metadata": {"name": name}, "spec": {"entrypoint": "main", "templates": [POD]}}
-        names.append(
-            twin.raw("POST", "workflows/default", {"workflow": workflow}).json()["metadata"]["uid"]
-        )
+        names.append(twin.raw("POST", "workflows/default", {"workflow": workflow}).json()["metadata"]["uid"])
     twin.close()
     return tmp_path / "argo", names[0], names[1]
 
