@@ -20,19 +20,25 @@ LIMIT = 1000
 
 
 @dataclass(frozen=True)
-class LastDeployment:
-    """A deployment by the name of its template, and the server it is at: its address, or EMBEDDED.
+class _Note:
+    """What is noted of something at a server: its address, or EMBEDDED."""
+
+    server: str
+
+    def is_at(self, target: Target) -> bool:
+        """Whether a target is the server it is at; the embedded one is, whatever its port."""
+        return self.server == _server(target)
+
+
+@dataclass(frozen=True)
+class LastDeployment(_Note):
+    """A deployment, by the name of its template.
 
     It was deployed from the folder, or a run of it was started from there.
     """
 
     name: str
     flow: str
-    server: str
-
-    def is_at(self, target: Target) -> bool:
-        """Whether a target is the server it is at; the embedded one is, whatever its port."""
-        return self.server == _server(target)
 
     @property
     def elsewhere(self) -> str:
@@ -44,15 +50,10 @@ class LastDeployment:
 
 
 @dataclass(frozen=True)
-class LastRun:
-    """A run by its id, and the server it is at, as in LastDeployment."""
+class LastRun(_Note):
+    """A run, by its id."""
 
     run_id: str
-    server: str
-
-    def is_at(self, target: Target) -> bool:
-        """Whether a target is the server it is at."""
-        return self.server == _server(target)
 
     @property
     def elsewhere(self) -> str:
@@ -65,7 +66,7 @@ class LastRun:
 
 def noted(name: str, flow: str, target: Target) -> LastDeployment:
     """What is remembered of a deployment at a target."""
-    return LastDeployment(name, flow, _server(target))
+    return LastDeployment(name=name, flow=flow, server=_server(target))
 
 
 def _server(target: Target) -> str:
@@ -92,7 +93,7 @@ def remember_run(run_id: str, target: Target, deployment: LastDeployment | None 
     The run goes on whether it can be noted or not.
     """
     with suppress(OSError, ConfigurationError):
-        _note(RUNS, asdict(LastRun(run_id, _server(target))))
+        _note(RUNS, asdict(LastRun(run_id=run_id, server=_server(target))))
         if deployment is not None:
             remember(deployment)
 

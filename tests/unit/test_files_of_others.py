@@ -68,7 +68,7 @@ def test_a_token_can_be_read_while_others_write_it() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"/": 3}'])
 def test_a_note_of_deployments_that_cannot_be_read_is_named_and_replaced(home: Path, text: str) -> None:
-    note = LastDeployment("some-flow", "SomeFlow", "embedded")
+    note = LastDeployment(name="some-flow", flow="SomeFlow", server="embedded")
     last.remember(note)
     (home / "state" / "deployments.json").write_text(text)
     with pytest.raises(
