@@ -122,7 +122,7 @@ class Manifests:
                 0.1, lambda: models.Template(container=models.Container(image="d"))
             ),
         )
-        made: JSON = json.loads(spec.json(by_alias=True, exclude_none=True))
+        made: JSON = json.loads(spec.model_dump_json(by_alias=True, exclude_none=True))
         if some.random() < 0.15:
             self._spoil(made)
         return {"metadata": {"generateName": "wf-"}, "spec": made}
