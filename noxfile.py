@@ -40,6 +40,15 @@ RECORDED = (
 )
 """The tests that compare with what was recorded of Metaflow's own runs."""
 
+END_TO_END = tuple(
+    f"tests/integration/test_{name}.py"
+    for name in (
+        *("flows", "switches", "verbs", "deployer", "schedules"),
+        *("hooks", "events", "gitops", "bad_input", "resume"),
+    )
+)
+"""The tests of flows, verbs and their refusals, from a command to what the server and the pods make of it."""
+
 NOTEBOOK = """
 import nbclient, nbformat
 notebook = nbformat.read("examples/notebook.ipynb", as_version=4)
@@ -97,6 +106,16 @@ def tests(session: nox.Session) -> None:
     """The whole suite, in three processes: tests often wait. `nox -s tests -- ARGS` passes ARGS on."""
     session.install("-e", ".[dev]")
     session.run("pytest", *(session.posargs or ["-n", "3", "--dist", "loadgroup", "--durations", "20"]))
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """The tests that any Argo can take, against the one that ARGO_SERVER names, or the embedded one.
+
+    CONTRIBUTING.md says what a cluster must have. `-- -m "not same_machine"` where its pods are elsewhere.
+    """
+    session.install("-e", ".[dev]")
+    session.run("pytest", "--any-argo", *END_TO_END, *session.posargs)
 
 
 @nox.session

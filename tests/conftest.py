@@ -8,12 +8,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import any_argo
 import pytest
 
 # Here, and not in their folder: with several workers pytest itself loads no conftest but this one.
 import random_flows
 import recorded_flows
-from harness import Mfhera, clean_environment, leave_the_machine
+from harness import Mfhera, environment, leave_the_machine
 from random_flows import pytest_generate_tests
 from recorded_flows import Record
 from summaries import pytest_terminal_summary
@@ -23,12 +24,14 @@ __all__ = ["pytest_generate_tests", "pytest_terminal_summary"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of all the suite."""
+    any_argo.pytest_addoption(parser)
     random_flows.pytest_addoption(parser)
     recorded_flows.pytest_addoption(parser)
 
 
-def pytest_configure() -> None:
-    """Nothing that this machine says about Metaflow, Argo or AWS changes what a test says."""
+def pytest_configure(config: pytest.Config) -> None:
+    """What this machine says about Metaflow, Argo or AWS reaches no test, unless it is asked to."""
+    any_argo.configure(config)
     empty = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, empty)
     leave_the_machine(empty)
@@ -36,13 +39,14 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long ones first, so that no process is left with one of them at the end."""
+    any_argo.mark_items(items)
     items.sort(key=lambda item: "slow" not in item.keywords)
 
 
 @pytest.fixture(scope="session")
 def _worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mfhera]:
     home = tmp_path_factory.mktemp("home")
-    command = Mfhera(home, home, clean_environment(home))
+    command = Mfhera(home, home, environment(home))
     yield command
     command.stop()
 
@@ -61,8 +65,10 @@ def record(pytestconfig: pytest.Config) -> Record:
 
 @pytest.fixture
 def own_mfhera(tmp_path: Path) -> Iterator[Mfhera]:
-    """`mfhera` with an embedded Argo of the test's own, not started yet."""
+    """`mfhera` with an Argo that has nothing: an embedded one of the test's own, not started yet."""
     home = tmp_path / "home"
-    command = Mfhera(home, home, clean_environment(home)).at(tmp_path / "project")
+    command = Mfhera(home, home, environment(home)).at(tmp_path / "project")
+    if any_argo.real():
+        command.stop()
     yield command
     command.stop()

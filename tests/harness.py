@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import any_argo
 import httpx
 import warm
-
-from metaflow_hera.embedded.local import launch
+from any_argo import Server
 
 TESTS = Path(__file__).parent
 FLOWS = TESTS / "flows"
@@ -60,6 +60,11 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
         "METAFLOW_HERA_MAX_PODS": "8",
         **more,
     }
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The same for a test that any Argo can take: with `--any-argo` the one that the machine names."""
+    return {**any_argo.handed, **clean_environment(home)}
 
 
 def leave_the_machine(empty: Path) -> None:
@@ -140,46 +145,44 @@ class Mfhera:
         tasks: dict[str, dict[str, Any]] = json.loads(done.stdout)
         return tasks
 
-    def ask(self, path: str) -> Any:
-        """The answer of the embedded Argo to a GET, asked of it directly."""
-        server = launch.status(Path(self.env["METAFLOW_HERA_HOME"]))
-        assert server is not None
-        headers = {"Authorization": f"Bearer {server.token}"}
-        url = f"{server.url}/api/v1/{path}"
-        return httpx.get(url, headers=headers, timeout=SECONDS, trust_env=False).raise_for_status().json()
+    @property
+    def server(self) -> Server:
+        """The Argo that it talks to, to be asked directly."""
+        found = Server.of(self.env)
+        assert found is not None
+        return found
+
+    def ask(self, kind: str, name: str, **query: str) -> Any:
+        """An object as the server has it."""
+        return self.server.call("GET", kind, name, params=query).json()
 
     def stored(self) -> list[tuple[str, str, str]]:
-        """All that the embedded Argo has: kind, name and version of each object."""
-        if launch.status(Path(self.env["METAFLOW_HERA_HOME"])) is None:
+        """All that the server has: kind, name and version of each object."""
+        server = Server.of(self.env)
+        if server is None:
             return []
-        found = []
-        for kind in ("workflow-templates", "cron-workflows", "sensors", "workflows"):
-            items = self.ask(f"{kind}/default")["items"] or ()
-            found += [(kind, i["metadata"]["name"], i["metadata"]["resourceVersion"]) for i in items]
-        return sorted(found)
+        return sorted(
+            (kind, item["metadata"]["name"], item["metadata"]["resourceVersion"])
+            for kind in any_argo.KINDS
+            for item in server.listed(kind)
+        )
 
     def phases(self, deployment: str) -> dict[str, str]:
         """The runs of a deployment, by id, with their states; quicker than `mfhera runs`."""
         label = f"workflows.argoproj.io/workflow-template={deployment}"
-        fields = "items.metadata.name,items.status.phase"
-        items = (
-            self.ask(f"workflows/default?listOptions.labelSelector={label}&fields={fields}")["items"] or ()
-        )
-        return {f"argo-{each['metadata']['name']}": each["status"].get("phase", "Pending") for each in items}
+        query = {"listOptions.labelSelector": label, "fields": "items.metadata.name,items.status.phase"}
+        return {
+            f"argo-{each['metadata']['name']}": each.get("status", {}).get("phase", "Pending")
+            for each in self.server.listed("workflows", **query)
+        }
 
     def end_of(self, run: str) -> str:
         """The phase in which a run has ended. The server tells when it does: nobody has to ask again."""
-        server = launch.status(Path(self.env["METAFLOW_HERA_HOME"]))
-        assert server is not None
+        server = self.server
         selector = f"metadata.name={run.removeprefix('argo-')}"
-        with httpx.stream(
-            "GET",
-            f"{server.url}/api/v1/workflow-events/default",
-            params={"listOptions.fieldSelector": selector, "fields": "result.object.status"},
-            headers={"Authorization": f"Bearer {server.token}"},
-            timeout=SECONDS,
-            trust_env=False,
-        ) as answer:
+        query = {"listOptions.fieldSelector": selector, "fields": "result.object.status"}
+        address = server.address("workflow-events")
+        with httpx.stream("GET", address, params=query, **server.options) as answer:
             for line in answer.iter_lines():
                 status = json.loads(line)["result"]["object"]["status"]
                 if status.get("finishedAt"):
@@ -193,9 +196,18 @@ class Mfhera:
             assert time.monotonic() < end, "it did not come true"
             time.sleep(0.05)
 
+    def start(self) -> None:
+        """Start the embedded Argo, where that is the one to talk to."""
+        if not any_argo.real():
+            self.ok("local", "start")
+
     def stop(self) -> None:
-        """End the embedded Argo, if there is one."""
-        self.ok("local", "stop")
+        """End the embedded Argo, if there is one; at another Argo, delete what the tests have left."""
+        real = any_argo.real()
+        if real is None:
+            self.ok("local", "stop")
+        else:
+            real.empty()
 
 
 def run_by_metaflow(mfhera: Mfhera, flow: str, *options: str) -> dict[str, dict[str, Any]]:

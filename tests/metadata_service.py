@@ -2,6 +2,8 @@
 
 The paths and fields are those of metaflow/plugins/metadata_providers/service.py and of what the Client API
 reads. Ids are kept as they were given, texts or numbers.
+
+As a script, `python tests/metadata_service.py PORT`, it serves until it is ended.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import itertools
 import json
 import re
 import socket
+import sys
 import threading
 import time
 from typing import Any
@@ -29,14 +32,14 @@ JSON = dict[str, Any]
 class MetadataService:
     """The service on a port of this machine. `calls` are the paths that were asked, with their methods."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.calls: list[str] = []
         self.beats: list[str] = []
         self._objects: dict[tuple[str, ...], JSON] = {}
         self._artifacts: dict[tuple[str, ...], list[JSON]] = {}
         self._metadata: dict[tuple[str, ...], list[JSON]] = {}
         self._ids = itertools.count(1)
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(("127.0.0.1", port))
         app = Starlette(
             routes=[Route("/{path:path}", self._answer, methods=["GET", "POST", "PATCH"])],
         )
@@ -163,3 +166,7 @@ def _missing() -> Response:
 
 def _now() -> int:
     return int(time.time() * 1000)
+
+
+if __name__ == "__main__":
+    MetadataService(int(sys.argv[1]))  # its thread is waited for

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import any_argo
 import pytest
 import random_flows
 import recorded_flows
@@ -18,7 +19,7 @@ RECORDINGS = {
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Recordings replayed, kills survived, calls refused, random flows compared."""
-    lines = [*_recordings(terminalreporter), *_said(terminalreporter)]
+    lines = [*any_argo.summary(terminalreporter), *_recordings(terminalreporter), *_said(terminalreporter)]
     if lines:
         terminalreporter.section("counted")
         for line in lines:

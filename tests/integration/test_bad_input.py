@@ -9,17 +9,20 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import any_argo
 import pytest
-from harness import EXAMPLES, FakeArgo, Mfhera, clean_environment, refused
+from harness import EXAMPLES, FakeArgo, Mfhera, clean_environment, environment, refused
 
 FLOW = "parameter_flow.py"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mfhera]:
-    """An embedded Argo with one deployment, `requiredflow`, made from the folder `deployed`."""
+    """An Argo with one deployment, `requiredflow`, made from the folder `deployed`."""
     home = tmp_path_factory.mktemp("home")
-    command = Mfhera(home, home, clean_environment(home)).at(home / "deployed")
+    command = Mfhera(home, home, environment(home)).at(home / "deployed")
+    if any_argo.real():
+        command.stop()
     command.take("required_flow.py")
     command.ok("create", "required_flow.py")
     yield command
@@ -301,6 +304,7 @@ class TestServers:
         assert set(server.calls) <= {"GET"}
 
 
+@pytest.mark.embedded_only("has a folder, a port and a process here")
 class TestSurroundings:
     """The state folder, the home, the embedded Argo itself."""
 

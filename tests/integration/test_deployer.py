@@ -85,6 +85,7 @@ def test_the_example_of_the_documents(found: dict[str, Any], mfhera: Mfhera) -> 
     assert found["deleted"] == [True, False]
 
 
+@pytest.mark.same_machine
 def test_a_run_is_suspended_and_ended(mfhera: Mfhera) -> None:
     mfhera.take("gate_flow.py")
     done = mfhera.python("-c", WAITING)

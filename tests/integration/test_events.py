@@ -16,6 +16,7 @@ from harness import SECONDS, Mfhera, message, refused
 
 from metaflow_hera.embedded.local import launch
 
+events = pytest.mark.embedded_only("deals with events itself, as Argo Events does for a cluster")
 CHAIN = ["a", "b", "c", "d"]
 SETTLED = 3.0
 """Seconds after which what has not started is taken not to start."""
@@ -39,6 +40,7 @@ def artifacts(mfhera: Mfhera, flow: str, run: str, step: str = "start") -> dict[
     return {name: literal_eval(value) for name, value in named.items()}
 
 
+@events
 def test_a_chain_of_flows_runs_from_one_trigger(own_mfhera: Mfhera) -> None:
     """A, then B and C, then D, which waits for both of them and for an event, and starts once."""
     mfhera = own_mfhera
@@ -69,6 +71,7 @@ def test_a_chain_of_flows_runs_from_one_trigger(own_mfhera: Mfhera) -> None:
     assert "metaflow.ChainBFlow.end" in mfhera.python("-c", code).stdout
 
 
+@events
 def test_what_has_arrived_is_kept_when_the_server_is_killed(own_mfhera: Mfhera) -> None:
     mfhera = own_mfhera
     mfhera.take("chain/chain_d_flow.py")
@@ -95,6 +98,7 @@ PAYLOADS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@events
 def test_values_of_an_event_reach_parameters_as_they_are(own_mfhera: Mfhera) -> None:
     own_mfhera.take("event_flow.py")
     assert "data.EventFlow" in own_mfhera.ok("create", "event_flow.py")
@@ -109,6 +113,7 @@ def test_values_of_an_event_reach_parameters_as_they_are(own_mfhera: Mfhera) -> 
         assert made["event"] == "data.EventFlow"
 
 
+@events
 def test_any_of_the_events_is_enough_where_the_flow_says_so(own_mfhera: Mfhera) -> None:
     own_mfhera.take("any_flow.py")
     own_mfhera.ok("create", "any_flow.py")
@@ -122,6 +127,7 @@ def test_any_of_the_events_is_enough_where_the_flow_says_so(own_mfhera: Mfhera) 
     ]
 
 
+@events
 def test_metaflows_own_way_to_publish_starts_a_flow(own_mfhera: Mfhera) -> None:
     own_mfhera.take("event_flow.py")
     own_mfhera.ok("create", "event_flow.py")
@@ -139,6 +145,7 @@ def test_metaflows_own_way_to_publish_starts_a_flow(own_mfhera: Mfhera) -> None:
     assert httpx.post(url, content="[1]", timeout=SECONDS, trust_env=False).status_code == 400
 
 
+@events
 def test_a_project_s_flows_hear_their_own_branch_only(own_mfhera: Mfhera) -> None:
     own_mfhera.take("project_chain/up_flow.py", "project_chain/down_flow.py")
     for branch in ("one", "two"):
@@ -151,6 +158,7 @@ def test_a_project_s_flows_hear_their_own_branch_only(own_mfhera: Mfhera) -> Non
     assert own_mfhera.phases("chained.test.two.downflow") == {}
 
 
+@events
 def test_a_version_without_events_takes_the_sensor_away(own_mfhera: Mfhera) -> None:
     own_mfhera.take("event_flow.py")
     own_mfhera.ok("create", "event_flow.py")
@@ -167,6 +175,7 @@ def test_a_version_without_events_takes_the_sensor_away(own_mfhera: Mfhera) -> N
     assert own_mfhera.stored() == []
 
 
+@events
 def test_events_of_a_failed_task_are_not_published_and_nothing_is_when_told_so(own_mfhera: Mfhera) -> None:
     own_mfhera.take("chain/chain_a_flow.py", "chain/chain_b_flow.py")
     own_mfhera.ok("create", "chain_b_flow.py")
@@ -180,6 +189,7 @@ def test_events_of_a_failed_task_are_not_published_and_nothing_is_when_told_so(o
     assert own_mfhera.phases("chainbflow") == {}
 
 
+@events
 def test_what_is_configured_for_a_cluster_is_left_alone_here(own_mfhera: Mfhera) -> None:
     """A laptop may be configured for the company's cluster: a run on it must not start production's flows."""
     env = {"METAFLOW_ARGO_EVENTS_WEBHOOK_URL": "http://127.0.0.1:9/cluster"}
@@ -191,6 +201,7 @@ def test_what_is_configured_for_a_cluster_is_left_alone_here(own_mfhera: Mfhera)
     ended_well(own_mfhera, "chainbflow")
 
 
+@events
 def test_a_step_publishes_an_event_of_its_own(own_mfhera: Mfhera) -> None:
     own_mfhera.take("event_flow.py", "publishing_flow.py")
     own_mfhera.ok("create", "event_flow.py")
@@ -215,6 +226,7 @@ def test_a_webhook_that_does_not_answer_holds_no_task_up_for_long(own_mfhera: Mf
         assert f"The event {name} could not be published" in done.stderr
 
 
+@events
 def test_a_sensor_of_somebody_else_stays_as_it_is(own_mfhera: Mfhera) -> None:
     own_mfhera.take("event_flow.py", "any_flow.py")
     own_mfhera.ok("create", "event_flow.py", "--name", "a.b")

@@ -243,6 +243,7 @@ def test_metaflow_tutorials_run_unchanged(
             assert one == other
 
 
+@pytest.mark.same_machine
 def test_a_running_run_keeps_the_code_it_began_with(mfhera: Mfhera) -> None:
     mfhera.take("gate_flow.py")
     script, gate = mfhera.folder / "gate_flow.py", mfhera.folder / "gate"

@@ -7,14 +7,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 from argo_schema import faults
-from harness import EXAMPLES, SECONDS, Mfhera, message, refused
-
-from metaflow_hera.embedded.local import launch
-from metaflow_hera.home import home_folder
+from harness import EXAMPLES, Mfhera, message, refused
 
 FIVE = {
     "parameter_flow.py": ["WorkflowTemplate"],
@@ -23,6 +19,7 @@ FIVE = {
     "nightly/report_flow.py": ["WorkflowTemplate", "Sensor"],
     "nightly/restock_flow.py": ["WorkflowTemplate", "Sensor"],
 }
+sensors = pytest.mark.embedded_only("has sensors, as Argo Events has them for a cluster")
 PLURAL = {"WorkflowTemplate": "workflow-templates", "CronWorkflow": "cron-workflows", "Sensor": "sensors"}
 OF_THE_SERVER = ("creationTimestamp", "generation", "resourceVersion", "uid", "namespace")
 
@@ -34,15 +31,7 @@ def example(mfhera: Mfhera, name: str) -> str:
 
 def at_server(mfhera: Mfhera, item: dict[str, Any]) -> dict[str, Any]:
     """An object as the server has it, without what differs from one deployment to the next."""
-    server = launch.status(home_folder(mfhera.env))
-    assert server is not None
-    answer = httpx.get(
-        f"{server.url}/api/v1/{PLURAL[item['kind']]}/default/{item['metadata']['name']}",
-        headers={"Authorization": f"Bearer {server.token}"},
-        timeout=SECONDS,
-        trust_env=False,
-    )
-    found: dict[str, Any] = answer.raise_for_status().json()
+    found: dict[str, Any] = mfhera.ask(PLURAL[item["kind"]], item["metadata"]["name"])
     for key in OF_THE_SERVER:
         found["metadata"].pop(key, None)
     found["metadata"]["annotations"].pop("metaflow/deployment_timestamp", None)
@@ -50,7 +39,9 @@ def at_server(mfhera: Mfhera, item: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", FIVE)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=sensors if "Sensor" in FIVE[name] else ()) for name in FIVE]
+)
 def test_an_export_is_stable_valid_and_deploys_the_same(own_mfhera: Mfhera, name: str) -> None:
     mfhera = own_mfhera
     flow = example(mfhera, name)
@@ -109,8 +100,7 @@ def test_the_token_in_an_export(own_mfhera: Mfhera) -> None:
 
     assert token() == token()
     assert token("--authorize", "production:parameterflow-7-abcd") == "parameterflow-7-abcd"
-    refused(own_mfhera("create", flow, "--only-json", "--real-token"), "is not running")
-    own_mfhera.ok("local", "start")
+    own_mfhera.start()
     refused(own_mfhera("create", flow, "--only-json", "--real-token"), "no deployment parameterflow yet")
     own_mfhera.ok("create", flow, "--new-token", "ours")
     assert token("--real-token") == "ours"
@@ -119,6 +109,12 @@ def test_the_token_in_an_export(own_mfhera: Mfhera) -> None:
     )
     refused(stranger, "--authorize")
     refused(own_mfhera("create", flow, "--real-token"), "needs --only-json")
+
+
+@pytest.mark.embedded_only("may be found not running")
+def test_the_real_token_where_no_server_runs(own_mfhera: Mfhera) -> None:
+    flow = example(own_mfhera, "parameter_flow.py")
+    refused(own_mfhera("create", flow, "--only-json", "--real-token"), "is not running")
 
 
 def test_only_who_may_deploy_a_flow_may_deploy_its_export(own_mfhera: Mfhera) -> None:

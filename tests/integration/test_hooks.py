@@ -10,12 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
 import pytest
 from harness import SECONDS, Mfhera, refused
-
-from metaflow_hera.embedded.local import launch
-from metaflow_hera.home import home_folder
 
 
 @dataclass
@@ -58,17 +54,10 @@ def receiver() -> Iterator[Receiver]:
 
 def exit_pods(mfhera: Mfhera, run: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """The nodes below the exit handler of a run by their names, and what its pods have logged."""
-    server = launch.status(home_folder(mfhera.env))
-    assert server is not None
-    base = f"{server.url}/api/v1/workflows/default/{run['workflow']}"
-    options: dict[str, Any] = {
-        "headers": {"Authorization": f"Bearer {server.token}"},
-        "timeout": SECONDS,
-        "trust_env": False,
-    }
-    nodes = httpx.get(base, **options).json()["status"]["nodes"].values()
+    nodes = mfhera.ask("workflows", run["workflow"])["status"]["nodes"].values()
     found = {node["displayName"]: node for node in nodes if node["displayName"].startswith("on-")}
-    lines = [json.loads(line)["result"] for line in httpx.get(f"{base}/log", **options).text.splitlines()]
+    log = mfhera.server.call("GET", "workflows", run["workflow"], "log").text
+    lines = [json.loads(line)["result"] for line in log.splitlines()]
     return found, [line["content"] for line in lines if "exit-hooks" in line["podName"]]
 
 
@@ -105,6 +94,7 @@ def test_functions_run_after_a_success_and_after_a_failure(mfhera: Mfhera) -> No
     assert "on-error" not in tree  # a hook is no step
 
 
+@pytest.mark.same_machine
 def test_slack_pagerduty_and_incident_io_are_told(mfhera: Mfhera, receiver: Receiver) -> None:
     mfhera.take("hooked_flow.py")
     script = mfhera.folder / "hooked_flow.py"
@@ -159,6 +149,7 @@ def test_slack_pagerduty_and_incident_io_are_told(mfhera: Mfhera, receiver: Rece
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["hang", "broken"])
+@pytest.mark.same_machine
 def test_a_receiver_that_does_not_answer_changes_nothing_about_the_run(
     mfhera: Mfhera, receiver: Receiver, place: str
 ) -> None:

@@ -67,7 +67,7 @@ def test_nothing_is_lost_and_nothing_done_twice(
             if kills < KILLS:
                 killed(home)
                 kills += 1
-            found = own_mfhera.ask(f"workflows/default/{run['workflow']}?fields=status.phase,status.message")
+            found = own_mfhera.ask("workflows", run["workflow"], fields="status.phase,status.message")
             phase = found["status"].get("phase", "")
         assert phase == "Succeeded", own_mfhera("status", run["run_id"]).stdout
         done = own_mfhera.python("-c", LOGS, run["pathspec"])

@@ -1,4 +1,4 @@
-"""@schedule: flows that the embedded Argo starts by itself, by a clock that the test moves."""
+"""@schedule: flows that Argo starts by itself; the embedded one by a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import httpx
 import pytest
 from harness import EXAMPLES, SECONDS, TESTS, Mfhera, clean_environment, message, refused
 
@@ -46,22 +45,9 @@ class Moving:
         new.write_text(str(moment.timestamp() - time.time()))
         new.replace(self.ahead)
 
-    def call(self, method: str, path: str) -> dict[str, object]:
-        server = launch.status(self.home)
-        assert server is not None
-        answer = httpx.request(
-            method,
-            f"{server.url}/api/v1/{path}",
-            headers={"Authorization": f"Bearer {server.token}"},
-            timeout=SECONDS,
-            trust_env=False,
-        )
-        found: dict[str, object] = answer.raise_for_status().json()
-        return found
-
     def look(self) -> None:
         """Let the server look at its clock: any change makes it."""
-        self.call("PUT", "cron-workflows/default/hourlyflow/resume")
+        self.mfhera.server.call("PUT", "cron-workflows", "hourlyflow", "resume")
 
     def runs(self) -> dict[str, str]:
         """The runs and their states."""
@@ -76,6 +62,7 @@ def moving(tmp_path: Path) -> Iterator[Moving]:
 
 
 @pytest.mark.slow
+@pytest.mark.embedded_only("has a clock that tests move")
 def test_an_hourly_flow_through_a_day_on_which_the_clocks_change(moving: Moving) -> None:
     """24 hours from the evening before, with a restart in their middle, in a zone that gets an hour more."""
     begin = datetime(2026, 10, 24, 18, 30, tzinfo=timezone.utc)
@@ -99,6 +86,7 @@ def test_an_hourly_flow_through_a_day_on_which_the_clocks_change(moving: Moving)
     assert times == [int(begin.timestamp()) + 1800 + 3600 * hour for hour in range(24)]
 
 
+@pytest.mark.embedded_only("has a clock that tests move")
 def test_the_flow_can_read_the_time_that_it_was_scheduled_for(moving: Moving) -> None:
     moving.to(datetime(2026, 11, 24, 9, 30, tzinfo=BERLIN))
     moving.start()
@@ -133,14 +121,7 @@ def test_what_is_deployed_and_when_it_fires(mfhera: Mfhera) -> None:
     assert all((time.hour, time.minute) == (10, 0) and time.weekday() < 5 for time in times)
     text = mfhera.ok("schedule", "schedule_flow.py")
     assert text.count("Europe/Helsinki") == 6
-    server = launch.status(Path(mfhera.env["METAFLOW_HERA_HOME"]))
-    assert server is not None
-    httpx.put(
-        f"{server.url}/api/v1/cron-workflows/default/scheduleflow/suspend",
-        headers={"Authorization": f"Bearer {server.token}"},
-        timeout=SECONDS,
-        trust_env=False,
-    ).raise_for_status()
+    mfhera.server.call("PUT", "cron-workflows", "scheduleflow", "suspend")
     mfhera.ok("create", "schedule_flow.py")
     assert "suspended" in mfhera.ok("schedule")  # by somebody who had a reason
     (mfhera.folder / "plain_flow.py").write_text(
@@ -190,7 +171,7 @@ def test_options_that_are_not_valid(mfhera: Mfhera, options: list[str], word: st
 
 
 def test_nothing_deployed_has_no_schedule(own_mfhera: Mfhera) -> None:
-    own_mfhera.ok("local", "start")
+    own_mfhera.start()
     done = own_mfhera("schedule")
     assert done.returncode == 2
     assert "Nothing has been deployed" in message(done)

@@ -1,4 +1,4 @@
-"""What is done to runs, verb by verb, against the embedded Argo: as asked, and when it cannot be."""
+"""What is done to runs, verb by verb: as asked, and when it cannot be."""
 
 from __future__ import annotations
 
@@ -63,6 +63,7 @@ def other() -> Mapping[str, str]:
 class TestLogs:
     """`mfhera logs`."""
 
+    @pytest.mark.same_machine
     def test_of_a_run_that_failed_and_was_retried(self, mfhera: Mfhera) -> None:
         run = failed_run(mfhera, "logs-retried")
         mend(mfhera)
@@ -98,6 +99,7 @@ class TestLogs:
         assert {key: line[key] for key in expected} == expected
         assert line["time"].startswith("20")
 
+    @pytest.mark.same_machine
     def test_of_a_run_while_it_runs(self, mfhera: Mfhera) -> None:
         run = waiting_run(mfhera, "logs-running")
         assert said(mfhera.ok("logs", run)) == ["start/start: waits"]
@@ -154,6 +156,7 @@ class TestLogs:
         }
         assert only == "refine-2_1"
 
+    @pytest.mark.embedded_only("has its copy of a code package here")
     def test_an_attempt_that_ended_before_metaflow_began(self, mfhera: Mfhera) -> None:
         mfhera.take("mended_flow.py")
         script = mfhera.folder / "mended_flow.py"
@@ -202,6 +205,7 @@ class TestLogs:
 class TestRetry:
     """`mfhera retry`."""
 
+    @pytest.mark.same_machine
     def test_from_where_it_failed_with_the_right_attempts(self, mfhera: Mfhera) -> None:
         run = failed_run(mfhera, "retried")
         first = mfhera.json("status", run, "--json")
@@ -295,6 +299,7 @@ def test_a_deployment_belongs_to_one_flow(mfhera: Mfhera) -> None:
     assert mfhera.stored() == before
 
 
+@pytest.mark.same_machine
 def test_resubmit(mfhera: Mfhera) -> None:
     run = failed_run(mfhera, "resubmitted")
     mend(mfhera)
@@ -311,6 +316,7 @@ def test_resubmit(mfhera: Mfhera) -> None:
     refused(mfhera("resubmit", run, "--run-id-file", "absent/id"), "absent/id cannot be written")
 
 
+@pytest.mark.embedded_only("can be stopped and started")
 def test_whoever_follows_is_told_that_the_server_is_away(own_mfhera: Mfhera) -> None:
     mfhera = own_mfhera
     run = waiting_run(mfhera, "away")
@@ -362,14 +368,16 @@ def test_without_a_run_the_last_one_from_this_folder_is_meant(mfhera: Mfhera) ->
 
 
 @pytest.mark.parametrize("verb", ["stop", "terminate"])
+@pytest.mark.same_machine
 def test_stop_runs_the_exit_hooks_and_terminate_does_not(mfhera: Mfhera, verb: str) -> None:
     run = waiting_run(mfhera, f"ended-by-{verb}")
     assert mfhera.json(verb, run, "--json")["run_id"] == run
     assert ended(mfhera, run)["phase"] == "Failed"
-    nodes = mfhera.ask(f"workflows/default/{run.removeprefix('argo-')}")["status"]["nodes"]
+    nodes = mfhera.ask("workflows", run.removeprefix("argo-"))["status"]["nodes"]
     assert any(".onExit" in node["name"] for node in nodes.values()) == (verb == "stop")
 
 
+@pytest.mark.same_machine
 def test_suspend_and_resume(mfhera: Mfhera) -> None:
     run = waiting_run(mfhera, "suspended")
     shown = mfhera.json("suspend", run, "--json")
@@ -419,6 +427,7 @@ def test_runs_of_all_deployments_by_time_and_state(own_mfhera: Mfhera) -> None:
     refused(mfhera("runs", "linear_flow.py", "--all"), "--all lists the runs of all deployments")
 
 
+@pytest.mark.same_machine
 def test_delete_a_run(mfhera: Mfhera, other: Mapping[str, str]) -> None:
     run = waiting_run(mfhera, "deleted-run")
     open_gate(mfhera)
@@ -451,6 +460,7 @@ def test_status(mfhera: Mfhera) -> None:
     refused(mfhera("status", ABSENT), f"has no run {ABSENT}")
 
 
+@pytest.mark.same_machine
 def test_the_same_verbs_hang_on_a_flow(mfhera: Mfhera) -> None:
     run = failed_run(mfhera, "mendedflow")
 
@@ -473,6 +483,7 @@ def test_the_same_verbs_hang_on_a_flow(mfhera: Mfhera) -> None:
     assert "is a run of MendedFlow, not of LinearFlow" in message(done)
 
 
+@pytest.mark.same_machine
 def test_the_same_in_python(mfhera: Mfhera) -> None:
     run = failed_run(mfhera, "in-python")
     mend(mfhera)
