@@ -56,7 +56,8 @@ def exit_pods(mfhera: Mfhera, run: dict[str, Any]) -> tuple[dict[str, dict[str, 
     """The nodes below the exit handler of a run by their names, and what its pods have logged."""
     nodes = mfhera.ask("workflows", run["workflow"])["status"]["nodes"].values()
     found = {node["displayName"]: node for node in nodes if node["displayName"].startswith("on-")}
-    log = mfhera.server.call("GET", "workflows", run["workflow"], "log").text
+    query = {"logOptions.container": "main"}
+    log = mfhera.server.call("GET", "workflows", run["workflow"], "log", params=query).text
     lines = [json.loads(line)["result"] for line in log.splitlines()]
     return found, [line["content"] for line in lines if "exit-hooks" in line["podName"]]
 

@@ -207,7 +207,8 @@ class LogStream:
         self._pod = call.path.get("podName") or query.get("podName") or ""
         self._framing = Framing(call.accept)
         self._follow = yes_or_no(query, "logOptions.follow")
-        self._none = query.get("logOptions.container", "main") not in ("", "main")
+        # Argo's pods have a second container, so that Kubernetes gives no log unless one is named.
+        self._none = query.get("logOptions.container") != "main"
         self._tail = whole_number(query, "logOptions.tailLines")
         self._limit = whole_number(query, "logOptions.limitBytes")
         self._grep = query.get("grep") or ""

@@ -96,6 +96,7 @@ class Argo:
 
     def logs(self, name: str, query: str = "") -> list[str]:
         """The lines of a workflow's logs."""
+        query = f"logOptions.container=main&{query}"
         with self.http.stream("GET", f"/workflows/argo/{name}/log?{query}") as answer:
             return [json.loads(line)["result"]["content"] for line in answer.iter_lines() if line]
 

@@ -212,7 +212,7 @@ def test_a_foreach_is_one_line_and_its_failures_come_first(argo: Argo) -> None:
     more = argo.http.get(f"{url}/tasks?path=group&limit=3&offset=9").json()
     assert [task["label"] for task in more["tasks"]] == ["group(9:9)", "group(10:10)", "group(11:11)"]
     pod = tasks["tasks"][0]["pods"][0]["name"]
-    with argo.http.stream("GET", f"/workflows/argo/{name}/{pod}/log") as log:
+    with argo.http.stream("GET", f"/workflows/argo/{name}/{pod}/log?logOptions.container=main") as log:
         assert "to 7" in "".join(log.iter_text())
     failures = argo.http.get(url).json()["failures"]
     assert [failure["label"] for failure in failures] == ["group(7:7)"]
