@@ -106,7 +106,6 @@ def renew(lines: Iterable[Line]) -> None:
     FILE.parent.mkdir(parents=True, exist_ok=True)
     # Without the time and the name of the file, so that the same runs make the same bytes.
     FILE.write_bytes(gzip.compress(text.encode(), mtime=0))
-    _lines.cache_clear()
 
 
 def collect() -> None:
@@ -117,11 +116,13 @@ def collect() -> None:
         shutil.rmtree(folder)
 
 
-@functools.cache
 def _lines() -> list[Line]:
-    if not FILE.exists():
-        return []
-    return [json.loads(text) for text in gzip.decompress(FILE.read_bytes()).splitlines()]
+    return _parsed(FILE.read_bytes()) if FILE.exists() else []
+
+
+@functools.cache
+def _parsed(record: bytes) -> list[Line]:
+    return [json.loads(text) for text in gzip.decompress(record).splitlines()]
 
 
 def _hash(text: str) -> str:
