@@ -102,6 +102,8 @@ def configure(config: pytest.Config) -> None:
     handed.update({name: value for name, value in os.environ.items() if name.startswith(HANDED)})
     server = real()
     if server is not None:
+        if config.getoption("numprocesses", None):
+            raise pytest.UsageError("All tests share one namespace of that Argo: leave out -n.")
         handed.update({name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")})
         there = [*server.names()]
         if there:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 
 # "argo=true" is in every line of its own. Before Argo 4 the time is quoted, the level in small letters.
+# Its errors are kept: they tell why a task failed.
 _LINE = re.compile(
-    r'time="?\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)"? level=[A-Za-z]+ msg=.* argo=true(?: .*)?$'
+    r'time=(?:"\d{4}-[^"]*"|\d{4}-\S+) level=(?:debug|info|warning|warn) msg=.* argo=true(?: .*)?$'
+    r'|\{"time":.*"level":"(?:debug|info|warning|warn)".*"argo":true.*\}$',  # where its log is in JSON
+    re.IGNORECASE,
 )
 
 MOST_LINES = 20

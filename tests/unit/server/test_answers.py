@@ -229,3 +229,24 @@ def test_a_server_that_accepts_and_never_answers(monkeypatch: pytest.MonkeyPatch
             asked.template("a")
         with pytest.raises(ArgoUnanswered, match="did not answer in time"):
             asked.stop("a")
+
+
+LOG = """\
+time=2026-11-26T23:01:25.394Z level=INFO msg="waiting for signals" argo=true signalPath=/var/run/argo/ctr
+Setting up task environment.
+time=2026-11-26T23:01:26.000Z level=INFO msg="of the task's own" mine=true
+time=2026-11-26T23:01:40.253Z level=INFO msg="sub-process exited" argo=true error=<nil>
+time=2026-11-26T23:01:40.253Z level=INFO msg="saving parameter" argo=true src=/tmp/items dst=/var
+time="2024-03-29T06:40:26 UTC" level=debug msg="ignore signal child exited" argo=true
+{"time":"2026-11-26T23:01:40.253Z","level":"INFO","msg":"sub-process exited","argo":true,"error":null}
+time=2026-11-26T23:01:40.253Z level=ERROR msg="failed to save parameter" argo=true"""
+"""A pod's log as Argo 4.1.2 gave it; then lines of Argo 3, of a log in JSON, of an error."""
+
+
+def test_a_log_holds_what_the_task_wrote_and_argos_executor_does_not_count() -> None:
+    sent = [json.dumps({"result": {"content": line, "podName": "a-1"}}) for line in LOG.splitlines()]
+    assert list(client(Says(200, "\n".join(sent))).logs("a")) == [
+        ("a-1", "Setting up task environment."),
+        ("a-1", 'time=2026-11-26T23:01:26.000Z level=INFO msg="of the task\'s own" mine=true'),
+        ("a-1", 'time=2026-11-26T23:01:40.253Z level=ERROR msg="failed to save parameter" argo=true'),
+    ]
