@@ -65,12 +65,12 @@ class Server:
         return answer
 
     def listed(self, kind: str, **query: str) -> list[dict[str, Any]]:
-        """All objects of a kind. A cluster without Argo Events has no sensors."""
+        """All objects of a kind, but for those being deleted. Without Argo Events there are no sensors."""
         answer = httpx.get(self.address(kind), **self.options, params=query)
         if kind == "sensors" and answer.status_code == httpx.codes.NOT_FOUND:
             return []
         items: list[dict[str, Any]] = answer.raise_for_status().json()["items"] or []
-        return items
+        return [item for item in items if "deletionTimestamp" not in item.get("metadata", {})]
 
     def names(self) -> Iterator[tuple[str, str]]:
         """All that there is: kind and name of each object."""

@@ -21,7 +21,7 @@ FIVE = {
 }
 sensors = pytest.mark.embedded_only("has sensors, as Argo Events has them for a cluster")
 PLURAL = {"WorkflowTemplate": "workflow-templates", "CronWorkflow": "cron-workflows", "Sensor": "sensors"}
-OF_THE_SERVER = ("creationTimestamp", "generation", "resourceVersion", "uid", "namespace")
+OF_THE_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid", "namespace")
 
 
 def example(mfhera: Mfhera, name: str) -> str:
