@@ -128,13 +128,14 @@ def summary(reporter: pytest.TerminalReporter) -> Iterator[str]:
     """Which Argo it was, and how many tests were not for it, by their reasons."""
     if not reporter.config.getoption(OPTION):
         return
-    run = sum(len(reporter.getreports(outcome)) for outcome in ("passed", "failed"))
+    run = [*reporter.getreports("passed"), *reporter.getreports("failed")]
     server = real()
     if server is None:
-        yield f"end to end with the embedded Argo: {run} tests"
+        alone = sum("embedded_only" in report.keywords for report in run)
+        yield f"end to end with the embedded Argo: {len(run)} tests, {alone} of them for it alone"
         return
     said = [str(report.longrepr) for report in reporter.getreports("skipped")]
     reasons = Counter(text.partition(ONLY)[2].rstrip("')") for text in said if ONLY in text)
-    yield f"end to end with Argo at {server.url}: {run} tests"
+    yield f"end to end with Argo at {server.url}: {len(run)} tests"
     yield f"for the embedded Argo alone, and not run: {reasons.total()} tests"
     yield from (f"    {count}, since it {reason}" for reason, count in sorted(reasons.items()))
