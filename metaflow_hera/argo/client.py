@@ -155,7 +155,10 @@ class ArgoClient:
         return self._call(lambda: self._service.update_cron_workflow(name, request), self._written(cron))
 
     def delete_cron(self, name: str) -> None:
-        """Delete a cron workflow; its workflows stay, if Argo's server passes that on to Kubernetes."""
+        """Delete a cron workflow; its workflows stay.
+
+        Kubernetes lets go of them first, and deletes the cron workflow a moment after it has answered.
+        """
         self._call(
             lambda: self._service.delete_cron_workflow(name, propagation_policy="Orphan"), answers.nothing
         )
