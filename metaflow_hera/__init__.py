@@ -72,6 +72,12 @@ _MODULES = {
 }
 """The module of each name that is not an error."""
 
+if os.path.basename(os.path.dirname(__path__[0])) == ".mf_code":
+    # A part of this package, in a code package: the rest may be installed where that runs.
+    from metaflow_hera.installed import find_installed
+
+    find_installed(__name__, __path__, __version__)
+
 
 def __getattr__(name: str) -> Any:
     # Imported on use: a pod has neither Hera nor what is imported here, and help must be quick.

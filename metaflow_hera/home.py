@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from metaflow_hera.contract.environment import EMBEDDED_HOME
 from metaflow_hera.embedded import errors as embedded
 from metaflow_hera.embedded.local import folder
 from metaflow_hera.embedded.local.folder import is_home
@@ -29,10 +30,12 @@ def embedded_errors() -> Iterator[None]:
 def home_folder(env: Mapping[str, str] = os.environ) -> Path:
     """The folder with the embedded Argo's state: METAFLOW_HERA_HOME, or the platform's user state folder.
 
+    In a pod of an embedded Argo it is that one's folder.
+
     Raises:
         ConfigurationError: METAFLOW_HERA_HOME is relative.
     """
-    given = env.get("METAFLOW_HERA_HOME")
+    given = env.get("METAFLOW_HERA_HOME") or env.get(EMBEDDED_HOME)
     if given:
         path = Path(given)
         if not path.is_absolute():

@@ -117,6 +117,8 @@ def _note(name: str, note: dict[str, str]) -> None:
     key = os.path.realpath(os.getcwd())
     notes.pop(key, None)
     notes[key] = note
+    if len(notes) > LIMIT:  # those of pods' folders go first: they are gone with their pods
+        notes = {folder: each for folder, each in notes.items() if os.path.isdir(folder)}
     kept = dict(list(notes.items())[-LIMIT:])
     descriptor, temporary = tempfile.mkstemp(dir=home)  # readable by this user only
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from metaflow_hera import __version__
+from metaflow_hera.contract import environment
 from metaflow_hera.embedded.local import launch
 from metaflow_hera.errors import ConfigurationError, LocalServerError
 from metaflow_hera.home import embedded_errors, home_folder
@@ -75,11 +76,20 @@ def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Targe
     """The server that an environment names.
 
     If ARGO_SERVER is not set, that is the embedded Argo, which `start` says to start if necessary. Raises
-    LocalServerError if it is not running and `start` is false.
+    LocalServerError if it is not running and `start` is false. A pod does not start it: on a cluster it would
+    end with the pod, and on this machine its user has stopped it.
+
+    Raises ConfigurationError in a pod of a cluster where ARGO_SERVER is not set.
     """
     configured = configured_target(env)
     if configured is not None:
         return configured
+    if environment.PATH in env and not env.get("METAFLOW_HERA_HOME"):
+        if environment.EMBEDDED_HOME not in env:
+            raise ConfigurationError(
+                "ARGO_SERVER is not set in this pod: set it and ARGO_TOKEN with @environment or @secrets."
+            )
+        start = False
     asked = time.time()
     home = home_folder(env)
     with embedded_errors():
@@ -111,5 +121,5 @@ def _metaflow_namespace() -> str:
 
 
 def embedded_namespace(env: Mapping[str, str] = os.environ) -> str:
-    """The namespace at the embedded Argo: that of ARGO_NAMESPACE, else Kubernetes' default."""
-    return env.get("ARGO_NAMESPACE") or "default"
+    """The namespace at the embedded Argo: that of ARGO_NAMESPACE, else that of this pod, else `default`."""
+    return env.get("ARGO_NAMESPACE") or env.get(environment.ARGO_NAMESPACE) or "default"

@@ -180,7 +180,10 @@ async def serve(home: Path, version: str, port: int | None, clock: Clock, lock: 
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
     pods = PodSettings(
         limit,
-        environment={"EMBEDDED_ARGO_EVENTS_URL": f"{url}{open_path(webhook)}"},
+        environment={
+            "EMBEDDED_ARGO_EVENTS_URL": f"{url}{open_path(webhook)}",
+            "EMBEDDED_ARGO_HOME": str(home),
+        },
         may_fork=not os.environ.get("METAFLOW_HERA_COLD_PODS"),
     )
     hub = Hub(loop)

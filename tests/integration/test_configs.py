@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import Mfhera, assert_same, refused
@@ -49,6 +50,22 @@ def test_configs_given_at_create_reach_every_task(mfhera: Mfhera) -> None:
     assert tasks["start"]["given"] == "'g'"
     assert eval(tasks["join"]["all"]) == [(7, settings["odd"], "1", "other")]
     assert "project:changed" in tasks["end"]["tags"]
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({"settings": "kv.settings"}, "configured.user.tester.configflow"),
+        ({"settings": {"project": "mine", "parameters": {}, "odd": ""}}, "mine.user.tester.configflow"),
+    ],
+    ids=["of the pod's flow", "of the user"],
+)
+def test_a_task_deploys_with_configs_of_its_own(mfhera: Mfhera, values: dict[str, Any], name: str) -> None:
+    """In a pod the environment says where those of the pod's flow are, which may have the same names."""
+    mfhera.take(*CONFIGS)
+    pod = {"METAFLOW_FLOW_NAME": "OtherFlow", "METAFLOW_FLOW_CONFIG_VALUE": json.dumps(values)}
+    made = json.loads(mfhera.ok("create", "config_flow.py", "--only-json", env=pod))
+    assert made["metadata"]["name"] == name
 
 
 @pytest.mark.parametrize(

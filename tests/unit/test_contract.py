@@ -26,8 +26,10 @@ ENVIRONMENT = {
     "CODE_METADATA": "METAFLOW_CODE_METADATA",
     "CODE_SHA": "METAFLOW_CODE_SHA",
     "CODE_URL": "METAFLOW_CODE_URL",
+    "CONFIG_VALUES": "METAFLOW_FLOW_CONFIG_VALUE",
     "EMBEDDED_CACHE": "EMBEDDED_ARGO_CACHE",
     "EMBEDDED_EVENTS_URL": "EMBEDDED_ARGO_EVENTS_URL",
+    "EMBEDDED_HOME": "EMBEDDED_ARGO_HOME",
     "ENCODED": "METAFLOW_HERA_ENCODED",
     "EVENT": "METAFLOW_ARGO_EVENT_PAYLOAD_",
     "FINISHED": "METAFLOW_HERA_FINISHED",
@@ -63,6 +65,7 @@ ENVIRONMENT = {
     "TAGS": "METAFLOW_HERA_TAGS",
     "TEMPDIR": "METAFLOW_TEMPDIR",
     "TMPFS": "METAFLOW_HERA_TMPFS",
+    "TOKEN_HOME": "METAFLOW_TOKEN_HOME",
     "WEBHOOK_AUTH": "METAFLOW_ARGO_EVENTS_WEBHOOK_AUTH",
     "WEBHOOK_URL": "METAFLOW_ARGO_EVENTS_WEBHOOK_URL",
 }
@@ -216,6 +219,10 @@ def test_the_embedded_argo_uses_the_names_of_the_contract() -> None:
     # It imports nothing of this package outside itself, so it has them as text.
     found = " ".join(text for path in EMBEDDED.rglob("*.py") for _, text in texts(path))
     variables = set(re.findall("EMBEDDED_ARGO_[A-Z_]+", found))
-    assert variables == {environment.EMBEDDED_CACHE, environment.EMBEDDED_EVENTS_URL}
+    assert variables == {
+        environment.EMBEDDED_CACHE,
+        environment.EMBEDDED_EVENTS_URL,
+        environment.EMBEDDED_HOME,
+    }
     shared = {manifest.PARAMETERS, manifest.POD_GROUP, manifest.TEMPLATE_LABEL, manifest.WARM}
     assert shared <= set(found.split())

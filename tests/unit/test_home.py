@@ -19,6 +19,12 @@ def test_the_home_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tm
         home_folder()
 
 
+def test_a_pod_is_told_the_home_that_it_belongs_to(tmp_path: Path) -> None:
+    pod = {"EMBEDDED_ARGO_HOME": str(tmp_path)}
+    assert home_folder(pod) == tmp_path
+    assert home_folder({**pod, "METAFLOW_HERA_HOME": str(tmp_path / "other")}) == tmp_path / "other"
+
+
 def test_there_is_a_home_without_home(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOME", "METAFLOW_HERA_HOME", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from metaflow_hera.argo.target import configured_target
-from metaflow_hera.errors import ConfigurationError
+from metaflow_hera.argo.target import configured_target, embedded_namespace, resolve_target
+from metaflow_hera.errors import ConfigurationError, LocalServerError
 
 
 def target(**env: str):
@@ -76,3 +76,26 @@ def test_how_the_certificate_is_checked(tmp_path: Path) -> None:
     assert verify(ARGO_CA_CERT=str(authority)) == str(authority)
     with pytest.raises(ConfigurationError, match=r"ARGO_CA_CERT names .*absent"):
         verify(ARGO_CA_CERT=str(tmp_path / "absent"))
+
+
+POD = {"METAFLOW_HERA_PATH": "", "ARGO_WORKFLOW_NAMESPACE": "team"}
+
+
+def test_a_pod_of_a_cluster_has_to_be_told_its_server() -> None:
+    for start in (False, True):
+        with pytest.raises(ConfigurationError, match=r"ARGO_SERVER.*ARGO_TOKEN.*@secrets"):
+            resolve_target(start=start, env=POD)
+    found = resolve_target(start=True, env={**POD, "ARGO_SERVER": "argo:1", "ARGO_NAMESPACE": "other"})
+    assert (found.host, found.namespace) == ("https://argo:1/", "other")
+
+
+def test_a_pod_does_not_start_an_embedded_argo_that_was_stopped(tmp_path: Path) -> None:
+    with pytest.raises(LocalServerError, match="not running"):
+        resolve_target(start=True, env={**POD, "EMBEDDED_ARGO_HOME": str(tmp_path)})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pod_of_the_embedded_argo_stays_in_its_namespace() -> None:
+    assert embedded_namespace(POD) == "team"
+    assert embedded_namespace({**POD, "ARGO_NAMESPACE": "other"}) == "other"
+    assert embedded_namespace({}) == "default"

@@ -30,7 +30,10 @@ from metaflow_hera.metaflow_api.pod.reasons import leave_reason, words_of
 POD_NAME = "kubernetes-pod-name"
 """The metadata field with the pod of an attempt, the same as that of Metaflow's @kubernetes."""
 
-POD_PARTS = ("__init__.py", "errors.py", "choices", "contract", "graph", "metaflow_api", "runtime")
+POD_PARTS = (
+    *("__init__.py", "installed.py", "errors.py"),
+    *("choices", "contract", "graph", "metaflow_api", "runtime"),
+)
 """The parts of this package that a pod needs: they travel in the code package."""
 
 

@@ -15,6 +15,7 @@ from metaflow.user_configs.config_options import ConfigInput
 
 from metaflow_hera.contract import environment
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+from metaflow_hera.metaflow_api.load.tokens import token_home
 from metaflow_hera.metaflow_api.load.users import user
 from metaflow_hera.metaflow_api.pod.cards import local_cards
 
@@ -134,10 +135,11 @@ def pod_environment(flow: LoadedFlow, token: str, *, same_machine: bool) -> Mapp
     if flow.configs:
         # Where in the code package each value is: the tasks see those of the deployment.
         keys = {name: ConfigInput.make_key_name(name) for name in flow.configs}
-        env["METAFLOW_FLOW_CONFIG_VALUE"] = json.dumps(keys)
+        env[environment.CONFIG_VALUES] = json.dumps(keys)
     env |= state.metadata.get_runtime_environment("argo-workflows")
     if same_machine:
         env[environment.LOCAL_ROOT] = local_root()
+        env[environment.TOKEN_HOME] = token_home()  # a task may deploy what this user has deployed
         env[environment.CARDS] = local_cards() if flow.datastore == "local" else None
     elif metaflow_config.DATASTORE_SYSROOT_LOCAL:
         # Set by the user: a folder that the pods share.

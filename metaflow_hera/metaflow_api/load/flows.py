@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from metaflow.includefile import FilePathClass
 from metaflow.parameters import DelayedEvaluationParameter, deploy_time_eval, flow_context
 from metaflow.user_configs.config_options import ConfigInput
 
+from metaflow_hera.contract import environment
 from metaflow_hera.errors import FlowError, OptionError, ParameterError
 from metaflow_hera.graph.steps import Graph, Step
 from metaflow_hera.metaflow_api.decorators.internal import first_and_last
@@ -250,6 +252,7 @@ def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
         from metaflow_hera.metaflow_api.pod.commands import command_line
 
         flow_class = started_flow(path, arguments)
+        _forget_configs_of_others(flow_class.__name__)
         with metaflow_errors(), flow_context(flow_class):
             state = CliState(flow_class(use_cli=False))
             state.entrypoint = [sys.executable, str(path)]
@@ -261,6 +264,18 @@ def load_flow(file: str, top_level: Sequence[str] = ()) -> LoadedFlow:
                 standalone_mode=False,
             )
     return LoadedFlow(path, state)
+
+
+def _forget_configs_of_others(flow: str) -> None:
+    """Take the Configs of a pod's own flow out of its environment, where a task deploys another one."""
+    if os.environ.get(environment.FLOW_NAME, flow) == flow:
+        return
+    with contextlib.suppress(
+        ValueError
+    ):  # not the pod's: the user's own, of which Metaflow says what is wrong
+        values = json.loads(os.environ.get(environment.CONFIG_VALUES) or "{}")
+        if values == {name: ConfigInput.make_key_name(name) for name in values}:
+            os.environ.pop(environment.CONFIG_VALUES, None)
 
 
 def _is_within_task(deco: type[Any]) -> bool:

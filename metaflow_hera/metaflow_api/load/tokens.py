@@ -13,6 +13,7 @@ from typing import TypeVar
 from metaflow.plugins.aws.step_functions import production_token
 from metaflow.plugins.aws.step_functions.production_token import load_token, new_token
 
+from metaflow_hera.contract.environment import TOKEN_HOME
 from metaflow_hera.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -53,6 +54,12 @@ def remember_token(prefix: str, token: str) -> None:
         raise ConfigurationError(
             f"{path}, which keeps production tokens, cannot be written: {error.strerror}."
         ) from error
+
+
+def token_home() -> str | None:
+    """The folder that keeps the tokens of this user, if the environment names one; else it is below HOME."""
+    given = os.environ.get(TOKEN_HOME) or os.environ.get("METAFLOW_HOME")
+    return os.path.abspath(os.path.expanduser(given)) if given else None
 
 
 def _path(prefix: str) -> Path:

@@ -12,7 +12,9 @@ from metaflow_hera.contract.environment import CARDS
 
 
 def local_cards() -> str:
-    """The folder in which Metaflow looks for the cards of runs, as seen from the working folder."""
+    """The folder in which Metaflow looks for the cards of runs: for a pod it is that of the user's folder."""
+    if CARDS in os.environ:
+        return os.environ[CARDS]
     from metaflow.plugins.cards.card_datastore import CardDatastore  # which a pod does not need
 
     return os.path.abspath(str(CardDatastore.get_storage_root("local")))
