@@ -17,7 +17,8 @@
     |  |- ArgoDenied          401 or 403
     |  |- ArgoNotFound        404; also a NotFoundError
     |  |  `- ArgoEventsMissing  the cluster has no Argo Events
-    |  `- ArgoConflict        409
+    |  |- ArgoConflict        409
+    |  `- ArgoExpired         the rest of a list is no longer kept (410)
     |- LocalServerError       the embedded Argo could not be started, reached or stopped
     `- RunFailed              the run itself failed
 
@@ -25,6 +26,9 @@ Each message is one or two sentences: what happened, and what to do about it.
 """
 
 from __future__ import annotations
+
+LONGEST_QUOTED = 100
+"""How many characters of a text that is wrong a message repeats."""
 
 
 class MetaflowHeraError(Exception):
@@ -105,6 +109,10 @@ class ArgoConflict(ArgoError):
     """Argo's server answered 409: the object already exists, or was changed in the meantime."""
 
 
+class ArgoExpired(ArgoError):
+    """The rest of a list, which Kubernetes keeps for some minutes, is gone (410): begin the list again."""
+
+
 class LocalServerError(MetaflowHeraError):
     """The embedded Argo could not be started, reached or stopped."""
 
@@ -113,3 +121,8 @@ class RunFailed(MetaflowHeraError):
     """The run ended, but did not succeed."""
 
     exit_code = 1
+
+
+def quoted(text: str) -> str:
+    """A text for a message: in quotes, and of a long one its beginning."""
+    return repr(text if len(text) <= LONGEST_QUOTED else f"{text[:LONGEST_QUOTED]}...")

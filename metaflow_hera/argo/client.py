@@ -43,7 +43,7 @@ from metaflow_hera.argo.session import CONNECT_SECONDS, LONG_SECONDS, Session
 from metaflow_hera.argo.target import Target, resolve_target
 from metaflow_hera.contract.manifest import RESUBMITTED_FROM, TEMPLATE_LABEL
 from metaflow_hera.contract.objects import JSON, TEMPLATE
-from metaflow_hera.errors import ArgoConflict, ArgoError
+from metaflow_hera.errors import ArgoConflict, ArgoError, ArgoExpired
 
 if TYPE_CHECKING:
     from hera.events.service import EventsService
@@ -328,10 +328,22 @@ class ArgoClient:
         return answers.written(sent, self.target.namespace)
 
     def _pages(self, page: Callable[[str | None], object], check: answers.Check) -> Iterator[JSON]:
+        """The objects of a list, each once. A list whose next page has expired is begun again, once."""
         token: str | None = None
+        seen: set[str] = set()
+        begun_again = False
         while True:
-            answer = self._call(lambda token=token: page(token), check)  # type: ignore[misc]
-            yield from answer.get("items") or ()
+            try:
+                answer = self._call(lambda token=token: page(token), check)  # type: ignore[misc]
+            except ArgoExpired:
+                if token is None or begun_again:
+                    raise
+                token, begun_again = None, True
+                continue
+            for item in answer.get("items") or ():
+                if (name := item["metadata"]["name"]) not in seen:
+                    seen.add(name)
+                    yield item
             token = (answer.get("metadata") or {}).get("continue")
             if not token:
                 return

@@ -17,6 +17,7 @@ from metaflow_hera.errors import (
     ArgoDenied,
     ArgoError,
     ArgoEventsMissing,
+    ArgoExpired,
     ArgoNotFound,
     ArgoUnanswered,
     ArgoUnreachable,
@@ -29,6 +30,8 @@ OF_ANOTHER_TLS = "HTTP request to an HTTPS server"
 """What Go's server, and others, answer to a call without TLS."""
 NO_SUCH_KIND = "could not find the requested resource"
 """What Kubernetes answers where a custom resource is not installed."""
+EXPIRED = "continue parameter is too old"
+"""What Kubernetes says (with 410) of a page that it no longer keeps; Argo's server hands it on with 400."""
 
 VERBS = {"GET": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}
 OF_A_RUN = {"submit": "create", "resubmit": "create", "stop": "patch", "terminate": "patch"}
@@ -61,7 +64,8 @@ def refused(target: Target, method: str, answer: requests.Response) -> ArgoError
         what = f"{target} does not answer like Argo ({status}: {said})"
         may_be_done = method != "GET" and status != 404  # by a proxy, which may have handed it on
         return ArgoUnanswered(what) if may_be_done else ArgoError(f"{what}: is ARGO_SERVER right?")
-    other = {404: ArgoNotFound, 409: ArgoConflict}.get(status, ArgoError)
+    known = {404: ArgoNotFound, 409: ArgoConflict, 410: ArgoExpired}
+    other = ArgoExpired if EXPIRED in said else known.get(status, ArgoError)
     return other(f"{target} refuses the request: {said}" + ("" if _is_argos(answer) else f" ({status})"))
 
 

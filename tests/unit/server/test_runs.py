@@ -10,11 +10,12 @@ import pytest
 from exports import export
 from harness import step_of
 from twin import Twin
+from wrong import Front, says
 
-from metaflow_hera.argo import deployments, runs
+from metaflow_hera.argo import client, deployments, runs
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.runs import Run
-from metaflow_hera.errors import ArgoNotFound, NotFoundError, ParameterError, UsageError
+from metaflow_hera.errors import ArgoExpired, ArgoNotFound, NotFoundError, ParameterError, UsageError
 from metaflow_hera.operations import control
 from metaflow_hera.operations.deployment import remove
 from metaflow_hera.operations.exports import create_from
@@ -24,6 +25,12 @@ WORKFLOWS = "api/v1/workflows/{namespace}"
 WORKFLOW = "api/v1/workflows/{namespace}/{name}"
 TEMPLATE = "api/v1/workflow-templates/{namespace}/{name}"
 ABSENT = "argo-absentflow-x7k2p"
+TOO_OLD = {
+    "code": 3,
+    "message": "The provided continue parameter is too old to display a consistent list result. "
+    "You can start a new list without the continue parameter.",
+}
+"""Kubernetes' words for a page that it no longer keeps, as Argo's server hands them on."""
 ACTIONS = ("suspend", "resume", "stop", "terminate")
 
 
@@ -150,6 +157,22 @@ class TestFind:
         assert list(runs.runs(twin.client, "absent")) == []
         remove(twin.client, "linearflow", None)
         assert [run.run_id for run in runs.runs(twin.client, "linearflow")] == [one.run_id]
+
+    @pytest.mark.parametrize("expired", [says(410, TOO_OLD), says(400, TOO_OLD)])
+    def test_a_list_of_which_the_rest_has_expired_is_begun_again_once(
+        self, twin: Twin, monkeypatch: pytest.MonkeyPatch, expired: Callable[[], Any]
+    ) -> None:
+        monkeypatch.setattr(client, "PAGE", 2)
+        about = create_from(export("linear"), twin.client, None)
+        started = {runs.start(twin.client, about, {}).run_id for _ in range(5)}
+        front = Front(twin.transport)
+        asked = ArgoClient(twin.client.target, front)
+        front.reset(expired, at=1, once=True)
+        assert sorted(run.run_id for run in runs.runs(asked, about.name)) == sorted(started)
+        front.reset(expired, at=1)
+        with pytest.raises(ArgoExpired, match="too old to display"):
+            list(runs.runs(asked, about.name))
+        assert len(front.calls) == 3
 
     def test_a_run_is_followed_to_its_end(self, twin: Twin) -> None:
         run = started(twin)
