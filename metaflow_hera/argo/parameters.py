@@ -9,7 +9,7 @@ from typing import Any
 
 from metaflow_hera.contract.environment import parameter_variable
 from metaflow_hera.contract.values import cannot_travel, encode, misfit
-from metaflow_hera.errors import ParameterError
+from metaflow_hera.errors import ParameterError, quoted
 
 
 def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -26,7 +26,7 @@ def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]])
             # Only the flow knows how to store it.
             raise ParameterError(
                 f"{name!r} is an IncludeFile: name the flow's script as well, which says how to store it, "
-                f"as in mfhera trigger FLOW.py --param {name}={given[name]}."
+                f"as in mfhera trigger FLOW.py --param {name}=PATH."
             )
     for name, parameter in declared.items():
         if given.get(name) is None and parameter.get("is_required") and parameter.get("value") is None:
@@ -38,17 +38,17 @@ def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]])
             raise ParameterError(f"The value of Parameter {name!r} {wrong}.")
         wanted = None if text is None else misfit(str(declared[name]["type"]), text)
         if wanted is not None:
-            raise ParameterError(f"Parameter {name!r} must be {wanted}, not {text!r}.")
+            raise ParameterError(f"Parameter {name!r} must be {wanted}, not {quoted(text)}.")
     return [f"{name}={encode(text)}" for name, text in texts.items()]
 
 
 def _unknown(name: str, declared: Mapping[str, Any]) -> str:
     if not declared:
-        return f"There is no Parameter {name!r}: the flow has none."
+        return f"There is no Parameter {quoted(name)}: the flow has none."
     near = difflib.get_close_matches(name, declared, n=3, cutoff=0.5)
     if not near:
-        return f"There is no Parameter {name!r}; the flow has {', '.join(sorted(declared))}."
-    return f"There is no Parameter {name!r}; did you mean {' or '.join(near)}?"
+        return f"There is no Parameter {quoted(name)}; the flow has {', '.join(sorted(declared))}."
+    return f"There is no Parameter {quoted(name)}; did you mean {' or '.join(near)}?"
 
 
 def _text(value: Any) -> str | None:

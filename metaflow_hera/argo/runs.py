@@ -22,11 +22,10 @@ from metaflow_hera.contract import manifest
 from metaflow_hera.contract.manifest import RUN_PREFIX
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.contract.values import encode
-from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError
+from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError, quoted
 
 WORKFLOW_NAME = re.compile(r"[a-z0-9][-a-z0-9.]{0,252}")
 """Kubernetes' names of objects, nearly (see its IsDNS1123Subdomain)."""
-LONGEST_SHOWN = 100
 UNKNOWN_FLOW = "?"
 """Stands for the flow's name until Argo's controller has seen a run that was started elsewhere."""
 ENDED = frozenset({"Succeeded", "Failed", "Error"})
@@ -139,9 +138,8 @@ def flow_and_workflow(run: str) -> tuple[str | None, str]:
     name = run_id.removeprefix(RUN_PREFIX)
     is_pathspec = bool(flow) and "/" not in flow and run_id.startswith(RUN_PREFIX)
     if not WORKFLOW_NAME.fullmatch(name) or (slash and not is_pathspec):
-        shown = run if len(run) < LONGEST_SHOWN else f"{run[:LONGEST_SHOWN]}..."
         raise UsageError(
-            f"{shown!r} is not a run: give its id, which begins with argo-, "
+            f"{quoted(run)} is not a run: give its id, which begins with argo-, "
             "such as argo-parameterflow-x7k2p or ParameterFlow/argo-parameterflow-x7k2p."
         )
     return flow or None, name

@@ -72,7 +72,7 @@ def misfit(kind: str, text: str) -> str | None:
             json.loads(text)
         elif kind == "bool" and text.lower() not in BOOLEANS:
             raise ValueError
-    except ValueError:
+    except (ValueError, RecursionError):
         words = {"JSON": "JSON text", "bool": "a boolean (true or false)", "int": "an int"}
         return words.get(kind, f"a {kind}")
     return None

@@ -12,7 +12,7 @@ from hera.workflows.models import Parameter as ParameterModel
 
 from metaflow_hera.contract import manifest, values
 from metaflow_hera.contract.environment import PARAMETER, RUN_TAGS, SCHEDULED_TIME, parameter_variable
-from metaflow_hera.errors import FlowError, UnsupportedError
+from metaflow_hera.errors import FlowError, UnsupportedError, quoted
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.flows import Parameter as FlowParameter
 from metaflow_hera.metaflow_api.load.packages import CodePackage
@@ -126,7 +126,8 @@ def check(parameters: Iterable[FlowParameter]) -> None:
         wanted = None if parameter.default is None else values.misfit(parameter.kind, parameter.default)
         if wanted is not None:
             raise FlowError(
-                f"The default of Parameter {parameter.name!r} must be {wanted}, not {parameter.default!r}."
+                f"The default of Parameter {parameter.name!r} must be {wanted}, "
+                f"not {quoted(str(parameter.default))}."
             )
         other = seen.setdefault(parameter.name.lower().replace("-", "_"), parameter.name)
         if other != parameter.name:

@@ -67,6 +67,15 @@ def test_values_of_the_wrong_type(name: str, value: Any, words: str) -> None:
     assert repr(name) in str(error.value)
 
 
+@pytest.mark.parametrize("text", ["x" * 100_000, "[" * 100_000, "9" * 5000])
+def test_of_a_long_value_a_message_repeats_the_beginning(text: str) -> None:
+    kind = "number" if text[0] == "9" else "table"
+    with pytest.raises(ParameterError, match=r"Parameter '(number|table)' must be") as refused:
+        checked({kind: text}, ALL)
+    assert f"not '{text[:100]}...'." in str(refused.value)
+    assert len(str(refused.value)) < 200
+
+
 def test_unknown_names_are_told_the_near_ones() -> None:
     with pytest.raises(ParameterError, match="did you mean alpha"):
         checked({"alhpa": "1"}, declared(alpha="float", beta="float"))

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from metaflow_hera.contract.environment import parameter_variable
 from metaflow_hera.contract.manifest import OWN_PARAMETERS
-from metaflow_hera.contract.values import BOOLEANS, encode, misfit
+from metaflow_hera.contract.values import BOOLEANS, cannot_travel, encode, misfit
 from metaflow_hera.embedded.page.parameters import asked, given, misfits
 
 VALUES = [
@@ -111,3 +112,34 @@ def test_what_is_typed_is_checked_by_the_rule_of_the_command_line(kind: str, tex
     wanted = misfit(kind, text)
     found = misfits(typed(a=kind), {"a": text})
     assert found == ({} if wanted is None else {"a": f"It must be {wanted}."})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 131_055,
+        "x" * 131_056,
+        "ü" * 65_527,
+        "ü" * 65_528,
+        "$" + "x" * 98_279,
+        "$" + "x" * 98_283,
+        "x{{" + "x" * 98_280,
+        "base64:" + "x" * 98_278,
+        "x base64:" + "x" * 120_000,
+        "null\n" + "x" * 131_050,
+        "\x7f" + "x" * 131_050,
+        "a\0b",
+        "half \ud83d",
+        b"no text: \xff".decode("utf-8", "surrogateescape"),
+        "null",
+    ],
+)
+def test_what_no_pod_can_be_given_is_refused_by_the_rule_of_the_command_line(text: str) -> None:
+    wrong = cannot_travel(parameter_variable("a"), text)
+    found = misfits(typed(a="str"), {"a": text})
+    assert found == ({} if wrong is None else {"a": f"It {wrong}."})
+
+
+def test_what_is_typed_for_a_workflow_that_is_no_flow_s_is_left_to_argo() -> None:
+    template = {"metadata": {}, "spec": {"arguments": {"parameters": [{"name": "a"}]}}}
+    assert misfits(template, {"a": "x" * 200_000}) == {}

@@ -11,7 +11,7 @@ from metaflow_hera.cli.choosing import client_at
 from metaflow_hera.cli.click_options import as_json
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.words import json_text
-from metaflow_hera.errors import OptionError
+from metaflow_hera.errors import OptionError, quoted
 
 
 @click.command(cls=Verb, examples=("mfhera emit data_ready --payload table=sales",))
@@ -45,7 +45,7 @@ def _payload(texts: tuple[str, ...], whole: str | None) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not key or not equals:
-            raise OptionError(f"--payload {text} must be KEY=VALUE.")
+            raise OptionError(f"--payload {quoted(text)} must be KEY=VALUE.")
         values[key] = value
     return values
 

@@ -15,7 +15,7 @@ from metaflow_hera.cli.click_options import as_json, deployment_options, shared
 from metaflow_hera.cli.completing import complete_deployment, complete_flow
 from metaflow_hera.cli.following import started, tell, write_run_id
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.errors import OptionError
+from metaflow_hera.errors import OptionError, quoted
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
@@ -126,7 +126,7 @@ def _from_options(params: tuple[str, ...]) -> dict[str, Any]:
     for param in params:
         name, equals, value = param.partition("=")
         if not equals or not name:
-            raise OptionError(f"--param {param!r} must be NAME=VALUE.")
+            raise OptionError(f"--param {quoted(param)} must be NAME=VALUE.")
         given[name] = value
     return given
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
@@ -27,6 +28,16 @@ ABOUT_RUN = frozenset({TAGS, "metaflow-code-package", "metaflow-scheduled-time"}
 
 ENCODED = "base64:"
 NOT_GIVEN = "null"
+TRAVELS_BADLY = re.compile(
+    "{{|[$\x00-\x07\x0b\x0e-\x1f\x7f\ud800-\udfff\U000e0000-\U0010ffff]|^null\\Z|^base64:"
+)
+"""What `static/values.js` encodes."""
+HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Halves of characters."""
+VARIABLE = "METAFLOW_INIT_"
+"""A flow's pods have each Parameter in a variable of this and its name."""
+LONGEST = 131_072
+"""The bytes of a variable with its name: Linux' MAX_ARG_STRLEN."""
 
 YES = ("1", "true", "t", "yes", "y", "on")
 NO = ("0", "false", "f", "no", "n", "off")
@@ -53,13 +64,40 @@ def asked(template: JSON) -> list[JSON]:
 
 def misfits(template: JSON, texts: JSON) -> JSON:
     """What is wrong with the values that somebody has typed, by the names of their parameters."""
-    types = {each["name"]: each["type"] for each in asked(template)}
-    found = {name: _misfit(types.get(name, ""), str(text)) for name, text in texts.items()}
-    return {name: f"It must be {wanted}." for name, wanted in found.items() if wanted is not None}
+    fields = {each["name"]: each for each in asked(template)}
+    return {name: wrong for name, text in texts.items() if (wrong := _wrong(fields.get(name), str(text)))}
+
+
+def _wrong(field: JSON | None, text: str) -> str | None:
+    """What is wrong with a text for a field of the form, in words. The rules are the command line's."""
+    if field is None or not field["encoded"]:
+        return None
+    if (fault := _cannot_travel(field["name"], text)) is not None:
+        return f"It {fault}."
+    wanted = _misfit(field["type"], text)
+    return None if wanted is None else f"It must be {wanted}."
+
+
+def _cannot_travel(name: str, text: str) -> str | None:
+    """Why no pod can be given a text as the value of a Parameter."""
+    if "\0" in text:
+        return "has a NUL character (\\u0000), which the environment of a pod cannot hold"
+    if found := HALVES.search(text):
+        return f"has half a character (\\u{ord(found[0]):04x}), which is no valid text"
+    content = text.encode("utf-8", "surrogateescape")
+    is_encoded = TRAVELS_BADLY.search(text) is not None
+    length = len(ENCODED) + len(base64.b64encode(content)) if is_encoded else len(content)
+    most = LONGEST - len(VARIABLE) - len(name) - len("=\0")
+    if length <= most:
+        return None
+    return (
+        f"has {length} bytes{' as base64' * is_encoded}, and the environment of a pod takes at most {most} "
+        "for it: declare an IncludeFile in its place, whose content travels by the datastore"
+    )
 
 
 def _misfit(kind: str, text: str) -> str | None:
-    """What a Parameter of this type must be if a text is no such thing. The rule is the command line's."""
+    """What a Parameter of this type must be if a text is no such thing."""
     try:
         if kind == "int":
             int(text)
