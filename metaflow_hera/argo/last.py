@@ -1,4 +1,4 @@
-"""The last deployment and the last run from each folder: what a verb means if no flow or no run is named."""
+"""The last deployment and the last runs from each folder: what a verb means if no flow or no run is named."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from metaflow_hera.argo.target import Target
 from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.home import home_folder, make_home
 
+if TYPE_CHECKING:
+    from metaflow_hera.argo.runs import Run
+
 EMBEDDED = "embedded"
 DEPLOYMENTS, RUNS = "deployments.json", "runs.json"
 LIMIT = 1000
-"""How many folders are remembered."""
+"""How many notes are kept in a file."""
 
 
 @dataclass(frozen=True)
@@ -75,50 +79,60 @@ def _server(target: Target) -> str:
 
 def remember(deployment: LastDeployment) -> None:
     """Note a deployment as the last one from the current folder."""
-    _note(DEPLOYMENTS, asdict(deployment))
+    _note(DEPLOYMENTS, asdict(deployment), _here())
 
 
 def recall() -> LastDeployment | None:
     """The last deployment from the current folder, or None. Raises ConfigurationError: nobody can tell."""
-    note = _read(DEPLOYMENTS).get(os.path.realpath(os.getcwd()))
+    note = _read(DEPLOYMENTS).get(_here())
     try:
         return None if note is None else LastDeployment(**note)
     except TypeError:  # not a note that this version knows
         return None
 
 
-def remember_run(run_id: str, target: Target, deployment: LastDeployment | None = None) -> None:
+def remember_run(run: Run, target: Target, deployment: LastDeployment | None = None) -> None:
     """Note a run, which has just started from the current folder, as the last one, and its deployment.
 
     The run goes on whether it can be noted or not.
     """
     with suppress(OSError, ConfigurationError):
-        _note(RUNS, asdict(LastRun(run_id=run_id, server=_server(target))))
+        note = asdict(LastRun(run_id=run.run_id, server=_server(target)))
+        _note(RUNS, note, _here(), _here(run.deployment))
         if deployment is not None:
             remember(deployment)
 
 
-def recall_run() -> LastRun | None:
-    """The last run that was started from the current folder, or None. Raises what `recall` raises."""
-    note = _read(RUNS).get(os.path.realpath(os.getcwd()))
+def recall_run(deployment: str | None = None) -> LastRun | None:
+    """The last run, of any or of one deployment, that was started from the current folder, or None.
+
+    Raises what `recall` raises.
+    """
+    note = _read(RUNS).get(_here(deployment))
     try:
         return None if note is None else LastRun(**note)
     except TypeError:  # not a note that this version knows
         return None
 
 
-def _note(name: str, note: dict[str, str]) -> None:
-    """Keep a note for the current folder in a file of the home."""
+def _here(deployment: str | None = None) -> str:
+    """The key of a note for the current folder, or for one deployment there."""
+    folder = os.path.realpath(os.getcwd())
+    return folder if deployment is None else f"{folder}{_OF}{deployment}"
+
+
+def _note(name: str, note: dict[str, str], *keys: str) -> None:
+    """Keep a note under some keys in a file of the home."""
     home = make_home()
     try:
         notes = _read(name)
     except ConfigurationError:  # it is replaced
         notes = {}
-    key = os.path.realpath(os.getcwd())
-    notes.pop(key, None)
-    notes[key] = note
+    for key in keys:
+        notes.pop(key, None)
+        notes[key] = note
     if len(notes) > LIMIT:  # those of pods' folders go first: they are gone with their pods
-        notes = {folder: each for folder, each in notes.items() if os.path.isdir(folder)}
+        notes = {key: each for key, each in notes.items() if os.path.isdir(key.partition(_OF)[0])}
     kept = dict(list(notes.items())[-LIMIT:])
     descriptor, temporary = tempfile.mkstemp(dir=home)  # readable by this user only
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

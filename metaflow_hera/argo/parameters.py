@@ -33,11 +33,11 @@ def checked(given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]])
             raise ParameterError(f"Parameter {name!r} is required: give it with --param {name}=VALUE.")
     texts = {name: _text(value) for name, value in given.items()}
     for name, text in texts.items():
-        wrong = None if text is None else cannot_travel(parameter_variable(name), text)
-        if wrong is not None:
+        if text is None:
+            continue
+        if (wrong := cannot_travel(parameter_variable(name), text)) is not None:
             raise ParameterError(f"The value of Parameter {name!r} {wrong}.")
-        wanted = None if text is None else misfit(str(declared[name]["type"]), text)
-        if wanted is not None:
+        if (wanted := misfit(str(declared[name]["type"]), text)) is not None:
             raise ParameterError(f"Parameter {name!r} must be {wanted}, not {quoted(text)}.")
     return [f"{name}={encode(text)}" for name, text in texts.items()]
 

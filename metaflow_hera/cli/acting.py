@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from metaflow_hera.cli.choosing import chosen_run
+from metaflow_hera.cli.choosing import ChosenRun
 from metaflow_hera.cli.words import json_text, say_note
 from metaflow_hera.errors import ArgoError
 
@@ -23,20 +23,20 @@ DONE = {
 
 
 def act(
-    run: str | None,
+    chosen: ChosenRun,
     action: Action,
     authorize: str | None,
     as_json: bool = False,
     flow: LoadedFlow | None = None,
 ) -> None:
-    """Act on a run, by default the last one from this folder, and report the result.
+    """Act on a run and report the result.
 
     If `flow` is given, the run must be one of its runs.
     """
     from metaflow_hera.argo import runs
     from metaflow_hera.operations import control
 
-    client, run = chosen_run(run)
+    client, run = chosen
     done = control.act(client, run, action, authorize, flow)
     if as_json:
         try:

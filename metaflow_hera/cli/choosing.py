@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from metaflow_hera.cli.words import say_where
 from metaflow_hera.errors import ConfigurationError, NotFoundError
@@ -11,6 +11,13 @@ from metaflow_hera.errors import ConfigurationError, NotFoundError
 if TYPE_CHECKING:
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.last import LastDeployment, LastRun
+
+
+class ChosenRun(NamedTuple):
+    """A run, as it was named, and a client of its server."""
+
+    client: ArgoClient
+    run: str
 
 
 def chosen_deployment(
@@ -37,26 +44,30 @@ def client_at(*, start: bool, last: LastDeployment | LastRun | None = None) -> A
     return ArgoClient(target)
 
 
-def chosen_run(run: str | None) -> tuple[ArgoClient, str]:
-    """A client and the run to use, by default the one last started from this folder.
+def chosen_run(run: str | None, deployment: str | None = None) -> ChosenRun:
+    """The run to use, by default the one last started from this folder, of one deployment or of any.
 
-    If none was, it is the last run of the flow last deployed from here: a schedule may have started it.
+    If none was, it is the last run of that deployment, or of the one last made from here: a schedule may
+    have started it.
     """
     if run is not None:
-        return client_at(start=False), run
+        return ChosenRun(client_at(start=False), run)
     from metaflow_hera.argo.last import recall_run
 
-    latest_here = recall_run()
+    latest_here = recall_run(deployment)
     if latest_here is not None:
-        return client_at(start=False, last=latest_here), latest_here.run_id
-    from metaflow_hera.argo import runs
+        return ChosenRun(client_at(start=False, last=latest_here), latest_here.run_id)
+    from metaflow_hera.argo import deployments, runs
 
-    deployment, last = known_deployment(None)
+    last = None
+    if deployment is None:
+        deployment, last = known_deployment(None)
     client = client_at(start=False, last=last)
     latest = next(runs.runs(client, deployment), None)
     if latest is None:
+        deployments.existing(client, deployment)
         raise NotFoundError(f"{deployment} has no runs: mfhera trigger starts one.")
-    return client, latest.run_id
+    return ChosenRun(client, latest.run_id)
 
 
 def known_deployment(name: str | None) -> tuple[str, LastDeployment | None]:

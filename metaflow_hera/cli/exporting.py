@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,24 +18,44 @@ EXPORTED = (".yaml", ".yml", ".json")
 """The suffixes of the files that an export may hold."""
 
 
-def export_form(
-    only_json: bool, only_yaml: bool, only_python: bool, output: str | None, real_token: bool
-) -> str | None:
-    """The form to write the objects in instead of deploying them: json, yaml or python; None to deploy.
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to do with the objects in place of deploying them: the options of `choices.verbs.EXPORT`.
 
     Raises OptionError for options that do not go together.
     """
-    asked = {"json": only_json, "yaml": only_yaml, "python": only_python}
-    forms = [form for form, is_asked in asked.items() if is_asked]
-    if len(forms) > 1:
-        raise OptionError(f"--only-{forms[0]} and --only-{forms[1]} do not go together: choose one.")
-    for option, is_given in (("--output", output is not None), ("--real-token", real_token)):
-        if is_given and not forms:
-            raise OptionError(f"{option} needs --only-json, --only-yaml or --only-python.")
-    return forms[0] if forms else None
+
+    only_json: bool
+    only_yaml: bool
+    only_python: bool
+    output: str | None
+    dry_run: bool
+    real_token: bool
+
+    def __post_init__(self) -> None:
+        forms = self._forms()
+        if len(forms) > 1:
+            raise OptionError(f"--only-{forms[0]} and --only-{forms[1]} do not go together: choose one.")
+        for option, is_given in (("--output", self.output is not None), ("--real-token", self.real_token)):
+            if is_given and not forms:
+                raise OptionError(f"{option} needs --only-json, --only-yaml or --only-python.")
+
+    @classmethod
+    def taken_from(cls, given: dict[str, Any]) -> ExportOptions:
+        """The options among all that a command was given; the others stay there."""
+        return cls(**{field.name: given.pop(field.name) for field in fields(cls)})
+
+    @property
+    def form(self) -> str | None:
+        """The form to write the objects in: json, yaml or python; None if they are not to be written."""
+        return next(iter(self._forms()), None)
+
+    def _forms(self) -> list[str]:
+        asked = {"json": self.only_json, "yaml": self.only_yaml, "python": self.only_python}
+        return [form for form, is_asked in asked.items() if is_asked]
 
 
-def write_export(prepared: Prepared, form: str, output: str | None, real_token: bool) -> Created:
+def write_export(prepared: Prepared, form: str, options: ExportOptions) -> Created:
     """Write what would be deployed to a file, to a folder with a file for each object, or to stdout."""
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import configured_target, resolve_target
@@ -42,7 +63,7 @@ def write_export(prepared: Prepared, form: str, output: str | None, real_token: 
     from metaflow_hera.translation import writing
 
     target = configured_target()
-    client = ArgoClient(resolve_target(start=False)) if real_token else None
+    client = ArgoClient(resolve_target(start=False)) if options.real_token else None
     made = deployment.export(prepared, target, client)
     if target is None:
         click.echo(
@@ -56,6 +77,7 @@ def write_export(prepared: Prepared, form: str, output: str | None, real_token: 
     accounts = ", ".join(writing.service_accounts(objects))
     if accounts and target is not None:
         click.echo(f"It needs the service accounts {accounts}.", err=True)
+    output = options.output
     if output is not None and (output.endswith("/") or Path(output).is_dir()):
         _write_folder(objects, form, Path(output))
         return made

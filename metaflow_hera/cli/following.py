@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,33 +19,43 @@ if TYPE_CHECKING:
     from metaflow_hera.argo.runs import Run
 
 
+@dataclass(frozen=True)
+class Report:
+    """How to report a run that starts or continues: whether to show it, or wait for it, until it ends."""
+
+    watch: bool
+    wait: bool
+    as_json: bool
+
+
 def started(run: Run) -> None:
     """Say that a run has started."""
     click.echo(f"Started {click.style(run.pathspec, bold=True)}.")
 
 
-def tell(client: ArgoClient, run: Run, watch: bool, wait: bool, as_json: bool) -> None:
-    """Follow a run to its end if `watch` or `wait` is set, and report its state.
+def tell(client: ArgoClient, run: Run, report: Report) -> None:
+    """Follow a run to its end if that is asked for, and report its state.
 
     `run` is what is known about it so far: that it has started must not get lost, whatever fails now. Raises
     RunFailed if it has failed.
     """
     from metaflow_hera.argo import runs
 
-    run_id = run.run_id
+    run_id, as_json = run.run_id, report.as_json
+    follows = report.watch or report.wait
     try:
-        if watch or wait:
-            run = _until_end(client, run_id, show=watch and not as_json)
+        if follows:
+            run = _until_end(client, run_id, show=report.watch and not as_json)
         else:
             run = runs.get(client, run_id, steps=as_json)
     except ArgoError as error:
         if as_json:
             click.echo(json_text(run.as_json()))
-        if watch or wait:
+        if follows:
             raise type(error)(f"{run_id} has started, and cannot be followed: {error}") from error
         say_note(f"{run_id} has started; its state is not known: {error}")
         return
-    if not (watch or wait or as_json):
+    if not (follows or as_json):
         click.echo(f"Follow it with: mfhera status {run_id} --watch")
     if as_json:
         click.echo(json_text(run.as_json()))

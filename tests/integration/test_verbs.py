@@ -483,6 +483,19 @@ def test_the_same_verbs_hang_on_a_flow(mfhera: Mfhera) -> None:
     assert "is a run of MendedFlow, not of LinearFlow" in message(done)
 
 
+def test_on_a_flow_a_verb_without_a_run_means_the_last_one_of_that_flow(mfhera: Mfhera) -> None:
+    run = failed_run(mfhera, "mendedflow")
+    waiting = waiting_run(mfhera, "guardedflow")  # the last one from this folder
+
+    def hera(flow: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return mfhera.python(flow, "--quiet", "hera", *arguments)
+
+    assert json.loads(hera("mended_flow.py", "status", "--json").stdout)["run_id"] == run
+    assert json.loads(hera("guarded_flow.py", "terminate", "--json").stdout)["run_id"] == waiting
+    mfhera.take("linear_flow.py")
+    assert "There is no deployment linearflow" in message(hera("linear_flow.py", "logs"))
+
+
 @pytest.mark.same_machine
 def test_the_same_in_python(mfhera: Mfhera) -> None:
     run = failed_run(mfhera, "in-python")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from metaflow_hera.argo.runs import Run
+    from metaflow_hera.cli.choosing import ChosenRun
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
     from metaflow_hera.operations.control import Action
 
@@ -44,7 +45,8 @@ attribute_file = click.option(
     hidden=True,
     help="Write to that file what Metaflow's Deployer reads.",
 )
-run_id = click.argument("run-id", required=True, type=str)
+run_id = click.argument("run-id", required=False, type=str)
+"""A run; without it, the verb means the last one of the flow's deployment from this folder."""
 
 
 class Trigger(click.Command):
@@ -96,12 +98,6 @@ def hera(obj: Any, name: str | None = None) -> None:
 @click.pass_obj
 def create(
     obj: Any,
-    only_json: bool,
-    only_yaml: bool,
-    only_python: bool,
-    output: str | None,
-    dry_run: bool,
-    real_token: bool,
     as_json: bool,
     deployer_attribute_file: str | None,
     **given: Any,
@@ -113,16 +109,16 @@ def create(
         from metaflow_hera.cli.verbs.lint import check
         from metaflow_hera.operations import deployment
 
-        form = exporting.export_form(only_json, only_yaml, only_python, output, real_token)
+        export = exporting.ExportOptions.taken_from(given)
         flow = _flow(obj)
         flow.lint()
         prepared = deployment.prepare(flow, CreateOptions(name=obj.deployment_name, **given))
-        if dry_run:
+        if export.form is not None:
+            created = exporting.write_export(prepared, export.form, export)
+            more = {"workflow_template": created.objects.template.to_dict()}
+        elif export.dry_run:
             check(prepared, as_json)
             return
-        if form is not None:
-            created = exporting.write_export(prepared, form, output, real_token)
-            more = {"workflow_template": created.objects.template.to_dict()}
         else:
             command = f"python {shlex.quote(sys.argv[0])} hera"
             created = deploy(prepared, f"{command} create", f"{command} trigger", as_json)
@@ -154,7 +150,8 @@ def trigger(
 ) -> None:
     """Start a run with the values of the Parameters that were given."""
     with _our_errors():
-        from metaflow_hera.cli.verbs.trigger import start
+        from metaflow_hera.cli.following import Report
+        from metaflow_hera.cli.verbs.trigger import Start, start
         from metaflow_hera.operations import deployment
 
         flow = _flow(ctx.obj)
@@ -163,17 +160,9 @@ def trigger(
         def started(run: Run) -> None:
             _leave(deployer_attribute_file, name=name, pathspec=run.pathspec, metadata=flow.metadata_place)
 
-        start(
-            name,
-            flow.values_of({key: values[key] for key in values if key in ctx.meta["given"]}),
-            tags=tags,
-            run_id_file=run_id_file,
-            watch=hera_watch,
-            wait=hera_wait,
-            as_json=hera_json,
-            on_start=started,
-            flow=flow,
-        )
+        given = flow.values_of({key: values[key] for key in values if key in ctx.meta["given"]})
+        asked = Start(name, given, tags, run_id_file)
+        start(asked, Report(hera_watch, hera_wait, hera_json), flow=flow, on_start=started)
 
 
 @hera.command("list-runs", help="List the runs of this flow, the newest first.")
@@ -221,12 +210,13 @@ def lint(obj: Any, as_json: bool, **given: Any) -> None:
 @click.option("--watch", is_flag=True, help="Show it until the run ends.")
 @as_json
 @run_id
-def status(run_id: str, watch: bool, as_json: bool) -> None:
+@click.pass_obj
+def status(obj: Any, run_id: str | None, watch: bool, as_json: bool) -> None:
     """Show a run."""
     with _our_errors():
         from metaflow_hera.cli.verbs.status import show_status
 
-        show_status(run_id, watch, as_json)
+        show_status(_chosen(obj, run_id), watch, as_json)
 
 
 @hera.command(help="Start no more tasks of a run until it is unsuspended.")
@@ -234,7 +224,7 @@ def status(run_id: str, watch: bool, as_json: bool) -> None:
 @as_json
 @run_id
 @click.pass_obj
-def suspend(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> None:
+def suspend(obj: Any, run_id: str | None, authorize: str | None, as_json: bool) -> None:
     """Suspend a run."""
     _act(obj, run_id, "suspend", authorize, as_json)
 
@@ -244,7 +234,7 @@ def suspend(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> None
 @as_json
 @run_id
 @click.pass_obj
-def unsuspend(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> None:
+def unsuspend(obj: Any, run_id: str | None, authorize: str | None, as_json: bool) -> None:
     """Resume a run."""
     _act(obj, run_id, "resume", authorize, as_json)
 
@@ -254,7 +244,7 @@ def unsuspend(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> No
 @as_json
 @run_id
 @click.pass_obj
-def stop(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> None:
+def stop(obj: Any, run_id: str | None, authorize: str | None, as_json: bool) -> None:
     """Stop a run."""
     _act(obj, run_id, "stop", authorize, as_json)
 
@@ -264,7 +254,7 @@ def stop(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> None:
 @as_json
 @run_id
 @click.pass_obj
-def terminate(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> None:
+def terminate(obj: Any, run_id: str | None, authorize: str | None, as_json: bool) -> None:
     """Terminate a run."""
     _act(obj, run_id, "terminate", authorize, as_json)
 
@@ -280,7 +270,7 @@ def terminate(obj: Any, run_id: str, authorize: str | None, as_json: bool) -> No
 @click.pass_obj
 def retry(
     obj: Any,
-    run_id: str,
+    run_id: str | None,
     with_new_code: bool,
     authorize: str | None,
     watch: bool,
@@ -289,13 +279,15 @@ def retry(
 ) -> None:
     """Retry a run."""
     with _our_errors():
+        from metaflow_hera.cli.following import Report
         from metaflow_hera.cli.verbs.retry import go_on
 
         flow = _flow(obj)
         if with_new_code:
             flow.lint()
         new_code = flow if with_new_code else None
-        go_on(run_id, authorize, watch, wait, as_json, flow=flow, new_code=new_code)
+        chosen = _chosen(obj, run_id)
+        go_on(chosen, authorize, Report(watch, wait, as_json), flow=flow, new_code=new_code)
 
 
 @hera.command(help="Start a new run with the parameters of another.")
@@ -307,7 +299,7 @@ def retry(
 @click.pass_obj
 def resubmit(
     obj: Any,
-    run_id: str,
+    run_id: str | None,
     authorize: str | None,
     run_id_file: str | None,
     watch: bool,
@@ -316,9 +308,11 @@ def resubmit(
 ) -> None:
     """Resubmit a run."""
     with _our_errors():
+        from metaflow_hera.cli.following import Report
         from metaflow_hera.cli.verbs.resubmit import start_again
 
-        start_again(run_id, authorize, run_id_file, watch, wait, as_json, _flow(obj))
+        report = Report(watch, wait, as_json)
+        start_again(_chosen(obj, run_id), authorize, run_id_file, report, _flow(obj))
 
 
 @hera.command(help="Show what the tasks of a run printed.")
@@ -326,12 +320,14 @@ def resubmit(
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON object for each line.")
 @run_id
 @click.argument("place", required=False)
-def logs(run_id: str, place: str | None, **how: Any) -> None:
+@click.pass_obj
+def logs(obj: Any, run_id: str | None, place: str | None, **how: Any) -> None:
     """Show logs."""
     with _our_errors():
-        from metaflow_hera.cli.verbs.logs import show_logs
+        from metaflow_hera.cli.verbs.logs import LogOptions, show_logs
 
-        show_logs(run_id, place, **how)
+        options = LogOptions(**how)
+        show_logs(_chosen(obj, run_id), place, options)
 
 
 @hera.command(help="Remove the deployment of this flow. Runs and results stay.")
@@ -348,11 +344,19 @@ def delete(obj: Any, authorize: str | None, as_json: bool) -> None:
         remove(deployment.name_of(flow, obj.deployment_name), authorize, as_json, flow)
 
 
-def _act(obj: Any, run_id: str, action: Action, authorize: str | None, as_json: bool) -> None:
+def _act(obj: Any, run_id: str | None, action: Action, authorize: str | None, as_json: bool) -> None:
     with _our_errors():
         from metaflow_hera.cli.acting import act
 
-        act(run_id, action, authorize, as_json, _flow(obj))
+        act(_chosen(obj, run_id), action, authorize, as_json, _flow(obj))
+
+
+def _chosen(obj: Any, run_id: str | None) -> ChosenRun:
+    from metaflow_hera.cli.choosing import chosen_run
+    from metaflow_hera.operations import deployment
+
+    name = None if run_id is not None else deployment.name_of(_flow(obj), obj.deployment_name)
+    return chosen_run(run_id, name)
 
 
 def _flow(obj: Any) -> LoadedFlow:

@@ -15,7 +15,7 @@ from metaflow_hera.choices.deployment import CreateOptions
 from metaflow_hera.cli.choosing import client_at
 from metaflow_hera.cli.click_options import as_json, metaflow_options, shared
 from metaflow_hera.cli.completing import complete_flow
-from metaflow_hera.cli.exporting import EXPORTED, export_form, write_export
+from metaflow_hera.cli.exporting import EXPORTED, ExportOptions, write_export
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.verbs.lint import check
 from metaflow_hera.cli.words import json_text
@@ -45,12 +45,6 @@ def create(
     flow: str | None,
     top_level: list[str],
     source: str | None,
-    only_json: bool,
-    only_yaml: bool,
-    only_python: bool,
-    output: str | None,
-    dry_run: bool,
-    real_token: bool,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -58,11 +52,11 @@ def create(
 
     From then on this is the version in production: trigger, schedules and events start it.
     """
-    form = export_form(only_json, only_yaml, only_python, output, real_token)
+    export = ExportOptions.taken_from(given)
     if (flow is None) == (source is None):
         raise OptionError("Say what to deploy: FLOW.py, or --from with a file that --only-yaml wrote.")
     if source is not None:
-        _refuse_beside_from(form is not None or dry_run, top_level, given)
+        _refuse_beside_from(export, top_level, given)
         deploy_from(source, given["authorize"], as_json)
         return
     from metaflow_hera.metaflow_api.load.flows import load_flow
@@ -70,19 +64,19 @@ def create(
 
     settings = CreateOptions(**given)
     prepared = deployment.prepare(load_flow(str(flow), top_level), settings)
-    if form is not None:
-        write_export(prepared, form, output, real_token)
-    elif dry_run:
+    if export.form is not None:
+        write_export(prepared, export.form, export)
+    elif export.dry_run:
         check(prepared, as_json)
     else:
         deploy(prepared, f"mfhera create {shlex.quote(str(flow))}", "mfhera trigger", as_json)
 
 
-def _refuse_beside_from(form: bool, top_level: list[str], given: Mapping[str, Any]) -> None:
+def _refuse_beside_from(export: ExportOptions, top_level: list[str], given: Mapping[str, Any]) -> None:
     context = click.get_current_context()
     default = click.core.ParameterSource.DEFAULT
     asked = [name for name in given if name != "authorize" and context.get_parameter_source(name) != default]
-    if form or top_level or asked:
+    if export.form or export.dry_run or top_level or asked:
         raise OptionError(
             "With --from everything comes from the file: it allows no option but --authorize and --json."
         )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from metaflow_hera.choices import verbs
-from metaflow_hera.cli.choosing import chosen_run
+from metaflow_hera.cli.choosing import ChosenRun, chosen_run
 from metaflow_hera.cli.click_options import shared
 from metaflow_hera.cli.completing import complete_run
 from metaflow_hera.cli.help import Verb
@@ -21,6 +21,29 @@ if TYPE_CHECKING:
     from metaflow_hera.operations.logs import Line, Wanted
 
 COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
+
+
+@dataclass(frozen=True)
+class LogOptions:
+    """Which lines to show, and how: the options of `logs`. Raises OptionError if they do not fit."""
+
+    follow: bool
+    stdout: bool
+    stderr: bool
+    attempt: int | None
+    timestamps: bool
+    tail: int | None
+    as_json: bool
+
+    def __post_init__(self) -> None:
+        if self.follow and (self.stdout or self.stderr or self.timestamps or self.tail is not None):
+            raise OptionError(
+                "--stdout, --stderr, --timestamps and --tail do not go with --follow: "
+                "a pod's log has both streams in one, and no times."
+            )
+        for option, number in (("--attempt", self.attempt), ("--tail", self.tail)):
+            if number is not None and number < 0:
+                raise OptionError(f"{option} {number} is not valid: give 0 or more.")
 
 
 @click.command(
@@ -34,60 +57,34 @@ COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
 @click.argument("place", metavar="[STEP[/TASK]]]", required=False)
 @shared(verbs.LOGS)
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON object for each line.")
-def logs(
-    run: str | None,
-    place: str | None,
-    follow: bool,
-    stdout: bool,
-    stderr: bool,
-    attempt: int | None,
-    timestamps: bool,
-    tail: int | None,
-    as_json: bool,
-) -> None:
+def logs(run: str | None, place: str | None, **how: Any) -> None:
     """Show what the tasks of RUN printed.
 
     Without RUN, it is the one last started from this folder. TASK is a task's id
     (train-0-3), or its indices in the foreachs around it (0-3).
     """
-    show_logs(run, place, follow, stdout, stderr, attempt, timestamps, tail, as_json)
+    options = LogOptions(**how)
+    show_logs(chosen_run(run), place, options)
 
 
-def show_logs(
-    run: str | None,
-    place: str | None,
-    follow: bool,
-    stdout: bool,
-    stderr: bool,
-    attempt: int | None,
-    timestamps: bool,
-    tail: int | None,
-    as_json: bool,
-) -> None:
+def show_logs(chosen: ChosenRun, place: str | None, options: LogOptions) -> None:
     """Write the lines of a run's tasks, one by one as they are read."""
-    only = [name for name, is_asked in (("stdout", stdout), ("stderr", stderr)) if is_asked]
-    if follow and (only or timestamps or tail is not None):
-        raise OptionError(
-            "--stdout, --stderr, --timestamps and --tail do not go with --follow: "
-            "a pod's log has both streams in one, and no times."
-        )
-    for option, number in (("--attempt", attempt), ("--tail", tail)):
-        if number is not None and number < 0:
-            raise OptionError(f"{option} {number} is not valid: give 0 or more.")
-    client, run = chosen_run(run)
     from metaflow_hera.metaflow_api.read.tasklogs import STREAMS
     from metaflow_hera.operations import logs
 
+    client, run = chosen
+    only = [name for name, is_asked in (("stdout", options.stdout), ("stderr", options.stderr)) if is_asked]
     streams = tuple(only) or STREAMS
-    wanted = logs.Wanted.parse(run, place, attempt=attempt, streams=streams, tail=tail)
-    found = logs.follow(client, wanted, say_note) if follow else logs.lines(client, wanted, say_note)
-    if tail is not None:
-        found = iter(deque(found, maxlen=tail))
-    if as_json:
+    wanted = logs.Wanted.parse(run, place, attempt=options.attempt, streams=streams, tail=options.tail)
+    read = logs.follow if options.follow else logs.lines
+    found = read(client, wanted, say_note)
+    if options.tail is not None:
+        found = iter(deque(found, maxlen=options.tail))
+    if options.as_json:
         for line in found:
             click.echo(json_text(asdict(line), indent=None))
     else:
-        _write(found, wanted, timestamps)
+        _write(found, wanted, options.timestamps)
 
 
 def _write(lines: Iterator[Line], wanted: Wanted, timestamps: bool) -> None:

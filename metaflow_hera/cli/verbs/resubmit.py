@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from metaflow_hera.choices import verbs
-from metaflow_hera.cli.choosing import chosen_run
+from metaflow_hera.cli.choosing import ChosenRun, chosen_run
 from metaflow_hera.cli.click_options import as_json, shared, the_run
-from metaflow_hera.cli.following import started, tell, write_run_id
+from metaflow_hera.cli.following import Report, started, tell, write_run_id
 from metaflow_hera.cli.help import Verb
 
 if TYPE_CHECKING:
@@ -29,19 +29,17 @@ def resubmit(
 
     It runs the version that is deployed now. Without RUN, it is the one last started from this folder.
     """
-    start_again(run, authorize, run_id_file, watch, wait, as_json)
+    start_again(chosen_run(run), authorize, run_id_file, Report(watch, wait, as_json))
 
 
 def start_again(
-    run: str | None,
+    chosen: ChosenRun,
     authorize: str | None,
     run_id_file: str | None,
-    watch: bool,
-    wait: bool,
-    as_json: bool,
+    report: Report,
     flow: LoadedFlow | None = None,
 ) -> None:
-    """Resubmit a run, by default the last one from this folder, and report the new one.
+    """Resubmit a run and report the new one.
 
     If `flow` is given, the run must be one of its runs.
 
@@ -50,16 +48,16 @@ def start_again(
     from metaflow_hera.argo.last import remember_run
     from metaflow_hera.operations import control
 
-    client, run = chosen_run(run)
+    client, run = chosen
     if run_id_file is not None:
         write_run_id(run_id_file, "")
     made = control.resubmit(client, run, authorize, flow)
     if run_id_file is not None:
         write_run_id(run_id_file, made.run_id)
-    remember_run(made.run_id, client.target)
-    if not as_json:
+    remember_run(made, client.target)
+    if not report.as_json:
         started(made)
-    tell(client, made, watch, wait, as_json)
+    tell(client, made, report)
 
 
 command = resubmit

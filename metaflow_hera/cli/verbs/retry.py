@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from metaflow_hera.choices import verbs
-from metaflow_hera.cli.choosing import chosen_run
+from metaflow_hera.cli.choosing import ChosenRun, chosen_run
 from metaflow_hera.cli.click_options import as_json, metaflow_options, shared, the_run
 from metaflow_hera.cli.completing import complete_flow
-from metaflow_hera.cli.following import tell
+from metaflow_hera.cli.following import Report, tell
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.words import say_note
 from metaflow_hera.errors import OptionError
@@ -63,20 +63,18 @@ def retry(
         from metaflow_hera.metaflow_api.load.flows import load_flow
 
         loaded = load_flow(flow, top_level)
-    go_on(run, authorize, watch, wait, as_json, new_code=loaded)
+    go_on(chosen_run(run), authorize, Report(watch, wait, as_json), new_code=loaded)
 
 
 def go_on(
-    run: str | None,
+    chosen: ChosenRun,
     authorize: str | None,
-    watch: bool,
-    wait: bool,
-    as_json: bool,
+    report: Report,
     *,
     flow: LoadedFlow | None = None,
     new_code: LoadedFlow | None = None,
 ) -> None:
-    """Retry a run, by default the last one from this folder, and report it.
+    """Retry a run and report it.
 
     If `flow` is given, the run must be one of its runs.
 
@@ -84,15 +82,15 @@ def go_on(
     """
     from metaflow_hera.operations import control
 
-    client, run = chosen_run(run)
+    client, run = chosen
     before = control.retry(client, run, authorize, flow, new_code, say_note)
-    if not as_json:
+    if not report.as_json:
         failed = [f"{step.name} ({len(step.failures)})" for step in before.steps if step.failures]
         what = f" Failed tasks: {', '.join(failed)}." if failed else ""
         code = " with the new code" if new_code is not None else ""
         click.echo(f"Retrying {click.style(before.pathspec, bold=True)}{code}.{what}")
     now = replace(before, phase="Running", message="", finished_at=None, steps=())
-    tell(client, now, watch, wait, as_json)
+    tell(client, now, report)
 
 
 command = retry

@@ -6,7 +6,7 @@ from collections import deque
 
 import click
 
-from metaflow_hera.cli.choosing import chosen_run
+from metaflow_hera.cli.choosing import ChosenRun, chosen_run
 from metaflow_hera.cli.click_options import as_json
 from metaflow_hera.cli.completing import complete_run
 from metaflow_hera.cli.help import Verb
@@ -28,14 +28,14 @@ def status(run: str | None, watch: bool, as_json: bool) -> None:
 
     Without RUN, it is the one last started from this folder.
     """
-    show_status(run, watch, as_json)
+    show_status(chosen_run(run), watch, as_json)
 
 
-def show_status(run: str | None, watch: bool, as_json: bool) -> None:
-    """Show a run, by default the last one from this folder."""
+def show_status(chosen: ChosenRun, watch: bool, as_json: bool) -> None:
+    """Show a run."""
     from metaflow_hera.argo import runs
 
-    client, run = chosen_run(run)
+    client, run = chosen
     if watch and not as_json:
         from metaflow_hera.cli import showing
 

@@ -6,6 +6,7 @@ import click
 
 from metaflow_hera.choices import verbs
 from metaflow_hera.cli.acting import act
+from metaflow_hera.cli.choosing import chosen_run
 from metaflow_hera.cli.click_options import as_json, shared, the_run
 from metaflow_hera.cli.help import Verb
 
@@ -21,7 +22,7 @@ def suspend(run: str | None, authorize: str | None, as_json: bool) -> None:
 
     Without RUN, it is the one last started from this folder.
     """
-    act(run, "suspend", authorize, as_json)
+    act(chosen_run(run), "suspend", authorize, as_json)
 
 
 command = suspend

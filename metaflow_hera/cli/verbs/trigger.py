@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from metaflow_hera.choices import verbs
 from metaflow_hera.cli.choosing import client_at, known_deployment
 from metaflow_hera.cli.click_options import as_json, deployment_options, shared
 from metaflow_hera.cli.completing import complete_deployment, complete_flow
-from metaflow_hera.cli.following import started, tell, write_run_id
+from metaflow_hera.cli.following import Report, started, tell, write_run_id
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.errors import OptionError, quoted
 
@@ -77,20 +78,28 @@ def trigger(
         deployment, given = name_of(loaded, name), with_files(loaded, given)
     else:
         deployment, last = known_deployment(name)
-    start(deployment, given, tags, run_id_file, hera_watch, hera_wait, as_json, last, flow=loaded)
+    start(Start(deployment, given, tags, run_id_file), Report(hera_watch, hera_wait, as_json), last, loaded)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What to start: a deployment, by its name, with values for Parameters, and the run's tags.
+
+    The run's id is written to `run_id_file`, if that is given.
+    """
+
+    deployment: str
+    given: Mapping[str, Any]
+    tags: Sequence[str]
+    run_id_file: str | None
 
 
 def start(
-    deployment: str,
-    given: Mapping[str, Any],
-    tags: Sequence[str],
-    run_id_file: str | None,
-    watch: bool,
-    wait: bool,
-    as_json: bool,
+    asked: Start,
+    report: Report,
     last: LastDeployment | None = None,
-    on_start: Callable[[Run], None] | None = None,
     flow: LoadedFlow | None = None,
+    on_start: Callable[[Run], None] | None = None,
 ) -> None:
     """Start a run of a deployment and report it. If `flow` is given, the deployment must be that flow's.
 
@@ -102,23 +111,23 @@ def start(
     from metaflow_hera.argo.last import noted, remember_run
 
     client = client_at(start=True, last=last)
-    found = deployments.existing(client, deployment)
+    found = deployments.existing(client, asked.deployment)
     if flow is not None:
         from metaflow_hera.operations.deployment import check_belongs
 
         check_belongs(found, flow)
-    if run_id_file is not None:
+    if asked.run_id_file is not None:
         # Now, so that a file that cannot be written is found before the run starts.
-        write_run_id(run_id_file, "")
-    run = runs.start(client, found, given, tags)
-    if run_id_file is not None:
-        write_run_id(run_id_file, run.run_id)
-    remember_run(run.run_id, client.target, noted(found.name, found.flow, client.target))
+        write_run_id(asked.run_id_file, "")
+    run = runs.start(client, found, asked.given, asked.tags)
+    if asked.run_id_file is not None:
+        write_run_id(asked.run_id_file, run.run_id)
+    remember_run(run, client.target, noted(found.name, found.flow, client.target))
     if on_start is not None:
         on_start(run)
-    if not as_json:
+    if not report.as_json:
         started(run)
-    tell(client, run, watch, wait, as_json)
+    tell(client, run, report)
 
 
 def _from_options(params: tuple[str, ...]) -> dict[str, Any]:

@@ -9,9 +9,10 @@ import pytest
 from exports import export, of_kind
 from twin import Twin
 
-from metaflow_hera.argo import deployments, last
+from metaflow_hera.argo import deployments, last, runs
+from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.schedules import Schedule, firings, schedules_of
-from metaflow_hera.contract.manifest import USER_KEYS
+from metaflow_hera.contract.manifest import TEMPLATE_LABEL, USER_KEYS
 from metaflow_hera.errors import ArgoError, UsageError
 from metaflow_hera.operations.deployment import remove
 from metaflow_hera.operations.exports import create_from
@@ -35,6 +36,12 @@ spec: {schedules: ["* * * * *"], workflowSpec: {workflowTemplateRef: {name: a}}}
 def names(twin: Twin) -> list[tuple[str, str]]:
     """Kind and name of all that is there."""
     return [(kind, name) for kind, name, _ in twin.stored()]
+
+
+def run_of(deployment: str) -> Run:
+    """A run that has just been started."""
+    name, labels = f"{deployment}-x7k2p", {TEMPLATE_LABEL: deployment}
+    return runs.as_run({"metadata": {"name": name, "labels": labels}})
 
 
 class TestWhose:
@@ -124,7 +131,7 @@ class TestWhose:
         other = last.noted("retryflow", "RetryFlow", target)
         create_from(export("linear"), twin.client, None)
         assert last.recall_run() is None
-        last.remember_run("argo-retryflow-x7k2p", target, other)
+        last.remember_run(run_of("retryflow"), target, other)
         note = last.recall_run()
         assert note is not None
         assert note.run_id == "argo-retryflow-x7k2p"
@@ -139,12 +146,22 @@ class TestWhose:
         monkeypatch.chdir(tmp_path / "elsewhere")
         assert last.recall_run() is None
 
+    def test_a_run_is_the_last_one_of_its_deployment_whatever_was_started_after_it(self, twin: Twin) -> None:
+        for deployment in ("retryflow", "linearflow"):
+            last.remember_run(run_of(deployment), twin.client.target)
+        for deployment in ("retryflow", "linearflow"):
+            note = last.recall_run(deployment)
+            assert note is not None
+            assert note.run_id == run_of(deployment).run_id
+        assert last.recall_run() == last.recall_run("linearflow")
+        assert last.recall_run("gateflow") is None
+
     def test_a_run_goes_on_if_it_cannot_be_noted(
         self, twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "file").touch()
         monkeypatch.setenv("METAFLOW_HERA_HOME", str(tmp_path / "file" / "below"))
-        last.remember_run("argo-retryflow-x7k2p", twin.client.target)
+        last.remember_run(run_of("retryflow"), twin.client.target)
         assert last.recall_run() is None
 
 
