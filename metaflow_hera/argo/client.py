@@ -176,6 +176,12 @@ class ArgoClient:
             lambda: self._events.get_sensor(name, namespace), answers.an_object(name, namespace)
         )
 
+    def sensors(self, namespace: str) -> Iterator[JSON]:
+        """The sensors of a namespace. Argo does not page them."""
+        yield from (
+            self._call(lambda: self._events.list_sensors(namespace), answers.objects()).get("items") or ()
+        )
+
     def create_sensor(self, sensor: JSON) -> JSON:
         """Create a sensor from its JSON."""
         from hera.events.models import CreateSensorRequest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -12,15 +13,25 @@ from typing import Any
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.settling import unknown
 from metaflow_hera.contract.objects import JSON
-from metaflow_hera.errors import ArgoUnanswered, UsageError
+from metaflow_hera.errors import ArgoError, ArgoUnanswered, UsageError
+
+NAMES = ("body.payload.name", "body.name")
+"""Where the name of an event is."""
+ONE_TEXT = re.compile(r"\^((?:[\w-]|\\.)*)\$", re.DOTALL)
+"""The pattern of a filter for one text, as `create` writes it."""
 
 
 @dataclass(frozen=True)
 class Sent:
-    """An event that was published: its id, and where."""
+    """An event that was published: its id, and where.
+
+    `unheard_in` is the namespace with sensors none of which waits for events of this name; None if one may,
+    or if that is not known.
+    """
 
     id: str
     place: str
+    unheard_in: str | None = None
 
 
 def publish(client: ArgoClient, name: str, payload: Mapping[str, Any]) -> Sent:
@@ -43,8 +54,9 @@ def publish(client: ArgoClient, name: str, payload: Mapping[str, Any]) -> Sent:
     event = {"name": name, "payload": {**about, **payload}}
     if client.target.embedded:
         _send(client, event)
-        return Sent(identity, str(client.target))
+        return Sent(identity, str(client.target), _unheard_in(client, client.target.namespace, name))
     # Imported here, since importing Metaflow takes time, and only a cluster needs it.
+    from metaflow_hera.metaflow_api.load.config import events_config
     from metaflow_hera.metaflow_api.read.webhook import post, webhook
 
     url = webhook()
@@ -52,7 +64,8 @@ def publish(client: ArgoClient, name: str, payload: Mapping[str, Any]) -> Sent:
         _send(client, event)
         return Sent(identity, f"{client.target}, for workflow event bindings")
     post(url, event)
-    return Sent(identity, url)
+    namespace = events_config().sensor_namespace or client.target.namespace
+    return Sent(identity, url, _unheard_in(client, namespace, name))
 
 
 def _send(client: ArgoClient, event: JSON) -> None:
@@ -60,3 +73,37 @@ def _send(client: ArgoClient, event: JSON) -> None:
         client.send_event(event)
     except ArgoUnanswered as error:  # there is no place where an event could be looked up
         raise unknown(error, "the event was published", "mfhera runs --all") from error
+
+
+def _unheard_in(client: ArgoClient, namespace: str, name: str) -> str | None:
+    try:
+        sensors = list(client.sensors(namespace))
+    except ArgoError:  # the event is published all the same
+        return None
+    dependencies = [each for sensor in sensors for each in sensor["spec"].get("dependencies") or ()]
+    return None if any(_may_wait(each.get("filters") or {}, name) for each in dependencies) else namespace
+
+
+def _may_wait(filters: JSON, name: str) -> bool:
+    """Whether the filters of a dependency let an event of a name through, as far as they can be read here.
+
+    Those of `create` have a pattern for the name, those of Metaflow's own plugin an expression.
+    """
+    data, expressions = filters.get("data") or (), filters.get("exprs") or ()
+    if "or" in (filters.get("dataLogicalOperator"), filters.get("exprLogicalOperator")):
+        return True
+    for each in data:
+        if each.get("path") in NAMES and each.get("comparator") in (None, "", "="):
+            wanted = [ONE_TEXT.fullmatch(str(value)) for value in each.get("value") or ()]
+            if all(found and _unescaped(found[1]) != name for found in wanted):
+                return False
+    for each in expressions:
+        for field in each.get("fields") or ():
+            equal = re.fullmatch(rf"{re.escape(str(field.get('name')))} == '([^']*)'", str(each.get("expr")))
+            if field.get("path") in NAMES and equal and equal[1] != name:
+                return False
+    return True
+
+
+def _unescaped(pattern: str) -> str:
+    return re.sub(r"\\(.)", r"\1", pattern, flags=re.DOTALL)

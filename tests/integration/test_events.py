@@ -117,7 +117,9 @@ def test_values_of_an_event_reach_parameters_as_they_are(own_mfhera: Mfhera) -> 
 def test_any_of_the_events_is_enough_where_the_flow_says_so(own_mfhera: Mfhera) -> None:
     own_mfhera.take("any_flow.py")
     own_mfhera.ok("create", "any_flow.py")
-    own_mfhera.ok("emit", "any.one", "--payload", "y=the other's key")  # without what is required
+    # without what is required
+    assert "waits for it" not in own_mfhera.ok("emit", "any.one", "--payload", "y=the other's key")
+    assert "No flow in the namespace default waits for it" in own_mfhera.ok("emit", "any.three")
     own_mfhera.ok("emit", "any.two", "--payload", "y=second")
     own_mfhera.ok("emit", "any.one", "--payload", "x=first")
     found = [artifacts(own_mfhera, "AnyFlow", run) for run in ended_well(own_mfhera, "anyflow", 2)]

@@ -28,9 +28,12 @@ def emit(event: str, payload: tuple[str, ...], payload_json: str | None, as_json
     values = _payload(payload, payload_json)
     sent = publish(client_at(start=True), event, values)
     if as_json:
-        click.echo(json_text({"name": event, "id": sent.id, "place": sent.place}))
+        about = {"name": event, "id": sent.id, "place": sent.place, "unheard_in": sent.unheard_in}
+        click.echo(json_text(about))
     else:
         click.echo(f"Published {click.style(event, bold=True)} at {sent.place}.")
+        if sent.unheard_in is not None:
+            click.echo(f"No flow in the namespace {sent.unheard_in} waits for it: is the name right?")
 
 
 def _payload(texts: tuple[str, ...], whole: str | None) -> dict[str, Any]:
