@@ -178,9 +178,8 @@ class ArgoClient:
 
     def sensors(self, namespace: str) -> Iterator[JSON]:
         """The sensors of a namespace. Argo does not page them."""
-        yield from (
-            self._call(lambda: self._events.list_sensors(namespace), answers.objects()).get("items") or ()
-        )
+        answer = self._call(lambda: self._events.list_sensors(namespace), answers.objects())
+        yield from answer.get("items") or ()
 
     def create_sensor(self, sensor: JSON) -> JSON:
         """Create a sensor from its JSON."""

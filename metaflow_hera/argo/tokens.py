@@ -14,7 +14,7 @@ from metaflow_hera.metaflow_api.load.tokens import fresh_token, known_token
 
 @dataclass(frozen=True)
 class Token:
-    """The token to deploy with; `is_new` says that no version has had it yet."""
+    """The token to deploy with; `is_new` says that no version that is known here has had it."""
 
     value: str
     is_new: bool
@@ -37,7 +37,7 @@ def resolve_token(
     if previous is not None:
         check_access(previous, prefix, user, authorize)
     if given is not None:
-        return Token(bare(given), is_new=True)
+        return _as_token(bare(given), previous, prefix)
     if previous is not None and not generate:
         return Token(previous.token, is_new=False)
     token = fresh_token(prefix, previous.token if previous else None)
@@ -46,7 +46,13 @@ def resolve_token(
             "--generate-new-token does not go with a token that you chose yourself: "
             "give the next one with --new-token."
         )
-    return Token(token, is_new=True)
+    return _as_token(token, previous, prefix)
+
+
+def _as_token(value: str, previous: Deployed | None, prefix: str) -> Token:
+    # That of a version that was deleted is known to whoever deployed it, and follows again from the name.
+    had = {known_token(prefix), previous.token if previous else None}
+    return Token(value, is_new=value not in had)
 
 
 def first_token(prefix: str) -> str:

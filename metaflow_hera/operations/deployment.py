@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -113,13 +114,16 @@ def deploy(client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str) -
 
 
 def notes(prepared: Prepared, created: Created, target: Target) -> list[str]:
-    """Sentences on what a deployment does not do there.
+    """Sentences on what a deployment does not do there, or elsewhere than one may think.
 
     On a cluster they are on the size of its runs and on where metadata stays; on the embedded Argo, on what
-    its pods do not have.
+    its pods do not have, and on where local results are if that is not below the current folder.
     """
     if target.embedded:
-        return support.local_notes(prepared.flow)
+        root = config.local_root()
+        elsewhere = prepared.flow.datastore == "local" and os.path.realpath(root) != os.path.realpath(".")
+        kept = [f"Results are kept in {os.path.join(root, '.metaflow')}."] if elsewhere else []
+        return [*kept, *support.local_notes(prepared.flow)]
     found = list(created.objects.footprint.warnings())
     if prepared.flow.metadata == "local":
         found.append(

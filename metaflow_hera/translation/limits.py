@@ -17,8 +17,8 @@ WORKFLOW_LIMIT = 1024 * 1024
 when they would not fit otherwise (packer.go; MAX_WORKFLOW_SIZE). More needs nodes offloaded to a database."""
 NODE_BYTES = 80
 """The bytes of a compressed node: 61 over 5,000 pods of a foreach, and room for longer names."""
-WIDE = 10_000
-"""Items of a foreach for which there should be room."""
+WIDE = 1_000
+"""Items of a foreach for which there should be room; hardly any flow has more (`run` takes 100)."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from harness import Mfhera
@@ -117,3 +118,12 @@ def test_stdout_holds_the_answer_alone(mfhera: Mfhera, arguments: tuple[str, ...
     if "--dry-run" not in arguments and arguments[0] == "create":
         words.add("packing")
     assert words <= set(done.stderr.splitlines())
+
+
+def test_create_says_where_local_results_are_if_that_is_not_here(mfhera: Mfhera) -> None:
+    mfhera.take("linear_flow.py")
+    assert "Results are kept in" not in mfhera.ok("create", "linear_flow.py", "--name", "kept")
+    inner = mfhera.folder / "inner"
+    inner.mkdir()
+    said = replace(mfhera, folder=inner).ok("create", "../linear_flow.py", "--name", "kept")
+    assert f"Results are kept in {mfhera.folder / '.metaflow'}." in said

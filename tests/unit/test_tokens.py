@@ -67,3 +67,12 @@ def test_no_token_follows_one_of_ones_own() -> None:
 def test_a_token_of_ones_own() -> None:
     token = resolve_token(PREVIOUS, "myflow", "ann", given="production:mine")
     assert (token.value, token.is_new) == ("mine", True)
+
+
+def test_the_token_of_a_version_that_was_deleted_is_not_a_new_one() -> None:
+    first = resolve_token(None, "myflow", "ann").value
+    remember_token("myflow", first)
+    again = resolve_token(None, "myflow", "ann")
+    assert (again.value, again.is_new) == (first, False)
+    given = resolve_token(PREVIOUS, "myflow", "ann", given=PREVIOUS.token)
+    assert not given.is_new

@@ -4,33 +4,43 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from exporting import at
 from harness import linear_flow, message, refused
 from shapes import flow_script
 
-WIDE = """
-    start foreach a = range(3)
-    a split b c
-    b foreach d = range(2)
-    d linear e
-    e join f
-    c linear f
-    f join g
-    g join end
-    end end"""
+LONG = "\n".join(
+    [
+        "start foreach a0 = range(3)",
+        *(f"a{number} linear a{number + 1}" for number in range(12)),
+        "a12 split b c",
+        "b foreach d = range(2)",
+        "d linear e",
+        "e join f",
+        "c linear f",
+        "f join g",
+        "g join end",
+        "end end",
+    ]
+)
+"""A foreach whose items have many steps."""
+SHORT = "\n".join(
+    ["start foreach a = range(12)", "a linear b", "b linear c", "c join d", "d linear end", "end end"]
+)
 
 
 def test_a_foreach_that_leaves_little_room_is_told(tmp_path: Path) -> None:
-    (tmp_path / "flow.py").write_text(flow_script("WideFlow", WIDE))
+    (tmp_path / "flow.py").write_text(flow_script("LongFlow", LONG))
     done = at(tmp_path)("create", "flow.py", "--only-json")
     assert done.returncode == 0
-    # An item has a DAG, the tasks a, b, c, e, f, and of the foreach inside a DAG, a group and d.
+    # An item has a DAG, the tasks a0 to a12, b, c, e, f, and of the foreach inside a DAG, a group and d.
     assert "the foreach of step start has room for about" in message(done)
-    assert "(9 nodes each)" in message(done)
+    assert "(21 nodes each)" in message(done)
 
 
-def test_nothing_is_said_of_a_flow_with_room(tmp_path: Path) -> None:
-    (tmp_path / "flow.py").write_text(linear_flow(20))
+@pytest.mark.parametrize("script", [linear_flow(20), flow_script("ShortFlow", SHORT)])
+def test_nothing_is_said_of_a_flow_with_room(tmp_path: Path, script: str) -> None:
+    (tmp_path / "flow.py").write_text(script)
     assert message(at(tmp_path)("create", "flow.py", "--only-json")) == ""
 
 
