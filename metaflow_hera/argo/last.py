@@ -21,6 +21,8 @@ EMBEDDED = "embedded"
 DEPLOYMENTS, RUNS = "deployments.json", "runs.json"
 LIMIT = 1000
 """How many notes are kept in a file."""
+_OF = "//"
+"""Between a folder and a deployment in the key of a note: no folder's own name has it."""
 
 
 @dataclass(frozen=True)
