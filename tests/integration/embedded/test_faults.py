@@ -149,7 +149,7 @@ def test_pods_wait_while_the_disk_is_full(small_disk: Path, tmp_path: Path) -> N
     while len(told) < 2:
         select.select(pods_here.sources(), [], [])
         told += pods_here.collect(1)
-    assert told[-1] == ("wf", PodEnded("node", 0))
+    assert told[-1] == ("wf", PodEnded("node", 0, by_itself=True))
     pods_here.close()
     store.close()
 

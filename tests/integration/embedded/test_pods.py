@@ -225,7 +225,7 @@ def test_a_pod_that_is_asked_for_again_ends_the_one_before(tmp_path: Path) -> No
     while len(told) < 2:
         told += until_told(pods_here, 0)
     assert told[0] == ("wf", PodRunning("node"))
-    assert told[1] == ("wf", PodEnded("node", 3, message="main: Error (exit code 3)"))
+    assert told[1] == ("wf", PodEnded("node", 3, message="main: Error (exit code 3)", by_itself=True))
     assert not Path(f"/proc/{pid}").exists()
     pods_here.close()
     store.close()
