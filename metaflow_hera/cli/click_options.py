@@ -10,7 +10,7 @@ import click
 from metaflow_hera.choices.metaflow import MetaflowOptions
 from metaflow_hera.choices.option import options_of
 from metaflow_hera.choices.verbs import ClickOption, click_option
-from metaflow_hera.cli.completing import complete_run
+from metaflow_hera.cli.completing import KNOWN, complete_known, complete_run
 from metaflow_hera.cli.help import MetaflowOption
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -69,6 +69,7 @@ def _with_metaflow_options(command: Command, shown: set[str]) -> Command:
             expose_value=False,
             callback=collected,
             hidden=option.name not in shown,
+            shell_complete=complete_known(option.name) if option.name in KNOWN else None,
             **settings,
         )
         command = given(command)

@@ -1,4 +1,4 @@
-"""Completion of what is typed into a shell: flows, runs, deployments.
+"""Completion of what is typed into a shell: flows, runs, deployments, Parameters, steps.
 
 A shell waits for it at each press of the tab key, so only light modules are imported here, and an error
 completes nothing.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,16 @@ SECONDS = 1.0
 """How long a server has to answer."""
 MOST = 50
 """How many runs are offered at most, the newest."""
+STORED = "status.storedWorkflowTemplateSpec"
+"""The field of a workflow with the template that it runs."""
+KNOWN = {
+    "datastore": ("local", "s3"),
+    "decorators": (
+        *("card", "catch", "conda", "environment", "kubernetes"),
+        *("pypi", "resources", "retry", "secrets", "timeout"),
+    ),
+}
+"""The values that an option of Metaflow's may have, or begin with."""
 FLOW_LIMIT = 1 << 20
 """Larger files, in bytes, are not read: they are not flows."""
 
@@ -49,6 +59,64 @@ def complete_deployment(ctx: click.Context, param: click.Parameter, incomplete: 
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+def complete_parameter(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """NAME= for the Parameters of FLOW.py, or of the deployment that is meant; for a bool, its values."""
+    name = ctx.params.get("name")
+    # Click reads no arguments where the last option still lacks its value: they are left over.
+    flow = ctx.params.get("flow") or next(iter(ctx.args), None)
+    if flow is not None:
+        from metaflow_hera.cli.flow_source import parameters_in
+
+        types = parameters_in(Path(flow))
+    else:
+        types = _parameters_of(name)
+    named, equals, _ = incomplete.partition("=")
+    if equals:
+        texts = [f"{named}={value}" for value in ("true", "false") if types.get(named) == "bool"]
+    else:
+        texts = [f"{each}=" for each in types]
+    return [CompletionItem(text) for text in texts if text.startswith(incomplete)]
+
+
+def complete_step(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The steps of the run that was typed before."""
+    from metaflow_hera.contract import manifest
+
+    workflow = str(ctx.params.get("run") or "").rpartition("/")[2].removeprefix("argo-")
+    found = _asked("workflows", workflow, {"fields": STORED}) if workflow else {}
+    templates = ((found.get("status") or {}).get("storedWorkflowTemplateSpec") or {}).get("templates") or ()
+    steps = [
+        given["value"]
+        for template in templates
+        for task in (template.get("dag") or {}).get("tasks") or ()
+        for given in (task.get("arguments") or {}).get("parameters") or ()
+        if given["name"] == manifest.STEP
+    ]
+    return [CompletionItem(step) for step in sorted(set(steps)) if step.startswith(incomplete)]
+
+
+def complete_known(option: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """What completes one of Metaflow's options, by its name in the table."""
+    known = KNOWN[option]
+    return lambda ctx, param, incomplete: [each for each in known if each.startswith(incomplete)]
+
+
+def _parameters_of(deployment: str | None) -> dict[str, str]:
+    """The types of the Parameters of a deployment, by default the last one from this folder."""
+    from metaflow_hera.argo.last import recall
+    from metaflow_hera.contract import manifest
+    from metaflow_hera.errors import MetaflowHeraError
+
+    try:
+        last = recall() if deployment is None else None
+        name = last.name if last is not None else deployment
+        found = _asked("workflow-templates", name, {}) if name else {}
+        noted = json.loads(found["metadata"]["annotations"][manifest.PARAMETERS])
+        return {each: str(about["type"]) for each, about in noted.items()}
+    except (MetaflowHeraError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
+
+
 def _flows(incomplete: str) -> Iterator[CompletionItem]:
     folder, _, begun = incomplete.rpartition("/")
     around = Path(f"{folder}/" if "/" in incomplete else ".")
@@ -75,27 +143,33 @@ def _is_flow(path: Path) -> bool:
 
 def _listed(kind: str, fields: tuple[str, ...], limit: int | None = None) -> list[dict[str, Any]]:
     """Some fields of this package's objects of one kind; none if the server does not answer."""
+    from metaflow_hera.contract import manifest
+
+    query = {
+        "listOptions.labelSelector": manifest.SELECTOR,
+        "fields": ",".join(f"items.{field}" for field in fields),
+        **({"listOptions.limit": str(limit)} if limit else {}),
+    }
+    return list(_asked(kind, "", query).get("items") or ())
+
+
+def _asked(kind: str, name: str, query: dict[str, str]) -> dict[str, Any]:
+    """An object at the server, or a list of them without a name; an empty one if there is no answer."""
     import http.client
     import urllib.error
     import urllib.parse
     import urllib.request
 
     from metaflow_hera.argo.target import resolve_target
-    from metaflow_hera.contract import environment, manifest
+    from metaflow_hera.contract import environment
     from metaflow_hera.errors import MetaflowHeraError
 
     # The namespace is not read from Metaflow's configuration: importing that takes too long.
     namespace = os.environ.get(environment.KUBERNETES_NAMESPACE) or "default"
     try:
         target = resolve_target(start=False, env={"ARGO_NAMESPACE": namespace, **os.environ})
-        query = {
-            "listOptions.labelSelector": manifest.SELECTOR,
-            "fields": ",".join(f"items.{field}" for field in fields),
-            **({"listOptions.limit": str(limit)} if limit else {}),
-        }
-        request = urllib.request.Request(
-            f"{target.host}api/v1/{kind}/{target.namespace}?{urllib.parse.urlencode(query)}"
-        )
+        place = f"{kind}/{target.namespace}" + (f"/{urllib.parse.quote(name, safe='')}" if name else "")
+        request = urllib.request.Request(f"{target.host}api/v1/{place}?{urllib.parse.urlencode(query)}")
         if target.token:
             bearer = target.token if target.token.startswith("Bearer") else f"Bearer {target.token}"
             request.add_header("Authorization", bearer)
@@ -103,9 +177,10 @@ def _listed(kind: str, fields: tuple[str, ...], limit: int | None = None) -> lis
         if target.host.startswith("https:"):  # loading the CA certificates takes as long as all else
             handlers.append(urllib.request.HTTPSHandler(context=_trust(target.verify)))
         with urllib.request.build_opener(*handlers).open(request, timeout=SECONDS) as answer:
-            return list(json.load(answer).get("items") or ())
+            found = json.load(answer)
+            return found if isinstance(found, dict) else {}
     except (MetaflowHeraError, OSError, ValueError, AttributeError, http.client.HTTPException):
-        return []
+        return {}
 
 
 def _trust(verify: bool | str) -> Any:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from harness import SECONDS, Mfhera
 
+from metaflow_hera.translation.support import STEP_DECORATORS
+
 
 def completed(mfhera: Mfhera, *words: str, **env: str) -> list[str]:
     """What the last of the words may become."""
@@ -55,6 +57,36 @@ def test_runs_and_deployments(mfhera: Mfhera) -> None:
     assert completed(mfhera, "delete", "--name", "complet") == ["completed"]
 
 
+def test_parameters_of_a_script_and_of_a_deployment(mfhera: Mfhera) -> None:
+    mfhera.take("types_flow.py", "linear_flow.py")
+    mfhera.ok("create", "linear_flow.py", "--name", "without")
+    mfhera.ok("create", "types_flow.py", "--name", "typed")
+    for before in (("types_flow.py",), ("--name", "typed"), ()):
+        assert "number=" in completed(mfhera, "trigger", *before, "--param", "")
+        assert completed(mfhera, "trigger", *before, "-p", "numb") == ["number="]
+        assert completed(mfhera, "trigger", *before, "--param", "flag=t") == ["flag=true"]
+        assert completed(mfhera, "trigger", *before, "--param", "number=") == []
+    assert completed(mfhera, "trigger", "--name", "without", "--param", "") == []
+    for absent in (("absent.py",), ("--name", "absent")):
+        assert completed(mfhera, "trigger", *absent, "--param", "") == []
+
+
+def test_steps_of_a_run(mfhera: Mfhera) -> None:
+    mfhera.take("linear_flow.py")
+    mfhera.ok("create", "linear_flow.py", "--name", "steps")
+    run = mfhera.run("--name", "steps")["run_id"]
+    assert completed(mfhera, "logs", run, "") == ["end", "middle", "start"]
+    assert completed(mfhera, "logs", f"LinearFlow/{run}", "mi") == ["middle"]
+    assert completed(mfhera, "logs", "argo-absent-x7k2p", "") == []
+
+
+def test_values_of_metaflows_options(mfhera: Mfhera) -> None:
+    assert completed(mfhera, "create", "--datastore", "") == ["local", "s3"]
+    assert completed(mfhera, "create", "--with", "re") == ["resources", "retry"]
+    for_people = STEP_DECORATORS - {"parallel", "hera_internal", "unbounded_test_foreach_internal"}
+    assert set(completed(mfhera, "create", "--with", "")) == for_people
+
+
 @pytest.mark.parametrize("env", [{}, {"ARGO_SERVER": "127.0.0.1:9"}, {"ARGO_SERVER": "://"}])
 def test_without_a_server_nothing_is_completed(own_mfhera: Mfhera, env: dict[str, str]) -> None:
     assert completed(own_mfhera, "logs", "argo-", **env) == []
@@ -71,7 +103,12 @@ eval "$(mfhera completion bash)"
 COMP_WORDS=(mfhera create lin) COMP_CWORD=2
 _mfhera_completion mfhera
 echo "${COMPREPLY[@]}"
+compopt() { echo "compopt $1 $2"; }
+COMP_WORDS=(mfhera trigger types_flow.py --param numb) COMP_CWORD=4 COMPREPLY=()
+_mfhera_completion mfhera
+echo "${COMPREPLY[@]}"
 """
+    mfhera.take("types_flow.py")
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=mfhera.folder,
@@ -80,7 +117,7 @@ echo "${COMPREPLY[@]}"
         text=True,
         timeout=SECONDS,
     )
-    assert done.stdout.strip() == "linear_flow.py", done.stderr
+    assert done.stdout.splitlines() == ["linear_flow.py", "compopt -o nospace", "number="], done.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -100,7 +137,13 @@ finally:
     slow = {"metaflow", "hera", "rich", "requests", "pydantic"} & set(sys.modules)
     print("slow:", *sorted(slow))
 """
-    for words in ("mfhera re", "mfhera logs argo-", "mfhera create x"):
+    for words in (
+        "mfhera re",
+        "mfhera logs argo-",
+        "mfhera create x",
+        "mfhera trigger --param x",
+        "mfhera logs x y",
+    ):
         env = {"_MFHERA_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
         done = mfhera.cold.python("-c", code, env=env)
         assert done.stdout.splitlines()[-1].strip() == "slow:", done.stdout + done.stderr

@@ -11,6 +11,12 @@ from click.shell_completion import get_completion_class
 from metaflow_hera.cli.help import Verb
 
 SHELLS = ("bash", "zsh", "fish")
+NO_SPACE = """    if [[ ${COMPREPLY[0]} == *= ]]; then
+        compopt -o nospace
+    fi
+
+"""
+"""For bash, which would write a space between a Parameter's name and its value."""
 
 
 @click.command(
@@ -33,7 +39,10 @@ def completion(shell: str | None) -> None:
     made = get_completion_class(shell)
     assert made is not None
     mfhera = click.get_current_context().find_root().command
-    click.echo(made(mfhera, {}, "mfhera", "_MFHERA_COMPLETE").source())
+    script = made(mfhera, {}, "mfhera", "_MFHERA_COMPLETE").source()
+    if shell == "bash":
+        script = script.replace("    return 0\n", NO_SPACE + "    return 0\n")
+    click.echo(script)
 
 
 command = completion

@@ -12,7 +12,7 @@ import click
 from metaflow_hera.choices import verbs
 from metaflow_hera.cli.choosing import ChosenRun, chosen_run
 from metaflow_hera.cli.click_options import shared
-from metaflow_hera.cli.completing import complete_run
+from metaflow_hera.cli.completing import complete_run, complete_step
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.words import json_text, say_note
 from metaflow_hera.errors import OptionError
@@ -54,7 +54,7 @@ class LogOptions:
     ),
 )
 @click.argument("run", metavar="[RUN", required=False, shell_complete=complete_run)
-@click.argument("place", metavar="[STEP[/TASK]]]", required=False)
+@click.argument("place", metavar="[STEP[/TASK]]]", required=False, shell_complete=complete_step)
 @shared(verbs.LOGS)
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON object for each line.")
 def logs(run: str | None, place: str | None, **how: Any) -> None:

@@ -13,7 +13,7 @@ import click
 from metaflow_hera.choices import verbs
 from metaflow_hera.cli.choosing import client_at, known_deployment
 from metaflow_hera.cli.click_options import as_json, deployment_options, shared
-from metaflow_hera.cli.completing import complete_deployment, complete_flow
+from metaflow_hera.cli.completing import complete_deployment, complete_flow, complete_parameter
 from metaflow_hera.cli.following import Report, started, tell, write_run_id
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.errors import OptionError, quoted
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     "params",
     multiple=True,
     metavar="NAME=VALUE",
+    shell_complete=complete_parameter,
     help="Value of a Parameter; repeatable. For an IncludeFile, its path, with FLOW.py.",
 )
 @click.option(
