@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from hera.workflows.models import SubmitOpts
 
@@ -23,6 +23,8 @@ from metaflow_hera.contract.manifest import RUN_PREFIX
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.contract.values import encode
 from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError, quoted
+
+R = TypeVar("R")
 
 WORKFLOW_NAME = re.compile(r"[a-z0-9][-a-z0-9.]{0,252}")
 """Kubernetes' names of objects, nearly (see its IsDNS1123Subdomain)."""
@@ -122,6 +124,13 @@ class Run:
     def duration(self, now: datetime) -> timedelta | None:
         """How long it took, or has taken until now; None if it has not begun."""
         return None if self.started_at is None else (self.finished_at or now) - self.started_at
+
+
+class RunList(list[R]):
+    """Runs, the newest first. Called it is the same list, since `runs` of Metaflow's `Flow` is a method."""
+
+    def __call__(self) -> RunList[R]:
+        return self
 
 
 def workflow_name(run: str) -> str:

@@ -179,9 +179,9 @@ class Deployment:
         return f"production:{self._deployed.token}"
 
     @property
-    def runs(self) -> list[Run]:
-        """The runs that Argo still has, the newest first."""
-        return [Run(run.run_id, self._client) for run in runs.runs(self._client, self.name)]
+    def runs(self) -> runs.RunList[Run]:
+        """The runs that Argo still has, the newest first; `runs()` is the same."""
+        return runs.RunList(Run(run.run_id, self._client) for run in runs.runs(self._client, self.name))
 
     def trigger(
         self, parameters: Mapping[str, Any] | None = None, /, *, tags: Sequence[str] = (), **values: Any

@@ -37,7 +37,7 @@ second.wait_for_completion(check_interval=0.2)
 found["from deployment"] = [again.name, again.flow_name, second.run["end"].task.data.alpha]
 found["looked up"] = DeployedFlow.get_triggered_hera_run(deployed.id, triggered.run.id).status
 found["listed"] = [each.name for each in DeployedFlow.list_hera(flow_name=deployed.flow_name)]
-found["runs"] = [each.pathspec for each in deployed.runs][:2] == [second.pathspec, triggered.pathspec]
+found["runs"] = [each.pathspec for each in deployed.runs()][:2] == [second.pathspec, triggered.pathspec]
 
 only = Deployer(flow).hera(name="never-deployed").create(only_json=True)
 template = only.workflow_template

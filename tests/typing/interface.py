@@ -70,10 +70,11 @@ def translated() -> str:
 
 def facts(deployment: Deployment) -> tuple[str, ...]:
     """What a deployment tells."""
-    assert_type(deployment.runs, list[Run])
+    newest: list[Run] = deployment.runs
+    assert_type(deployment.runs()[0], Run)
     return (
         *(deployment.name, deployment.flow, deployment.owner, deployment.production_token),
-        *(deployment.namespace, metaflow_hera.__version__),
+        *(deployment.namespace, metaflow_hera.__version__, *(run.id for run in newest)),
     )
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.deployments import Deployed
+    from metaflow_hera.argo.runs import RunList
 
 ALIVE = ("Pending", "Running")
 _COMMANDS = threading.Lock()
@@ -146,14 +147,14 @@ class HeraDeployedFlow(DeployedFlow):
         return found.token if found else None
 
     @property
-    def runs(self) -> list[HeraTriggeredRun]:
-        """The runs that Argo still has, the newest first."""
+    def runs(self) -> RunList[HeraTriggeredRun]:
+        """The runs that Argo still has, the newest first; `runs()` is the same."""
         from metaflow_hera.argo import runs
 
-        return [
+        return runs.RunList(
             _triggered(self.deployer, run.pathspec, self.name)
             for run in runs.runs(_client(self.deployer), str(self.name))
-        ]
+        )
 
     def trigger(self, **kwargs: Any) -> HeraTriggeredRun:
         """

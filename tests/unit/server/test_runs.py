@@ -16,6 +16,7 @@ from metaflow_hera.argo import client, deployments, runs
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.errors import ArgoExpired, ArgoNotFound, NotFoundError, ParameterError, UsageError
+from metaflow_hera.interface.api import Deployment
 from metaflow_hera.operations import control
 from metaflow_hera.operations.deployment import remove
 from metaflow_hera.operations.exports import create_from
@@ -401,3 +402,10 @@ def test_only_who_has_the_token_acts_on_a_run(twin: Twin, become: Become) -> Non
     control.act(twin.client, waits.run_id, "suspend", "token-0")
     assert shown(twin, waits)["suspended"] is True
     control.resubmit(twin.client, over.run_id, "production:token-0")
+
+
+def test_runs_of_a_deployment_can_be_read_with_and_without_a_call(twin: Twin) -> None:
+    run = started(twin)
+    deployment = Deployment(twin.client, deployments.existing(twin.client, run.deployment))
+    assert [each.id for each in deployment.runs] == [each.id for each in deployment.runs()] == [run.run_id]
+    assert isinstance(deployment.runs, list)
