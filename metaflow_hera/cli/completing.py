@@ -82,7 +82,7 @@ def complete_step(ctx: click.Context, param: click.Parameter, incomplete: str) -
     """The steps of the run that was typed before."""
     from metaflow_hera.contract import manifest
 
-    workflow = str(ctx.params.get("run") or "").rpartition("/")[2].removeprefix("argo-")
+    workflow = str(ctx.params.get("run") or "").rpartition("/")[2].removeprefix(manifest.RUN_PREFIX)
     found = _asked("workflows", workflow, {"fields": STORED}) if workflow else {}
     templates = ((found.get("status") or {}).get("storedWorkflowTemplateSpec") or {}).get("templates") or ()
     steps = [
@@ -90,7 +90,7 @@ def complete_step(ctx: click.Context, param: click.Parameter, incomplete: str) -
         for template in templates
         for task in (template.get("dag") or {}).get("tasks") or ()
         for given in (task.get("arguments") or {}).get("parameters") or ()
-        if given["name"] == manifest.STEP
+        if given.get("name") == manifest.STEP and isinstance(given.get("value"), str)
     ]
     return [CompletionItem(step) for step in sorted(set(steps)) if step.startswith(incomplete)]
 
