@@ -387,7 +387,7 @@ def _log_line(text: bytes) -> tuple[str, str]:
     try:
         entry = json.loads(text)
         if "error" in entry:
-            reason = said_by(entry) or "it gives no reason"
+            reason = said_by(entry) or "no reason given"
             raise ArgoError(f"Argo cannot show the rest of the log: {reason}")
         return str(entry["result"].get("podName", "")), str(entry["result"].get("content", ""))
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -104,7 +104,9 @@ def unreachable(target: Target, method: str, error: requests.RequestException) -
         hint = "is ARGO_SERVER right?"
     else:
         hint = "are ARGO_SERVER and ARGO_SECURE right?"
-    return _no_answer(may_be_done, f"{target} did not complete its answer ({reason})", hint)
+    return _no_answer(
+        may_be_done, f"{target} closed the connection before its answer was complete ({reason})", hint
+    )
 
 
 def _no_answer(may_be_done: bool, what: str, hint: str) -> ArgoUnreachable:

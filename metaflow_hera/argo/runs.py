@@ -227,7 +227,7 @@ def resubmit(client: ArgoClient, run: Run, parameters: Sequence[str] = ()) -> Ru
         new = sorted(again() - before)
         return client.workflow(new[0]) if new else None
 
-    what = f"{run.run_id} was started once more"
+    what = f"{run.run_id} was resubmitted"
     return as_run(settled(lambda: client.resubmit(run.workflow, parameters), look, what, "mfhera runs"))
 
 

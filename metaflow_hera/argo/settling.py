@@ -36,13 +36,13 @@ def settled(write: Callable[[], T], look: Callable[[], T | None], what: str, see
         if found is not None:
             return found
         if pause == PAUSES[-1]:
-            raise ArgoUnreachable(f"{unanswered}, and it is not so that {what}: try again.") from unanswered
+            raise ArgoUnreachable(f"{unanswered}, and the change was not made: try again.") from unanswered
     raise unknown(unanswered, what, see) from unanswered
 
 
 def unknown(unanswered: ArgoUnanswered, what: str, see: str) -> ArgoUnanswered:
     """The error of a write of which it is not known whether it was done."""
-    return ArgoUnanswered(f"{unanswered}: it is not known whether {what}; {see} shows it.")
+    return ArgoUnanswered(f"{unanswered}: it is unclear whether {what}; check with {see}.")
 
 
 def deleted(delete: Callable[[], None], look: Callable[[], JSON | None], what: str, see: str) -> bool:
@@ -69,9 +69,11 @@ def deleted(delete: Callable[[], None], look: Callable[[], JSON | None], what: s
                 return True  # the server has said so, and cannot be asked any more
             except ArgoError as error:
                 raise type(error)(
-                    f"It is not known whether {what} is deleted: the server said so, and then {error}"
+                    f"The server reported that {what} was deleted, but this could not be checked: {error}"
                 ) from error
-        raise ArgoError(f"The server answers that {what} is deleted, but it is still there: {see} shows it.")
+        raise ArgoError(
+            f"The server reported that {what} was deleted, but it still exists: check with {see}."
+        )
 
     return settled(write, gone, f"{what} is deleted", see)
 

@@ -74,7 +74,7 @@ def _submitted(client: ArgoClient, template: str, options: SubmitOpts) -> JSON:
         found = _found(client, options)
     except ArgoError as error:
         raise unknown(
-            unanswered, f"the run {run} has started", f"mfhera status {run}, once the server answers,"
+            unanswered, f"the run {run} has started", f"mfhera status {run} once the server answers"
         ) from error
     if found is None:
         raise ArgoUnreachable(f"{unanswered}, and the run {run} has not started: try again.") from unanswered

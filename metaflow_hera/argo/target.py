@@ -97,8 +97,8 @@ def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Targe
     if server is None:
         if (hung := launch.process(home)) is not None:
             raise LocalServerError(
-                f"The embedded Argo (process {hung}) does not answer: try again, "
-                "or end it with mfhera local stop and start it with mfhera local start. Its runs go on then."
+                f"The embedded Argo (process {hung}) does not answer: try again, or end it with "
+                "mfhera local stop and start it with mfhera local start. Its runs will continue."
             )
         raise LocalServerError(
             "The embedded Argo is not running: start it with mfhera local start, "

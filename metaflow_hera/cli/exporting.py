@@ -22,7 +22,7 @@ EXPORTED = (".yaml", ".yml", ".json")
 class ExportOptions:
     """What to do with the objects in place of deploying them: the options of `choices.verbs.EXPORT`.
 
-    Raises OptionError for options that do not go together.
+    Raises OptionError for options that cannot be used together.
     """
 
     only_json: bool
@@ -35,7 +35,7 @@ class ExportOptions:
     def __post_init__(self) -> None:
         forms = self._forms()
         if len(forms) > 1:
-            raise OptionError(f"--only-{forms[0]} and --only-{forms[1]} do not go together: choose one.")
+            raise OptionError(f"--only-{forms[0]} and --only-{forms[1]} cannot be used together: choose one.")
         for option, is_given in (("--output", self.output is not None), ("--real-token", self.real_token)):
             if is_given and not forms:
                 raise OptionError(f"{option} needs --only-json, --only-yaml or --only-python.")

@@ -178,10 +178,8 @@ def of_metaflows_configuration(error: BaseException) -> str | None:
             path = str(frame.f_locals.get("path_to_config"))
             profile = os.environ.get("METAFLOW_PROFILE")
             if profile and not os.path.exists(path):
-                return (
-                    f"METAFLOW_PROFILE is {profile!r}, and there is no {path}: unset it, or make that file."
-                )
-            return f"{path}, Metaflow's configuration, cannot be read ({error}): mend it or delete it."
+                return f"METAFLOW_PROFILE is {profile!r}, and there is no {path}: unset it, or create it."
+            return f"{path}, Metaflow's configuration, cannot be read ({error}): fix it or delete it."
     return None
 
 

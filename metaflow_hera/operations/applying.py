@@ -36,11 +36,11 @@ def apply(client: ArgoClient, plan: Plan) -> None:
 def _told(deployment: str, left: Sequence[tuple[Change, Exception]]) -> str:
     """What has become of a deployment that was broken off, in words."""
     if not left:
-        return f"What was done was undone: {deployment} is as it was before."
+        return f"All changes were rolled back: {deployment} is as it was before."
     names = ", ".join(f"the {KINDS[change.kind].words} {change.name}" for change, _ in left)
     return (
-        f"What was done could not be undone: {_sentence(left[0][1])} So {names} may be of the new version: "
-        f"deploy {deployment} again when that is mended."
+        f"The changes could not be rolled back: {_sentence(left[0][1])} So {names} may already be the new "
+        f"version. Fix the cause, then deploy {deployment} again."
     )
 
 
@@ -129,7 +129,7 @@ def _write(client: ArgoClient, change: Change) -> None:
         return found if found is not None and _is_written(found, change.before, after) else None
 
     what = f"the {kind.words} {change.name}"
-    if is_dying(settled(write, look, f"{what} is the new one", "mfhera list")):
+    if is_dying(settled(write, look, f"the new version of {what} was written", "mfhera list")):
         raise ArgoConflict(f"{client.target} is deleting {what}: try again when it has gone.")
 
 

@@ -175,8 +175,8 @@ def _restarted(client: ArgoClient, run: Run, note: Callable[[str], None]) -> str
         return None
     if len(groups) > 1:
         raise UsageError(
-            f"Argo {version} cannot retry a run in which several foreachs of more than one step have failed: "
-            f"start a new run with mfhera resubmit {run.run_id}."
+            f"Argo {version} cannot retry a run in which more than one foreach with several steps has "
+            f"failed: start a new run with mfhera resubmit {run.run_id}."
         )
     step = groups[0].removeprefix(f"{run.workflow}.")
     note(

@@ -122,7 +122,7 @@ def notes(prepared: Prepared, created: Created, target: Target) -> list[str]:
     if target.embedded:
         root = config.local_root()
         elsewhere = prepared.flow.datastore == "local" and os.path.realpath(root) != os.path.realpath(".")
-        kept = [f"Results are kept in {os.path.join(root, '.metaflow')}."] if elsewhere else []
+        kept = [f"Results are stored in {os.path.join(root, '.metaflow')}."] if elsewhere else []
         return [*kept, *support.local_notes(prepared.flow)]
     found = list(created.objects.footprint.warnings())
     if prepared.flow.metadata == "local":

@@ -101,7 +101,7 @@ class TaskLogs:
             if rest:
                 self.add(stream, rest)
         if self._lost:
-            self.note(f"The disk was full: {self._lost} bytes of the log are lost.")
+            self.note(f"The disk was full: {self._lost} bytes of the log were lost.")
         self._store()
 
     def _save_at_intervals(self) -> None:

@@ -122,8 +122,8 @@ def test_stdout_holds_the_answer_alone(mfhera: Mfhera, arguments: tuple[str, ...
 
 def test_create_says_where_local_results_are_if_that_is_not_here(mfhera: Mfhera) -> None:
     mfhera.take("linear_flow.py")
-    assert "Results are kept in" not in mfhera.ok("create", "linear_flow.py", "--name", "kept")
+    assert "Results are stored in" not in mfhera.ok("create", "linear_flow.py", "--name", "kept")
     inner = mfhera.folder / "inner"
     inner.mkdir()
     said = replace(mfhera, folder=inner).ok("create", "../linear_flow.py", "--name", "kept")
-    assert f"Results are kept in {mfhera.folder / '.metaflow'}." in said
+    assert f"Results are stored in {mfhera.folder / '.metaflow'}." in said

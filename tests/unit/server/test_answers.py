@@ -163,7 +163,10 @@ def test_a_connection_that_breaks_off_is_read_again_and_not_written_again() -> N
     fails = Fails(
         requests.ConnectionError(ProtocolError("Connection aborted.", ConnectionResetError(104, "reset")))
     )
-    with pytest.raises(ArgoUnreachable, match=r"did not complete its answer \(reset\): is ARGO_SERVER right"):
+    with pytest.raises(
+        ArgoUnreachable,
+        match=r"closed the connection before its answer was complete \(reset\): is ARGO_SERVER right",
+    ):
         at(fails).template("a")
     with pytest.raises(ArgoUnanswered):
         at(fails).stop("a")

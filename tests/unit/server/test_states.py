@@ -94,7 +94,7 @@ class TestStart:
         about = create_from(export("linear"), twin.client, None)
         front = Front(twin.transport)
         front.reset(ANSWERS["closed"], after=True)
-        with pytest.raises(ArgoUnanswered, match="it is not known whether the run argo-linearflow-") as told:
+        with pytest.raises(ArgoUnanswered, match="it is unclear whether the run argo-linearflow-") as told:
             runs.start(through(twin, front), about, {})
         (run,) = runs.runs(twin.client, None)
         assert f"mfhera status {run.run_id}" in str(told.value)
@@ -182,14 +182,16 @@ class TestDeploy:
         with pytest.raises(ArgoDenied) as told:
             create_from(export("schedules"), cluster(twin, only_creates_templates), None)
         assert "create cronworkflows" in str(told.value)
-        assert "could not be undone" in str(told.value)
+        assert "could not be rolled back" in str(told.value)
         assert "the workflow template schedulesflow may be of the new version" in str(told.value)
 
     def test_what_is_undone_is_told(self, twin: Twin) -> None:
         denies = cluster(
             twin, lambda method, path, _: ANSWERS["403"] if method == "POST" and "cron" in path else None
         )
-        with pytest.raises(ArgoDenied, match="What was done was undone: schedulesflow is as it was before"):
+        with pytest.raises(
+            ArgoDenied, match="All changes were rolled back: schedulesflow is as it was before"
+        ):
             create_from(export("schedules"), denies, None)
         assert twin.stored() == []
 
@@ -235,7 +237,7 @@ class TestDeploy:
     def test_a_server_that_only_says_that_it_deletes(self, twin: Twin) -> None:
         create_from(export("linear"), twin.client, None)
         says_so = cluster(twin, lambda method, *_: {} if method == "DELETE" else None)
-        with pytest.raises(ArgoError, match="linearflow is deleted, but it is still there"):
+        with pytest.raises(ArgoError, match="linearflow was deleted, but it still exists"):
             remove(says_so, "linearflow", None)
 
 

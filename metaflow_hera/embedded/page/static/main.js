@@ -29,7 +29,7 @@ const page = {
     set(live, "class", yes ? "live on" : "live off");
     text(live, yes ? "Live" : "Not connected");
     const away = !yes && !refused;
-    if (away && gone.hidden) text(gone, `The embedded Argo has not answered since ${moment(Date.now() / 1000)}: what you see is from then. Start it with: mfhera local start`);
+    if (away && gone.hidden) text(gone, `The embedded Argo has not answered since ${moment(Date.now() / 1000)}: this page shows the state at that time. Start it with: mfhera local start`);
     set(gone, "hidden", !away);
   },
   crumbs(run) {

@@ -71,7 +71,7 @@ export class RunView {
     document.title = "No such run";
     view.replaceChildren(el("div", { class: "absent" },
       el("h1", {}, `There is no run ${this.about.name}`),
-      el("p", { class: "dim" }, "It was deleted, or its name is another one."),
+      el("p", { class: "dim" }, "It was deleted, or the name is wrong."),
       el("p", {}, el("a", { href: "#/" }, "All runs"))));
   }
 
