@@ -44,11 +44,11 @@ def client_at(*, start: bool, last: LastDeployment | LastRun | None = None) -> A
     return ArgoClient(target)
 
 
-def chosen_run(run: str | None, deployment: str | None = None) -> ChosenRun:
+def chosen_run(run: str | None, deployment: str | None = None, *, changes: bool = False) -> ChosenRun:
     """The run to use, by default the one last started from this folder, of one deployment or of any.
 
-    If none was, it is the last run of that deployment, or of the one last made from here: a schedule may
-    have started it.
+    If none was, it is the last run of that deployment, or of the one last made from here: a schedule or
+    somebody else may have started it, so a verb that `changes` a run needs its name.
     """
     if run is not None:
         return ChosenRun(client_at(start=False), run)
@@ -57,6 +57,8 @@ def chosen_run(run: str | None, deployment: str | None = None) -> ChosenRun:
     latest_here = recall_run(deployment)
     if latest_here is not None:
         return ChosenRun(client_at(start=False, last=latest_here), latest_here.run_id)
+    if changes:
+        raise NotFoundError("No run was started from this folder: name one. mfhera runs lists them.")
     from metaflow_hera.argo import deployments, runs
 
     last = None

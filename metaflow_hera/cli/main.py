@@ -125,7 +125,8 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = [argument for argument in arguments if argument != "--debug"]
     code = run_command(arguments, debug)
     with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         os.dup2(2, 1)  # what a flow's script prints at the very end is no part of the answer
     sys.exit(code)
 

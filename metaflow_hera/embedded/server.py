@@ -150,6 +150,9 @@ def usable(database: Path) -> Iterator[None]:
     """Say in words that a database is damaged, if it is."""
     try:
         yield
+    except sqlite3.OperationalError as error:  # of what is around it: a full disk, another process
+        log.exception("%s", database)
+        raise Unusable(f"{database} cannot be used ({error}): is the disk full?") from error
     except (sqlite3.DatabaseError, ValueError, LookupError, TypeError, AttributeError) as error:
         log.exception("%s", database)
         raise Unusable(
@@ -163,10 +166,13 @@ async def end_without_home(home: Path, lock: int, end: Callable[[], None]) -> No
     while True:
         await asyncio.sleep(HOME_SECONDS)
         try:
-            if os.path.samestat(os.stat(home / "server.lock"), os.fstat(lock)):
+            there = await asyncio.to_thread(os.stat, home / "server.lock")
+            if os.path.samestat(there, os.fstat(lock)):
                 continue
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
+        except OSError:  # a network's file system may be away
+            continue
         log.error("the folder %s was removed: the server ends", home)
         end()
         return

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+
+
+def _passed() -> float:
+    """Seconds that have passed, also while the machine slept: `time.monotonic` does not count those."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.clock_gettime(time.CLOCK_MONOTONIC)  # on macOS it counts them
 
 
 class SteadyClock:
@@ -12,7 +20,7 @@ class SteadyClock:
     A machine's clock may jump, by hours if it was wrong; what is measured with it would be wrong by as much.
     """
 
-    def __init__(self, wall: Callable[[], float], passed: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, wall: Callable[[], float], passed: Callable[[], float] = _passed) -> None:
         self._wall = wall
         self._passed = passed
         self.set()

@@ -71,8 +71,8 @@ def _without_dying(look: Callable[[], tuple[T, JSON | None]]) -> T:
             metadata = dying["metadata"]
             waits = ", ".join(metadata.get("finalizers") or ()) or "its end"
             raise ArgoError(
-                f"{metadata['name']} is being deleted since {metadata['deletionTimestamp']}, and waits for "
-                f"{waits}: see kubectl describe, and try again when it has gone."
+                f"{metadata['name']} has been waiting to be deleted since {metadata['deletionTimestamp']}, "
+                f"for {waits}: check with kubectl describe, and try again once it is gone."
             )
         time.sleep(PAUSE)
 

@@ -96,6 +96,7 @@ class Attempts:
         try:
             os.getcwd()
         except FileNotFoundError:  # the step has removed it, and Metaflow's metadata asks for it
+            self._own.mkdir(parents=True, exist_ok=True)
             os.chdir(self._own)
         code, reason = ended.code, ended.reason
         if code == 0 and not self._finished.exists():

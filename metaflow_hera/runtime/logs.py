@@ -42,7 +42,7 @@ class TaskLogs:
         self._rest = dict.fromkeys(STREAMS, b"")
         self._save = save
         self._unsaved = False
-        self._give_up: float | None = None
+        self._give_up: dict[int, float] = {}  # when, by file
         self._lost = 0
         self._closed = threading.Event()
         self._saver: threading.Thread | None = None
@@ -77,13 +77,11 @@ class TaskLogs:
         while rest:
             try:
                 rest = rest[os.write(file, rest) :]
-                self._give_up = None
+                self._give_up.pop(file, None)
             except OSError as error:
                 if error.errno not in FULL:
                     raise
-                if self._give_up is None:
-                    self._give_up = time.monotonic() + PATIENCE
-                if time.monotonic() >= self._give_up:
+                if time.monotonic() >= self._give_up.setdefault(file, time.monotonic() + PATIENCE):
                     self._lost += len(rest)
                     return
                 time.sleep(0.5)
@@ -103,6 +101,8 @@ class TaskLogs:
         if self._lost:
             self.note(f"The disk was full: {self._lost} bytes of the log were lost.")
         self._store()
+        for file in self._files.values():
+            os.close(file)
 
     def _save_at_intervals(self) -> None:
         start = time.monotonic()

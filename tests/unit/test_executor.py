@@ -50,3 +50,8 @@ def test_a_line_that_has_no_end_stays_without_what_came_behind_it(line: str) -> 
 )
 def test_other_lines_stay(line: str) -> None:
     assert without_executor(line) == line
+
+
+def test_a_long_line_of_the_users_is_looked_at_once() -> None:
+    line = '{"time":"now","level":"info","msg":"mine"} ' * 5_000
+    assert without_executor(line) == line

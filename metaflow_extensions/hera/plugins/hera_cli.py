@@ -286,7 +286,7 @@ def retry(
         if with_new_code:
             flow.lint()
         new_code = flow if with_new_code else None
-        chosen = _chosen(obj, run_id)
+        chosen = _chosen(obj, run_id, changes=True)
         go_on(chosen, authorize, Report(watch, wait, as_json), flow=flow, new_code=new_code)
 
 
@@ -312,7 +312,7 @@ def resubmit(
         from metaflow_hera.cli.verbs.resubmit import start_again
 
         report = Report(watch, wait, as_json)
-        start_again(_chosen(obj, run_id), authorize, run_id_file, report, _flow(obj))
+        start_again(_chosen(obj, run_id, changes=True), authorize, run_id_file, report, _flow(obj))
 
 
 @hera.command(help="Show what the tasks of a run printed.")
@@ -348,15 +348,15 @@ def _act(obj: Any, run_id: str | None, action: Action, authorize: str | None, as
     with _our_errors():
         from metaflow_hera.cli.acting import act
 
-        act(_chosen(obj, run_id), action, authorize, as_json, _flow(obj))
+        act(_chosen(obj, run_id, changes=True), action, authorize, as_json, _flow(obj))
 
 
-def _chosen(obj: Any, run_id: str | None) -> ChosenRun:
+def _chosen(obj: Any, run_id: str | None, *, changes: bool = False) -> ChosenRun:
     from metaflow_hera.cli.choosing import chosen_run
     from metaflow_hera.operations import deployment
 
     name = None if run_id is not None else deployment.name_of(_flow(obj), obj.deployment_name)
-    return chosen_run(run_id, name)
+    return chosen_run(run_id, name, changes=changes)
 
 
 def _flow(obj: Any) -> LoadedFlow:

@@ -29,7 +29,7 @@ def resubmit(
 
     It runs the version that is deployed now. Without RUN, it is the one last started from this folder.
     """
-    start_again(chosen_run(run), authorize, run_id_file, Report(watch, wait, as_json))
+    start_again(chosen_run(run, changes=True), authorize, run_id_file, Report(watch, wait, as_json))
 
 
 def start_again(

@@ -20,7 +20,7 @@ def resume(run: str | None, authorize: str | None, as_json: bool) -> None:
 
     Without RUN, it is the one last started from this folder.
     """
-    act(chosen_run(run), "resume", authorize, as_json)
+    act(chosen_run(run, changes=True), "resume", authorize, as_json)
 
 
 command = resume

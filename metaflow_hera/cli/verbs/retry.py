@@ -63,7 +63,7 @@ def retry(
         from metaflow_hera.metaflow_api.load.flows import load_flow
 
         loaded = load_flow(flow, top_level)
-    go_on(chosen_run(run), authorize, Report(watch, wait, as_json), new_code=loaded)
+    go_on(chosen_run(run, changes=True), authorize, Report(watch, wait, as_json), new_code=loaded)
 
 
 def go_on(

@@ -20,7 +20,7 @@ def stop(run: str | None, authorize: str | None, as_json: bool) -> None:
 
     Without RUN, it is the one last started from this folder.
     """
-    act(chosen_run(run), "stop", authorize, as_json)
+    act(chosen_run(run, changes=True), "stop", authorize, as_json)
 
 
 command = stop

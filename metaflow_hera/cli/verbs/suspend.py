@@ -22,7 +22,7 @@ def suspend(run: str | None, authorize: str | None, as_json: bool) -> None:
 
     Without RUN, it is the one last started from this folder.
     """
-    act(chosen_run(run), "suspend", authorize, as_json)
+    act(chosen_run(run, changes=True), "suspend", authorize, as_json)
 
 
 command = suspend

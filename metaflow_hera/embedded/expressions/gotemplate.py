@@ -346,8 +346,11 @@ def _or(*values: Any) -> Any:
 
 
 def _printf(form: str, *values: Any) -> str:
-    if any(len(digits) > MOST_DIGITS for digits in re.findall(r"\d+", form)):
-        raise TemplateError(f"a number in {form[:100]!r} has more than {MOST_DIGITS} digits")
+    if re.search(r"%[^%A-Za-z]*\*", form):
+        raise TemplateError(f"a width that is an argument, as in {form[:100]!r}, is not implemented")
+    numbers = re.findall(r"\d+", form)
+    if any(len(digits) > MOST_DIGITS for digits in numbers) or sum(map(int, numbers)) >= 10**MOST_DIGITS:
+        raise TemplateError(f"the numbers in {form[:100]!r} have more than {MOST_DIGITS} digits")
     return form % tuple(_printed(value) if isinstance(value, list | dict) else value for value in values)
 
 

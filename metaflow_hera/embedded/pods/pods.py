@@ -315,8 +315,8 @@ class Pods:
         """Have a pod started; `collect` reports that it runs, or cannot be started."""
         folder, what, group = self._folder(row), None, group_of(row)
         try:
-            what = self._process(row)
             self._temporary.make(row.number)
+            what = self._process(row)
             make_files(what, folder)
             if not self._may_fork:
                 what = replace(what, own=None)

@@ -35,8 +35,8 @@ class TemporaryFolders:
         return f"{self._path}/{number}"
 
     def make(self, number: int) -> None:
-        """Make the folder of a pod; a start cut short by a crash may have left it."""
-        if not os.path.isdir(self._path):  # whoever tidies up /tmp has taken the link
+        """Make the folder of a pod; a start cut short by a crash may have left it. Its path is then known."""
+        if self._path != self._place:  # whoever tidies up /tmp may have taken the link, and others its name
             self._path = _link(self._place)
         with contextlib.suppress(FileExistsError):
             os.mkdir(f"{self._place}/{number}", 0o700)

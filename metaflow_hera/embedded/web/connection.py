@@ -16,21 +16,25 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 FIRST_SECONDS = 10.0
 """How long a new connection may take to send the head of a request."""
 
+ENOUGH = 65536
+"""Descriptors for this process; its pods may have as many, and some programs close each that there may be."""
+
 SHARE = 4
 """Connections may take one in this many of the descriptors that the process may have."""
 
 
 def raise_limit() -> None:
     """Let this process have as many descriptors as it may."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = ENOUGH if most == resource.RLIM_INFINITY else min(most, ENOUGH)
     with suppress(ValueError, OSError):  # macOS has a limit of its own
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(before, enough), most))
 
 
 def most_connections() -> int:
     """How many connections there may be."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(64, min(limit, 65536) // SHARE)
+    return max(64, min(limit, ENOUGH) // SHARE)
 
 
 class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]

@@ -161,7 +161,9 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
             if items is None:
                 return
             self._write_output(json.dumps(list(range(items)), separators=(",", ":")))
-        Path(self._env[environment.FINISHED]).touch()
+        finished = Path(self._env[environment.FINISHED])
+        finished.parent.mkdir(parents=True, exist_ok=True)  # a step may have emptied its temporary folder
+        finished.touch()
         if is_task_ok:
             run_id, task_id = self._task
             is_last = step_name == first_and_last(graph)[1]

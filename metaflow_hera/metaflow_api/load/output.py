@@ -11,12 +11,13 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def to_stderr() -> Iterator[None]:
     """Send to stderr all that goes to stdout, by child processes too: stdout is for the command's answer."""
-    sys.stdout.flush()
     try:
         answer = os.dup(1)
     except OSError:  # there is no stdout
         yield
         return
+    if sys.stdout is not None:
+        sys.stdout.flush()
     os.dup2(2, 1)
     try:
         with contextlib.redirect_stdout(sys.stderr):

@@ -36,8 +36,10 @@ def leave_reason(place: Path, reason: str) -> None:
 
 
 def reason_in(place: Path) -> str | None:
-    """The reason that was left in a file; None if there is none."""
-    return place.read_bytes().strip(b"\0").decode("utf-8", "replace") or None
+    """The reason that was left in a file; None if there is none. A task may have removed the file."""
+    with contextlib.suppress(FileNotFoundError):
+        return place.read_bytes().strip(b"\0").decode("utf-8", "replace") or None
+    return None
 
 
 def _advice(error: BaseException) -> str:

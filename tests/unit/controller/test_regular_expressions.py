@@ -75,6 +75,8 @@ def test_a_stored_filter_that_is_no_pattern_lets_nothing_pass() -> None:
         "{{ " * 3_000,
         "{{ " + "(" * 3_000 + " }}",
         '{{ printf "%999999999d" 1 }}',
+        '{{ printf "' + "%999999d" * 1_000 + '" }}',
+        '{{ printf "%*d" 2000000000 1 }}',
     ],
 )
 def test_a_template_of_a_sensor_that_would_take_all_time_or_memory_is_refused(source: str) -> None:

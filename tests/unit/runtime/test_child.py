@@ -17,6 +17,7 @@ from harness import SECONDS
 from metaflow.mflog.mflog import parse
 
 from metaflow_hera.metaflow_api.pod.reasons import leave_reason, make_room, reason_in
+from metaflow_hera.runtime import logs
 
 PARENT = """
 import os, signal, subprocess, sys, time, threading
@@ -281,6 +282,34 @@ def test_a_full_disk_loses_lines_after_a_while_and_never_the_task(tmp_path: Path
     assert done.returncode == 3, done.stderr
     assert "The disk was full: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /dev/full")
+def test_a_full_disk_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at each line: the pod's own log, which has room, says nothing about the other."""
+    (tmp_path / "stdout").symlink_to("/dev/full")
+    waits: list[float] = []
+    sleep = time.sleep
+
+    def short_sleep(seconds: float) -> None:
+        waits.append(seconds)
+        sleep(0.1)
+
+    monkeypatch.setattr(logs, "PATIENCE", 0.2)
+    monkeypatch.setattr(time, "sleep", short_sleep)
+    open_before = len(os.listdir("/dev/fd"))
+    task_logs = logs.TaskLogs(tmp_path, lambda _: None)
+    for _ in range(20):
+        task_logs.write("stdout", b"line\n")
+    task_logs.close()
+    assert 0 < len(waits) < 10
+    assert len(os.listdir("/dev/fd")) == open_before
+
+
+def test_a_reason_that_a_step_has_removed_is_none(tmp_path: Path) -> None:
+    make_room(tmp_path / "reason")
+    (tmp_path / "reason").unlink()
+    assert reason_in(tmp_path / "reason") is None
 
 
 def test_a_reason_has_its_place_before_the_disk_is_full(tmp_path: Path) -> None:

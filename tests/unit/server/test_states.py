@@ -183,7 +183,7 @@ class TestDeploy:
             create_from(export("schedules"), cluster(twin, only_creates_templates), None)
         assert "create cronworkflows" in str(told.value)
         assert "could not be rolled back" in str(told.value)
-        assert "the workflow template schedulesflow may be of the new version" in str(told.value)
+        assert "the workflow template schedulesflow may already be the new version" in str(told.value)
 
     def test_what_is_undone_is_told(self, twin: Twin) -> None:
         denies = cluster(
@@ -230,7 +230,9 @@ class TestDeploy:
             assert len(looks) == 3
         else:
             monkeypatch.setattr(present, "DYING_SECONDS", -1.0)
-            with pytest.raises(ArgoError, match=r"scheduleflow is being deleted since .* waits for orphan"):
+            with pytest.raises(
+                ArgoError, match=r"scheduleflow has been waiting to be deleted since .* for orphan"
+            ):
                 create_from(export("schedule"), cluster(twin, dying), None)
             assert [kind for kind, _, _ in twin.stored()] == ["cron-workflows"]
 
