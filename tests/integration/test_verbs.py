@@ -363,8 +363,13 @@ def test_without_a_run_the_last_one_from_this_folder_is_meant(mfhera: Mfhera) ->
     assert again != run
     for verb in ("suspend", "resume", "terminate"):
         assert again in mfhera.ok(verb)
-    # Nor does what was started elsewhere.
-    refused(mfhera.at(mfhera.folder / "elsewhere")("stop"), "Nothing has been deployed from this folder")
+    # Nor does what was started elsewhere: it may be looked at, and nothing else.
+    elsewhere = mfhera.at(mfhera.folder / "elsewhere")
+    refused(elsewhere("status"), "Nothing has been deployed from this folder")
+    elsewhere.take("mended_flow.py")
+    elsewhere.ok("create", "mended_flow.py", "--name", "unnamed")
+    assert elsewhere.json("status", "--json")["run_id"] == again
+    refused(elsewhere("stop"), "No run was started from this folder")
 
 
 @pytest.mark.parametrize("verb", ["stop", "terminate"])
