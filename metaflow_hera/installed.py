@@ -60,7 +60,12 @@ class _Installed:
     def _folders(self) -> Iterator[str]:
         """The folders of the packages with this name, but for the one in the code package."""
         by_path = (PathFinder.find_spec(self._name, [entry]) for entry in sys.path)
-        others = [finder for finder in sys.meta_path if finder not in (self, PathFinder)]
+        # Metaflow puts a finder there that finds distributions alone.
+        others = [
+            finder
+            for finder in sys.meta_path
+            if finder not in (self, PathFinder) and hasattr(finder, "find_spec")
+        ]
         for spec in chain(by_path, (finder.find_spec(self._name, None) for finder in others)):
             if spec is not None and spec.origin is not None and spec.submodule_search_locations:
                 folder = os.path.dirname(spec.origin)

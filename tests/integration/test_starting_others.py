@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from ast import literal_eval
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def child_of(mfhera: Mfhera, way: str) -> str:
 
 def token_of(mfhera: Mfhera) -> tuple[str, str]:
     """The owner of the deployment and its production token."""
-    [template] = mfhera.ask("workflow-templates/default")["items"]
+    [template] = mfhera.server.listed("workflow-templates")
     notes = template["metadata"]["annotations"]
     return notes["metaflow/owner"], notes["metaflow/production_token"]
 
@@ -54,5 +55,6 @@ def test_a_task_finds_the_argo_and_the_namespace_of_its_run(starting: Mfhera) ->
     starting.env.update(METAFLOW_HERA_COLD_PODS="1", ARGO_NAMESPACE="team")
     starting.ok("create", FLOW)
     child = child_of(starting, "deployer")
-    names = {each["metadata"]["name"] for each in starting.ask("workflows/team")["items"]}
+    team = replace(starting.server, namespace="team")
+    names = {each["metadata"]["name"] for each in team.listed("workflows")}
     assert child.removeprefix("argo-") in names

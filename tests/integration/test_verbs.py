@@ -497,8 +497,9 @@ def test_on_a_flow_a_verb_without_a_run_means_the_last_one_of_that_flow(mfhera: 
 
     assert json.loads(hera("mended_flow.py", "status", "--json").stdout)["run_id"] == run
     assert json.loads(hera("guarded_flow.py", "terminate", "--json").stdout)["run_id"] == waiting
-    mfhera.take("linear_flow.py")
-    assert "There is no deployment linearflow" in message(hera("linear_flow.py", "logs"))
+    mfhera.take("names_flow.py")
+    never = hera("names_flow.py", "--name", "never-deployed", "logs")
+    assert "There is no deployment never-deployed" in message(never)
 
 
 @pytest.mark.same_machine
