@@ -12,7 +12,9 @@ import pytest
 from metaflow_hera.cli.main import of_metaflows_configuration
 
 INTERRUPTED = """
-import os, signal, metaflow_hera.cli.start
+import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in the background
+import metaflow_hera.cli.start
 os.kill(os.getpid(), signal.SIGINT)
 """
 

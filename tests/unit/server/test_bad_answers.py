@@ -90,7 +90,7 @@ LIKE_OTHERS = ("create", "suspend", "resume", "terminate")
 """Their calls are those of another verb: fewer answers do."""
 READS = ("list", "runs", "status", "schedule")
 UNREADABLE = ("Traceback", "bug in mfhera", "<html")
-UNSURE = ("it is unclear whether", "could not be rolled back", "already deleted")
+UNSURE = ("it is unclear whether", "could not be checked", "could not be rolled back", "already deleted")
 
 
 @pytest.fixture
