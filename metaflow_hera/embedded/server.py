@@ -150,11 +150,11 @@ def usable(database: Path) -> Iterator[None]:
     """Say in words that a database is damaged, if it is."""
     try:
         yield
-    except sqlite3.OperationalError as error:  # of what is around it: a full disk, another process
-        log.exception("%s", database)
-        raise Unusable(f"{database} cannot be used ({error}): is the disk full?") from error
     except (sqlite3.DatabaseError, ValueError, LookupError, TypeError, AttributeError) as error:
         log.exception("%s", database)
+        # Of what is around it: a full disk, another process. A table or a column that is missing is its own.
+        if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
+            raise Unusable(f"{database} cannot be used ({error}): is the disk full?") from error
         raise Unusable(
             f"{database} is damaged ({type(error).__name__}: {error}): move it away, "
             "or set METAFLOW_HERA_HOME to another folder."
