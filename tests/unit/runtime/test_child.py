@@ -245,7 +245,7 @@ def test_a_process_left_behind_that_writes_on_and_on_does_not_hold_up_the_end(tm
     code, out, _ = run(
         tmp_path,
         """
-        left = subprocess.Popen(["sh", "-c", "echo $$ >pid; exec yes " + "y" * 5000])
+        left = subprocess.Popen(["sh", "-c", "echo y; echo $$ >pid; exec yes " + "y" * 5000])
         while not Path("pid").exists() or not Path("pid").read_text():
             time.sleep(0.01)
         return 0
