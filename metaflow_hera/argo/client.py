@@ -41,7 +41,7 @@ from metaflow_hera.argo.executor import MOST_LINES, without_executor
 from metaflow_hera.argo.refusals import not_argos, refused, said_by, unreachable
 from metaflow_hera.argo.session import CONNECT_SECONDS, LONG_SECONDS, Session
 from metaflow_hera.argo.target import Target, resolve_target
-from metaflow_hera.contract.manifest import RESUBMITTED_FROM, TEMPLATE_LABEL
+from metaflow_hera.contract.manifest import RESUBMITTED_FROM
 from metaflow_hera.contract.objects import JSON, TEMPLATE
 from metaflow_hera.errors import ArgoConflict, ArgoError, ArgoExpired
 
@@ -215,14 +215,11 @@ class ArgoClient:
         self._call(lambda: self._events.receive_event("", Item(root=event)), answers.nothing)
 
     def submit(self, template: str, options: SubmitOpts) -> JSON:
-        """Start a workflow from a template; its name is the one in the options, or the server's choice."""
-        name = None if options is None else options.name
+        """Start a workflow from a template, under the name in the options."""
         request = WorkflowSubmitRequest(
             resource_kind=TEMPLATE, resource_name=template, submit_options=options
         )
-        made = answers.new_object(self.target.namespace, TEMPLATE_LABEL, template)
-        check = self._named(name) if name else made
-        return self._call(lambda: self._service.submit_workflow(request), check)
+        return self._call(lambda: self._service.submit_workflow(request), self._named(str(options.name)))
 
     def workflow(self, name: str, fields: str | None = None) -> JSON:
         """A workflow, or only some fields of it."""

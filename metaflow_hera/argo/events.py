@@ -71,7 +71,7 @@ def publish(client: ArgoClient, name: str, payload: Mapping[str, Any]) -> Sent:
 def _send(client: ArgoClient, event: JSON) -> None:
     try:
         client.send_event(event)
-    except ArgoUnanswered as error:  # there is no place where an event could be looked up
+    except ArgoUnanswered as error:  # Argo keeps no list of events to look in
         raise unknown(error, "the event was published", "mfhera runs --all") from error
 
 

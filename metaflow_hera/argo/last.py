@@ -8,7 +8,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from metaflow_hera.argo.target import Target
 from metaflow_hera.errors import ConfigurationError
@@ -34,6 +34,9 @@ class _Note:
     def is_at(self, target: Target) -> bool:
         """Whether a target is the server it is at; the embedded one is, whatever its port."""
         return self.server == _server(target)
+
+
+N = TypeVar("N", bound=_Note)
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,7 @@ def remember(deployment: LastDeployment) -> None:
 
 def recall() -> LastDeployment | None:
     """The last deployment from the current folder, or None. Raises ConfigurationError: nobody can tell."""
-    note = _read(DEPLOYMENTS).get(_here())
-    try:
-        return None if note is None else LastDeployment(**note)
-    except TypeError:  # not a note that this version knows
-        return None
+    return _noted(LastDeployment, DEPLOYMENTS, _here())
 
 
 def remember_run(run: Run, target: Target, deployment: LastDeployment | None = None) -> None:
@@ -110,11 +109,7 @@ def recall_run(deployment: str | None = None) -> LastRun | None:
 
     Raises what `recall` raises.
     """
-    note = _read(RUNS).get(_here(deployment))
-    try:
-        return None if note is None else LastRun(**note)
-    except TypeError:  # not a note that this version knows
-        return None
+    return _noted(LastRun, RUNS, _here(deployment))
 
 
 def _here(deployment: str | None = None) -> str:
@@ -140,6 +135,14 @@ def _note(name: str, note: dict[str, str], *keys: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(kept, file)
     os.replace(temporary, home / name)
+
+
+def _noted(kind: type[N], name: str, key: str) -> N | None:
+    note = _read(name).get(key)
+    try:
+        return None if note is None else kind(**note)
+    except TypeError:  # not a note that this version knows
+        return None
 
 
 def _read(name: str) -> dict[str, dict[str, str]]:

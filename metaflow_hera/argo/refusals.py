@@ -147,9 +147,11 @@ def said_by(body: Any) -> str | None:
 
 def _words(answer: requests.Response) -> str:
     """The server's own words. A page for a browser is none."""
-    text = said_by(_json(answer))
-    if text is None and "html" not in answer.headers.get("Content-Type", "") and "<" not in answer.text[:200]:
-        text = _short(answer.text) if _json(answer) is None else None
+    body = _json(answer)
+    text = said_by(body)
+    is_page = "html" in answer.headers.get("Content-Type", "") or "<" in answer.text[:200]
+    if text is None and body is None and not is_page:
+        text = _short(answer.text)
     if not text:
         known = answer.status_code in {each.value for each in HTTPStatus}
         text = HTTPStatus(answer.status_code).phrase if known else answer.reason or "no reason"

@@ -46,18 +46,16 @@ class Session(requests.Session):
             "timeout", (CONNECT_SECONDS, LONG_SECONDS if self.patient or not is_read else READ_SECONDS)
         )
         ask = super().request
-        for pause in PAUSES if is_read else ():
+        for pause in (*(PAUSES if is_read else ()), None):
             try:
                 answer = _within(WHOLE_SECONDS, lambda: ask(method, url, *args, **kwargs))
-                if answer.status_code not in BUSY:
+                if pause is None or answer.status_code not in BUSY:
                     break
                 answer.close()
             except requests.RequestException as error:
-                if isinstance(error, requests.Timeout) or not was_sent(error):
+                if pause is None or isinstance(error, requests.Timeout) or not was_sent(error):
                     raise
             time.sleep(pause)
-        else:
-            answer = _within(WHOLE_SECONDS, lambda: ask(method, url, *args, **kwargs))
         self.answer = answer
         if answer.is_redirect:
             raise Redirected(urljoin(url, answer.headers["Location"]).partition("/api/v1/")[0])

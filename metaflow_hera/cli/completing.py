@@ -80,19 +80,17 @@ def complete_parameter(ctx: click.Context, param: click.Parameter, incomplete: s
 
 def complete_step(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The steps of the run that was typed before."""
+    from metaflow_hera.argo.objects import arguments_of, stored_spec
     from metaflow_hera.contract import manifest
 
     workflow = str(ctx.params.get("run") or "").rpartition("/")[2].removeprefix(manifest.RUN_PREFIX)
     found = _asked("workflows", workflow, {"fields": STORED}) if workflow else {}
-    templates = ((found.get("status") or {}).get("storedWorkflowTemplateSpec") or {}).get("templates") or ()
-    steps = [
-        given["value"]
-        for template in templates
+    steps = {
+        arguments_of(task).get(manifest.STEP)
+        for template in stored_spec(found).get("templates") or ()
         for task in (template.get("dag") or {}).get("tasks") or ()
-        for given in (task.get("arguments") or {}).get("parameters") or ()
-        if given.get("name") == manifest.STEP and isinstance(given.get("value"), str)
-    ]
-    return [CompletionItem(step) for step in sorted(set(steps)) if step.startswith(incomplete)]
+    }
+    return [CompletionItem(step) for step in sorted(filter(None, steps)) if step.startswith(incomplete)]
 
 
 def complete_known(option: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:

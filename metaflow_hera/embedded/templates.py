@@ -15,8 +15,13 @@ def pod_container(template: JSON) -> JSON | None:
 
 
 def is_task_group(task: JSON) -> bool:
-    """Whether a task runs once for each item: an empty `withItems` does not count, a reference does.
+    """Whether a task runs once for each item."""
+    return bool(item_fields(task))
+
+
+def item_fields(task: JSON) -> list[str]:
+    """Those of ITEM_FIELDS that a task has: an empty `withItems` does not count, a reference does.
 
     An empty `withSequence` counts: it is one that lacks its count.
     """
-    return bool(task.get("withItems") or task.get("withParam")) or task.get("withSequence") is not None
+    return [field for field in ITEM_FIELDS if task.get(field) or task.get(field) == {}]

@@ -121,8 +121,7 @@ def retry(
     """Let a failed run continue where it failed, and return it as it was before.
 
     With `new_code` the remaining tasks run that code. `note` gets a remark where an older Argo does more than
-    was asked for. Raises UsageError if it has not failed or cannot
-    continue, and what `act` raises.
+    was asked for. Raises UsageError if it has not failed or cannot continue, and what `act` raises.
     """
     found = _own(client, run, authorize, flow or new_code, steps=True)
     if found.succeeded:

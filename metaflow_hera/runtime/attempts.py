@@ -105,7 +105,8 @@ class Attempts:
                 f"Step {task.step} ended before it was finished, "
                 "by sys.exit, os._exit or a return without self.next(): no step after it can run."
             )
-        elif code and reason is None and self._reason_of_the_task() is None:
+        own = self._reason_of_the_task() if reason is None else None
+        if code and reason is None and own is None:
             reason = (
                 f"The task's process ended by itself with exit code {code} and without an exception, "
                 "as os._exit does it."
@@ -114,9 +115,7 @@ class Attempts:
             logs.note(reason)
         logs.close()
         if code:
-            self._report(
-                task, attempt, code, reason or self._reason_of_the_task() or f"exit code {code}", node
-            )
+            self._report(task, attempt, code, str(reason or own), node)
         return code
 
     def _work(self, task: PodTask, attempt: int, earlier: int, node: ParallelNode | None) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from metaflow_hera.embedded.expressions.language import past_space
 from metaflow_hera.embedded.expressions.operators import format_value
 
 
@@ -182,10 +183,7 @@ def _pipeline(text: str) -> _Pipeline:
 
 def _tokens(text: str) -> list[tuple[str, str]]:
     found, at = [], 0
-    while at < len(text):
-        if text[at].isspace():
-            at += 1
-            continue
+    while (at := past_space(text, at)) < len(text):
         match = TOKEN.match(text, at)
         if match is None or match.lastgroup is None:
             raise TemplateError(f"unexpected {text[at]!r} in {text!r}")

@@ -79,7 +79,7 @@ def located(message: str, source: str, at: int) -> str:
 def _lex(source: str) -> list[_Token]:
     tokens: list[_Token] = []
     at = 0
-    while (at := _past_space(source, at)) < len(source):
+    while (at := past_space(source, at)) < len(source):
         match = _LEX.match(source, at)
         if match is None or match.lastgroup is None:
             name = source[at]
@@ -95,7 +95,8 @@ def _lex(source: str) -> list[_Token]:
     return tokens
 
 
-def _past_space(source: str, at: int) -> int:
+def past_space(source: str, at: int) -> int:
+    """The place of the first character from `at` on that is no white space; the end if there is none."""
     while at < len(source) and source[at].isspace():
         at += 1
     return at

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from metaflow_hera.embedded.expressions import regexp
-from metaflow_hera.embedded.expressions.language import format_value
+from metaflow_hera.embedded.expressions.language import format_value, past_space
 
 
 class WhenError(ValueError):
@@ -106,7 +106,7 @@ def _lex(text: str) -> list[_Token]:
     at = 0
     state, last = "UNKNOWN", None
     depth = 0
-    while (at := _past_space(text, at)) < len(text):
+    while (at := past_space(text, at)) < len(text):
         match = _LEX.match(text, at)
         if match is None or match.lastgroup is None:
             rest = text[at]
@@ -141,12 +141,6 @@ def _check_patterns(tokens: list[_Token]) -> None:
                 regexp.check(token.value)
             except regexp.RegexpError as error:
                 raise _EvaluationError(str(error)) from error
-
-
-def _past_space(text: str, at: int) -> int:
-    while at < len(text) and text[at].isspace():
-        at += 1
-    return at
 
 
 _OPENERS = {"UNKNOWN", "PREFIX", "MODIFIER", "COMPARATOR", "LOGICALOP", "CLAUSE", "SEPARATOR"}

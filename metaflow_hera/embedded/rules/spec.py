@@ -25,7 +25,7 @@ from metaflow_hera.embedded.rules.checks import (
     parameter_name_error,
 )
 from metaflow_hera.embedded.rules.metrics import check_metrics
-from metaflow_hera.embedded.templates import ITEM_FIELDS, is_task_group, pod_container
+from metaflow_hera.embedded.templates import ITEM_FIELDS, is_task_group, item_fields, pod_container
 
 _TYPES = (
     "container",
@@ -373,12 +373,7 @@ class Validator:
         self._within(place, lambda: self._template(step["template"], arguments))
 
     def _items(self, task: JSON, place: str) -> set[str]:
-        defined = [
-            bool(task.get("withItems")),
-            bool(task.get("withParam")),
-            task.get("withSequence") is not None,
-        ]
-        if sum(defined) > 1:
+        if len(item_fields(task)) > 1:
             raise Broken(f"{place} only one of {', '.join(ITEM_FIELDS)} can be specified")
         if task.get("withParam"):
             return {"item", "item.*"}

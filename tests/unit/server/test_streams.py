@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from hera.workflows.models import SubmitOpts
 from test_twin import TEMPLATE
 from twin import Twin
+
+from metaflow_hera.argo.starting import submitted
 
 EVENTS = "text/event-stream"
 
@@ -14,7 +17,7 @@ EVENTS = "text/event-stream"
 @pytest.fixture
 def run(twin: Twin) -> str:
     twin.client.create_template(TEMPLATE)
-    return str(twin.client.submit("two", None)["metadata"]["name"])
+    return str(submitted(twin.client, "two", SubmitOpts())["metadata"]["name"])
 
 
 @pytest.mark.parametrize("option", ["tailLines", "limitBytes"])
