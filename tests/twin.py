@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -34,6 +37,7 @@ from metaflow_hera.embedded.storage.store import Store
 
 JSON = dict[str, Any]
 HOST = "http://127.0.0.1:2746/"
+DATABASE = "argo.db"
 TOKEN = "token-of-the-twin"
 NO_PODS = 0
 SECONDS = 30.0
@@ -43,9 +47,10 @@ SECONDS = 30.0
 class Application(BaseAdapter):
     """Carries the calls of a `requests` session to an ASGI application, and notes them."""
 
-    def __init__(self, app: Any, loop: asyncio.AbstractEventLoop) -> None:
+    app: Any
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
-        self._app = app
         self._loop = loop
         self.calls: list[Call] = []
 
@@ -92,7 +97,7 @@ class Application(BaseAdapter):
             else:
                 content.write(message.get("body", b""))
 
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
         content.seek(0)
         return answer
 
@@ -102,19 +107,41 @@ class Twin:
 
     def __init__(self, home: Path, clock: Callable[[], float] = time.time) -> None:
         home.mkdir(exist_ok=True)
-        database = home / "argo.db"
+        self._home, self._clock = home, clock
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="twin", daemon=True)
         self._thread.start()
-        hub = Hub(self._loop)
-        self._engine = Engine(Store(database), home, PodSettings(NO_PODS), hub.publish, submitted, clock)
-        services = Services(Reader(database), self._engine)
-        app = application(services, hub, TOKEN, "webhook", "session")
-        self.transport = Application(app, self._loop)
-        self._direct = Application(app, self._loop)
-        self._engine.start()
+        self.transport = Application(self._loop)
+        self._direct = Application(self._loop)
+        self._open()
         self._seen = 0
         self.client = self.connect()
+
+    def _open(self) -> None:
+        hub = Hub(self._loop)
+        database = self._home / DATABASE
+        self._engine = Engine(
+            Store(database), self._home, PodSettings(NO_PODS), hub.publish, submitted, self._clock
+        )
+        services = Services(Reader(database), self._engine)
+        self.transport.app = self._direct.app = application(services, hub, TOKEN, "webhook", "session")
+        self._engine.start()
+
+    def save(self, file: Path) -> None:
+        """Keep all that it has in a file, for `load`."""
+        with (
+            closing(sqlite3.connect(self._home / DATABASE)) as database,
+            closing(sqlite3.connect(file)) as kept,
+        ):
+            database.backup(kept)
+
+    def load(self, file: Path) -> None:
+        """Go on from what `save` has kept, as a server that is started again."""
+        self._engine.stop()
+        for each in self._home.glob(f"{DATABASE}*"):
+            each.unlink()
+        shutil.copy(file, self._home / DATABASE)
+        self._open()
 
     @property
     def calls(self) -> list[Call]:
@@ -147,6 +174,7 @@ class Twin:
     ) -> requests.Response:
         """The answer to any call, whatever it is."""
         with requests.Session() as session:
+            session.trust_env = False  # to look for a proxy takes longer than the call
             session.mount(HOST, self._direct)
             given = {"Authorization": f"Bearer {token}", **headers}
             return session.request(method, f"{HOST}api/v1/{path}", json=body, headers=given)

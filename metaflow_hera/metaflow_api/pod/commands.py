@@ -12,9 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-# Imported before the fork, so that each child has it at once.
-from metaflow import cli, decorators
+from metaflow import cli, decorators, metaflow_git
 from metaflow._vendor import click
+from metaflow.cli_components import step_cmd  # noqa: F401  # imported before the fork, for each child
 from metaflow.parameters import current_flow, flow_context
 from metaflow.unbounded_foreach import UBF_CONTROL, UBF_TASK
 from metaflow.user_configs.config_options import config_options
@@ -24,6 +24,12 @@ from metaflow_hera.metaflow_api.pod.reasons import words_of
 __all__ = ["UBF_CONTROL", "UBF_TASK", "command_line", "main_module", "run_command"]
 
 _start = cli.start
+
+# Two things that each child would do anew. Metaflow reads the source of each step, for which Python compiles
+# regular expressions; and it asks git about the working folder, which is no work tree: what is registered of
+# git comes from the code package (metadata_provider/metadata.py).
+inspect.getsource(copy.copy)
+metaflow_git._git_info_cache = {}
 
 
 def command_line(flow_class: Any) -> Any:

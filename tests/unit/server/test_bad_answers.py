@@ -6,6 +6,7 @@ that answers in its place from some call on: without handing the call on, or aft
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,24 +29,24 @@ class World:
 
     def __init__(self, twin: Twin, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.twin, self.front, self._capsys = twin, Front(twin.transport), capsys
-        self._exports = {name: json.dumps(export(name)) for name in DEPLOYED}
-        for name, text in self._exports.items():
-            new = json.loads(text)
-            new[0]["metadata"]["labels"]["team"] = "new"
-            (folder / f"{name}.json").write_text(json.dumps({"kind": "List", "items": new}))
-
-    def prepare(self) -> None:
-        """Deployments; a run that has failed, one that waits and one that is suspended."""
-        self.front.reset()
-        for kind, name, _ in self.twin.stored():
-            self.twin.call("DELETE", f"{kind}/default/{name}")
-        client = self.twin.client
+        client = twin.client
         for name in DEPLOYED:
-            about = create_from(json.loads(self._exports[name]), client, None)
+            objects = export(name)
+            about = create_from(copy.deepcopy(objects), client, None)
+            objects[0]["metadata"]["labels"]["team"] = "new"
+            (folder / f"{name}.json").write_text(json.dumps({"kind": "List", "items": objects}))
         started = [runs.start(client, about, {}) for _ in range(3)]
         self._runs = dict(zip(("FAILED", "WAITS", "SUSPENDED"), started, strict=True))
-        self.twin.finish(started[0].workflow, exit_code=1)
+        twin.finish(started[0].workflow, exit_code=1)
         client.suspend(started[2].workflow)
+        self._saved = folder / "saved.db"
+        twin.save(self._saved)
+        self.front.reset()
+
+    def restore(self) -> None:
+        """Be as at first: deployments; a run that has failed, one that waits and one that is suspended."""
+        self.front.reset()
+        self.twin.load(self._saved)
 
     def call(self, *words: str) -> tuple[int, str, list[str]]:
         """Call it; its exit code, stdout, and the lines of stderr without where it goes."""
@@ -118,14 +119,12 @@ def world(
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_call_of_a_verb_answered_in_each_wrong_way(world: World, verb: str) -> None:
-    world.prepare()
     before = world.content()
     code, _, said = world.call(*VERBS[verb])
     assert (code, said) == (0, [])
     calls = world.front.calls
     assert (world.content() == before) == (verb in (*READS, "emit"))
-    world.prepare()
-    before = world.content()
+    world.restore()
     wrong: list[str] = []
     for at, method in enumerate(calls):
         for how, once, after in cases(is_write=method != "GET", few=verb in LIKE_OTHERS):
@@ -142,8 +141,7 @@ def test_each_call_of_a_verb_answered_in_each_wrong_way(world: World, verb: str)
                 done = "nothing" if now == before else "something"
                 wrong.append(f"{case}: {done} was done: {code} {said}")
             if now != before:
-                world.prepare()
-                before = world.content()
+                world.restore()
     assert not wrong, f"{len(wrong)}:\n" + "\n".join(wrong[:40])
 
 
