@@ -56,6 +56,7 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
         "HOME": str(home / "user"),
         "METAFLOW_HOME": str(home / "metaflow"),
         "METAFLOW_HERA_HOME": str(home / "argo"),
+        "METAFLOW_CLIENT_CACHE_PATH": str(home / "client"),  # or the Client API fills /tmp/metaflow_client
         "METAFLOW_USER": USER,
         "METAFLOW_HERA_MAX_PODS": "8",
         **more,
@@ -77,6 +78,7 @@ def leave_the_machine(empty: Path) -> None:
         del os.environ[name]
     (empty / ".metaflow").mkdir()  # or Metaflow would look in the folders above
     os.environ.update(METAFLOW_HOME=str(empty), METAFLOW_USER=USER)
+    os.environ["METAFLOW_CLIENT_CACHE_PATH"] = str(empty / "client")
     before = Path.cwd()
     os.chdir(empty)
     with warnings.catch_warnings():

@@ -123,7 +123,8 @@ class Twin:
         self._engine = Engine(
             Store(database), self._home, PodSettings(NO_PODS), hub.publish, submitted, self._clock
         )
-        services = Services(Reader(database), self._engine)
+        self._reader = Reader(database)
+        services = Services(self._reader, self._engine)
         self.transport.app = self._direct.app = application(services, hub, TOKEN, "webhook", "session")
         self._engine.start()
 
@@ -194,6 +195,12 @@ class Twin:
         """A workflow as it is."""
         return self.ask(f"workflows/default/{name}")
 
+    def stored_workflow(self, name: str) -> Any:
+        """The same without the API, for what is looked at again and again."""
+        head = self._reader.head("default", name)
+        assert head is not None, name
+        return self._reader.workflow(head)
+
     def waiting(self, workflow: str) -> list[str]:
         """The pods that a test can end now, by the names of their nodes."""
         return sorted(node["displayName"] for node in self._pods(workflow))
@@ -214,16 +221,18 @@ class Twin:
         """Let all pods end alike, until the workflow has ended."""
         while waiting := self.waiting(workflow):
             self.end(workflow, *waiting, exit_code=exit_code)
-        assert self.workflow(workflow)["status"].get("finishedAt"), "it waits for something else than pods"
+        assert self.stored_workflow(workflow)["status"].get("finishedAt"), (
+            "it waits for something else than pods"
+        )
 
     def _pods(self, workflow: str) -> list[JSON]:
-        nodes = (self.workflow(workflow)["status"].get("nodes") or {}).values()
+        nodes = (self.stored_workflow(workflow)["status"].get("nodes") or {}).values()
         pods = [node for node in nodes if node["type"] == "Pod"]
         return [pod for pod in pods if pod["phase"] in ("Pending", "Running") or not pod["taskResultSynced"]]
 
     def _tell(self, workflow: str, events: Mapping[str, Callable[[str], Event]]) -> None:
         ids = {node[key]: node["id"] for node in self._pods(workflow) for key in ("displayName", "id")}
-        uid = self.workflow(workflow)["metadata"]["uid"]
+        uid = self.stored_workflow(workflow)["metadata"]["uid"]
         told = [event(ids[pod]) for pod, event in events.items()]
 
         def tell() -> None:

@@ -32,6 +32,7 @@ def test_a_workflow_that_fails_the_controller_is_an_error_that_names_it(two: tup
     home, _, bad = two
     damage(home, "UPDATE nodes SET node='{}' WHERE uid=?", bad)
     twin = Twin(home)
+    twin.look()
     status = twin.workflow("bad")["status"]
     assert status["phase"] == "Error"
     assert status["message"].startswith("the embedded Argo failed at workflow bad: KeyError")
@@ -58,5 +59,6 @@ def test_a_stored_number_that_is_none_does_not_stop_the_server(two: tuple[Path, 
     damage(home, f"UPDATE specs SET spec='{spec}' WHERE uid=?", good)  # noqa: S608
     for _ in range(2):  # it ends at the first start, and has ended at the second
         twin = Twin(home)
+        twin.look()
         assert twin.workflow("good")["status"]["phase"] == "Error"
         twin.close()
