@@ -34,6 +34,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -66,6 +67,8 @@ UNSUITABLE = 3
 """The exit code of a warm process that must not be used."""
 KEPT = 4
 """How many warm processes of a kind are kept, for as many environments."""
+WORTH = 3
+"""At which call in an environment a process for it is started: its start takes as long as two cold calls."""
 
 
 def call(
@@ -105,6 +108,8 @@ def call_cold(
 
 _choosing = threading.Lock()
 _kept: dict[str, list[_Warm]] = {}
+_calls: Counter[tuple[str, frozenset[tuple[str, str]]]] = Counter()
+"""How many calls there were that no process suited, by what their imports would have seen."""
 
 
 def _fork(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> _Forked | None:
@@ -117,7 +122,7 @@ def _fork(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> _Fo
     imports_hera = "hera" in arguments or any(COMMAND.split(".")[0] in each for each in arguments[:2])
     warm = _suiting("hera" if imports_hera and (not is_script or "hera" in arguments) else "metaflow", env)
     folders = {folder, *((folder / each).parent for each in arguments if os.path.isfile(folder / each))}
-    if not warm.works or any(warm.modules & _importable(each) for each in folders):
+    if warm is None or not warm.works or any(warm.modules & _importable(each) for each in folders):
         return None
     return warm.fork(arguments, folder, env)
 
@@ -145,11 +150,16 @@ def _is_configured(folder: Path, env: Mapping[str, str]) -> bool:
     )
 
 
-def _suiting(kind: str, env: Mapping[str, str]) -> _Warm:
-    """The warm process for an environment, started where there is none yet."""
+def _suiting(kind: str, env: Mapping[str, str]) -> _Warm | None:
+    """The warm process for an environment; it is started for the first one, and where it is worth it."""
     kept = _kept.setdefault(kind, [])
     found = next((each for each in kept if each.suits(env)), None)
     if found is None:
+        if kept:
+            seen = (kind, kept[0].seen(env))
+            _calls[seen] += 1
+            if _calls[seen] < WORTH:
+                return None
         found = _Warm(kind, env)
     else:
         kept.remove(found)
@@ -189,8 +199,13 @@ class _Warm:
 
     def suits(self, env: Mapping[str, str]) -> bool:
         """Whether the imports would have seen the same in this environment."""
-        names = self._read | {name for name in {*self._env, *env} if name.startswith(AT_START)}
-        return all(self._env.get(name) == env.get(name) for name in names)
+        return self.seen(self._env) == self.seen(env)
+
+    def seen(self, env: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+        """What the imports see of an environment."""
+        return frozenset(
+            (name, value) for name, value in env.items() if name in self._read or name.startswith(AT_START)
+        )
 
     def fork(self, arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> _Forked:
         """Start a call."""
