@@ -31,7 +31,7 @@ from metaflow_hera.embedded.api.submission import submitted
 from metaflow_hera.embedded.app import application
 from metaflow_hera.embedded.controller.messages import Event, PodEnded, PodRunning
 from metaflow_hera.embedded.engine import Engine
-from metaflow_hera.embedded.pods.pods import PodSettings
+from metaflow_hera.embedded.pods.settings import PodSettings
 from metaflow_hera.embedded.storage.reader import Reader
 from metaflow_hera.embedded.storage.store import Store
 

@@ -34,7 +34,8 @@ from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
 from metaflow_hera.embedded.labels import CRON_LABEL
 from metaflow_hera.embedded.pods.containers import pod_of
 from metaflow_hera.embedded.pods.files import remove_soon
-from metaflow_hera.embedded.pods.pods import PodEvent, Pods, PodSettings
+from metaflow_hera.embedded.pods.pods import PodEvent, Pods
+from metaflow_hera.embedded.pods.settings import PodSettings
 from metaflow_hera.embedded.steady_clock import SteadyClock
 from metaflow_hera.embedded.storage.estimates import estimates
 from metaflow_hera.embedded.storage.reader import Head, PodRow, dump

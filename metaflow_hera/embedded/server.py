@@ -34,7 +34,7 @@ from metaflow_hera.embedded.app import application
 from metaflow_hera.embedded.engine import Clock, Engine
 from metaflow_hera.embedded.errors import EmbeddedArgoError, Unusable
 from metaflow_hera.embedded.local.cleaning import CACHE_DAYS, clear_cache
-from metaflow_hera.embedded.pods.pods import PodSettings
+from metaflow_hera.embedded.pods.settings import PodSettings
 from metaflow_hera.embedded.storage.reader import Reader
 from metaflow_hera.embedded.storage.store import Store
 from metaflow_hera.embedded.web.connection import Connection, raise_limit

@@ -23,8 +23,8 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from socket import socket
@@ -53,6 +53,7 @@ from metaflow_hera.embedded.pods.files import (
 )
 from metaflow_hera.embedded.pods.keeper_client import KeeperClient
 from metaflow_hera.embedded.pods.queue import PodQueue, group_of
+from metaflow_hera.embedded.pods.settings import PodSettings
 from metaflow_hera.embedded.pods.temporary import TemporaryFolders
 from metaflow_hera.embedded.storage.reader import PodRow
 from metaflow_hera.embedded.storage.store import Store
@@ -93,18 +94,6 @@ class Pod:
     def memory_limit(self) -> int | None:
         """The bytes that its processes may hold together, if this machine can tell how many they hold."""
         return self.process.memory_limit if self.process is not None and memory.CAN_TELL else None
-
-
-@dataclass(frozen=True, slots=True)
-class PodSettings:
-    """How many pods may run at once, over all workflows; what is in the environment of each.
-
-    `may_fork` says whether those that ask for it are forked (see `warm`) instead of started.
-    """
-
-    limit: int
-    environment: Mapping[str, str] = field(default_factory=dict)
-    may_fork: bool = True
 
 
 class Pods:

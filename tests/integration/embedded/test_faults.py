@@ -23,7 +23,8 @@ from metaflow_hera.embedded.errors import ServerError, Unusable
 from metaflow_hera.embedded.local import launch
 from metaflow_hera.embedded.pods import files
 from metaflow_hera.embedded.pods.keeper import began
-from metaflow_hera.embedded.pods.pods import Pods, PodSettings
+from metaflow_hera.embedded.pods.pods import Pods
+from metaflow_hera.embedded.pods.settings import PodSettings
 from metaflow_hera.embedded.storage.store import Store
 
 from .conftest import Argo, pod_spec, pods, task_group_spec

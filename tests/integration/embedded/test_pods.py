@@ -13,7 +13,8 @@ import pytest
 
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
 from metaflow_hera.embedded.pods.containers import IDENTITY, INHERITED, NETWORK
-from metaflow_hera.embedded.pods.pods import GRACE, Pods, PodSettings
+from metaflow_hera.embedded.pods.pods import GRACE, Pods
+from metaflow_hera.embedded.pods.settings import PodSettings
 from metaflow_hera.embedded.storage.store import Store
 
 from .conftest import Argo, pod_spec, pods, task_group_spec
