@@ -1,7 +1,7 @@
 """Figures as ratios within one run: against Metaflow's own plugin, `python flow.py run` and bare processes.
 
     nox -s bench                 all rows
-    nox -s bench -- create pods  only some: create, cpu, foreach, pods, many, fair, wide
+    nox -s bench -- create pods  only some: create, cpu, foreach, kept, pods, many, fair, wide
 
 It reports and never fails for a figure. The goals are those of docs/architecture.md.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import boto3
 import requests
@@ -76,10 +79,10 @@ if __name__ == "__main__":
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or ["create", "cpu", "foreach", "pods", "many", "fair", "wide"]
+    wanted = sys.argv[1:] or ["create", "cpu", "foreach", "kept", "pods", "many", "fair", "wide"]
     rows = {
-        "create": create, "cpu": cpu, "foreach": foreach, "pods": pods, "many": many, "fair": fair,
-        "wide": wide,
+        "create": create, "cpu": cpu, "foreach": foreach, "kept": kept, "pods": pods, "many": many,
+        "fair": fair, "wide": wide,
     }  # fmt: skip
     print(f"{'what':44}{'ours':>12}{'reference':>12}{'ratio':>8}{'goal':>8}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -181,6 +184,28 @@ def foreach() -> None:
     ours = seconds(lambda: run(*MFHERA, "trigger", "--wait"))
     peer = seconds(lambda: run(sys.executable, file, "run", "--max-workers", str(CORES)))
     row("foreach of 50, end to end", ours, peer, "s", "1.1")
+
+
+def kept() -> None:
+    """A further request on a kept connection against one on a new connection."""
+    server = launch.ensure_running(home_folder(), __version__)
+    address = urlsplit(server.url)
+    headers = {"Authorization": f"Bearer {server.token}"}
+
+    def ask(connection: HTTPConnection) -> None:
+        connection.request("GET", "/api/v1/version", headers=headers)
+        connection.getresponse().read()
+
+    def new() -> None:
+        connection = HTTPConnection(address.hostname or "", address.port)
+        ask(connection)
+        connection.close()
+
+    one = HTTPConnection(address.hostname or "", address.port)
+    ask(one)
+    times = [(1000 * seconds(lambda: ask(one)), 1000 * seconds(new)) for _ in range(300)]
+    one.close()
+    row("a request on a kept connection", *map(statistics.median, zip(*times, strict=True)), "ms", "0.5")
 
 
 def pods() -> None:

@@ -290,13 +290,13 @@ class _Reader:
         if self._one_stream and pod is not None and not pod.ended:
             self.unsplit.append(f"{task.step}/{task.task_id}")
         if attempt.begun and (self._one_stream or pod is None or pod.ended):
-            found = self.stored.lines(task, number, self.wanted.tail)
-            if (first := next(found, None)) is not None:
+            found = self.stored.lines(task, number, self.wanted.tail, self.wanted.streams)
+            first = next(found, None)
+            if first is not None or (self._one_stream and any(self.stored.lines(task, number, last=1))):
                 if pod is not None:
                     self.told.add(pod.name)
-                for line in chain([first], found):
-                    if line.stream in self.wanted.streams:
-                        yield Line(task.step, task.task_id, number, line.text, line.stream, line.time)
+                for line in chain([first] if first else (), found):
+                    yield Line(task.step, task.task_id, number, line.text, line.stream, line.time)
                 return
         if pod is None:
             return

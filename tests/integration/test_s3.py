@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+import long_logs
 import pytest
 from harness import FakeArgo, Mfhera, clean_environment, refused
 from moto.server import ThreadedMotoServer
 
 BUCKET = "flows"
+KEYS = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +26,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mfhera]:
     url = "http://{}:{}".format(*server.get_host_and_port())
     home = tmp_path_factory.mktemp("home")
     keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
-    client = boto3.client(
-        "s3",
-        endpoint_url=url,
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-        region_name="us-east-1",
-    )
+    client = boto3.client("s3", endpoint_url=url, **KEYS)
     client.create_bucket(Bucket=BUCKET)
     env = clean_environment(
         home,
@@ -60,6 +56,19 @@ def test_a_flow_runs_with_all_its_data_in_s3(s3: Mfhera) -> None:
     assert not list(s3.folder.rglob("*.data.json"))  # no artifact lies in the local datastore
     logs = s3.python("stored_flow.py", "--datastore=s3", "logs", f"{run['run_id']}/start")
     assert "attempt 1" in logs.stdout, logs.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process from /proc")
+def test_a_log_in_s3_may_be_larger_than_memory(s3: Mfhera) -> None:
+    s3.take("linear_flow.py")
+    s3.ok("create", "linear_flow.py", "--datastore=s3")
+    run = s3.run()["run_id"]
+    client = boto3.client("s3", endpoint_url=s3.env["METAFLOW_S3_ENDPOINT_URL"], **KEYS)
+    for number, name in enumerate(("stdout", "stderr")):
+        key = f"metaflow/LinearFlow/{run}/start/start/0.task_{name}.log"
+        client.head_object(Bucket=BUCKET, Key=key)  # the runtime has stored it there
+        client.put_object(Bucket=BUCKET, Key=key, Body=long_logs.stream(number))
+    long_logs.check(s3, run, "start/start", [("--json",), ("--tail", "5")])
 
 
 def test_an_exit_hook_knows_the_failed_steps_in_s3(s3: Mfhera) -> None:

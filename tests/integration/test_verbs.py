@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import long_logs
 import pytest
 from harness import SECONDS, Mfhera, message, refused, step_of
 
@@ -98,6 +99,18 @@ class TestLogs:
         expected = {"step": "work", "task": "work-2", "attempt": 0, "stream": "stderr", "text": "c on stderr"}
         assert {key: line[key] for key in expected} == expected
         assert line["time"].startswith("20")
+
+    @pytest.mark.same_machine
+    @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process from /proc")
+    def test_of_any_size(self, mfhera: Mfhera) -> None:
+        mfhera.take("linear_flow.py")
+        mfhera.ok("create", "linear_flow.py")
+        run = mfhera.run()["run_id"]
+        place = mfhera.folder / ".metaflow" / "LinearFlow" / run / "start" / "start"
+        for number, name in enumerate(("stdout", "stderr")):
+            assert (place / f"0.task_{name}.log").exists()
+            (place / f"0.task_{name}.log").write_bytes(long_logs.stream(number))
+        long_logs.check(mfhera, run, "start/start")
 
     @pytest.mark.same_machine
     def test_of_a_run_while_it_runs(self, mfhera: Mfhera) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +20,8 @@ from metaflow_hera.errors import OptionError
 if TYPE_CHECKING:
     from metaflow_hera.operations.logs import Line, Wanted
 
+BLOCK = 1 << 16
+"""How many characters are written at once where nobody waits for each line."""
 COLOURS = ("cyan", "magenta", "blue", "green", "yellow")
 
 
@@ -80,15 +82,32 @@ def show_logs(chosen: ChosenRun, place: str | None, options: LogOptions) -> None
     found = read(client, wanted, say_note)
     if options.tail is not None:
         found = iter(deque(found, maxlen=options.tail))
+    texts: Iterator[str]
     if options.as_json:
-        for line in found:
-            click.echo(json_text(asdict(line), indent=None))
+        texts = (json_text(vars(line), indent=None) for line in found)
     else:
-        _write(found, wanted, options.timestamps)
+        texts = _texts(found, wanted, options.timestamps)
+    _write(texts, size=1 if options.follow else BLOCK)
 
 
-def _write(lines: Iterator[Line], wanted: Wanted, timestamps: bool) -> None:
-    """Write lines, each with its task and its attempt unless those were asked for."""
+def _write(texts: Iterator[str], size: int) -> None:
+    """Write lines, so many characters of them at a time: to write each takes longer than to read it."""
+    block: list[str] = []
+    length = 0
+    try:
+        for text in texts:
+            block.append(text)
+            length += len(text) + 1
+            if length >= size:
+                whole, block, length = "\n".join(block), [], 0
+                click.echo(whole)
+    finally:
+        if block:
+            click.echo("\n".join(block))
+
+
+def _texts(lines: Iterator[Line], wanted: Wanted, timestamps: bool) -> Iterator[str]:
+    """Lines, each with its task and its attempt unless those were asked for."""
     colours: dict[str, str] = {}
     for line in lines:
         time = f"{line.time.astimezone():%Y-%m-%d %H:%M:%S} " if timestamps and line.time else ""
@@ -97,7 +116,7 @@ def _write(lines: Iterator[Line], wanted: Wanted, timestamps: bool) -> None:
         again = f"(attempt {line.attempt})" if line.attempt and (task or wanted.attempt is None) else ""
         words = " ".join(filter(None, (task, again)))
         place = click.style(f"{words}: ", fg=colour) if words else ""
-        click.echo(f"{place}{click.style(time, dim=True) if time else ''}{line.text}")
+        yield f"{place}{click.style(time, dim=True) if time else ''}{line.text}"
 
 
 command = logs

@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
 from typing import BinaryIO, Protocol
@@ -272,10 +271,21 @@ class LogStream:
 
 
 def _tail_start(file: BinaryIO, lines: int | None) -> int:
-    """Where the last `lines` lines of a file begin."""
+    """Where the last `lines` lines of a file begin; read from its end, in parts."""
     if lines is None:
         return 0
-    starts = deque([0], maxlen=lines + 1)
-    for line in file:
-        starts.append(starts[-1] + len(line))
-    return starts[0]
+    size = at = file.seek(0, os.SEEK_END)
+    if lines == 0:
+        return size
+    while at > 0:
+        begin = max(0, at - CHUNK)
+        file.seek(begin)
+        block = file.read(at - begin)
+        end = len(block) - (at == size and block.endswith(b"\n"))
+        if (here := block.count(b"\n", 0, end)) >= lines:
+            for _ in range(lines):
+                end = block.rfind(b"\n", 0, end)
+            return begin + end + 1
+        lines -= here
+        at = begin
+    return 0

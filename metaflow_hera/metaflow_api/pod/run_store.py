@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from shutil import copyfile
+from tempfile import mkstemp
 from typing import Any
 
 from metaflow.datastore import FlowDataStore
@@ -14,6 +17,7 @@ from metaflow.datastore.exceptions import DataException
 from metaflow.metaflow_config import MAX_ATTEMPTS
 from metaflow.mflog import TASK_LOG_SOURCE
 from metaflow.plugins import DATASTORES
+from metaflow.plugins.datastores.local_storage import LocalStorage
 from metaflow.util import compress_list
 
 from metaflow_hera.errors import RunFailed
@@ -145,11 +149,18 @@ class RunStore:
         return None
 
     def save_logs(self, task: TaskKey, attempt: int, streams: Mapping[str, Path]) -> None:
-        """Store log files in Metaflow's format; `streams` maps "stdout" and "stderr" to files."""
+        """Store log files in Metaflow's format; `streams` maps "stdout" and "stderr" to files.
+
+        They may be larger than memory, and grow meanwhile.
+        """
         store = self._store.get_task_datastore(
             self._run_id, task.step, task.task_id, attempt=attempt, mode="w"
         )
-        store.save_logs(TASK_LOG_SOURCE, {name: path.read_bytes() for name, path in streams.items()})
+        if self._store.TYPE != LocalStorage.TYPE:
+            store.save_logs(TASK_LOG_SOURCE, dict(streams))
+            return
+        for name, path in streams.items():  # Metaflow would read all of a file first
+            _copy(path, Path(store.get_log_location(TASK_LOG_SOURCE, name)))
 
     def pathspec(self, task: TaskKey) -> str:
         """A task's place in the datastore: run/step/task."""
@@ -181,6 +192,19 @@ class RunStore:
             return None
         # A failed attempt stores its artifacts as well.
         return None if self.left([task], found.attempt, REASON) else found
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Put a copy of a file in the place of another, whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = mkstemp(dir=target.parent)
+    os.close(descriptor)
+    try:
+        copyfile(source, name)
+        os.replace(name, target)
+    except BaseException:
+        os.unlink(name)
+        raise
 
 
 def _has_failed(files: Collection[str]) -> bool:

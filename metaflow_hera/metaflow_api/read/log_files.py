@@ -38,7 +38,7 @@ def _lines(path: Path, stream: str, last: int | None) -> Iterator[StoredLine]:
     time = datetime.fromtimestamp(0, timezone.utc)
     with path.open("rb") as file:
         if last is not None:
-            file.seek(_start_of_last(path, last))
+            file.seek(start_of_last(path, last))
         for line in file:
             match = LINE_PARSER.match(line)
             if match is not None:  # another line goes on where the one before has ended
@@ -47,8 +47,8 @@ def _lines(path: Path, stream: str, last: int | None) -> Iterator[StoredLine]:
             yield StoredLine(stream, time, text.decode("utf-8", "replace"))
 
 
-def _start_of_last(path: Path, count: int) -> int:
-    """Where the last lines of a file begin; there is one at least."""
+def start_of_last(path: Path, count: int) -> int:
+    """Where the last lines of a file begin, one at least; 0 if it has no more than these."""
     with path.open("rb") as file:
         size = at = file.seek(0, os.SEEK_END)
         while at > 0:
@@ -56,9 +56,10 @@ def _start_of_last(path: Path, count: int) -> int:
             file.seek(begin)
             block = file.read(at - begin)
             end = len(block) - block.endswith(b"\n") if at == size else len(block)
-            while (end := block.rfind(b"\n", 0, end)) >= 0:
-                count -= 1
-                if count <= 0:
-                    return begin + end + 1
+            if (here := block.count(b"\n", 0, end)) >= max(count, 1):
+                for _ in range(max(count, 1)):
+                    end = block.rfind(b"\n", 0, end)
+                return begin + end + 1
+            count -= here
             at = begin
     return 0

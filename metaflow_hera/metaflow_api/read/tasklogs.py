@@ -15,6 +15,7 @@ from metaflow.plugins import DATASTORES
 
 from metaflow_hera.graph.tasks import TaskKey, task_key
 from metaflow_hera.metaflow_api.decorators.internal import POD_NAME
+from metaflow_hera.metaflow_api.read.log_ends import loaded_ends
 from metaflow_hera.metaflow_api.read.log_files import StoredLine, merged_lines
 
 STREAMS = ("stdout", "stderr")
@@ -87,8 +88,10 @@ class StoredLogs:
         """How many attempts a task has had, as Metaflow counts: one more than the number of the last one."""
         return max((each.number for each in self.begun(task)), default=-1) + 1
 
-    def lines(self, task: TaskKey, attempt: int, last: int | None = None) -> Iterator[StoredLine]:
-        """The lines of an attempt in the order of their times: of each stream all, or the `last` ones."""
+    def lines(
+        self, task: TaskKey, attempt: int, last: int | None = None, streams: Sequence[str] = STREAMS
+    ) -> Iterator[StoredLine]:
+        """The lines of an attempt's streams in the order of their times: of each all, or the `last` ones."""
         known = self._known(task, attempt)
         if known is None:
             return
@@ -99,13 +102,16 @@ class StoredLogs:
         try:
             storage = next(impl for impl in DATASTORES if about["ds-type"] == impl.TYPE)(about["ds-root"])
             place = storage.path_join(flow, run, step, name)
-            streams = {
+            wanted = {
                 storage.path_join(place, f"{attempt}.{source}_{stream}.log"): stream
-                for stream in STREAMS
+                for stream in streams
                 for source in LOG_SOURCES
             }
-            with storage.load_bytes(list(streams)) as found:
-                files = {Path(path): streams[key] for key, path, _ in found if path is not None}
+            load = (
+                storage.load_bytes(list(wanted)) if last is None else loaded_ends(storage, list(wanted), last)
+            )
+            with load as found:
+                files = {Path(path): wanted[key] for key, path, *_ in found if path is not None}
                 yield from merged_lines(files, last)
         except (MetaflowException, OSError) as error:
             self._fails(error)

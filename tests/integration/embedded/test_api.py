@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
+from http.client import HTTPResponse
+from io import BufferedReader
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from harness import SECONDS
 
 from metaflow_hera.embedded.api.http import ApiError
 from metaflow_hera.embedded.api.selection import Fields, label_selector
@@ -173,3 +179,44 @@ def test_logs_are_followed_to_the_end(argo: Argo) -> None:
     assert found == ["a-1", "a-2", "a-3"]
     # Argo's pods have a second container: Kubernetes asks which one is meant, and Argo then shows no line.
     assert argo.http.get(log).text == ""
+
+
+class Kept(BufferedReader):
+    """What a socket receives; an answer that was read to its end does not close it."""
+
+    def close(self) -> None:
+        """Stay open."""
+
+
+def test_requests_on_one_connection_are_answered_in_their_order(argo: Argo) -> None:
+    """One after the other, several at once, with a body, and after answers without one."""
+    port = urlsplit(argo.server.url).port
+    head = f"Host: 127.0.0.1:{port}\r\nAuthorization: Bearer {argo.server.token}\r\n"
+    body = json.dumps({"workflow": {"metadata": {"name": "x"}, "spec": pod_spec("true")}})
+    lint = f"POST /api/v1/workflows/argo/lint HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n{body}"
+    version = f"GET /api/v1/version HTTP/1.1\r\n{head}\r\n"
+    absent = f"GET /api/v1/workflows/argo/no-such HTTP/1.1\r\n{head}\r\n"
+    nothing = f"HEAD /api/v1/version HTTP/1.1\r\n{head}\r\n"
+
+    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as sock:
+
+        def answer(method: str = "GET") -> tuple[int, Any]:
+            found = HTTPResponse(sock, method=method)
+            found.fp = file
+            found.begin()
+            text = found.read()
+            return found.status, json.loads(text) if text else None
+
+        file = Kept(socket.SocketIO(sock, "rb"))
+        for texts in ([version], [lint], [version], [version, lint, absent, version], [nothing, version]):
+            sock.sendall("".join(texts).encode())
+            for text in texts:
+                status, found = answer(text.split()[0])
+                if text == version:
+                    assert (status, found["version"]) == (200, "v4.1.2")
+                elif text == lint:
+                    assert (status, found["metadata"]["name"]) == (200, "x")
+                elif text == absent:
+                    assert (status, found["code"]) == (404, 5)
+                else:
+                    assert found is None

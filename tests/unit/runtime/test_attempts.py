@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +71,20 @@ def finished(folder: Path, number: int, artifacts: dict[str, str]) -> None:
     made.init_task()
     made.save_artifacts(artifacts.items())
     made.done()
+
+
+def test_logs_are_stored_without_taking_them_into_memory(store: RunStore, tmp_path: Path) -> None:
+    logs = {name: tmp_path / name for name in ("stdout", "stderr")}
+    for name, path in logs.items():
+        path.write_bytes(name.encode() * 5_000_000)
+    store.save_logs(WORK, 1, logs)  # the first time Metaflow imports what it needs
+    tracemalloc.start()
+    store.save_logs(WORK, 1, logs)
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+    place = tmp_path / "MyFlow" / "argo-x" / "work" / "work-0"
+    assert (place / "1.task_stdout.log").read_bytes() == logs["stdout"].read_bytes()
+    assert sorted(path.name for path in place.iterdir()) == ["1.task_stderr.log", "1.task_stdout.log"]
 
 
 def test_the_datastore_knows_the_attempts_before(store: RunStore, tmp_path: Path) -> None:

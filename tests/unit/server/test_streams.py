@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from io import BytesIO
 
 import pytest
 from hera.workflows.models import SubmitOpts
@@ -10,6 +12,7 @@ from test_twin import TEMPLATE
 from twin import Twin
 
 from metaflow_hera.argo.starting import submitted
+from metaflow_hera.embedded.api.streams import CHUNK, _tail_start
 
 EVENTS = "text/event-stream"
 
@@ -49,6 +52,23 @@ def test_follow_is_a_bool_of_go(twin: Twin, run: str) -> None:
 
 def test_the_largest_number_of_lines_is_all_of_them(twin: Twin, run: str) -> None:
     assert twin.raw("GET", f"workflows/default/{run}/log?logOptions.tailLines={10**18 - 1}").ok
+
+
+@pytest.mark.parametrize("text", ["", "\n", "one", "one\n", "one\n\ntwo\nthree", "one\ntwo\n\n"])
+def test_the_last_lines_begin_where_they_do(text: str) -> None:
+    lines = text.removesuffix("\n").split("\n") if text else []
+    for count in range(len(lines) + 2):
+        start = _tail_start(BytesIO(text.encode()), count)
+        assert text[start:].removesuffix("\n") == "\n".join(lines[len(lines) - min(count, len(lines)) :])
+
+
+def test_the_last_lines_of_a_long_log_take_no_memory() -> None:
+    file = BytesIO(b"\n" * (4 << 20) + b"x" * (3 * CHUNK) + b"\nlast\n")
+    tracemalloc.start()
+    assert _tail_start(file, 2) == 4 << 20
+    assert _tail_start(file, 10**18) == 0
+    assert tracemalloc.get_traced_memory()[1] < 10 * CHUNK
+    tracemalloc.stop()
 
 
 def test_a_wrong_token_is_told_as_an_error_of_the_stream(twin: Twin) -> None:
