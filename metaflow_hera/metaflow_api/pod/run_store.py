@@ -9,7 +9,6 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from shutil import copyfile
-from tempfile import mkstemp
 from typing import Any
 
 from metaflow.datastore import FlowDataStore
@@ -197,13 +196,12 @@ class RunStore:
 def _copy(source: Path, target: Path) -> None:
     """Put a copy of a file in the place of another, whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = mkstemp(dir=target.parent)
-    os.close(descriptor)
+    new = target.with_name(f"{target.name}.{os.getpid()}.new")
     try:
-        copyfile(source, name)
-        os.replace(name, target)
+        copyfile(source, new)
+        os.replace(new, target)
     except BaseException:
-        os.unlink(name)
+        new.unlink(missing_ok=True)
         raise
 
 
