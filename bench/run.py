@@ -1,7 +1,7 @@
 """Figures as ratios within one run: against Metaflow's own plugin, `python flow.py run` and bare processes.
 
     nox -s bench                 all rows
-    nox -s bench -- create pods  only some: create, cpu, foreach, pods, many, fair, wide
+    nox -s bench -- create pods  only some: create, verbs, cpu, foreach, pods, many, fair, wide
 
 It reports and never fails for a figure. The goals are those of docs/architecture.md.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -76,10 +77,10 @@ if __name__ == "__main__":
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or ["create", "cpu", "foreach", "pods", "many", "fair", "wide"]
+    wanted = sys.argv[1:] or ["create", "verbs", "cpu", "foreach", "pods", "many", "fair", "wide"]
     rows = {
-        "create": create, "cpu": cpu, "foreach": foreach, "pods": pods, "many": many, "fair": fair,
-        "wide": wide,
+        "create": create, "verbs": verbs, "cpu": cpu, "foreach": foreach, "pods": pods, "many": many,
+        "fair": fair, "wide": wide,
     }  # fmt: skip
     print(f"{'what':44}{'ours':>12}{'reference':>12}{'ratio':>8}{'goal':>8}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -112,6 +113,14 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """The CPU that the processes take which something starts and waits for."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    work()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def create() -> None:
     """`create --only-json` against Metaflow's own plugin, both with the same S3 server: time and bytes."""
     with s3() as env:
@@ -132,6 +141,19 @@ def create() -> None:
             best = [min(column) for column in zip(*times, strict=True)]
             row(f"create --only-json, {n} steps", *best, "s", goal_time)
             row("  bytes", sizes["ours"] / 1e3, sizes["peer"] / 1e3, "k", goal_bytes)
+
+
+def verbs() -> None:
+    """The CPU of verbs that only ask the server, against that of a Python that imports what they ask with."""
+    run(*MFHERA, "create", linear(2))
+    run(*MFHERA, "trigger", "--wait")
+
+    def bare() -> None:
+        run(sys.executable, "-c", "import requests")
+
+    for verb in ("status", "runs", "list"):
+        times = [(cpu_seconds(lambda verb=verb: run(*MFHERA, verb)), cpu_seconds(bare)) for _ in range(7)]  # type: ignore[misc]
+        row(f"CPU of {verb}", *map(min, zip(*times, strict=True)), "s", "2")
 
 
 def cpu() -> None:

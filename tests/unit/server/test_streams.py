@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from hera.workflows.models import SubmitOpts
 from test_twin import TEMPLATE
 from twin import Twin
 
-from metaflow_hera.argo.starting import submitted
+from metaflow_hera.argo.starting import Start, submitted
 
 EVENTS = "text/event-stream"
 
@@ -17,7 +16,7 @@ EVENTS = "text/event-stream"
 @pytest.fixture
 def run(twin: Twin) -> str:
     twin.client.create_template(TEMPLATE)
-    return str(submitted(twin.client, "two", SubmitOpts())["metadata"]["name"])
+    return str(submitted(twin.client, Start("two"))["metadata"]["name"])
 
 
 @pytest.mark.parametrize("option", ["tailLines", "limitBytes"])
