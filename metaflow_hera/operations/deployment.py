@@ -21,7 +21,7 @@ from metaflow_hera.metaflow_api.light.tokens import known_token
 from metaflow_hera.metaflow_api.light.users import user
 from metaflow_hera.metaflow_api.load import config
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
-from metaflow_hera.metaflow_api.load.packages import save_package
+from metaflow_hera.metaflow_api.load.packages import Packing
 from metaflow_hera.metaflow_api.load.tags import check_tags
 from metaflow_hera.metaflow_api.load.tokens import remember_token
 from metaflow_hera.operations import applying
@@ -55,12 +55,13 @@ class Prepared:
     name: str
     token_prefix: str
     options: CreateOptions
+    packing: Packing
 
 
-def prepare(flow: LoadedFlow, options: CreateOptions) -> Prepared:
+def prepare(flow: LoadedFlow, options: CreateOptions, packing: Packing | None = None) -> Prepared:
     """Check everything about a flow that can be checked without a server.
 
-    Raises UsageError or one of its kinds; nothing is changed anywhere.
+    `packing` is the making of its code package, if that has begun. Raises UsageError or one of its kinds; nothing is changed anywhere.
     """
     options = configured(options, config.own_setting)
     options.check_notifications()
@@ -72,7 +73,7 @@ def prepare(flow: LoadedFlow, options: CreateOptions) -> Prepared:
         support.check_token(flow, options.given_token)
     name = name_of(flow, options.name)
     prefix = token_prefix(flow.name, name, project.get("project_name"), project.get("branch_name"))
-    return Prepared(flow, name, prefix, options)
+    return Prepared(flow, name, prefix, options, packing or Packing(flow))
 
 
 def create(prepared: Prepared, client: ArgoClient) -> Created:
@@ -207,7 +208,7 @@ def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str
         kubernetes_namespace=target.namespace,
         token=token,
         owner=user(),
-        package=save_package(flow),
+        package=prepared.packing.saved,
         environment=config.pod_environment(flow, token, same_machine=target.embedded),
         # The embedded Argo serves all of a user's environments: a pod runs in the one that deployed it.
         python=sys.executable if target.embedded else None,
