@@ -61,7 +61,8 @@ class Prepared:
 def prepare(flow: LoadedFlow, options: CreateOptions, packing: Packing | None = None) -> Prepared:
     """Check everything about a flow that can be checked without a server.
 
-    `packing` is the making of its code package, if that has begun. Raises UsageError or one of its kinds; nothing is changed anywhere.
+    `packing` is the making of its code package, if that has begun. Raises UsageError or one of its kinds;
+    nothing is changed anywhere.
     """
     options = configured(options, config.own_setting)
     options.check_notifications()

@@ -6,7 +6,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -59,6 +59,9 @@ class Packing:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._made is not None:
+            with suppress(Exception):  # what became of a package that nobody asked for does not matter
+                _ = self._made.blob  # but the thread must have ended before its folder goes
         self._open.close()
 
     @cached_property
@@ -104,10 +107,8 @@ class Packing:
                 self._made = _Package(
                     state.flow, state.environment, state.echo, suffixes=state.package_suffixes
                 )
-        except (
-            FlowError
-        ) as error:  # told when the package is asked for: what is wrong with the flow comes first
-            self._fault = error
+        except FlowError as error:
+            self._fault = error  # for whoever asks for the package: other faults of the flow come first
 
 
 def save_package(flow: LoadedFlow) -> CodePackage:
