@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import typing
 
-import typing_extensions
-
 PATCHED = ("_check_generic", "_collect_type_vars", "_collect_parameters")
 
 
@@ -19,4 +17,6 @@ def mend_typing() -> None:
     for name in PATCHED:
         present = getattr(typing, name, None)
         if getattr(present, "__module__", "") == "metaflow._vendor.typing_extensions":
+            import typing_extensions  # not before, since no verb that only asks a server needs it
+
             setattr(typing, name, getattr(typing_extensions, name))

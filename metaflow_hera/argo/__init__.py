@@ -1,8 +1,5 @@
 """Argo's server as this package uses it: where it is, what is deployed there, what runs there.
 
-All calls go through Hera's client, to a cluster's server and to the embedded one alike.
+A cluster's server and the embedded one are called alike: by plain HTTP, and by Hera's client where something
+is made or submitted.
 """
-
-from metaflow_hera.compat import mend_typing
-
-mend_typing()

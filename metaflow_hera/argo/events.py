@@ -14,6 +14,8 @@ from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.settling import unknown
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import ArgoError, ArgoUnanswered, UsageError
+from metaflow_hera.metaflow_api.light.configuration import sensor_namespace
+from metaflow_hera.metaflow_api.light.webhook import post, webhook
 
 NAMES = ("body.payload.name", "body.name")
 """Where the name of an event is."""
@@ -55,16 +57,12 @@ def publish(client: ArgoClient, name: str, payload: Mapping[str, Any]) -> Sent:
     if client.target.embedded:
         _send(client, event)
         return Sent(identity, str(client.target), _unheard_in(client, client.target.namespace, name))
-    # Imported here, since importing Metaflow takes time, and only a cluster needs it.
-    from metaflow_hera.metaflow_api.load.config import events_config
-    from metaflow_hera.metaflow_api.read.webhook import post, webhook
-
     url = webhook()
     if url is None:
         _send(client, event)
         return Sent(identity, f"{client.target}, for workflow event bindings")
     post(url, event)
-    namespace = events_config().sensor_namespace or client.target.namespace
+    namespace = sensor_namespace() or client.target.namespace
     return Sent(identity, url, _unheard_in(client, namespace, name))
 
 

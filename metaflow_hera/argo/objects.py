@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import yaml
-
 from metaflow_hera.contract import manifest
 from metaflow_hera.contract.objects import JSON
 
@@ -15,6 +13,8 @@ def template_of(cron: JSON) -> str:
 
 def templates_of(sensor: JSON) -> list[str]:
     """The names of the templates that a sensor starts workflows from."""
+    import yaml  # which few sensors need, and no verb that only reads
+
     found = []
     for trigger in sensor["spec"].get("triggers") or ():
         template = trigger.get("template") or {}

@@ -10,14 +10,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from hera.workflows.models import SubmitOpts
-
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.parameters import checked
 from metaflow_hera.argo.progress import StepProgress, progress
 from metaflow_hera.argo.settling import settled
-from metaflow_hera.argo.starting import submitted
+from metaflow_hera.argo.starting import Start, submitted
 from metaflow_hera.contract import manifest
 from metaflow_hera.contract.manifest import RUN_PREFIX
 from metaflow_hera.contract.objects import JSON
@@ -186,8 +184,8 @@ def start(client: ArgoClient, deployed: Deployed, given: Mapping[str, Any], tags
                 "deploy it again with mfhera create first."
             )
         parameters.append(f"{manifest.TAGS_PARAMETER}={encode(json.dumps(list(tags)))}")
-    options = SubmitOpts(parameters=parameters or None, annotations=f"{manifest.FLOW_NAME}={deployed.flow}")
-    return as_run(submitted(client, deployed.name, options))
+    annotations = f"{manifest.FLOW_NAME}={deployed.flow}"
+    return as_run(submitted(client, Start(deployed.name, parameters, annotations)))
 
 
 def get(client: ArgoClient, run: str, *, steps: bool = True) -> Run:

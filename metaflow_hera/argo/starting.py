@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-
-from hera.workflows.models import SubmitOpts
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.settling import unknown
@@ -30,21 +30,30 @@ PAUSES = (0.5, 2.0)
 """The seconds before each further try under the same name."""
 
 
-def submitted(client: ArgoClient, template: str, options: SubmitOpts) -> JSON:
-    """Start a workflow from a template, once.
+@dataclass(frozen=True)
+class Start:
+    """A workflow to start from a template, with parameters and annotations (NAME=VALUE)."""
+
+    template: str
+    parameters: Sequence[str] = ()
+    annotations: str = ""
+
+
+def submitted(client: ArgoClient, start: Start) -> JSON:
+    """Start a workflow, once.
 
     Raises ArgoUnreachable if no workflow was started, ArgoUnanswered, with its name, if that is unknown.
     """
     for _ in range(NAMES - 1):
         try:
-            return _submitted(client, template, _named(options, template))
+            return _submitted(client, start, _name(start.template))
         except ArgoConflict:
             continue
-    return _submitted(client, template, _named(options, template))
+    return _submitted(client, start, _name(start.template))
 
 
-def _named(options: SubmitOpts, template: str) -> SubmitOpts:
-    return options.model_copy(update={"name": f"{template[: LONGEST - SUFFIX - 1]}-{random_end()}"})
+def _name(template: str) -> str:
+    return f"{template[: LONGEST - SUFFIX - 1]}-{random_end()}"
 
 
 def random_end() -> str:
@@ -52,18 +61,22 @@ def random_end() -> str:
     return "".join(random.SystemRandom().choices(ALPHABET, k=SUFFIX))
 
 
-def _submitted(client: ArgoClient, template: str, options: SubmitOpts) -> JSON:
+def _submitted(client: ArgoClient, start: Start, name: str) -> JSON:
     """Start it under its name; ArgoConflict if another workflow has that."""
+
+    def submit() -> JSON:
+        return client.submit(start.template, name, start.parameters, start.annotations)
+
     try:
-        return client.submit(template, options)
+        return submit()
     except ArgoUnanswered as error:
         unanswered = error
-    run = run_id(str(options.name))
+    run = run_id(name)
     for pause in PAUSES:
         time.sleep(pause)
         try:
             client.revive()
-            return _found(client, options) or client.submit(template, options)
+            return _found(client, name) or submit()
         except ArgoConflict:
             continue  # with the first try, which has been done by now
         except ArgoUnanswered as error:
@@ -71,7 +84,7 @@ def _submitted(client: ArgoClient, template: str, options: SubmitOpts) -> JSON:
         except (ArgoError, LocalServerError):
             continue
     try:
-        found = _found(client, options)
+        found = _found(client, name)
     except ArgoError as error:
         raise unknown(
             unanswered, f"the run {run} has started", f"mfhera status {run} once the server answers"
@@ -81,8 +94,8 @@ def _submitted(client: ArgoClient, template: str, options: SubmitOpts) -> JSON:
     return found
 
 
-def _found(client: ArgoClient, options: SubmitOpts) -> JSON | None:
+def _found(client: ArgoClient, name: str) -> JSON | None:
     try:
-        return client.workflow(str(options.name))
+        return client.workflow(name)
     except ArgoNotFound:
         return None

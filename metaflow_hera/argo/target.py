@@ -13,6 +13,7 @@ from metaflow_hera.contract import environment
 from metaflow_hera.embedded.local import launch
 from metaflow_hera.errors import ConfigurationError, LocalServerError
 from metaflow_hera.home import embedded_errors, home_folder
+from metaflow_hera.metaflow_api.light.configuration import kubernetes_namespace
 
 TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 
@@ -66,7 +67,7 @@ def configured_target(env: Mapping[str, str] = os.environ) -> Target | None:
             raise ConfigurationError(f"ARGO_CA_CERT names {verify}, which is not a file.")
     return Target(
         host=f"{parts.scheme}://{parts.netloc}/{base}{'/' if base else ''}",
-        namespace=env.get("ARGO_NAMESPACE") or _metaflow_namespace(),
+        namespace=env.get("ARGO_NAMESPACE") or kubernetes_namespace(),
         token=env.get("ARGO_TOKEN") or None,
         verify=verify,
     )
@@ -111,13 +112,6 @@ def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Targe
         embedded=True,
         just_started=server.started >= asked,
     )
-
-
-def _metaflow_namespace() -> str:
-    # Imported here, since importing Metaflow takes time, and only a cluster needs it.
-    from metaflow_hera.metaflow_api.load.config import kubernetes_namespace
-
-    return kubernetes_namespace()
 
 
 def embedded_namespace(env: Mapping[str, str] = os.environ) -> str:

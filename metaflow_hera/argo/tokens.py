@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.errors import NotYoursError, OptionError
-from metaflow_hera.metaflow_api.load.tokens import fresh_token, known_token
+from metaflow_hera.metaflow_api.light.tokens import known_token
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ def resolve_token(
         return _as_token(bare(given), previous, prefix)
     if previous is not None and not generate:
         return Token(previous.token, is_new=False)
+    from metaflow_hera.metaflow_api.load.tokens import fresh_token  # not before: it imports Metaflow
+
     token = fresh_token(prefix, previous.token if previous else None)
     if token is None:
         raise OptionError(

@@ -27,7 +27,7 @@ def chosen_deployment(
     if flow is None:
         return known_deployment(name)
     from metaflow_hera.metaflow_api.load.flows import load_flow
-    from metaflow_hera.operations.deployment import name_of
+    from metaflow_hera.operations.belonging import name_of
 
     return name_of(load_flow(flow, top_level), name), None
 

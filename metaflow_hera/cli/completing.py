@@ -7,13 +7,14 @@ completes nothing.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
+
+from metaflow_hera.argo.paths import TEMPLATES, WORKFLOWS, bearer, path
 
 SECONDS = 1.0
 """How long a server has to answer."""
@@ -46,7 +47,7 @@ def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) ->
     from metaflow_hera.contract.manifest import run_id
 
     fields = ("metadata.name", "metadata.creationTimestamp", "status.phase")
-    found = _listed("workflows", fields, limit=500)
+    found = _listed(WORKFLOWS, fields, limit=500)
     found.sort(key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
     runs = [(run_id(item["metadata"]["name"]), (item.get("status") or {}).get("phase")) for item in found]
     fitting = [(run, phase) for run, phase in runs if run.startswith(incomplete)]
@@ -55,7 +56,7 @@ def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 
 def complete_deployment(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The names of the deployments at the server."""
-    names = sorted(item["metadata"]["name"] for item in _listed("workflow-templates", ("metadata.name",)))
+    names = sorted(item["metadata"]["name"] for item in _listed(TEMPLATES, ("metadata.name",)))
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
@@ -84,7 +85,7 @@ def complete_step(ctx: click.Context, param: click.Parameter, incomplete: str) -
     from metaflow_hera.contract import manifest
 
     workflow = str(ctx.params.get("run") or "").rpartition("/")[2].removeprefix(manifest.RUN_PREFIX)
-    found = _asked("workflows", workflow, {"fields": STORED}) if workflow else {}
+    found = _asked(WORKFLOWS, workflow, {"fields": STORED}) if workflow else {}
     steps = {
         arguments_of(task).get(manifest.STEP)
         for template in stored_spec(found).get("templates") or ()
@@ -108,7 +109,7 @@ def _parameters_of(deployment: str | None) -> dict[str, str]:
     try:
         last = recall() if deployment is None else None
         name = last.name if last is not None else deployment
-        found = _asked("workflow-templates", name, {}) if name else {}
+        found = _asked(TEMPLATES, name, {}) if name else {}
         noted = json.loads(found["metadata"]["annotations"][manifest.PARAMETERS])
         return {each: str(about["type"]) for each, about in noted.items()}
     except (MetaflowHeraError, ValueError, LookupError, TypeError, AttributeError):
@@ -118,17 +119,17 @@ def _parameters_of(deployment: str | None) -> dict[str, str]:
 def _flows(incomplete: str) -> Iterator[CompletionItem]:
     folder, _, begun = incomplete.rpartition("/")
     around = Path(f"{folder}/" if "/" in incomplete else ".")
-    for path in sorted(around.iterdir()):
-        is_hidden = path.name.startswith(".") and not begun
-        if is_hidden or not path.name.startswith(begun):
+    for each in sorted(around.iterdir()):
+        is_hidden = each.name.startswith(".") and not begun
+        if is_hidden or not each.name.startswith(begun):
             continue
-        text = f"{folder}/{path.name}" if "/" in incomplete else path.name
+        text = f"{folder}/{each.name}" if "/" in incomplete else each.name
         if text.startswith("-"):
             text = f"./{text}"  # otherwise it would be read as an option
-        if path.is_dir():
+        if each.is_dir():
             # After a folder the shell adds no space, so that the path can go on.
             yield CompletionItem(text, type="dir")
-        elif path.suffix == ".py" and _is_flow(path):
+        elif each.suffix == ".py" and _is_flow(each):
             yield CompletionItem(text, type="plain")
 
 
@@ -153,24 +154,21 @@ def _listed(kind: str, fields: tuple[str, ...], limit: int | None = None) -> lis
 
 def _asked(kind: str, name: str, query: dict[str, str]) -> dict[str, Any]:
     """An object at the server, or a list of them without a name; an empty one if there is no answer."""
+    # Not with requests, which takes as long to be imported as all else here.
     import http.client
     import urllib.error
     import urllib.parse
     import urllib.request
 
     from metaflow_hera.argo.target import resolve_target
-    from metaflow_hera.contract import environment
     from metaflow_hera.errors import MetaflowHeraError
 
-    # The namespace is not read from Metaflow's configuration: importing that takes too long.
-    namespace = os.environ.get(environment.KUBERNETES_NAMESPACE) or "default"
     try:
-        target = resolve_target(start=False, env={"ARGO_NAMESPACE": namespace, **os.environ})
-        place = f"{kind}/{target.namespace}" + (f"/{urllib.parse.quote(name, safe='')}" if name else "")
-        request = urllib.request.Request(f"{target.host}api/v1/{place}?{urllib.parse.urlencode(query)}")
+        target = resolve_target(start=False)
+        place = path(kind, target.namespace, *([name] if name else []))
+        request = urllib.request.Request(f"{target.host}{place}?{urllib.parse.urlencode(query)}")
         if target.token:
-            bearer = target.token if target.token.startswith("Bearer") else f"Bearer {target.token}"
-            request.add_header("Authorization", bearer)
+            request.add_header("Authorization", bearer(target.token))
         handlers: list[Any] = [urllib.request.ProxyHandler({})] if target.embedded else []
         if target.host.startswith("https:"):  # loading the CA certificates takes as long as all else
             handlers.append(urllib.request.HTTPSHandler(context=_trust(target.verify)))

@@ -176,11 +176,9 @@ def of_metaflows_configuration(error: BaseException) -> str | None:
             frame.f_code.co_filename.endswith("metaflow_config_funcs.py")
             and frame.f_code.co_name == "init_config"
         ):
-            path = str(frame.f_locals.get("path_to_config"))
-            profile = os.environ.get("METAFLOW_PROFILE")
-            if profile and not os.path.exists(path):
-                return f"METAFLOW_PROFILE is {profile!r}, and there is no {path}: unset it, or create it."
-            return f"{path}, Metaflow's configuration, cannot be read ({error}): fix it or delete it."
+            from metaflow_hera.metaflow_api.light.configuration import wrong
+
+            return wrong(str(frame.f_locals.get("path_to_config")), error)
     return None
 
 

@@ -1,9 +1,9 @@
-"""Tables, and the tree of a run: with colours on a terminal, plain text elsewhere."""
+"""The tree of a run: with colours on a terminal, plain text elsewhere."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 import click
@@ -12,18 +12,6 @@ from rich.live import Live
 
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.display.views import PLAIN_WIDTH, run_tree, state_of
-from metaflow_hera.display.visible import visible
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
-    """Write rows in columns under a head; if there are no rows, write the sentence `empty`."""
-    if not rows:
-        click.echo(empty)
-        return
-    lines = [head, *([visible(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    for line in lines:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def write_run(run: Run) -> None:

@@ -32,9 +32,9 @@ from metaflow_hera.interface.cells import notebook_shell, script_of
 from metaflow_hera.metaflow_api.load.script import LOADING
 from metaflow_hera.metaflow_api.read.client import client_run
 from metaflow_hera.operations import control
-from metaflow_hera.operations.deployment import remove
 from metaflow_hera.operations.logs import Line, Wanted, lines
 from metaflow_hera.operations.logs import follow as follow_lines
+from metaflow_hera.operations.removal import remove
 from metaflow_hera.translation.template import Companion, Translation
 from metaflow_hera.translation.writing import as_json, to_yaml
 

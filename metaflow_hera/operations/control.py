@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from metaflow_hera.argo import runs
 from metaflow_hera.argo.client import ArgoClient
@@ -24,14 +24,13 @@ from metaflow_hera.errors import (
     UsageError,
 )
 from metaflow_hera.graph.tasks import TaskKey, parse_path
-from metaflow_hera.metaflow_api.load.flows import LoadedFlow
-from metaflow_hera.metaflow_api.load.users import user
-from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS
-from metaflow_hera.metaflow_api.read.tasklogs import StoredLogs
+from metaflow_hera.metaflow_api.light.users import user
 from metaflow_hera.operations import old_argo
-from metaflow_hera.operations.new_code import new_code_parameter
 from metaflow_hera.operations.run_parameters import effective, recovered
 from metaflow_hera.translation.names import token_prefix
+
+if TYPE_CHECKING:
+    from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
 Action = Literal["suspend", "resume", "stop", "terminate"]
 ACTED: dict[Action, str] = {
@@ -139,6 +138,8 @@ def retry(
     workflow = client.workflow(found.workflow, None if new_code else ARGUMENTS)
     parameters = recovered(client, found, workflow)
     if new_code is not None:
+        from metaflow_hera.operations.new_code import new_code_parameter
+
         package = new_code_parameter(workflow, new_code)
         parameters = {**effective(workflow), **parameters, CODE_PARAMETER: package}
     goes_on = UsageError(
@@ -266,8 +267,14 @@ def _own(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFlow |
 
 def _check_attempts(run: Run) -> None:
     """Raise UsageError for a run with a task that is known to have had all attempts Metaflow allows."""
-    stored = StoredLogs(run.pathspec)
     failures = [(step.name, failure.path) for step in run.steps for failure in step.failures]
+    if not failures:
+        return
+    # Imported here, since importing Metaflow takes longer than any other action on a run.
+    from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS
+    from metaflow_hera.metaflow_api.read.tasklogs import StoredLogs
+
+    stored = StoredLogs(run.pathspec)
     for step, path in failures[:FEW]:
         task = TaskKey(step, parse_path(path))
         if stored.attempts(task) >= MAX_ATTEMPTS:

@@ -1,36 +1,36 @@
-"""Deploying a flow: check it, translate it, plan the changes at the server, apply them; and removing it."""
+"""Deploying a flow: check it, translate it, plan the changes at the server, apply them."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from metaflow_hera.argo import deployments, last
+from metaflow_hera.argo import last
 from metaflow_hera.argo.client import ArgoClient, with_retries
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.target import Target, embedded_namespace
-from metaflow_hera.argo.tokens import Token, bare, check_access, first_token, resolve_token
+from metaflow_hera.argo.tokens import Token, bare, first_token, resolve_token
 from metaflow_hera.choices.configured import configured
 from metaflow_hera.choices.deployment import BINDING, CreateOptions
 from metaflow_hera.contract.manifest import sensor_name
 from metaflow_hera.errors import ConfigurationError, NotFoundError, OptionError
 from metaflow_hera.home import make_home
+from metaflow_hera.metaflow_api.light.tokens import known_token
+from metaflow_hera.metaflow_api.light.users import user
 from metaflow_hera.metaflow_api.load import config
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
-from metaflow_hera.metaflow_api.load.packages import save_package
+from metaflow_hera.metaflow_api.load.packages import Packing
 from metaflow_hera.metaflow_api.load.tags import check_tags
-from metaflow_hera.metaflow_api.load.tokens import known_token, remember_token
-from metaflow_hera.metaflow_api.load.users import user
+from metaflow_hera.metaflow_api.load.tokens import remember_token
 from metaflow_hera.operations import applying
-from metaflow_hera.operations.kinds import KINDS
-from metaflow_hera.operations.plan import Plan, plan_deployment, plan_removal
-from metaflow_hera.operations.present import deployed_in, read, read_living, with_left_sensor
+from metaflow_hera.operations.belonging import check_belongs, found_of, name_of
+from metaflow_hera.operations.plan import Plan, plan_deployment
+from metaflow_hera.operations.present import deployed_in, read_living
 from metaflow_hera.translation import parameters, support
 from metaflow_hera.translation.events import events
-from metaflow_hera.translation.names import deployment_name, token_prefix
+from metaflow_hera.translation.names import token_prefix
 from metaflow_hera.translation.settings import EventsPlace, Settings
 from metaflow_hera.translation.template import Translation, translate
 from metaflow_hera.translation.writing import as_json
@@ -55,12 +55,14 @@ class Prepared:
     name: str
     token_prefix: str
     options: CreateOptions
+    packing: Packing
 
 
-def prepare(flow: LoadedFlow, options: CreateOptions) -> Prepared:
+def prepare(flow: LoadedFlow, options: CreateOptions, packing: Packing | None = None) -> Prepared:
     """Check everything about a flow that can be checked without a server.
 
-    Raises UsageError or one of its kinds; nothing is changed anywhere.
+    `packing` is the making of its code package, if that has begun. Raises UsageError or one of its kinds;
+    nothing is changed anywhere.
     """
     options = configured(options, config.own_setting)
     options.check_notifications()
@@ -72,7 +74,7 @@ def prepare(flow: LoadedFlow, options: CreateOptions) -> Prepared:
         support.check_token(flow, options.given_token)
     name = name_of(flow, options.name)
     prefix = token_prefix(flow.name, name, project.get("project_name"), project.get("branch_name"))
-    return Prepared(flow, name, prefix, options)
+    return Prepared(flow, name, prefix, options, packing or Packing(flow))
 
 
 def create(prepared: Prepared, client: ArgoClient) -> Created:
@@ -162,47 +164,6 @@ def _token_to_write(prepared: Prepared, client: ArgoClient | None) -> str:
     return known_token(prepared.token_prefix) or first_token(prepared.token_prefix)
 
 
-def remove(
-    client: ArgoClient, name: str, authorize: str | None, flow: LoadedFlow | None = None
-) -> Sequence[str]:
-    """Delete a deployment (of `flow`, if that is given), and return what was deleted.
-
-    Its runs stay. Raises NotFoundError if there is none, NameTakenError if it is another flow's,
-    NotYoursError if it is not this user's to delete.
-    """
-    present = read(client, name)
-    found = deployed_in(present)
-    if found is None:
-        raise deployments.absent(name)
-    if flow is not None:
-        check_belongs(found, flow)
-    check_access(found, token_prefix(found.flow, name, found.project, found.branch), user(), authorize)
-    done = applying.remove(client, plan_removal(with_left_sensor(client, present)))
-    if not done:  # others were faster
-        raise deployments.absent(name)
-    return [f"{KINDS[change.kind].words} {change.name}" for change in done]
-
-
-def found_of(client: ArgoClient, flow: LoadedFlow, name: str) -> Deployed | None:
-    """The deployment of a flow under a name, or None. Raises NameTakenError if something else has it."""
-    found = deployments.find(client, name)
-    if found is not None:
-        check_belongs(found, flow)
-    return found
-
-
-def check_belongs(found: Deployed, flow: LoadedFlow) -> None:
-    """Raise NameTakenError if a deployment is not that of a flow."""
-    project = flow.project
-    deployments.check_same_flow(found, flow.name, project.get("project_name"), project.get("branch_name"))
-
-
-def name_of(flow: LoadedFlow, name: str | None) -> str:
-    """The name of a flow's deployment; `name` is the one of `--name`."""
-    project = flow.project
-    return deployment_name(flow.name, name, project.get("project_name"), project.get("branch_name"))
-
-
 def _token(previous: Deployed | None, prepared: Prepared) -> Token:
     options = prepared.options
     return resolve_token(
@@ -248,7 +209,7 @@ def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str
         kubernetes_namespace=target.namespace,
         token=token,
         owner=user(),
-        package=save_package(flow),
+        package=prepared.packing.saved,
         environment=config.pod_environment(flow, token, same_machine=target.embedded),
         # The embedded Argo serves all of a user's environments: a pod runs in the one that deployed it.
         python=sys.executable if target.embedded else None,

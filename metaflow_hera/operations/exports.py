@@ -11,7 +11,7 @@ from metaflow_hera.argo.tokens import check_access
 from metaflow_hera.contract.manifest import DEPLOYMENT_TIMESTAMP, sensor_name
 from metaflow_hera.contract.objects import BINDING, CRON, JSON, SENSOR, TEMPLATE
 from metaflow_hera.errors import UsageError
-from metaflow_hera.metaflow_api.load.users import user
+from metaflow_hera.metaflow_api.light.users import user
 from metaflow_hera.operations.deployment import deploy, now
 from metaflow_hera.operations.plan import plan_deployment
 from metaflow_hera.operations.present import deployed_in, read_living

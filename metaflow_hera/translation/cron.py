@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
-from croniter import CroniterBadDateError, croniter
-
 from metaflow_hera.embedded.rules.cron import DESCRIPTORS, check_schedule
 from metaflow_hera.errors import UnsupportedError
 
@@ -194,6 +192,8 @@ def _check_year(text: str) -> None:
 
 
 def _check_comes_true(schedule: str) -> None:
+    from croniter import CroniterBadDateError, croniter  # which only flows with schedules need
+
     try:
         croniter(schedule, datetime.now(timezone.utc)).get_next(datetime)
     except CroniterBadDateError as error:

@@ -176,3 +176,52 @@ def code_of(exported: str) -> str:
 def test_the_same_folder_gives_the_same_package(packed: Mfhera) -> None:
     texts = [packed.ok("create", "packed_flow.py", "--only-json", "--new-token", "t") for _ in range(2)]
     assert texts[0] == texts[1]
+
+
+WRITING = """
+import sys
+from pathlib import Path
+
+from metaflow import FlowSpec, Parameter, step
+
+
+def written(context):
+    Path(sys.argv[0]).with_name("written.py").write_text("WORD = 'written at create'")
+    return "x"
+
+
+class WritingFlow(FlowSpec):
+    text = Parameter("text", default=written)
+
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    WritingFlow()
+"""
+
+
+def test_what_a_function_for_a_default_writes_is_packed(mfhera: Mfhera) -> None:
+    (mfhera.folder / "writing_flow.py").write_text(WRITING)
+    mfhera.ok("create", "writing_flow.py", "--only-json")
+    stored = (mfhera.folder / ".metaflow" / "WritingFlow" / "data").glob("*/*")
+    (package,) = [path for path in stored if not path.name.endswith("_meta")]
+    with tarfile.open(package) as tar:
+        packed = tar.getnames()
+    assert "written.py" in packed
+
+
+def test_a_refused_flow_leaves_no_half_made_package(mfhera: Mfhera, tmp_path: Path) -> None:
+    mfhera.take("linear_flow.py")
+    left = tmp_path / "temporary"
+    left.mkdir()
+    done = mfhera.cold("create", "linear_flow.py", "--name", "Not-Valid", env={"TMPDIR": str(left)})
+    refused(done, "Not-Valid")
+    assert [each for each in left.iterdir() if each.name.startswith("mfhera-")] == []
+    assert not (mfhera.folder / ".metaflow" / "LinearFlow" / "data").exists()

@@ -152,10 +152,10 @@ def trigger(
     with _our_errors():
         from metaflow_hera.cli.following import Report
         from metaflow_hera.cli.verbs.trigger import Start, start
-        from metaflow_hera.operations import deployment
+        from metaflow_hera.operations.belonging import name_of
 
         flow = _flow(ctx.obj)
-        name = deployment.name_of(flow, ctx.obj.deployment_name)
+        name = name_of(flow, ctx.obj.deployment_name)
 
         def started(run: Run) -> None:
             _leave(deployer_attribute_file, name=name, pathspec=run.pathspec, metadata=flow.metadata_place)
@@ -172,9 +172,9 @@ def list_runs(obj: Any, as_json: bool) -> None:
     """List the runs of the deployment."""
     with _our_errors():
         from metaflow_hera.cli.verbs.runs import show_runs
-        from metaflow_hera.operations import deployment
+        from metaflow_hera.operations.belonging import name_of
 
-        show_runs(deployment.name_of(_flow(obj), obj.deployment_name), as_json)
+        show_runs(name_of(_flow(obj), obj.deployment_name), as_json)
 
 
 @hera.command(help="Show the deployed schedules of this flow and its next starts.")
@@ -185,9 +185,9 @@ def schedule(obj: Any, count: int, as_json: bool) -> None:
     """Show the schedules of the deployment."""
     with _our_errors():
         from metaflow_hera.cli.verbs.schedule import show_schedule
-        from metaflow_hera.operations import deployment
+        from metaflow_hera.operations.belonging import name_of
 
-        show_schedule(deployment.name_of(_flow(obj), obj.deployment_name), count, as_json)
+        show_schedule(name_of(_flow(obj), obj.deployment_name), count, as_json)
 
 
 @hera.command(help="Check this flow without running it. With ARGO_SERVER set, Argo checks it too.")
@@ -338,10 +338,10 @@ def delete(obj: Any, authorize: str | None, as_json: bool) -> None:
     """Remove the deployment."""
     with _our_errors():
         from metaflow_hera.cli.verbs.delete import remove
-        from metaflow_hera.operations import deployment
+        from metaflow_hera.operations.belonging import name_of
 
         flow = _flow(obj)
-        remove(deployment.name_of(flow, obj.deployment_name), authorize, as_json, flow)
+        remove(name_of(flow, obj.deployment_name), authorize, as_json, flow)
 
 
 def _act(obj: Any, run_id: str | None, action: Action, authorize: str | None, as_json: bool) -> None:
@@ -353,9 +353,9 @@ def _act(obj: Any, run_id: str | None, action: Action, authorize: str | None, as
 
 def _chosen(obj: Any, run_id: str | None, *, changes: bool = False) -> ChosenRun:
     from metaflow_hera.cli.choosing import chosen_run
-    from metaflow_hera.operations import deployment
+    from metaflow_hera.operations.belonging import name_of
 
-    name = None if run_id is not None else deployment.name_of(_flow(obj), obj.deployment_name)
+    name = None if run_id is not None else name_of(_flow(obj), obj.deployment_name)
     return chosen_run(run_id, name, changes=changes)
 
 

@@ -60,16 +60,20 @@ def create(
         deploy_from(source, given["authorize"], as_json)
         return
     from metaflow_hera.metaflow_api.load.flows import load_flow
-    from metaflow_hera.operations import deployment
+    from metaflow_hera.metaflow_api.load.packages import Packing
 
     settings = CreateOptions(**given)
-    prepared = deployment.prepare(load_flow(str(flow), top_level), settings)
-    if export.form is not None:
-        write_export(prepared, export.form, export)
-    elif export.dry_run:
-        check(prepared, as_json)
-    else:
-        deploy(prepared, f"mfhera create {shlex.quote(str(flow))}", "mfhera trigger", as_json)
+    loaded = load_flow(str(flow), top_level)
+    with Packing(loaded) as packing:
+        from metaflow_hera.operations import deployment  # meanwhile: it imports Hera
+
+        prepared = deployment.prepare(loaded, settings, packing)
+        if export.form is not None:
+            write_export(prepared, export.form, export)
+        elif export.dry_run:
+            check(prepared, as_json)
+        else:
+            deploy(prepared, f"mfhera create {shlex.quote(str(flow))}", "mfhera trigger", as_json)
 
 
 def _refuse_beside_from(export: ExportOptions, top_level: list[str], given: Mapping[str, Any]) -> None:

@@ -58,11 +58,11 @@ def delete(
             raise OptionError("--run removes a run, not a deployment: leave out FLOW.py and --name.")
         remove_run(run, authorize, as_json)
         return
-    from metaflow_hera.metaflow_api.load.flows import load_flow
-    from metaflow_hera.operations.deployment import name_of
-
     loaded = None
     if flow is not None:
+        from metaflow_hera.metaflow_api.load.flows import load_flow
+        from metaflow_hera.operations.belonging import name_of
+
         loaded = load_flow(flow, top_level)
         name = name_of(loaded, name)
     elif name is None:
@@ -72,9 +72,9 @@ def delete(
 
 def remove(name: str, authorize: str | None, as_json: bool = False, flow: LoadedFlow | None = None) -> None:
     """Remove a deployment and report it. If `flow` is given, the deployment must be that flow's."""
-    from metaflow_hera.operations import deployment
+    from metaflow_hera.operations import removal
 
-    removed = deployment.remove(client_at(start=False), name, authorize, flow)
+    removed = removal.remove(client_at(start=False), name, authorize, flow)
     if as_json:
         click.echo(json_text({"name": name, "deleted": list(removed)}))
         return

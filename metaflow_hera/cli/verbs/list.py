@@ -17,7 +17,7 @@ from metaflow_hera.cli.words import json_text
 def list_deployments(as_json: bool) -> None:
     """List what is deployed: flow, owner, time, schedule."""
     from metaflow_hera.argo.deployments import deployed
-    from metaflow_hera.cli.showing import table
+    from metaflow_hera.cli.words import table
 
     found = list(deployed(client_at(start=False)))
     if as_json:

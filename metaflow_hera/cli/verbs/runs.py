@@ -129,7 +129,7 @@ def show_runs(
 ) -> None:
     """Show the runs of a deployment, of all deployments for None, the newest first."""
     from metaflow_hera.argo import deployments, runs
-    from metaflow_hera.cli.showing import table
+    from metaflow_hera.cli.words import table
 
     client = client_at(start=False, last=last)
     found = (choice or RunChoice()).of(runs.runs(client, deployment))

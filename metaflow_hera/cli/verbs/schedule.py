@@ -39,7 +39,7 @@ def show_schedule(deployment: str, count: int, as_json: bool, last: LastDeployme
         raise OptionError(f"--count {count} is not valid: give 1 or more.")
     from metaflow_hera.argo import deployments
     from metaflow_hera.argo.schedules import firings, schedules_of
-    from metaflow_hera.cli.showing import table
+    from metaflow_hera.cli.words import table
 
     client = client_at(start=False, last=last)
     deployments.existing(client, deployment)

@@ -73,7 +73,7 @@ def trigger(
     if flow is not None:
         from metaflow_hera.metaflow_api.load.files import with_files
         from metaflow_hera.metaflow_api.load.flows import load_flow
-        from metaflow_hera.operations.deployment import name_of
+        from metaflow_hera.operations.belonging import name_of
 
         loaded = load_flow(flow, top_level)
         deployment, given = name_of(loaded, name), with_files(loaded, given)
@@ -114,7 +114,7 @@ def start(
     client = client_at(start=True, last=last)
     found = deployments.existing(client, asked.deployment)
     if flow is not None:
-        from metaflow_hera.operations.deployment import check_belongs
+        from metaflow_hera.operations.belonging import check_belongs
 
         check_belongs(found, flow)
     if asked.run_id_file is not None:

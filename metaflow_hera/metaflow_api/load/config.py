@@ -14,9 +14,10 @@ from metaflow.plugins.datastores.local_storage import LocalStorage
 from metaflow.user_configs.config_options import ConfigInput
 
 from metaflow_hera.contract import environment
+from metaflow_hera.metaflow_api.light.configuration import sensor_namespace
+from metaflow_hera.metaflow_api.light.users import user
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.tokens import token_home
-from metaflow_hera.metaflow_api.load.users import user
 from metaflow_hera.metaflow_api.pod.cards import local_cards
 
 POD_CONFIG = (
@@ -34,11 +35,6 @@ POD_CONFIG = (
     "ARGO_EVENTS_SERVICE_ACCOUNT",
 )
 """The settings that Metaflow's own plugin passes to a pod, as far as they are set."""
-
-
-def kubernetes_namespace() -> str:
-    """The Kubernetes namespace that Metaflow is configured for."""
-    return str(metaflow_config.KUBERNETES_NAMESPACE or "default")
 
 
 def local_root() -> str:
@@ -85,14 +81,12 @@ class EventsConfig:
 
 def events_config() -> EventsConfig:
     """Metaflow's configuration of Argo Events."""
-    namespace = metaflow_config.ARGO_EVENTS_SENSOR_NAMESPACE
     return EventsConfig(
         bus=str(metaflow_config.ARGO_EVENTS_EVENT_BUS),
         source=metaflow_config.ARGO_EVENTS_EVENT_SOURCE,
         event=metaflow_config.ARGO_EVENTS_EVENT,
         service_account=metaflow_config.ARGO_EVENTS_SERVICE_ACCOUNT,
-        # By default Metaflow uses the namespace of its own configuration, not that of ARGO_NAMESPACE.
-        sensor_namespace=namespace if namespace != metaflow_config.KUBERNETES_NAMESPACE else None,
+        sensor_namespace=sensor_namespace(),
     )
 
 

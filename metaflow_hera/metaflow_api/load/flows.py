@@ -27,10 +27,10 @@ from metaflow_hera.errors import FlowError, OptionError, ParameterError
 from metaflow_hera.graph.steps import Graph, Step
 from metaflow_hera.metaflow_api.decorators.internal import first_and_last
 from metaflow_hera.metaflow_api.decorators.kubernetes import KubernetesDecorator
+from metaflow_hera.metaflow_api.light.users import ensure_user
 from metaflow_hera.metaflow_api.load.messages import message_of
 from metaflow_hera.metaflow_api.load.output import to_stderr
 from metaflow_hera.metaflow_api.load.script import started_flow
-from metaflow_hera.metaflow_api.load.users import ensure_user
 from metaflow_hera.metaflow_api.pod.packaged_settings import (
     DEFAULT_EXECUTABLE,
     Interpreter,

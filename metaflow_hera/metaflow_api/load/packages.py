@@ -6,7 +6,9 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -36,41 +38,92 @@ class CodePackage:
     metadata: str
 
 
-def save_package(flow: LoadedFlow) -> CodePackage:
-    """Pack the flow's folder, Metaflow and the pod's runtime, and store that in the flow's datastore.
+class Packing:
+    """The making of a flow's code package: its folder, Metaflow and the pod's runtime.
 
-    Raises FlowError when something cannot be packed or stored.
+    As a context, Metaflow makes it in a thread while the caller goes on, most of it in the compression, which
+    keeps nobody from running. Until it is stored, or the context ends, stdout goes to stderr.
     """
-    state = flow.state
 
-    def files() -> Iterator[internal.PackagedFile]:
-        # Not before Metaflow asks: by then it has made the environments of the steps.
-        settings = PodSettings(
-            script=flow.file.name,
-            datastore_root=state.flow_datastore.datastore_root,
-            graph=flow.graph,
-            top_level=_pod_options(flow),
-            metadata=flow.metadata,
-            steps={step.name: flow.step_settings(step.name) for step in flow.graph},
-        )
-        settings_file.write_text(settings.to_json(), encoding="utf-8")
-        return internal.pod_files(str(settings_file))
+    def __init__(self, flow: LoadedFlow) -> None:
+        self._flow = flow
+        self._open = ExitStack()
+        self._made: _Package | None = None
+        self._fault: FlowError | None = None
 
-    with tempfile.TemporaryDirectory(prefix="mfhera-") as folder, to_stderr():
+    def __enter__(self) -> Packing:
+        # An environment may take minutes to be made: not before everything else is checked.
+        if self._flow.environment == "local":
+            _ = self._flow.parameters  # functions of the user's, which may write files
+            self._begin()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._made is not None:
+            with suppress(Exception):  # what became of a package that nobody asked for does not matter
+                _ = self._made.blob  # but the thread must have ended before its folder goes
+        self._open.close()
+
+    @cached_property
+    def saved(self) -> CodePackage:
+        """The package, stored in the flow's datastore. Raises FlowError if it cannot be made or stored."""
+        if self._made is None and self._fault is None:
+            self._begin()
+        with self._open:
+            if self._made is None:
+                raise self._fault or AssertionError("it has not begun")
+            with _told_as_not_made():
+                blob = self._made.blob
+            store = self._flow.state.flow_datastore
+            try:
+                url, _ = store.save_data([blob], len_hint=1)[0]
+            except Exception as error:  # a datastore may raise anything
+                where = self._flow.datastore
+                raise FlowError(f"The code package could not be stored in {where}: {error}") from error
+        return CodePackage(url, self._made.package_metadata)
+
+    def _begin(self) -> None:
+        flow, state = self._flow, self._flow.state
+        folder = self._open.enter_context(tempfile.TemporaryDirectory(prefix="mfhera-"))
+        self._open.enter_context(to_stderr())
         settings_file = Path(folder, "settings.json")
+
+        def files() -> Iterator[internal.PackagedFile]:
+            # Not before Metaflow asks: by then it has made the environments of the steps.
+            settings = PodSettings(
+                script=flow.file.name,
+                datastore_root=state.flow_datastore.datastore_root,
+                graph=flow.graph,
+                top_level=_pod_options(flow),
+                metadata=flow.metadata,
+                steps={step.name: flow.step_settings(step.name) for step in flow.graph},
+            )
+            settings_file.write_text(settings.to_json(), encoding="utf-8")
+            return internal.pod_files(str(settings_file))
+
         internal.HeraInternalDecorator.to_package = staticmethod(files)
         try:
-            package = _Package(state.flow, state.environment, state.echo, suffixes=state.package_suffixes)
-            blob = package.blob
-        except MetaflowException as error:
-            raise FlowError(f"The code package could not be made: {message_of(error)}") from error
-        except Exception as error:  # an environment or a file system may raise anything
-            raise FlowError(f"The code package could not be made: {error}") from error
-        try:
-            url, _ = state.flow_datastore.save_data([blob], len_hint=1)[0]
-        except Exception as error:  # a datastore may raise anything
-            raise FlowError(f"The code package could not be stored in {flow.datastore}: {error}") from error
-    return CodePackage(url, package.package_metadata)
+            with _told_as_not_made():
+                self._made = _Package(
+                    state.flow, state.environment, state.echo, suffixes=state.package_suffixes
+                )
+        except FlowError as error:
+            self._fault = error  # for whoever asks for the package: other faults of the flow come first
+
+
+def save_package(flow: LoadedFlow) -> CodePackage:
+    """Pack a flow and store that in its datastore. Raises FlowError if that fails."""
+    return Packing(flow).saved
+
+
+@contextmanager
+def _told_as_not_made() -> Iterator[None]:
+    try:
+        yield
+    except MetaflowException as error:
+        raise FlowError(f"The code package could not be made: {message_of(error)}") from error
+    except Exception as error:  # an environment or a file system may raise anything
+        raise FlowError(f"The code package could not be made: {error}") from error
 
 
 class _Package(MetaflowPackage):  # type: ignore[misc]

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hera.workflows.models import SubmitOpts
 from test_twin import TEMPLATE
 from twin import Twin
 
-from metaflow_hera.argo.starting import submitted
+from metaflow_hera.argo.starting import Start, submitted
 
 ODD = (None, True, 10**30, "x", [1], {"a": 1}, [None])
 PYTHON = re.compile(r"^\w*(Error|Exception): ")
@@ -106,7 +105,7 @@ def replaced(body: Any, path: tuple[Any, ...], odd: Any) -> Any:
 @pytest.mark.parametrize(("method", "path", "body"), CALLS, ids=lambda value: str(value)[:40])
 def test_no_body_breaks_the_server(twin: Twin, method: str, path: str, body: Any) -> None:
     twin.client.create_template(TEMPLATE)
-    run = submitted(twin.client, "two", SubmitOpts())["metadata"]["name"]
+    run = submitted(twin.client, Start("two"))["metadata"]["name"]
     for place in paths(body):
         for odd in ODD:
             answer = twin.raw(method, path.replace("RUN", run), replaced(body, place, odd))

@@ -14,8 +14,8 @@ from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.schedules import Schedule, firings, schedules_of
 from metaflow_hera.contract.manifest import TEMPLATE_LABEL, USER_KEYS
 from metaflow_hera.errors import ArgoError, UsageError
-from metaflow_hera.operations.deployment import remove
 from metaflow_hera.operations.exports import create_from
+from metaflow_hera.operations.removal import remove
 from metaflow_hera.translation import writing
 
 Become = Callable[[str], None]

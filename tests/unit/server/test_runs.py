@@ -9,19 +9,18 @@ from typing import Any
 import pytest
 from exports import export
 from harness import step_of
-from hera.workflows.models import SubmitOpts
 from twin import Twin
 from wrong import Front, says
 
 from metaflow_hera.argo import client, deployments, runs
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.runs import Run
-from metaflow_hera.argo.starting import submitted
+from metaflow_hera.argo.starting import Start, submitted
 from metaflow_hera.errors import ArgoExpired, ArgoNotFound, NotFoundError, ParameterError, UsageError
 from metaflow_hera.interface.api import Deployment
 from metaflow_hera.operations import control
-from metaflow_hera.operations.deployment import remove
 from metaflow_hera.operations.exports import create_from
+from metaflow_hera.operations.removal import remove
 
 Become = Callable[[str], None]
 WORKFLOWS = "api/v1/workflows/{namespace}"
@@ -152,7 +151,7 @@ class TestFind:
         (other,) = export("split")
         del other["spec"]["workflowMetadata"], other["metadata"]["labels"]
         twin.client.create_template(other)
-        submitted(twin.client, "splitflow", SubmitOpts())
+        submitted(twin.client, Start("splitflow"))
         twin.sent()
         assert [run.run_id for run in runs.runs(twin.client, "linearflow")] == [one.run_id]
         assert {run.run_id for run in runs.runs(twin.client, None)} == {one.run_id, two.run_id}

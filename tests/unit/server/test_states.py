@@ -26,8 +26,8 @@ from metaflow_hera.errors import (
     UsageError,
 )
 from metaflow_hera.operations import control, present
-from metaflow_hera.operations.deployment import remove
 from metaflow_hera.operations.exports import create_from
+from metaflow_hera.operations.removal import remove
 
 NO_SENSORS = "the server could not find the requested resource (get sensors.argoproj.io eventflow)"
 

@@ -7,11 +7,10 @@ import tracemalloc
 from io import BytesIO
 
 import pytest
-from hera.workflows.models import SubmitOpts
 from test_twin import TEMPLATE
 from twin import Twin
 
-from metaflow_hera.argo.starting import submitted
+from metaflow_hera.argo.starting import Start, submitted
 from metaflow_hera.embedded.api.streams import CHUNK, _tail_start
 
 EVENTS = "text/event-stream"
@@ -20,7 +19,7 @@ EVENTS = "text/event-stream"
 @pytest.fixture
 def run(twin: Twin) -> str:
     twin.client.create_template(TEMPLATE)
-    return str(submitted(twin.client, "two", SubmitOpts())["metadata"]["name"])
+    return str(submitted(twin.client, Start("two"))["metadata"]["name"])
 
 
 @pytest.mark.parametrize("option", ["tailLines", "limitBytes"])

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hera.workflows.models import SubmitOpts
 from twin import HOST, Twin
 
-from metaflow_hera.argo.starting import submitted
+from metaflow_hera.argo.starting import Start, submitted
 from metaflow_hera.errors import ArgoDenied, ArgoNotFound
 
 TEMPLATE = {
@@ -47,7 +46,7 @@ def test_pods_end_as_the_test_says(twin: Twin) -> None:
         twin.client.template("two")
     twin.client.create_template(TEMPLATE)
     assert twin.stored() == [("workflow-templates", "two", "1")]
-    first, second = (submitted(twin.client, "two", SubmitOpts())["metadata"]["name"] for _ in range(2))
+    first, second = (submitted(twin.client, Start("two"))["metadata"]["name"] for _ in range(2))
     assert twin.waiting(first) == ["a"]
     twin.begin(first, "a")
     twin.end(first, "a")

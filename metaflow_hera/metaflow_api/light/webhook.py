@@ -5,22 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import requests
-from metaflow import metaflow_config
 
 from metaflow_hera.contract.environment import WEBHOOK_URL
 from metaflow_hera.errors import ArgoError, ArgoUnreachable
+from metaflow_hera.metaflow_api.light.configuration import setting
 
 SECONDS = 30.0
 
 
 def webhook() -> str | None:
     """Its address, or None if there is none."""
-    return metaflow_config.ARGO_EVENTS_WEBHOOK_URL or None
+    return setting("ARGO_EVENTS_WEBHOOK_URL") or None
 
 
 def post(url: str, event: Any) -> None:
     """Post an event, as JSON. Raises ArgoUnreachable or ArgoError."""
-    headers = metaflow_config.SERVICE_HEADERS if metaflow_config.ARGO_EVENTS_WEBHOOK_AUTH == "service" else {}
+    headers = {}
+    if setting("ARGO_EVENTS_WEBHOOK_AUTH") == "service":
+        from metaflow import metaflow_config  # which makes them of several settings
+
+        headers = metaflow_config.SERVICE_HEADERS
     try:
         answer = requests.post(url, json=event, headers=headers, timeout=SECONDS)
     except requests.RequestException as error:

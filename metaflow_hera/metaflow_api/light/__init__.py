@@ -1,0 +1,1 @@
+"""What of Metaflow is known without importing it: its configuration, the user's name, production tokens."""
