@@ -80,9 +80,7 @@ if __name__ == "__main__":
 
 
 def main() -> None:
-    rows = {
-        each.__name__: each for each in (create, verbs, cpu, foreach, kept, pods, many, fair, wide)
-    }  # fmt: skip
+    rows = {each.__name__: each for each in (create, verbs, cpu, foreach, kept, pods, many, fair, wide)}
     print(f"{'what':44}{'ours':>12}{'reference':>12}{'ratio':>8}{'goal':>8}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
