@@ -12,7 +12,9 @@ from metaflow_hera.argo import last
 from metaflow_hera.argo.last import LastDeployment
 from metaflow_hera.choices.checks import annotation_pairs, label_pairs
 from metaflow_hera.errors import ConfigurationError, OptionError
-from metaflow_hera.metaflow_api.load import tokens
+from metaflow_hera.metaflow_api.light import tokens
+from metaflow_hera.metaflow_api.light.tokens import known_token
+from metaflow_hera.metaflow_api.load.tokens import remember_token
 
 
 @pytest.fixture(autouse=True)
@@ -27,12 +29,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "3", '"x"'])
 def test_a_token_that_cannot_be_read_is_named(home: Path, text: str) -> None:
-    tokens.remember_token("some-flow", "token-0")
+    remember_token("some-flow", "token-0")
     path = home / "metaflow" / "some-flow"
     path.write_text(text)
     for call in (
-        lambda: tokens.known_token("some-flow"),
-        lambda: tokens.remember_token("some-flow", "token-1"),
+        lambda: known_token("some-flow"),
+        lambda: remember_token("some-flow", "token-1"),
     ):
         with pytest.raises(
             ConfigurationError, match=rf"{path}, in which .* cannot be read .*: delete it, then"
@@ -45,24 +47,24 @@ def test_what_metaflow_keeps_beside_a_token_stays(home: Path) -> None:
     path = home / "metaflow" / "some-flow"
     path.parent.mkdir()
     path.write_text('{"another": 1}')
-    tokens.remember_token("some-flow", "token-0")
+    remember_token("some-flow", "token-0")
     assert json.loads(path.read_text()) == {"another": 1, "production_token": "token-0"}
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_token_can_be_read_while_others_write_it() -> None:
-    tokens.remember_token("some-flow", "token-0")
+    remember_token("some-flow", "token-0")
     found: list[str | None] = []
 
     def write() -> None:
         for number in range(100):
-            tokens.remember_token("some-flow", f"token-{number}")
+            remember_token("some-flow", f"token-{number}")
 
     writers = [threading.Thread(target=write) for _ in range(2)]
     for writer in writers:
         writer.start()
     while any(writer.is_alive() for writer in writers):
-        found.append(tokens.known_token("some-flow"))
+        found.append(known_token("some-flow"))
     assert all(token and token.startswith("token-") for token in found)
 
 
