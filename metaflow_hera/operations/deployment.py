@@ -32,6 +32,7 @@ from metaflow_hera.translation import parameters, support
 from metaflow_hera.translation.events import events
 from metaflow_hera.translation.names import deployment_name, token_prefix
 from metaflow_hera.translation.settings import EventsPlace, Settings
+from metaflow_hera.translation.splits import splits
 from metaflow_hera.translation.template import Translation, translate
 from metaflow_hera.translation.writing import as_json
 
@@ -65,6 +66,7 @@ def prepare(flow: LoadedFlow, options: CreateOptions) -> Prepared:
     options = configured(options, config.own_setting)
     options.check_notifications()
     support.check(flow)
+    splits(flow, options)
     parameters.check(flow.parameters)
     check_tags(options.tags)
     project = flow.project

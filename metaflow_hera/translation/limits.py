@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hera.workflows import WorkflowTemplate
@@ -35,7 +35,7 @@ class Footprint:
     nodes: int
     items: dict[str, int]
     splits: Splits
-    could_share: dict[str, Sequence[str]]
+    could_share: Mapping[str, Sequence[str]]
 
     def room(self, foreach: str) -> int:
         """How many items of a foreach fit, if there is no other."""
@@ -48,13 +48,13 @@ class Footprint:
         """What the flow's author should know before a run reaches a limit."""
         for foreach in self.items:
             if (room := self.room(foreach)) < WIDE:
-                share = (
-                    f", or with --splits-per-pod {able[0]}=10" if (able := self.could_share[foreach]) else ""
-                )
+                able = self.could_share[foreach]
+                share = f", or for more with --splits-per-pod {able[0]}=N" if able else ""
                 yield (
                     f"Argo keeps {WORKFLOW_LIMIT // 1024:,} kB of a run: "
                     f"the foreach of step {foreach} has room for about {room:,} items "
-                    f"({self.items[foreach]} nodes each){share}, or more on a cluster that offloads node status."
+                    f"({self.items[foreach]} nodes each){share}, "
+                    "or more on a cluster that offloads node status."
                 )
 
 

@@ -57,7 +57,8 @@ def splits(flow: LoadedFlow, choices: Choices) -> Splits:
         if why is not None:
             if step in by_step:
                 raise UnsupportedError(
-                    f"The tasks of the foreach of step {step} cannot share a pod ({FLAG}): {why}."
+                    f"The tasks of the foreach of step {step} cannot share a pod ({FLAG}): {why}. "
+                    f"{_instead(foreach)}leave out {step} there, so that each has a pod of its own."
                 )
             single[step] = why
             continue
@@ -67,16 +68,22 @@ def splits(flow: LoadedFlow, choices: Choices) -> Splits:
             f"{FLAG} {for_all}: the flow has no foreach whose tasks can share a pod{_all(single)}."
         )
     for step in list(per_pod):
-        (task,) = foreachs[step].body.members
+        body = first_step(foreachs[step])
         numbers = {each: by_step.get(each, for_all or 1) for each in foreachs if _same(foreachs, each, step)}
         if len(set(numbers.values())) > 1:
             raise UnsupportedError(
-                f"The steps {' and '.join(numbers)} open foreachs of the same step {task.step.name}: "
+                f"The steps {' and '.join(numbers)} open foreachs of the same step {body}: "
                 f"give them the same number ({FLAG})."
             )
-        per_pod[task.step.name] = per_pod[step]
+        per_pod[body] = per_pod[step]
     able = [step for step, each in foreachs.items() if step not in per_pod and _why_single(each) is None]
     return Splits(per_pod, single, able)
+
+
+def first_step(foreach: Foreach) -> str:
+    """The name of the step that the tasks of a foreach begin with."""
+    (step,) = foreach.task.step.out
+    return step
 
 
 def _foreachs(scope: Scope) -> Iterator[Foreach]:
@@ -105,23 +112,19 @@ def _decorated(flow: LoadedFlow, foreachs: Mapping[str, Foreach]) -> dict[str, i
 
 def _why_single(foreach: Foreach) -> str | None:
     """Why each task of a foreach needs a pod of its own; None if it does not."""
-    step = foreach.task.step.name
-    names = ", ".join(
-        dict.fromkeys(
-            each.task.step.name if isinstance(each, Foreach) else each.step.name
-            for each in foreach.body.members
-        )
-    )
     match foreach.body.members:
         case (Task(body),) if body.parallel:
-            return (
-                f"step {body.name} is @parallel, whose nodes run at the same time, so give {step} no number"
-            )
+            return f"step {body.name} is @parallel, whose nodes run at the same time"
         case (Task(body),) if body.loops:
-            return f"step {body.name} is a loop, which has a pod of its own, so run its tasks singly: give {step} no number"
+            return f"step {body.name} is a loop, whose iterations have a pod of their own"
         case (Task(),):
             return None
-    return f"its body has more than one step ({names}), so make them one step, or give {step} no number"
+    names = dict.fromkeys(each.step.name for each in foreach.body.members if isinstance(each, Task))
+    return f"its body has more than one step ({', '.join(names)})"
+
+
+def _instead(foreach: Foreach) -> str:
+    return "Make it one step, or " if len(foreach.body.members) > 1 else "So "
 
 
 def _same(foreachs: Mapping[str, Foreach], one: str, other: str) -> bool:
