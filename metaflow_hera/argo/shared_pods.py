@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from metaflow_hera.argo.objects import inputs_of
 from metaflow_hera.contract.manifest import PATH, RANGE
 from metaflow_hera.contract.objects import JSON
-from metaflow_hera.contract.ranges import Account, members
+from metaflow_hera.contract.ranges import Account, beside_account, members
 
 UNTOLD = "It failed."
 FAILED = ("Failed", "Error")
@@ -63,7 +63,7 @@ def shared_tasks(node: JSON, items: range, phase: str, pods: Sequence[JSON], rea
     else:
         failures = [_failure(path, item, last) for item in last.failed]
         if last.running is not None:
-            failures.append(TaskFailure(f"{path}-{last.running}", reason.split(":")[0], len(pods)))
+            failures.append(TaskFailure(f"{path}-{last.running}", beside_account(reason), len(pods)))
         count = last.failures + (last.running is not None)
     phases = {"Succeeded": well, phase: count}
     return SharedTasks(_some(phases), failures, well + count + again, size - well - count)

@@ -19,7 +19,7 @@ STEP = "step"
 """An input: the step that a pod runs."""
 PATH = "path"
 """An input: the index in each foreach around a task, outermost first, as `-0-3`."""
-RANGE = "range"
+RANGE = "split-range"
 """An input: the items of a foreach whose tasks a pod runs, as `0-99`; PATH is then that of the foreach."""
 ITEMS = "items"
 """The output of a foreach step, a list of indices or of ranges, and the input of what runs its body."""
@@ -33,8 +33,6 @@ OUT_OF_ATTEMPTS = 3
 """The exit code of a pod whose task has used all its attempts: Argo does not retry it."""
 TASKS_LEFT = 4
 """The exit code of a pod of several tasks of which one has an attempt left: Argo retries it."""
-START_FAILED = 1
-"""The exit code of a pod that has not come to its task."""
 
 RUN_PREFIX = "argo-"
 """The prefix of a run's id; the name of its workflow follows, as with Metaflow's own plugin."""

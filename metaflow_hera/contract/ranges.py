@@ -67,14 +67,18 @@ class Account:
     reasons: Mapping[int, Failure] | None = None
 
     def message(self) -> str:
-        """The account as a pod's termination message."""
+        """The account as a pod's termination message.
+
+        Each line has an end: a pod that is killed while it writes may leave the rest of a longer message
+        behind.
+        """
         text = f"{self.well} of {self.size} tasks ended well"
         if self.failed:
             text += f"; {self.failures} failed: {_listed(self.failed)}"
         if self.running is not None:
             text += f"; running: {self.running}"
         told = list((self.reasons or {}).items())[:REASONS]
-        return "\n".join([text, *(_told(item, failure) for item, failure in told)])
+        return "".join(f"{line}\n" for line in (text, *(_told(item, failure) for item, failure in told)))
 
     @classmethod
     def read(cls, message: str) -> Account | None:
@@ -89,6 +93,12 @@ class Account:
         failed = [*_unlisted(found["failed"] or "")]
         running = int(found["running"]) if found["running"] else None
         return cls(int(found["well"]), int(found["size"]), int(found["count"] or 0), failed, running, reasons)
+
+
+def beside_account(message: str) -> str:
+    """What a node's message says before the account of its pod: how that ended, in Argo's words."""
+    found = _ACCOUNT.search(message)
+    return (message if found is None else message[: found.start()]).strip().removesuffix(":")
 
 
 def starting(task: str, attempt: int) -> str:

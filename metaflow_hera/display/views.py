@@ -115,7 +115,7 @@ def _failures(step: StepProgress) -> Iterator[Text]:
         words = f"{step.name}{failure.path} failed{again}: {failure.message}"
         yield Text(visible(words), style="red")
     more = max(step.failed, len(step.failures)) - min(MAX_FAILURES, len(step.failures))
-    if more > 0:
+    if step.failures and more > 0:
         yield Text(f"and {more} more", style="red")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import json
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -56,6 +57,7 @@ OF_ONE_POD = (
 START_TIME = 3600
 """Seconds that a pod with a @timeout has in addition, for its image and the code package. The pod itself
 keeps the limit; Kubernetes ends a pod that can no longer do so."""
+KILLED = (128 + signal.SIGKILL, 128 + signal.SIGTERM)
 GRACE = 60
 """Seconds more that each task of a pod of several may take to be ended at its @timeout."""
 
@@ -91,7 +93,7 @@ class Shape:
             ("switch", self.kind == SWITCH and not self.loops),
             ("loop", self.loops),
             ("parallel", self.parallel),
-            ("range", self.is_range),
+            ("shared", self.is_range),
             ("retry", self.retries.total > 0),
         ]
         return "-".join(["task", *(word for word, holds in traits if holds)])
@@ -284,12 +286,13 @@ def _deadline(shape: Shape) -> str | None:
 def _retry_of_range(shape: Shape) -> RetryStrategy:
     """A pod of several tasks is started again as long as one of them has an attempt left.
 
-    The pod itself counts the attempts of each task, and says by its exit code whether one is left. A pod that
-    was lost after it had begun cannot say; one that does not even start has as many attempts as a task.
+    The pod itself counts the attempts of each task, and says by its exit code whether one is left. One that
+    was killed or lost cannot say; one that does not come to its tasks is started as often as a task.
     """
     again = [
-        f"lastRetry.exitCode == '{manifest.TASKS_LEFT}'",
-        f"(lastRetry.exitCode != '{manifest.START_FAILED}' && asFloat(lastRetry.duration) >= 1)",
+        *(f"lastRetry.exitCode == '{code}'" for code in (manifest.TASKS_LEFT, *KILLED)),
+        # Argo knows of no exit code. A pod that could not even be created was there for no time.
+        "(lastRetry.exitCode == '-1' && asFloat(lastRetry.duration) >= 1)",
         f"asInt(retries) < {shape.retries.total}",
     ]
     return RetryStrategy(

@@ -1,6 +1,6 @@
 """Pods that run several tasks one after the other: which these are, and how far they are.
 
-Argo knows such a pod alone. Its input `range` says which items of a loop it works on, as `0-99`; its
+Argo knows such a pod alone. Its input `split-range` says which items of a loop it works on, as `0-99`; its
 termination message says how far it is: `57 of 100 tasks ended well; 2 failed: 3, 17; running: 58`, then a
 line for some that failed, `Task 3 (attempt 1): why`.
 """
@@ -28,7 +28,7 @@ MOST = 1_000_000
 def items_of(node: JSON) -> range | None:
     """The items that a pod, or the pods of a Retry node, work on one after the other; None for all others."""
     inputs = {each["name"]: each.get("value") for each in (node.get("inputs") or {}).get("parameters") or ()}
-    found = _RANGE.fullmatch(inputs.get("range") or "")
+    found = _RANGE.fullmatch(inputs.get("split-range") or "")
     if found is None or "step" not in inputs:
         return None
     items = range(int(found[1]), int(found[2]) + 1)
@@ -77,7 +77,7 @@ def told(items: range, phase: str, pods: Sequence[JSON], reason: str) -> Told:
     well = min(size, int(last["well"])) if last else 0
     if phase not in FAILED:
         running = 1 if phase == "Running" and well < size else 0
-        return Told({"Succeeded": well, "Running": running, "Pending": size - well - running}, {})
+        return Told(_some({"Succeeded": well, "Running": running, "Pending": size - well - running}), {})
     if last is None or accounts[-1] is None:
         failed = {items[min(well, size - 1)]: reason}
         count = min(1, size - well)
@@ -86,9 +86,13 @@ def told(items: range, phase: str, pods: Sequence[JSON], reason: str) -> Told:
         failed = {item: reasons.get(item, "") for item in _listed(last["failed"] or "")}
         count = int(last["count"] or 0)
         if last["running"]:
-            failed[int(last["running"])] = reason
+            failed[int(last["running"])] = last.string[: last.start()].strip().removesuffix(":")
             count += 1
-    return Told({"Succeeded": well, phase: count, "Omitted": size - well - count}, failed)
+    return Told(_some({"Succeeded": well, phase: count, "Omitted": size - well - count}), failed)
+
+
+def _some(phases: Mapping[str, int]) -> dict[str, int]:
+    return {phase: count for phase, count in phases.items() if count}
 
 
 def _listed(text: str) -> Iterator[int]:

@@ -54,7 +54,7 @@ IS_TASK = "attempt IS NULL AND type != 'TaskGroup'"
 """Leaves out attempts of a task, which its Retry node stands for, and a TaskGroup, which only holds tasks."""
 
 
-IS_RANGE = """(type IN ('Pod', 'Retry') AND instr(node, '"name":"range"'))"""
+IS_RANGE = """(type IN ('Pod', 'Retry') AND instr(node, '"name":"split-range"'))"""
 """May be pods of several tasks each: their input says so (`page.ranges`)."""
 
 
