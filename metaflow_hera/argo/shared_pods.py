@@ -51,7 +51,7 @@ def shared_tasks(node: JSON, items: range, phase: str, pods: Sequence[JSON], rea
     again = sum(each.failures + (each.running is not None) for each in told if each is not accounts[-1])
     if phase == "Succeeded":
         return SharedTasks({phase: size}, (), size + again, 0)
-    well = min(max(last.well if last else 0, _reported(pods, size)), size)
+    well = min(last.well if last else 0, size)
     if phase not in FAILED:
         running = 1 if phase == "Running" and well < size else 0
         phases = {"Succeeded": well, "Running": running, "Pending": size - well - running}
@@ -73,12 +73,6 @@ def _failure(path: str, item: int, account: Account) -> TaskFailure:
     known = (account.reasons or {}).get(item)
     where = f"{path}-{item}"
     return TaskFailure(where, UNTOLD, 1) if known is None else TaskFailure(where, known.reason, known.attempt)
-
-
-def _reported(pods: Sequence[JSON], size: int) -> int:
-    """How many tasks had ended well when the last pod's progress was taken, which Argo does once a minute."""
-    done, _, whole = str((pods[-1] if pods else {}).get("progress") or "").partition("/")
-    return int(done) if whole == str(size) and done.isdecimal() else 0
 
 
 def _some(phases: Mapping[str, int]) -> dict[str, int]:

@@ -103,11 +103,6 @@ def test_a_killed_pod_is_told_by_its_tasks() -> None:
     assert found.not_started == 41
 
 
-def test_progress_of_a_running_pod_counts() -> None:
-    found = shared_tasks(node(), range(100), "Running", [{"message": "", "progress": "40/100"}], "")
-    assert found.phases == {"Succeeded": 40, "Running": 1, "Pending": 59}
-
-
 @pytest.mark.parametrize("text", ["", "0", "a-b", "5-3", "0-99999999999999999999"])
 def test_the_page_takes_no_other_input_for_a_range(text: str) -> None:
     assert page.items_of(node(text=text)) is None
