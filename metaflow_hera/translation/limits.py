@@ -67,7 +67,7 @@ def footprint(
 
     def has_two(step: Step) -> bool:
         """Whether Argo has a Retry node beside the pod of a step: of several tasks a pod always has one."""
-        return is_retried(step) or splits.of(step.name) > 1
+        return is_retried(step) or splits.shares(step)
 
     items = {each.task.step.name: _nodes(each.body, has_two, inside=True) for each in foreachs}
     # A foreach has a node of its own and one for the TaskGroup of its items.

@@ -9,6 +9,7 @@ from metaflow_hera.choices import checks
 from metaflow_hera.choices.deployment import Choices
 from metaflow_hera.errors import FlowError, OptionError, UnsupportedError
 from metaflow_hera.graph.scopes import Foreach, Scope, Task, scopes
+from metaflow_hera.graph.steps import FOREACH, Step
 from metaflow_hera.metaflow_api.decorators.splits import NAME
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
@@ -30,6 +31,10 @@ class Splits:
     def of(self, step: str) -> int:
         """How many tasks of a foreach share a pod, by the name of its step or of the one that opens it."""
         return self.per_pod.get(step, 1)
+
+    def shares(self, step: Step) -> bool:
+        """Whether a pod of the step runs several tasks; that of the step that opens the foreach does not."""
+        return step.kind != FOREACH and self.of(step.name) > 1
 
 
 def splits(flow: LoadedFlow, choices: Choices) -> Splits:
