@@ -26,8 +26,8 @@ class Manifest:
         self._run = run
         self._env = env
 
-    def step(self, step: str, inputs: str) -> float:
-        """Run a step and return its seconds of CPU; `inputs` is the task before.
+    def step(self, step: str, inputs: str, **given: str) -> float:
+        """Run a step and return its seconds of CPU; `inputs` is the task before, `given` more of its inputs.
 
         Its failure ends the bench.
         """
@@ -41,6 +41,7 @@ class Manifest:
             **{f"inputs.parameters.{name}": value for name, value in self._arguments(task).items()},
             "inputs.parameters.path": "",
             "inputs.parameters.input-paths": inputs,
+            **{f"inputs.parameters.{name.replace('_', '-')}": value for name, value in given.items()},
         }
         with tempfile.TemporaryDirectory() as folder:
             # They write to places that only a container has for itself.

@@ -1,13 +1,15 @@
 """Figures as ratios within one run: against Metaflow's own plugin, `python flow.py run` and bare processes.
 
     nox -s bench                 all rows
-    nox -s bench -- create pods  only some: create, verbs, cpu, foreach, kept, pods, many, fair, wide
+    nox -s bench -- create pods  only some: create, verbs, cpu, foreach, kept, splits, pods, many, fair, wide
 
 It reports and never fails for a figure. The goals are those of docs/architecture.md.
 """
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import logging
 import os
@@ -22,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -30,6 +33,10 @@ from container import Manifest
 from moto.server import ThreadedMotoServer
 
 from metaflow_hera import __version__
+from metaflow_hera.contract.manifest import ITEMS
+from metaflow_hera.contract.ranges import split
+from metaflow_hera.embedded.controller.messages import CreatePod, Event, PodEnded, PodRunning
+from metaflow_hera.embedded.controller.operation import Operation
 from metaflow_hera.embedded.local import launch
 from metaflow_hera.home import home_folder
 
@@ -80,7 +87,8 @@ if __name__ == "__main__":
 
 
 def main() -> None:
-    rows = {each.__name__: each for each in (create, verbs, cpu, foreach, kept, pods, many, fair, wide)}
+    names = (create, verbs, cpu, foreach, kept, splits, pods, many, fair, wide)
+    rows = {each.__name__: each for each in names}
     print(f"{'what':44}{'ours':>12}{'reference':>12}{'ratio':>8}{'goal':>8}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -224,6 +232,43 @@ def kept() -> None:
     times = [(1000 * seconds(lambda: ask(one)), 1000 * seconds(new)) for _ in range(300)]
     one.close()
     row("a request on a kept connection", *map(statistics.median, zip(*times, strict=True)), "ms", "0.5")
+
+
+def splits() -> None:
+    """Tasks that share a pod: their CPU against that of a pod each, and what Argo keeps of very many."""
+    # With local data: on S3 a task takes most of its CPU for the transfers that Metaflow makes for it.
+    file = written("wide50.py", FOREACH.format(n=50))
+    export = (*MFHERA, "create", file, "--only-json")
+    each = Manifest(run(*export), "each", {})
+    shared = Manifest(run(*export, "--splits-per-pod", "50"), "shared", {})
+    for manifest in (each, shared):
+        manifest.step("start", "")
+    one = min(each.step("work", "", path=f"-{item}") for item in range(3))
+    per_task = shared.step("work", "", split_range="0-49") / 50
+    row("CPU of a task, 50 a pod, against one", per_task, one, "s", "0.1")
+    size = bytes_in_argo(100_000, 100)
+    row("100,000 tasks, 100 a pod: bytes Argo keeps", size / 1e3, 300, "k", "1.0")
+
+
+def bytes_in_argo(tasks: int, per_pod: int) -> int:
+    """The bytes of the nodes of a wide foreach as Argo keeps them; its pods succeed at once."""
+    file = written(f"wide{tasks}.py", FOREACH.format(n=tasks))
+    text = run(*MFHERA, "create", file, "--splits-per-pod", str(per_pod), "--only-json")
+    spec = json.loads(text[text.index("{") :])["spec"]
+    metadata = {"name": "wide100000-x7k2p", "namespace": "argo", "uid": "0"}
+    operation = Operation({"metadata": metadata, "spec": spec, "status": {}})
+    items = json.dumps(split(tasks, per_pod), separators=(",", ":"))
+    nodes: dict[str, Any] = {}
+    events: list[Event] = []
+    now = 1_800_000_000.0
+    while not operation.finished:
+        outcome = operation.advance(events, now)
+        nodes.update(outcome.nodes)
+        started = [action.node_id for action in outcome.actions if isinstance(action, CreatePod)]
+        events = [event for pod in started for event in (PodRunning(pod), PodEnded(pod, 0, {ITEMS: items}))]
+        now += 1
+    # hydrator.go and packer.go of Argo: JSON, compressed by gzip, as base64.
+    return len(base64.b64encode(gzip.compress(json.dumps(nodes, separators=(",", ":")).encode())))
 
 
 def pods() -> None:

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from metaflow_hera.argo.progress import StepProgress, TaskFailure
+    from metaflow_hera.argo.progress import StepProgress
     from metaflow_hera.errors import (
         ArgoConflict,
         ArgoDenied,
@@ -69,7 +69,8 @@ __all__ = [
 ]
 _MODULES = {
     **dict.fromkeys(("Deployment", "Run", "WorkflowTemplate", "deploy", "translate"), "interface.api"),
-    **dict.fromkeys(("StepProgress", "TaskFailure"), "argo.progress"),
+    "StepProgress": "argo.progress",
+    "TaskFailure": "argo.shared_pods",
     "Line": "operations.logs",
 }
 """The module of each name that is not an error."""

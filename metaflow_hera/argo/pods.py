@@ -9,6 +9,7 @@ from datetime import datetime
 from metaflow_hera.argo.objects import inputs_of, is_attempt
 from metaflow_hera.argo.progress import progress
 from metaflow_hera.argo.runs import parse_time
+from metaflow_hera.argo.shared_pods import items_of
 from metaflow_hera.contract.kubernetes import pod_name
 from metaflow_hera.contract.manifest import PATH, STEP
 from metaflow_hera.contract.objects import JSON
@@ -30,12 +31,21 @@ class Pod:
 class PodTask:
     """What one or more pods of a run do: a task, or all iterations of a loop, each of which is a task.
 
-    `pods` are those that Argo knows, one for each attempt since the run was last retried.
+    `pods` are those that Argo knows, one for each attempt since the run was last retried. `items` are those
+    of a foreach if a pod runs a task for each of them: `task` is then the place of the foreach.
     """
 
     task: TaskKey
     pods: Sequence[Pod]
     ended: bool
+    items: range | None = None
+
+    @property
+    def tasks(self) -> list[TaskKey]:
+        """The tasks that the pods run; of a loop the one that its iterations belong to."""
+        if self.items is None:
+            return [self.task]
+        return [TaskKey(self.task.step, (*self.task.path, item)) for item in self.items]
 
 
 def pod_tasks(workflow: JSON) -> Iterator[PodTask]:
@@ -59,9 +69,9 @@ def pod_tasks(workflow: JSON) -> Iterator[PodTask]:
             for each in attempts
         ]
         task = TaskKey(step, parse_path(inputs.get(PATH, "")))
-        found[step].append(PodTask(task, pods, _has_ended(node)))
+        found[step].append(PodTask(task, pods, _has_ended(node), items_of(node)))
     for tasks in found.values():
-        yield from sorted(tasks, key=lambda each: each.task.path)
+        yield from sorted(tasks, key=lambda each: (each.task.path, each.items[0] if each.items else 0))
 
 
 def _has_ended(node: JSON) -> bool:

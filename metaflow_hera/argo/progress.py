@@ -8,21 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from metaflow_hera.argo.objects import arguments_of, inputs_of, is_attempt
+from metaflow_hera.argo.shared_pods import FAILED, TaskFailure, items_of, shared_tasks
 from metaflow_hera.contract.attempts import attempt_in
 from metaflow_hera.contract.manifest import ITEMS, PATH, STEP
 from metaflow_hera.contract.objects import JSON
+from metaflow_hera.contract.ranges import how_many
 
 FINISHED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 NOT_STARTED = "Not started"
-
-
-@dataclass(frozen=True)
-class TaskFailure:
-    """A task that failed: its path in the foreachs around it, Argo's message, and its attempts."""
-
-    path: str
-    message: str
-    attempts: int
 
 
 @dataclass
@@ -48,6 +41,11 @@ class StepProgress:
     def tasks(self) -> int:
         """How many tasks have been created."""
         return sum(self.phases.values())
+
+    @property
+    def failed(self) -> int:
+        """How many tasks have failed; `failures` may leave out some that share a pod."""
+        return sum(self.phases.get(phase, 0) for phase in FAILED)
 
     @property
     def done(self) -> int:
@@ -83,7 +81,7 @@ def progress(status: JSON) -> Sequence[StepProgress]:
         for output in (node.get("outputs") or {}).get("parameters") or ():
             if output["name"] == ITEMS and output.get("value") and not is_attempt(node):
                 foreach = inputs_of(node).get(STEP, "")
-                items[foreach] = items.get(foreach, 0) + len(json.loads(output["value"]))
+                items[foreach] = items.get(foreach, 0) + how_many(json.loads(output["value"]))
     opened: dict[str, dict[str, None]] = {}  # the foreachs that lead to a step: several may share a body
     for step in known:
         if step.foreach:
@@ -141,14 +139,23 @@ def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress]
     step = steps.get(inputs.get(STEP, ""))
     if step is None or node["type"] not in ("Pod", "Retry"):
         return
+    shared = items_of(node)
     if node["type"] == "Pod":
-        step.attempts += 1
+        step.attempts += shared is None
         if node.get("phase") not in (None, "", "Pending"):  # before, it waits for a place
             step.started_at = min(filter(None, (step.started_at, node.get("startedAt"))), default=None)
         step.finished_at = max(filter(None, (step.finished_at, node.get("finishedAt"))), default=None)
     if is_attempt(node):
         return
     phase = _phase(node, nodes, status)
+    if shared is not None:
+        tasks = shared_tasks(node, shared, phase, _pods(node, nodes), _reason(node, nodes))
+        for each, count in tasks.phases.items():
+            step.phases[each] = step.phases.get(each, 0) + count
+        step.failures += tasks.failures
+        step.attempts += tasks.attempts
+        step.not_started += tasks.not_started
+        return
     step.phases[phase] = step.phases.get(phase, 0) + 1
     if phase in ("Failed", "Error"):
         failure = TaskFailure(inputs.get(PATH, ""), _reason(node, nodes), _attempts(node, nodes))
@@ -171,11 +178,17 @@ def _phase(node: JSON, nodes: Mapping[str, JSON], status: JSON) -> str:
 
 def _attempts(node: JSON, nodes: Mapping[str, JSON]) -> int:
     """How many attempts a task has had, also before the whole run was retried as far as its pods tell."""
-    pods = [nodes.get(each, {}) for each in node.get("children") or ()] if node["type"] == "Retry" else [node]
     count = 0
-    for pod in pods:
+    for pod in _pods(node, nodes):
         count = max(count + 1, attempt_in(pod.get("message") or "") or 0)
     return count
+
+
+def _pods(node: JSON, nodes: Mapping[str, JSON]) -> list[JSON]:
+    """The nodes of a task's pods: those below its Retry node, or itself."""
+    if node["type"] == "Pod":
+        return [node]
+    return [nodes.get(each, {}) for each in node.get("children") or () if is_attempt(nodes.get(each, {}))]
 
 
 def _reason(node: JSON, nodes: Mapping[str, JSON]) -> str:

@@ -7,6 +7,7 @@ that is not valid.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -60,6 +61,22 @@ def pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
         if not equals or not key:
             raise OptionError(f"{flag} {text} is not valid: write KEY=VALUE.")
         found[key] = value
+    return found
+
+
+def splits(flag: str, texts: Sequence[str]) -> dict[str | None, int]:
+    """Texts `N` or `STEP=N`, as a dictionary by step; None stands for all that are not named."""
+    found: dict[str | None, int] = {}
+    for text in texts:
+        step, equals, number = str(text).rpartition("=")
+        if not re.fullmatch(r"[0-9]{1,10}", number) or bool(equals) != bool(step):
+            raise OptionError(f"{flag} {text} is not valid: write N or STEP=N, such as 100 or start=100.")
+        name = step or None
+        if name in found:
+            raise OptionError(
+                f"{flag} is given twice{f' for step {name}' if name else ''}: choose one number."
+            )
+        found[name] = at_least(1)(flag, int(number))
     return found
 
 

@@ -49,6 +49,14 @@ class Choices:
         check=checks.at_least(1),
         place="`parallelism` of the template of each foreach",
     )
+    splits_per_pod: Sequence[str] = option(
+        (),
+        "How many tasks of a foreach one pod runs, one after the other: of each foreach whose body is one "
+        "step, or of the one that a step opens.",
+        metavar="[STEP=]N",
+        check=checks.splits,
+        place="the items of the foreachs, and the template of the step in each",
+    )
     workflow_timeout: int | None = option(
         None,
         "End a run after this many seconds.",

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 PATH = "METAFLOW_HERA_PATH"
 """The task's path, as `-0-3`. Every pod of a deployment has this variable, and nothing else has it."""
+RANGE = "METAFLOW_HERA_RANGE"
+"""The items of a foreach whose tasks the pod runs one after the other, as `0-99`."""
+SPLITS_PER_POD = "METAFLOW_HERA_SPLITS_PER_POD"
+"""How many items there are in each range that a foreach step writes."""
 RETRIES = "METAFLOW_HERA_RETRIES"
 """How often Argo has retried the pod; only where the step is retried."""
 TAGS = "METAFLOW_HERA_TAGS"

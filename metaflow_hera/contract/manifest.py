@@ -19,8 +19,10 @@ STEP = "step"
 """An input: the step that a pod runs."""
 PATH = "path"
 """An input: the index in each foreach around a task, outermost first, as `-0-3`."""
+RANGE = "split-range"
+"""An input: the items of a foreach whose tasks a pod runs, as `0-99`; PATH is then that of the foreach."""
 ITEMS = "items"
-"""The output of a foreach step, a list of indices, and the input of the template that runs its body."""
+"""The output of a foreach step, a list of indices or of ranges, and the input of what runs its body."""
 CHOICE = "next"
 """The output of a switch step: the step it chose."""
 OUTCOME = "outcome"
@@ -29,6 +31,8 @@ SUCCESS, ERROR = "success", "error"
 
 OUT_OF_ATTEMPTS = 3
 """The exit code of a pod whose task has used all its attempts: Argo does not retry it."""
+TASKS_LEFT = 4
+"""The exit code of a pod of several tasks of which one has an attempt left: Argo retries it."""
 
 RUN_PREFIX = "argo-"
 """The prefix of a run's id; the name of its workflow follows, as with Metaflow's own plugin."""

@@ -85,8 +85,8 @@ def _line(step: StepProgress, run_end: datetime | None, now: datetime) -> Text:
 
 def _bar(step: StepProgress, whole: int) -> Text:
     """The progress of a step inside a foreach: its tasks that ended well, that failed, all others."""
-    failed = min(BAR, -(-len(step.failures) * BAR // whole))
-    good = min(BAR - failed, (step.done - len(step.failures)) * BAR // whole)
+    failed = min(BAR, -(-step.failed * BAR // whole))
+    good = min(BAR - failed, (step.done - step.failed) * BAR // whole)
     bar = Text("━" * good, style="green")
     bar.append("━" * failed, style="red")
     bar.append("╌" * (BAR - good - failed) + " ", style="dim")
@@ -101,7 +101,7 @@ def state_of(step: StepProgress) -> str:
         words += f" {step.phases.get('Succeeded', 0)}/{whole}"
         running = step.phases.get("Running", 0)
         words += f", {running} running" if running else ""
-        failed = len(step.failures)
+        failed = step.failed
         words += f", {failed} failed" if failed else ""
         words += f", {step.not_started} not started" if step.not_started and step.phases else ""
     if step.attempts > step.tasks:
@@ -114,8 +114,9 @@ def _failures(step: StepProgress) -> Iterator[Text]:
         again = f" after {failure.attempts} attempts" if failure.attempts > 1 else ""
         words = f"{step.name}{failure.path} failed{again}: {failure.message}"
         yield Text(visible(words), style="red")
-    if len(step.failures) > MAX_FAILURES:
-        yield Text(f"and {len(step.failures) - MAX_FAILURES} more", style="red")
+    more = max(step.failed, len(step.failures)) - min(MAX_FAILURES, len(step.failures))
+    if step.failures and more > 0:
+        yield Text(f"and {more} more", style="red")
 
 
 def facts(title: str, rows: dict[str, str]) -> RenderableType:

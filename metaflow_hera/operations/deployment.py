@@ -32,6 +32,7 @@ from metaflow_hera.translation import parameters, support
 from metaflow_hera.translation.events import events
 from metaflow_hera.translation.names import token_prefix
 from metaflow_hera.translation.settings import EventsPlace, Settings
+from metaflow_hera.translation.splits import splits
 from metaflow_hera.translation.template import Translation, translate
 from metaflow_hera.translation.writing import as_json
 
@@ -67,6 +68,7 @@ def prepare(flow: LoadedFlow, options: CreateOptions, packing: Packing | None = 
     options = configured(options, config.own_setting)
     options.check_notifications()
     support.check(flow)
+    splits(flow, options)
     parameters.check(flow.parameters)
     check_tags(options.tags)
     project = flow.project
@@ -121,12 +123,16 @@ def notes(prepared: Prepared, created: Created, target: Target) -> list[str]:
     On a cluster they are on the size of its runs and on where metadata stays; on the embedded Argo, on what
     its pods do not have, and on where local results are if that is not below the current folder.
     """
+    alone = [
+        f"The tasks of the foreach of step {step} have a pod each: {why}."
+        for step, why in created.objects.splits.single.items()
+    ]
     if target.embedded:
         root = config.local_root()
         elsewhere = prepared.flow.datastore == "local" and os.path.realpath(root) != os.path.realpath(".")
         kept = [f"Results are stored in {os.path.join(root, '.metaflow')}."] if elsewhere else []
-        return [*kept, *support.local_notes(prepared.flow)]
-    found = list(created.objects.footprint.warnings())
+        return [*kept, *support.local_notes(prepared.flow), *alone]
+    found = [*created.objects.footprint.warnings(), *alone]
     if prepared.flow.metadata == "local":
         found.append(
             "The metadata of its runs stays in the cluster's pods: "

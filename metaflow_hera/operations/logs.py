@@ -13,8 +13,9 @@ from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.pods import PodTask, pod_tasks, task_of_pods
 from metaflow_hera.contract.manifest import RUN_PREFIX, run_id
 from metaflow_hera.contract.objects import JSON
+from metaflow_hera.contract.ranges import started
 from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, NotFoundError, UsageError
-from metaflow_hera.graph.tasks import TaskKey
+from metaflow_hera.graph.tasks import TaskKey, task_key
 from metaflow_hera.metaflow_api.read.tasklogs import STREAMS, StoredLogs
 from metaflow_hera.operations.attempt_numbers import SKEW, Attempt, numbered, pod_of
 
@@ -98,8 +99,11 @@ class Wanted:
         suffix = "" if task.iteration is None else f"_{task.iteration}"
         return self.task in (None, place, pod, place + suffix, pod + suffix)
 
-    def may_have(self, task: TaskKey) -> bool:
-        """Whether lines of this task, or of an iteration if it is a loop, are wanted."""
+    def may_have(self, each: PodTask) -> bool:
+        """Whether lines of a task of these pods, or of an iteration if it is a loop, are wanted."""
+        if each.items is not None:
+            return any(map(self.has, each.tasks))
+        task = each.task
         if self.has(task) or self.task is None:
             return self.has(task)
         return Wanted(self.run, self.step, self.task.rpartition("_")[0]).has(task)
@@ -118,8 +122,8 @@ def lines(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> It
         yield from _of_a_run_that_argo_forgot(client, wanted)
         return
 
-    def printed(pod: str) -> Iterator[str]:
-        return (text for _, text in client.logs(run.workflow, pod, tail=wanted.tail))
+    def printed(pod: str, tail: int | None) -> Iterator[str]:
+        return (text for _, text in client.logs(run.workflow, pod, tail=tail))
 
     reader = _Reader(StoredLogs(run.pathspec), wanted, printed, _skew(client))
     for each in _chosen(workflow, wanted):
@@ -175,9 +179,9 @@ def _coming(client: ArgoClient, workflow: JSON, reader: _Reader, note: Note) -> 
                 again[pod] = again.get(pod, 0) + 1
                 if pod in reader.told or again[pod] <= seen.get(pod, 0):
                     continue
-                found = pods.task(pod)
+                found = pods.task(pod, text)
                 seen[pod] = again[pod]
-                if found is None or not wanted.may_have(found[0]):
+                if found is None or not wanted.may_have(PodTask(found[0], (), ended=False)):
                     continue
                 task, attempt = found
                 reader.attempts.add(attempt)
@@ -204,10 +208,17 @@ class _Pods:
         self._asked: dict[str, int] = {}
         self._found: dict[str, tuple[TaskKey, int] | None] = {}
 
-    def task(self, pod: str) -> tuple[TaskKey, int] | None:
-        """The task and the attempt of a pod; None for one that runs no step."""
+    def task(self, pod: str, line: str) -> tuple[TaskKey, int] | None:
+        """The task and the attempt that a line of a pod's belongs to; None for a pod that runs no step.
+
+        A pod of several tasks must be asked for each line, in their order.
+        """
+        each = self._task(pod)
+        if each is not None and each.items is not None:
+            if (begins := started(line)) is not None:
+                self._found[pod] = task_key(each.task.step, begins[0]), begins[1]
+            return self._found.get(pod, (each.tasks[0], 0))
         if pod not in self._found:
-            each = self._task(pod)
             # Metaflow's numbers differ from Argo's only after a retry of the whole run.
             begun = self._stored.begun(each.task) if each is not None and self._retried else ()
             attempts = () if each is None else numbered(each.pods, begun, _skew(self._client))
@@ -234,16 +245,16 @@ class _Pods:
 class _Reader:
     """Reads what tasks have printed, each attempt from where it is: the datastore, or else its pod.
 
-    `printed` returns the lines of a pod; None leaves out what the datastore does not have. `told` are the
-    pods whose lines came from the datastore, `attempts` the attempt numbers of the wanted tasks, `unsplit`
-    the tasks of which one stream is wanted, while only a pod has all lines.
+    `printed` returns the lines of a pod, or the last so many; None leaves out what the datastore does not
+    have. `told` are the pods whose lines came from the datastore, `attempts` the attempt numbers of the
+    wanted tasks, `unsplit` the tasks of which one stream is wanted, while only a pod has all lines.
     """
 
     def __init__(
         self,
         stored: StoredLogs,
         wanted: Wanted,
-        printed: Callable[[str], Iterator[str]] | None,
+        printed: Callable[[str, int | None], Iterator[str]] | None,
         skew: timedelta,
     ) -> None:
         self.stored = stored
@@ -258,6 +269,9 @@ class _Reader:
 
     def task(self, each: PodTask) -> Iterator[Line]:
         """The lines of a task, or of the iterations that a loop has had."""
+        if each.items is not None:
+            yield from self._of_items(each)
+            return
         iterations = list(self.stored.iterations(each.task))
         self._seen += iterations or [each.task]
         if not iterations or iterations == [each.task]:
@@ -281,8 +295,24 @@ class _Reader:
                 its_pod = None if at is None else each.pods[at]
                 yield from self.attempt(iteration, Attempt(one.number, its_pod, begun=True))
 
-    def attempt(self, task: TaskKey, attempt: Attempt) -> Iterator[Line]:
-        """The lines of one attempt, if it is wanted."""
+    def _of_items(self, each: PodTask) -> Iterator[Line]:
+        """The lines of tasks that share pods."""
+        tasks = each.tasks
+        self._seen += tasks
+        used: set[int] = set()
+        for task in filter(self.wanted.has, tasks):
+            for one in self.stored.begun(task):
+                at = pod_of(one, each.pods, self._skew)
+                used.add(-1 if at is None else at)
+                its_pod = None if at is None else each.pods[at]
+                yield from self.attempt(task, Attempt(one.number, its_pod, begun=True), shared=True)
+        for at, pod in enumerate(each.pods):
+            # One that came to no task has lines all the same; they are the first task's.
+            if at not in used and self.wanted.has(tasks[0]) and not self._one_stream:
+                yield from self.attempt(tasks[0], Attempt(at, pod, begun=False), shared=True)
+
+    def attempt(self, task: TaskKey, attempt: Attempt, *, shared: bool = False) -> Iterator[Line]:
+        """The lines of one attempt, if it is wanted; `shared` says that its pod runs other tasks as well."""
         number, pod = attempt.number, attempt.pod
         self.attempts.add(number)
         if self.wanted.attempt not in (None, number):
@@ -304,7 +334,8 @@ class _Reader:
             if pod.ended:
                 self.unsplit.append(f"{task.step}/{task.task_id}")
         elif self._printed is not None:
-            for text in self._printed(pod.name):
+            texts = self._printed(pod.name, None if shared else self.wanted.tail)
+            for text in _own(task, number, texts, attempt.begun) if shared else texts:
                 yield Line(task.step, task.task_id, number, text)
 
     def check(self, run: str) -> None:
@@ -318,20 +349,42 @@ class _Reader:
             raise NotFoundError(f"{run} has no attempt {wanted.attempt}{where}; there are: {there}.")
 
 
+def _own(task: TaskKey, attempt: int, texts: Iterator[str], begun: bool) -> Iterator[str]:
+    """The lines of one task in the log of a pod that runs several, each after a line that names it.
+
+    What comes before the first of these lines is the first task's, or that of a pod that came to none.
+    """
+    before: list[str] = []
+    current: tuple[str, int] | None = None
+    for text in texts:
+        if (begins := started(text)) is not None:
+            if not begun:
+                return
+            if current is None and begins == (task.task_id, attempt):
+                yield from before
+            current = begins
+        if current is None:
+            before.append(text)
+        elif current == (task.task_id, attempt):
+            yield text
+    if current is None and not begun:
+        yield from before
+
+
 def _chosen(workflow: JSON, wanted: Wanted, *, may_come: bool = False) -> Sequence[PodTask]:
     run = runs.as_run(workflow)
     steps = [step.name for step in run.steps]
     if wanted.step is not None and steps and wanted.step not in steps:
         raise NotFoundError(f"{run.run_id} has no step {wanted.step}; it has {', '.join(steps)}.")
     tasks = list(pod_tasks(workflow))
-    chosen = [each for each in tasks if wanted.may_have(each.task)]
+    chosen = [each for each in tasks if wanted.may_have(each)]
     if chosen or may_come or wanted.step is None:
         return chosen
     if not run.ended:
         raise NotFoundError(
             f"{run.run_id} has not begun {wanted.place}: mfhera status {run.run_id} shows how far it is."
         )
-    others = [each.task for each in tasks if each.task.step == wanted.step]
+    others = [task for each in tasks if each.task.step == wanted.step for task in each.tasks]
     if others:
         raise _no_task(run.run_id, wanted, others)
     raise NotFoundError(f"{run.run_id} has ended as {run.phase}, and step {wanted.step} was not run.")

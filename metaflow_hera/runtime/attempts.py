@@ -14,6 +14,7 @@ from pathlib import Path
 
 from metaflow_hera.contract import environment
 from metaflow_hera.contract.attempts import with_attempt
+from metaflow_hera.contract.ranges import starting
 from metaflow_hera.errors import MetaflowHeraError, RunFailed
 from metaflow_hera.metaflow_api.pod.commands import run_command
 from metaflow_hera.metaflow_api.pod.heartbeat import Heartbeats
@@ -22,7 +23,7 @@ from metaflow_hera.metaflow_api.pod.packaged_settings import DEFAULT_EXECUTABLE,
 from metaflow_hera.metaflow_api.pod.reasons import leave_reason, make_room, reason_in, words_of
 from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS, REASON, RunStore
 from metaflow_hera.runtime.arguments import init_arguments, step_arguments
-from metaflow_hera.runtime.child import run_forked, signalled
+from metaflow_hera.runtime.child import Ended, run_forked, signalled
 from metaflow_hera.runtime.interpreter import command, prepare
 from metaflow_hera.runtime.logs import TaskLogs
 from metaflow_hera.runtime.parallel import ParallelNode
@@ -61,8 +62,8 @@ class Attempts:
         os.environ[environment.REASON] = str(self._reason)
         os.environ["PYTHONUNBUFFERED"] = "x"
 
-    def run(self, task: PodTask, attempt: int, earlier: int) -> int:
-        """Make an attempt and return its exit code.
+    def run(self, task: PodTask, attempt: int, earlier: int) -> Ended:
+        """Make an attempt, and return how it ended: with a reason, if its exit code is not 0.
 
         `earlier` is how many attempts were made before the whole run was retried.
         """
@@ -79,9 +80,12 @@ class Attempts:
         for at, line in self._said:
             logs.add("stdout", line.encode(), at)
         self._said.clear()
-        if task.key.iteration is None:
+        # Tasks that share a pod share its own log.
+        if task.items is not None:
+            logs.write("stdout", f"{starting(task.key.task_id, attempt)}\n".encode())
+        elif task.key.iteration is None:
             logs.add("stdout", b"Task is starting.")
-        else:  # the iterations share the pod's own log
+        else:
             logs.write("stdout", f"Iteration {task.key.iteration} of {task.step} is starting.\n".encode())
         is_parallel = self.settings.graph[task.step].parallel
         node = ParallelNode(task.key, attempt, self.settings, self.store) if is_parallel else None
@@ -114,9 +118,10 @@ class Attempts:
         if reason is not None:
             logs.note(reason)
         logs.close()
-        if code:
-            self._report(task, attempt, code, str(reason or own), node)
-        return code
+        if not code:
+            return Ended(0, None, ended.asked)
+        self._report(task, attempt, code, str(reason or own), node)
+        return Ended(code, str(reason or own), ended.asked)
 
     def _work(self, task: PodTask, attempt: int, earlier: int, node: ParallelNode | None) -> int:
         """What the forked child does; if it cannot even start, it leaves the reason for the parent."""
@@ -187,7 +192,7 @@ class Attempts:
         None of this may change how the task ended, and none keeps another from being done.
         """
         told: list[Callable[[], None]] = [
-            partial(self._leave_message, task, attempt, reason),
+            *([partial(self._leave_message, task, attempt, reason)] if task.items is None else []),
             *([node.give_up] if node is not None else []),
             partial(self.store.leave, task.key, attempt, REASON, reason),
             partial(self._register_end, task, attempt, code, reason),
@@ -201,8 +206,7 @@ class Attempts:
                     os.write(2, said.encode("utf-8", "backslashreplace"))
 
     def _leave_message(self, task: PodTask, attempt: int, reason: str) -> None:
-        # The iterations of a loop share a pod, so its attempts are not theirs.
-        if attempt > task.argo_retries and task.key.iteration is None:
+        if attempt > task.argo_retries and not task.shares_pod:
             reason = with_attempt(reason, attempt + 1)
         if path := os.environ.get(environment.MESSAGE):
             leave_reason(Path(path), reason)

@@ -37,10 +37,14 @@ GRACE = 10.0
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended: its exit code, 128 + signal if a signal ended it, and why, if not by itself."""
+    """How a child ended: its exit code, 128 + signal if a signal ended it, and why, if not by itself.
+
+    `asked` says that this process was asked to end meanwhile, and has passed that on.
+    """
 
     code: int
     reason: str | None
+    asked: bool = False
 
 
 def run_forked(
@@ -69,7 +73,10 @@ def run_forked(
     for _, write_end in pipes.values():
         os.close(write_end)
 
+    asked: list[int] = []
+
     def pass_on(signum: int, frame: FrameType | None) -> None:
+        asked.append(signum)
         with contextlib.suppress(ProcessLookupError):  # it has just ended
             os.kill(pid, signum)
 
@@ -88,8 +95,8 @@ def run_forked(
         os.close(exited)
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        return Ended(128 - code, stopper.reason or signalled(-code))
-    return Ended(code, stopper.reason)
+        return Ended(128 - code, stopper.reason or signalled(-code), bool(asked))
+    return Ended(code, stopper.reason, bool(asked))
 
 
 def signalled(number: int) -> str:

@@ -55,7 +55,7 @@ def _run_iteration(task: PodTask, attempts: Attempts) -> int:
         if attempt > known:
             print(f"Iteration {task.key.iteration} of {task.step} failed; trying it again.", flush=True)
             time.sleep(60 * retries.minutes_between)
-        code = attempts.run(task, attempt, earlier)
+        code = attempts.run(task, attempt, earlier).code
         if code == 0 or code in ASKED_TO_END:
             return code
     return OUT_OF_ATTEMPTS if retries.total else code

@@ -1,4 +1,4 @@
-"""The life of a pod: its task, the iterations of its loop or its run's hooks, and the exit code for Argo."""
+"""The life of a pod: its tasks, the iterations of its loop or its run's hooks, and the exit code for Argo."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from metaflow_hera.runtime.arguments import take_parameters
 from metaflow_hera.runtime.attempts import Attempts
 from metaflow_hera.runtime.hooks import run_hooks
 from metaflow_hera.runtime.iterations import run_iterations
+from metaflow_hera.runtime.ranges import run_range
 from metaflow_hera.runtime.task import PodTask
 
 
@@ -41,8 +42,10 @@ def _main(said: Sequence[tuple[float, str]]) -> int:
     task = PodTask.from_environment(os.environ)
     store = RunStore(task.flow, os.environ[environment.CODE_DATASTORE], settings.datastore_root, task.run_id)
     attempts = Attempts(settings, store, take_parameters(), said)
+    if task.items is not None:
+        return run_range(task, task.items, attempts)
     if settings.graph[task.step].loops:
         return run_iterations(task, attempts)
     # Argo counts from 0 again when a whole run is retried; the datastore knows the earlier attempts.
     attempt = max(task.argo_retries, store.attempts(task.key))
-    return attempts.run(task, attempt, earlier=attempt - task.argo_retries)
+    return attempts.run(task, attempt, earlier=attempt - task.argo_retries).code

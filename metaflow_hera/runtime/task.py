@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from metaflow_hera.contract import environment
 from metaflow_hera.contract.manifest import TAGS_PARAMETER
+from metaflow_hera.contract.ranges import members
 from metaflow_hera.contract.values import decode
 from metaflow_hera.errors import ParameterError
 from metaflow_hera.graph.tasks import TaskKey, parse_path
@@ -18,7 +19,8 @@ class PodTask:
     """The task of this pod.
 
     `argo_retries` is how often Argo has started the pod again; `tags` are those of the deployment and of the
-    run, `namespace` is that of the deployment.
+    run, `namespace` is that of the deployment. `items` are those of a foreach if the pod runs a task for
+    each of them: `key` is then the place of the foreach.
     """
 
     flow: str
@@ -27,6 +29,7 @@ class PodTask:
     argo_retries: int
     tags: tuple[str, ...]
     namespace: str | None
+    items: range | None = None
 
     @property
     def step(self) -> str:
@@ -36,6 +39,15 @@ class PodTask:
     def iteration(self, number: int) -> PodTask:
         """The task of one iteration, where the step is a loop."""
         return replace(self, key=replace(self.key, iteration=number))
+
+    def item(self, number: int) -> PodTask:
+        """The task of one item, where the pod runs those of several."""
+        return replace(self, key=replace(self.key, path=(*self.key.path, number)))
+
+    @property
+    def shares_pod(self) -> bool:
+        """Whether other tasks run in the same pod: its attempts are not theirs."""
+        return self.items is not None or self.key.iteration is not None
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> PodTask:
@@ -47,6 +59,7 @@ class PodTask:
             argo_retries=int(env.get(environment.RETRIES, "0")),
             tags=(*_tags(env, environment.TAGS), *_tags(env, environment.RUN_TAGS)),
             namespace=env.get(environment.NAMESPACE),
+            items=members(env[environment.RANGE]) if environment.RANGE in env else None,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import json
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,6 +15,7 @@ from typing import Any
 from hera.workflows import Container, Env, Parameter, RetryStrategy
 from hera.workflows.models import Backoff, EnvVar, EnvVarSource, ObjectFieldSelector, ValueFrom
 
+from metaflow_hera.choices.checks import LARGEST
 from metaflow_hera.contract import environment, manifest, values
 from metaflow_hera.graph.steps import FOREACH, SWITCH, Step
 from metaflow_hera.metaflow_api.load.compute import Compute, compute_of
@@ -25,6 +27,7 @@ from metaflow_hera.translation.compute import beside_options, container_fields
 from metaflow_hera.translation.events import Events
 from metaflow_hera.translation.names import Names
 from metaflow_hera.translation.settings import Settings
+from metaflow_hera.translation.splits import Splits
 
 OUTPUTS = {FOREACH: manifest.ITEMS, SWITCH: manifest.CHOICE}
 OUTPUT_FOLDER = "/tmp/metaflow_hera"
@@ -43,7 +46,7 @@ PARALLEL_FIELDS = {environment.POD_IP: "status.podIP"}
 """Where the other nodes of a @parallel step find the first."""
 
 OF_ONE_POD = (
-    *(environment.RUN_ID, environment.ARGO_NAME, environment.STEP_NAME, environment.PATH),
+    *(environment.RUN_ID, environment.ARGO_NAME, environment.STEP_NAME, environment.PATH, environment.RANGE),
     *(environment.RETRIES, environment.OUTPUT, environment.MESSAGE, environment.RUN_TAGS),
     *(environment.SCHEDULED_TIME, f"{environment.PARAMETER}*", f"{environment.EVENT}*"),
     *POD_FIELDS,
@@ -54,13 +57,17 @@ OF_ONE_POD = (
 START_TIME = 3600
 """Seconds that a pod with a @timeout has in addition, for its image and the code package. The pod itself
 keeps the limit; Kubernetes ends a pod that can no longer do so."""
+KILLED = (128 + signal.SIGKILL, 128 + signal.SIGTERM)
+GRACE = 60
+"""Seconds more that each task of a pod of several may take to be ended at its @timeout."""
 
 
 @dataclass(frozen=True)
 class Shape:
     """All that makes the pod of one step differ from that of another.
 
-    `compute` and `variables` are JSON text, so that shapes can be compared.
+    `compute` and `variables` are JSON text, so that shapes can be compared. `splits` is how many tasks of a
+    foreach share a pod: of the one that the step is in, or of the one that it opens.
     """
 
     kind: str
@@ -71,6 +78,12 @@ class Shape:
     python: str
     compute: str
     variables: str
+    splits: int
+
+    @property
+    def is_range(self) -> bool:
+        """Whether the pod runs several tasks of a foreach, and does not open one."""
+        return self.splits > 1 and self.kind != FOREACH
 
     @property
     def title(self) -> str:
@@ -80,6 +93,7 @@ class Shape:
             ("switch", self.kind == SWITCH and not self.loops),
             ("loop", self.loops),
             ("parallel", self.parallel),
+            ("shared", self.is_range),
             ("retry", self.retries.total > 0),
         ]
         return "-".join(["task", *(word for word, holds in traits if holds)])
@@ -88,8 +102,11 @@ class Shape:
 class ContainerTemplates:
     """The container templates of a flow."""
 
-    def __init__(self, flow: LoadedFlow, settings: Settings, names: Names, events: Events | None) -> None:
+    def __init__(
+        self, flow: LoadedFlow, settings: Settings, names: Names, events: Events | None, splits: Splits
+    ) -> None:
         self._flow = flow
+        self.splits = splits
         self._settings = settings
         self._events = events
         self._names = names
@@ -127,6 +144,7 @@ class ContainerTemplates:
             # Without what is said elsewhere: pull secrets are the workflow's.
             compute=replace(compute, executable=None, image_pull_secrets=()).to_json(),
             variables=json.dumps(variables, sort_keys=True, default=str),
+            splits=self.splits.of(step.name),
         )
 
     def _container(self, shape: Shape) -> Container:
@@ -135,7 +153,11 @@ class ContainerTemplates:
         output = OUTPUTS.get(shape.kind)
         return Container(
             name=self._names.give(shape.title),
-            inputs=[Parameter(name=manifest.STEP), Parameter(name=manifest.PATH, value="")],
+            inputs=[
+                Parameter(name=manifest.STEP),
+                Parameter(name=manifest.PATH, value=""),
+                *([Parameter(name=manifest.RANGE)] if shape.is_range else []),
+            ],
             # The default is for tasks that read the output of a step that was skipped.
             outputs=[Parameter(name=output, value_from=ValueFrom(path=_output_path(output), default=""))]
             if output
@@ -144,7 +166,7 @@ class ContainerTemplates:
             args=["-c", bootstrap()],
             env=self._environment(shape, compute),
             retry_strategy=_retry_strategy(shape),
-            active_deadline_seconds=str(shape.time_limit + START_TIME) if shape.time_limit else None,
+            active_deadline_seconds=_deadline(shape),
             annotations={
                 **pod.pop("annotations"),
                 manifest.STEP_NAME: STEP,
@@ -201,13 +223,17 @@ class ContainerTemplates:
             fixed[environment.OWN_PACKAGE] = "1"
         if shape.kind in OUTPUTS:
             fixed[environment.OUTPUT] = _output_path(OUTPUTS[shape.kind])
+        if shape.splits > 1 and not shape.is_range:
+            fixed[environment.SPLITS_PER_POD] = str(shape.splits)
         if compute.tmpfs_path:
             fixed[environment.TEMPDIR if compute.tmpfs_tempdir else environment.TMPFS] = compute.tmpfs_path
         by_argo = {
             environment.STEP_NAME: STEP,
             environment.PATH: input_parameter(manifest.PATH),
         }
-        if shape.retries.total:
+        if shape.is_range:
+            by_argo[environment.RANGE] = input_parameter(manifest.RANGE)
+        if shape.retries.total or shape.is_range:
             by_argo[environment.RETRIES] = "{{retries}}"
         return [
             *self.common(fixed, json.loads(shape.variables)),
@@ -249,15 +275,49 @@ def _output_path(name: str) -> str:
     return f"{OUTPUT_FOLDER}/{name}"
 
 
+def _deadline(shape: Shape) -> str | None:
+    """The seconds after which Kubernetes ends a pod with a @timeout, which holds for each task."""
+    if not shape.time_limit:
+        return None
+    tasks = shape.splits * (shape.time_limit + GRACE) if shape.is_range else shape.time_limit
+    return str(min(LARGEST, tasks + START_TIME))
+
+
+def _retry_of_range(shape: Shape) -> RetryStrategy:
+    """A pod of several tasks is started again as long as one of them has an attempt left.
+
+    The pod itself counts the attempts of each task, and says by its exit code whether one is left. One that
+    was killed or lost cannot say; one that does not come to its tasks is started as often as a task.
+    """
+    again = [
+        *(f"lastRetry.exitCode == '{code}'" for code in (manifest.TASKS_LEFT, *KILLED)),
+        # Argo knows of no exit code. A pod that could not even be created was there for no time.
+        "(lastRetry.exitCode == '-1' && asFloat(lastRetry.duration) >= 1)",
+        f"asInt(retries) < {shape.retries.total}",
+    ]
+    return RetryStrategy(
+        # Each pod that is lost takes at least one attempt of one task.
+        limit=str(min(LARGEST, shape.splits * (shape.retries.total + 1) - 1)),
+        retry_policy="Always",
+        backoff=_backoff(shape.retries),
+        expression=f"lastRetry.exitCode != '{manifest.OUT_OF_ATTEMPTS}' && ({' || '.join(again)})",
+    )
+
+
+def _backoff(retries: Retries) -> Backoff | None:
+    return Backoff(duration=f"{retries.minutes_between}m") if retries.minutes_between else None
+
+
 def _retry_strategy(shape: Shape) -> RetryStrategy | None:
+    if shape.is_range:
+        return _retry_of_range(shape)
     retries = shape.retries
     if not retries.total:
         return None
-    backoff = Backoff(duration=f"{retries.minutes_between}m") if retries.minutes_between else None
     return RetryStrategy(
         limit=str(retries.total),
         retry_policy="Always",
-        backoff=backoff,
+        backoff=_backoff(retries),
         # Iterations of a loop are retried in the pod: Argo retries only a lost pod.
         expression=f"lastRetry.exitCode != '{manifest.OUT_OF_ATTEMPTS}'" if shape.loops else None,
     )

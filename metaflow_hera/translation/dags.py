@@ -13,7 +13,8 @@ from metaflow_hera.translation.container_templates import ContainerTemplates
 from metaflow_hera.translation.names import Names
 
 PATH = input_parameter(manifest.PATH)
-ITEM_PATH = PATH + "-{{item}}"
+ITEM = "{{item}}"
+ITEM_PATH = f"{PATH}-{ITEM}"
 
 
 class Dags:
@@ -65,15 +66,19 @@ class Dags:
 
     def _new_foreach(self, foreach: scopes.Foreach) -> str:
         title = foreach.task.step.name
+        own = {manifest.PATH: ITEM_PATH}
         match foreach.body.members:
             case (scopes.Task(step),):  # a pod is a body of its own: no DAG around each
-                name, template, own = step.name, self._containers.template(step), {manifest.STEP: step.name}
+                name, template = step.name, self._containers.template(step)
+                if self._containers.splits.of(step.name) > 1:
+                    own = {manifest.PATH: PATH, manifest.RANGE: ITEM}
+                own = {manifest.STEP: step.name, **own}
             case _:
-                name, template, own = f"{title}-item", self._scope(f"{title}-item", foreach.body), {}
+                name, template = f"{title}-item", self._scope(f"{title}-item", foreach.body)
         task = Task(
             name=Names().give(name),
             template=template,
-            arguments={**own, manifest.PATH: ITEM_PATH},
+            arguments=own,
             with_param=input_parameter(manifest.ITEMS),
         )
         inputs = [Parameter(name=manifest.ITEMS), Parameter(name=manifest.PATH, value="")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hera.workflows import WorkflowTemplate
@@ -11,6 +11,7 @@ from hera.workflows import WorkflowTemplate
 from metaflow_hera.errors import UnsupportedError
 from metaflow_hera.graph.scopes import Foreach, Scope
 from metaflow_hera.graph.steps import Step
+from metaflow_hera.translation.splits import Splits
 
 WORKFLOW_LIMIT = 1024 * 1024
 """The bytes of a workflow that Argo's controller stores: its template, and its nodes, which it compresses
@@ -26,37 +27,51 @@ class Footprint:
     """What Argo has to keep of each run of a flow.
 
     `manifest` is in bytes, `nodes` counts those outside foreachs, and `items` says for each outermost
-    foreach how many nodes an item adds, with one item in each foreach inside.
+    foreach how many nodes an item adds (or a range of items, where tasks share a pod), with one item in each
+    foreach inside. `could_share` names, in each of them, the steps of foreachs whose tasks could share a pod.
     """
 
     manifest: int
     nodes: int
     items: dict[str, int]
+    splits: Splits
+    could_share: Mapping[str, Sequence[str]]
 
     def room(self, foreach: str) -> int:
         """How many items of a foreach fit, if there is no other."""
-        return max(0, WORKFLOW_LIMIT - self.manifest - NODE_BYTES * self.nodes) // (
+        pods = max(0, WORKFLOW_LIMIT - self.manifest - NODE_BYTES * self.nodes) // (
             NODE_BYTES * self.items[foreach]
         )
+        return pods * self.splits.of(foreach)
 
     def warnings(self) -> Iterator[str]:
         """What the flow's author should know before a run reaches a limit."""
         for foreach in self.items:
             if (room := self.room(foreach)) < WIDE:
+                able = self.could_share[foreach]
+                share = f", or for more with --splits-per-pod {able[0]}=N" if able else ""
                 yield (
                     f"Argo keeps {WORKFLOW_LIMIT // 1024:,} kB of a run: "
                     f"the foreach of step {foreach} has room for about {room:,} items "
-                    f"({self.items[foreach]} nodes each), or more on a cluster that offloads node status."
+                    f"({self.items[foreach]} nodes each){share}, "
+                    "or more on a cluster that offloads node status."
                 )
 
 
-def footprint(template: WorkflowTemplate, flow: Scope, is_retried: Callable[[Step], bool]) -> Footprint:
+def footprint(
+    template: WorkflowTemplate, flow: Scope, is_retried: Callable[[Step], bool], splits: Splits
+) -> Footprint:
     """What Argo has to keep of a flow's runs. Raises UnsupportedError when it does not fit at all."""
     manifest = len(json.dumps(template.to_dict(), separators=(",", ":")).encode())
     foreachs = [member for member in flow.members if isinstance(member, Foreach)]
-    items = {each.task.step.name: _nodes(each.body, is_retried, inside=True) for each in foreachs}
+
+    def has_two(step: Step) -> bool:
+        """Whether Argo has a Retry node beside the pod of a step: of several tasks a pod always has one."""
+        return is_retried(step) or splits.shares(step)
+
+    items = {each.task.step.name: _nodes(each.body, has_two, inside=True) for each in foreachs}
     # A foreach has a node of its own and one for the TaskGroup of its items.
-    nodes = _nodes(flow, is_retried, inside=False) - sum(items.values())
+    nodes = _nodes(flow, has_two, inside=False) - sum(items.values())
     if manifest + NODE_BYTES * nodes > WORKFLOW_LIMIT:
         raise UnsupportedError(
             f"The flow is too large for Argo, which keeps {WORKFLOW_LIMIT // 1024:,} kB of a run: "
@@ -64,7 +79,21 @@ def footprint(template: WorkflowTemplate, flow: Scope, is_retried: Callable[[Ste
             f"and its {nodes:,} nodes about {NODE_BYTES * nodes // 1024:,} kB. "
             "Split it into several flows."
         )
-    return Footprint(manifest, nodes, items)
+    could_share = {
+        each.task.step.name: [
+            name for name in (each.task.step.name, *_opening(each.body)) if name in splits.able
+        ]
+        for each in foreachs
+    }
+    return Footprint(manifest, nodes, items, splits, could_share)
+
+
+def _opening(scope: Scope) -> Iterator[str]:
+    """The steps of a scope that open foreachs, whatever foreach they are in."""
+    for member in scope.members:
+        if isinstance(member, Foreach):
+            yield member.task.step.name
+            yield from _opening(member.body)
 
 
 def _nodes(scope: Scope, is_retried: Callable[[Step], bool], *, inside: bool) -> int:

@@ -29,6 +29,7 @@ STEP_DECORATORS = frozenset(
         "secrets",
         "conda",
         "pypi",
+        "splits_per_pod",
         "hera_internal",
         "unbounded_test_foreach_internal",  # does nothing where there is no unbounded foreach
     ]

@@ -26,6 +26,7 @@ from metaflow_hera.translation.limits import Footprint, footprint
 from metaflow_hera.translation.names import Names
 from metaflow_hera.translation.settings import Settings
 from metaflow_hera.translation.spec_fields import annotations_of, labels_of, spec_fields, user_keys
+from metaflow_hera.translation.splits import Splits, splits
 
 if TYPE_CHECKING:
     from hera.events.models import Sensor
@@ -37,7 +38,7 @@ Companion: TypeAlias = "CronWorkflow | Sensor | WorkflowEventBinding"
 class Translation:
     """What `create` deploys: the template, and what starts runs of it.
 
-    `footprint` is what Argo has to keep of each run.
+    `footprint` is what Argo has to keep of each run, `splits` says which tasks share a pod.
     """
 
     template: WorkflowTemplate
@@ -45,6 +46,7 @@ class Translation:
     sensor: Sensor | None
     bindings: Sequence[WorkflowEventBinding]
     footprint: Footprint
+    splits: Splits
 
     @property
     def companions(self) -> list[Companion]:
@@ -63,7 +65,8 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
     parameters.check(flow.parameters)
     made = events(flow)
     names = Names()
-    containers = ContainerTemplates(flow, settings, names, made)
+    shared = splits(flow, settings.choices)
+    containers = ContainerTemplates(flow, settings, names, made, shared)
     dags = Dags(containers, names, settings.choices.max_workers)
     scope = scopes(flow.graph)
     entrypoint = dags.entrypoint(scope)
@@ -104,12 +107,13 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
         **spec_fields(settings.choices),
     )
     metadata = Metadata(labels={**labels, manifest.KIND: manifest.A_FLOW}, annotations=notes)
-    size = footprint(template, scope, lambda step: flow.retries(step.name).total > 0)
+    size = footprint(template, scope, lambda step: flow.retries(step.name).total > 0, shared)
     return Translation(
         template,
         crons=schedules.cron_workflows(flow, settings, metadata),
         **_started_by_events(flow, settings, made, metadata),
         footprint=size,
+        splits=shared,
     )
 
 

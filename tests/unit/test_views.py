@@ -64,7 +64,7 @@ def test_no_clock_goes_on_in_a_run_that_has_ended() -> None:
         phase="Failed",
         finished_at=end,
     )
-    assert "Failed 0/3  30s" in text
+    assert "Failed 0/3, 1 failed  30s" in text
     assert "Succeeded 2/3, 1 not started" in text
     assert "end Not started" in text
 

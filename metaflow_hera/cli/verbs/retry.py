@@ -85,7 +85,7 @@ def go_on(
     client, run = chosen
     before = control.retry(client, run, authorize, flow, new_code, say_note)
     if not report.as_json:
-        failed = [f"{step.name} ({len(step.failures)})" for step in before.steps if step.failures]
+        failed = [f"{step.name} ({step.failed})" for step in before.steps if step.failures]
         what = f" Failed tasks: {', '.join(failed)}." if failed else ""
         code = " with the new code" if new_code is not None else ""
         click.echo(f"Retrying {click.style(before.pathspec, bold=True)}{code}.{what}")

@@ -6,6 +6,7 @@ SQLite looks into the nodes' JSON itself, without holding up the other threads o
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from metaflow_hera.embedded.json_object import JSON
@@ -53,6 +54,18 @@ IS_TASK = "attempt IS NULL AND type != 'TaskGroup'"
 """Leaves out attempts of a task, which its Retry node stands for, and a TaskGroup, which only holds tasks."""
 
 
+IS_RANGE = """(type IN ('Pod', 'Retry') AND instr(node, '"name":"split-range"'))"""
+"""May be pods of several tasks each: their input says so (`page.ranges`)."""
+
+
+def attempts_of(node: JSON, find: Callable[[str], JSON | None]) -> list[JSON]:
+    """The pods of a task in their order: those below a Retry node, or the one that the task is."""
+    if node["type"] != "Retry":
+        return [node] if node["type"] == "Pod" else []
+    children = map(find, node.get("children") or ())
+    return [child for child in children if child and (child.get("nodeFlag") or {}).get("retried")]
+
+
 @dataclass(frozen=True, slots=True)
 class Alike:
     """Tasks that differ only in their items: of one DAG, in one phase, with the same times.
@@ -94,6 +107,19 @@ class TaskRow:
     phase: str
 
 
+@dataclass(frozen=True, slots=True)
+class RangeRow:
+    """A node whose pods run several tasks; `pods` are those of a Retry node in their order, or itself."""
+
+    boundary: str | None
+    display: str
+    phase: str
+    started: int | None
+    finished: str | None
+    node: JSON
+    pods: list[JSON]
+
+
 class PageReader(Reader):
     """Reads, from any thread."""
 
@@ -101,10 +127,27 @@ class PageReader(Reader):
         """The tasks of a workflow, those that are alike counted as one."""
         rows = self._db.execute(
             f"{PARTS} SELECT boundary, {NAME} AS name, type, phase, started, finished, COUNT(*) FROM parts "  # noqa: S608
-            f"WHERE {IS_TASK} GROUP BY boundary, name, type, phase, started, finished ORDER BY started",
+            f"WHERE {IS_TASK} AND NOT {IS_RANGE} "
+            "GROUP BY boundary, name, type, phase, started, finished ORDER BY started",
             (uid,),
         )
         return [Alike(*row) for row in rows]
+
+    def ranges(self, uid: str) -> list[RangeRow]:
+        """The nodes of a workflow whose pods may run several tasks each."""
+        rows = self._db.execute(
+            f"{PARTS} SELECT id, boundary, display, phase, attempt, started, finished, node FROM parts "  # noqa: S608
+            f"WHERE {IS_RANGE}",
+            (uid,),
+        ).fetchall()
+        nodes = {row[0]: json.loads(row[-1]) for row in rows}
+        return [
+            RangeRow(
+                boundary, display, phase, started, finished, nodes[id], attempts_of(nodes[id], nodes.get)
+            )
+            for id, boundary, display, phase, attempt, started, finished, _ in rows
+            if attempt is None
+        ]
 
     def containers(self, uid: str) -> list[Container]:
         """The nodes of a workflow that contain others."""

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import accumulate
+from functools import partial
+from itertools import accumulate, islice
 
 from metaflow_hera.embedded.controller.ids import pod_name
 from metaflow_hera.embedded.json_object import JSON
@@ -15,13 +16,16 @@ from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.labels import TEMPLATE_LABEL
 from metaflow_hera.embedded.page.outline import Place, outline
 from metaflow_hera.embedded.page.parameters import given
-from metaflow_hera.embedded.page.reading import TEXT, Container, PageReader
+from metaflow_hera.embedded.page.ranges import FAILED, items_of, length, told
+from metaflow_hera.embedded.page.reading import TEXT, Container, PageReader, RangeRow, attempts_of
 from metaflow_hera.embedded.storage.reader import Head
 
 BARS = 6
 """A place with more tasks than this is drawn as how many ran at a time."""
 
 BINS = 60
+ITEM = ":"
+"""Between the id of a node and the item of one of the tasks that share its pods."""
 FAILURES = 20
 OUTLINES = 32
 TITLE = "workflows.argoproj.io/title"
@@ -112,14 +116,33 @@ class Summaries:
             if alike.started is not None and phase not in ("Skipped", "Omitted", "Pending"):
                 end = seconds(alike.finished) if alike.finished else head.finished
                 group.spans.append((alike.started, end, phase, alike.count))
+        for row in self._reader.ranges(head.uid):
+            name = row.display.partition("(")[0]
+            self._count_range(head, row, _group(groups, places.path(row.boundary, name)))
         _expect(groups, containers, places)
         return {
             "run": self.run(head),
             "parameters": given(self._reader.arguments(head.uid)),
             "groups": list(_ordered(groups, now)),
-            "failures": [self._task(head, node, places) for node in self._reader.failed(head.uid, FAILURES)],
+            "failures": list(islice(self._failures(head, places), FAILURES)),
             "now": now,
         }
+
+    def _count_range(self, head: Head, row: RangeRow, group: Group) -> None:
+        """Count what one pod runs; it is drawn as that pod, which runs one task at a time."""
+        phase, items = _phase(head, row.phase), items_of(row.node)
+        phases = {phase: 1} if items is None else told(items, phase, row.pods, "").phases
+        for each, count in phases.items():
+            group.phases[each] = group.phases.get(each, 0) + count
+        if row.started is not None and phase not in ("Skipped", "Omitted", "Pending"):
+            end = seconds(row.finished) if row.finished else head.finished
+            group.spans.append((row.started, end, phase, 1))
+
+    def _failures(self, head: Head, places: Places) -> Iterator[JSON]:
+        for node in self._reader.failed(head.uid, FAILURES):
+            for task in self._tasks_of(head, node, places):
+                if task["phase"] in FAILED:
+                    yield task
 
     def tasks(self, head: Head, path: str, offset: int, limit: int) -> JSON:
         """A page of the tasks of one place: those that failed come first, then those that run."""
@@ -131,6 +154,14 @@ class Summaries:
             if places.path(row.boundary, row.display.partition("(")[0]) == path
         ]
         found.sort(key=lambda row: (ORDER.get(row.phase, 3), places.order(row.boundary, row.display)))
+        shared = [
+            row
+            for row in self._reader.ranges(head.uid)
+            if items_of(row.node) is not None
+            and places.path(row.boundary, row.display.partition("(")[0]) == path
+        ]
+        if shared:
+            return self._listed(head, shared, offset, limit, places)
         nodes = (self._reader.node(head.uid, row.id) for row in found[offset : offset + limit])
         return {
             "total": len(found),
@@ -138,22 +169,57 @@ class Summaries:
             "tasks": [self._task(head, node, places) for node in nodes if node is not None],
         }
 
+    def _listed(self, head: Head, shared: list[RangeRow], offset: int, limit: int, places: Places) -> JSON:
+        """A page of tasks that share pods, in the same order as others."""
+        rows: list[tuple[int, list[int], int, RangeRow]] = []
+        for row in shared:
+            items = items_of(row.node) or range(1)
+            found = told(items, _phase(head, row.phase), row.pods, "")
+            around = places.order(row.boundary, "")
+            rows += [
+                (ORDER.get(phase, 3), [*around, item], item, row) for item, phase, _ in found.tasks(items)
+            ]
+        rows.sort(key=lambda each: each[:2])
+        chosen = rows[offset : offset + limit]
+        made = {
+            id: {task["id"]: task for task in self._tasks_of(head, node, places)}
+            for id, node in {row.node["id"]: row.node for _, _, _, row in chosen}.items()
+        }
+        tasks = [made[row.node["id"]].get(f"{row.node['id']}{ITEM}{item}") for _, _, item, row in chosen]
+        return {"total": len(rows), "offset": offset, "tasks": [task for task in tasks if task]}
+
     def task(self, head: Head, id: str) -> JSON | None:
         """One task, by the id of its node."""
-        node = self._reader.node(head.uid, id)
+        node = self._reader.node(head.uid, id.partition(ITEM)[0])
         if node is None:
             return None
-        return self._task(head, node, self._places(head))
+        return next(
+            (task for task in self._tasks_of(head, node, self._places(head)) if task["id"] == id), None
+        )
 
     def _places(self, head: Head) -> Places:
         return Places(head.name, {each.id: each for each in self._reader.containers(head.uid)})
 
+    def _tasks_of(self, head: Head, node: JSON, places: Places) -> Iterator[JSON]:
+        """The task of a node, or each of those that share its pods."""
+        whole, items = self._task(head, node, places), items_of(node)
+        if items is None:
+            yield whole
+            return
+        pods = attempts_of(node, partial(self._reader.node, head.uid))
+        name = node["displayName"].partition("(")[0]
+        for item, phase, message in told(items, whole["phase"], pods, whole["message"]).tasks(items):
+            yield {
+                **whole,
+                "id": f"{node['id']}{ITEM}{item}",
+                "label": places.label(node.get("boundaryID"), f"{name}({item})")[:TEXT],
+                "phase": phase,
+                "message": message[:TEXT],
+            }
+
     def _task(self, head: Head, node: JSON, places: Places) -> JSON:
         """A task with its attempts: the pods that have a log."""
-        attempts = [node] if node["type"] == "Pod" else []
-        if node["type"] == "Retry":
-            children = (self._reader.node(head.uid, id) for id in node.get("children") or ())
-            attempts = [child for child in children if child and (child.get("nodeFlag") or {}).get("retried")]
+        attempts = attempts_of(node, partial(self._reader.node, head.uid))
         last = attempts[-1] if attempts else node
         phase = _phase(head, node.get("phase") or "Pending")
         finished = seconds(node["finishedAt"]) if node.get("finishedAt") else head.finished
@@ -272,7 +338,7 @@ def _expect(groups: Mapping[str, Group], containers: Mapping[str, Container], pl
 def _length(text: str | None) -> int:
     with suppress(ValueError):
         value = json.loads(text or "[]")
-        return len(value) if isinstance(value, list) else 0
+        return sum(map(length, value)) if isinstance(value, list) else 0
     return 0
 
 

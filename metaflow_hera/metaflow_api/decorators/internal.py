@@ -21,6 +21,7 @@ from metaflow.unbounded_foreach import UBF_CONTROL
 
 import metaflow_hera
 from metaflow_hera.contract import environment
+from metaflow_hera.contract.ranges import split
 from metaflow_hera.metaflow_api.decorators.attaching import NAME, SHOWS
 from metaflow_hera.metaflow_api.pod.cards import share_cards
 from metaflow_hera.metaflow_api.pod.events import publish_end, tell_current
@@ -160,7 +161,9 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
             items = _items(flow)
             if items is None:
                 return
-            self._write_output(json.dumps(list(range(items)), separators=(",", ":")))
+            per_pod = self._env.get(environment.SPLITS_PER_POD)
+            found = split(items, int(per_pod)) if per_pod else list(range(items))
+            self._write_output(json.dumps(found, separators=(",", ":")))
         finished = Path(self._env[environment.FINISHED])
         finished.parent.mkdir(parents=True, exist_ok=True)  # a step may have emptied its temporary folder
         finished.touch()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from shutil import copyfile
@@ -33,6 +33,14 @@ FEW = 10
 """Up to this many tasks are looked up one by one: to list tasks on S3, Metaflow starts another process."""
 
 
+@dataclass(frozen=True)
+class SoFar:
+    """How many attempts of a task have begun, and whether the last one has ended well."""
+
+    attempts: int
+    well: bool
+
+
 class RunStore:
     """The tasks of one run in a datastore of a given type and root."""
 
@@ -53,6 +61,27 @@ class RunStore:
             [self._file(task, f"{attempt}.attempt.json") for attempt in range(MAX_ATTEMPTS)]
         )
         return max((attempt + 1 for attempt, exists in enumerate(known) if exists), default=0)
+
+    def so_far(self, tasks: Sequence[TaskKey]) -> list[SoFar]:
+        """How far each of several tasks is, with few calls: one for all that has not begun."""
+        counts = dict.fromkeys(tasks, 0)
+        asked = list(tasks)
+        for attempt in range(MAX_ATTEMPTS):
+            known = self._storage.is_file([self._file(task, f"{attempt}.attempt.json") for task in asked])
+            # No attempt is without those before it (`begin`).
+            asked = [task for task, exists in zip(asked, known, strict=True) if exists]
+            counts.update(dict.fromkeys(asked, attempt + 1))
+            if not asked:
+                break
+        begun = [task for task in tasks if counts[task]]
+        done = self._storage.is_file([self._file(task, f"{counts[task] - 1}.DONE.lock") for task in begun])
+        failed = self._storage.is_file([self._note(task, counts[task] - 1, REASON) for task in begun])
+        well = {
+            task
+            for task, ended, reason in zip(begun, done, failed, strict=True)
+            if ended and not reason  # a failed attempt stores its artifacts as well
+        }
+        return [SoFar(counts[task], task in well) for task in tasks]
 
     def begin(self, task: TaskKey, attempt: int) -> None:
         """Mark an attempt as begun, and those before it whose pods ended before they could.

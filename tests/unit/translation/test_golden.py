@@ -23,6 +23,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "foreach": ("foreach_flow.py", "--max-workers", "7"),
     "mixed": ("mixed_flow.py",),
     "deep": ("deep_flow.py",),
+    "splits": ("deep_flow.py", "--splits-per-pod", "10", "--with", "retry", "--with", "timeout:seconds=60"),
     "switch": ("switch_flow.py",),
     "loop": ("loop_flow.py",),
     "names": ("names_flow.py",),

@@ -35,7 +35,14 @@ def test_a_foreach_that_leaves_little_room_is_told(tmp_path: Path) -> None:
     assert done.returncode == 0
     # An item has a DAG, the tasks a0 to a12, b, c, e, f, and of the foreach inside a DAG, a group and d.
     assert "the foreach of step start has room for about" in message(done)
-    assert "(21 nodes each)" in message(done)
+    assert "(21 nodes each), or for more with --splits-per-pod b=N" in message(done)
+
+
+def test_tasks_that_share_a_pod_make_room(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(flow_script("LongFlow", LONG))
+    done = at(tmp_path)("create", "flow.py", "--only-json", "--splits-per-pod", "b=10")
+    # The range of d has a Retry node, so that a pod that is killed goes on.
+    assert "(22 nodes each), or more on a cluster" in message(done)
 
 
 @pytest.mark.parametrize("script", [linear_flow(20), flow_script("ShortFlow", SHORT)])

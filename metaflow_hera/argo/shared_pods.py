@@ -1,0 +1,79 @@
+"""The tasks of a node whose pods run several of a foreach: as far as these pods have told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from metaflow_hera.argo.objects import inputs_of
+from metaflow_hera.contract.manifest import PATH, RANGE
+from metaflow_hera.contract.objects import JSON
+from metaflow_hera.contract.ranges import Account, beside_account, members
+
+UNTOLD = "It failed."
+FAILED = ("Failed", "Error")
+
+
+@dataclass(frozen=True)
+class TaskFailure:
+    """A task that failed: its path in the foreachs around it, Argo's message, and its attempts."""
+
+    path: str
+    message: str
+    attempts: int
+
+
+@dataclass(frozen=True)
+class SharedTasks:
+    """The tasks of a node: how many are in each phase, those that failed, and their attempts in all.
+
+    `not_started` is how many have not begun before the node failed.
+    """
+
+    phases: Mapping[str, int]
+    failures: Sequence[TaskFailure]
+    attempts: int
+    not_started: int
+
+
+def items_of(node: JSON) -> range | None:
+    """The items of a foreach whose tasks the pods of a node run; None if it is the node of one task."""
+    text = inputs_of(node).get(RANGE)
+    return members(text) if text else None
+
+
+def shared_tasks(node: JSON, items: range, phase: str, pods: Sequence[JSON], reason: str) -> SharedTasks:
+    """The tasks of a node, by its phase, its pods in their order, and Argo's reason for a failure."""
+    accounts = [Account.read(pod.get("message") or "") for pod in pods]
+    told = [account for account in accounts if account is not None]
+    last = told[-1] if told else None
+    size = len(items)
+    again = sum(each.failures + (each.running is not None) for each in told if each is not accounts[-1])
+    if phase == "Succeeded":
+        return SharedTasks({phase: size}, (), size + again, 0)
+    well = min(last.well if last else 0, size)
+    if phase not in FAILED:
+        running = 1 if phase == "Running" and well < size else 0
+        phases = {"Succeeded": well, "Running": running, "Pending": size - well - running}
+        return SharedTasks(_some(phases), (), well + running + again, 0)
+    path = inputs_of(node).get(PATH, "")
+    if last is None or accounts[-1] is None:  # its last pod has not said which of its tasks it ran
+        failures = [TaskFailure(f"{path}-{items[min(well, size - 1)]}", reason, len(pods))]
+        count = min(1, size - well)
+    else:
+        failures = [_failure(path, item, last) for item in last.failed]
+        if last.running is not None:
+            failures.append(TaskFailure(f"{path}-{last.running}", beside_account(reason), len(pods)))
+        count = last.failures + (last.running is not None)
+    phases = {"Succeeded": well, phase: count}
+    return SharedTasks(_some(phases), failures, well + count + again, size - well - count)
+
+
+def _failure(path: str, item: int, account: Account) -> TaskFailure:
+    known = (account.reasons or {}).get(item)
+    where = f"{path}-{item}"
+    return TaskFailure(where, UNTOLD, 1) if known is None else TaskFailure(where, known.reason, known.attempt)
+
+
+def _some(phases: Mapping[str, int]) -> dict[str, int]:
+    return {phase: count for phase, count in phases.items() if count}
