@@ -44,7 +44,7 @@ END_TO_END = tuple(
     f"tests/integration/test_{name}.py"
     for name in (
         *("flows", "switches", "verbs", "deployer", "schedules"),
-        *("hooks", "events", "gitops", "bad_input", "resume"),
+        *("hooks", "events", "gitops", "bad_input", "resume", "splits"),
     )
 )
 """The tests of flows, verbs and their refusals, from a command to what the server and the pods make of it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.progress import StepProgress
+    from metaflow_hera.argo.shared_pods import TaskFailure
     from metaflow_hera.errors import (
         ArgoConflict,
         ArgoDenied,

@@ -58,7 +58,7 @@ def shared_tasks(node: JSON, items: range, phase: str, pods: Sequence[JSON], rea
         return SharedTasks(_some(phases), (), well + running + again, 0)
     path = inputs_of(node).get(PATH, "")
     if last is None or accounts[-1] is None:  # its last pod has not said which of its tasks it ran
-        failures = [TaskFailure(f"{path}-{items[min(well, size - 1)]}", reason, len(pods))]
+        failures = [TaskFailure(f"{path}-{_next(last, items, well)}", reason, len(pods))]
         count = min(1, size - well)
     else:
         failures = [_failure(path, item, last) for item in last.failed]
@@ -67,6 +67,15 @@ def shared_tasks(node: JSON, items: range, phase: str, pods: Sequence[JSON], rea
         count = last.failures + (last.running is not None)
     phases = {"Succeeded": well, phase: count}
     return SharedTasks(_some(phases), failures, well + count + again, size - well - count)
+
+
+def _next(last: Account | None, items: range, well: int) -> int:
+    """The item whose task a pod that has told nothing would have begun with, by what the one before told."""
+    if last is not None and last.failed:
+        return min(last.failed)
+    if last is not None and last.running is not None:
+        return last.running
+    return items[min(well, len(items) - 1)]
 
 
 def _failure(path: str, item: int, account: Account) -> TaskFailure:

@@ -33,6 +33,8 @@ OUT_OF_ATTEMPTS = 3
 """The exit code of a pod whose task has used all its attempts: Argo does not retry it."""
 TASKS_LEFT = 4
 """The exit code of a pod of several tasks of which one has an attempt left: Argo retries it."""
+KILLED = (137, 143)
+"""The exit codes of a pod that was ended by SIGKILL or SIGTERM."""
 
 RUN_PREFIX = "argo-"
 """The prefix of a run's id; the name of its workflow follows, as with Metaflow's own plugin."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 LONGEST_LIST = 400
 """The characters of a message that list tasks: Argo keeps the message of each pod."""
@@ -90,7 +91,7 @@ class Account:
             int(item): Failure(int(attempt), why)
             for item, attempt, why in _REASON.findall(message[found.end() :])
         }
-        failed = [*_unlisted(found["failed"] or "")]
+        failed = [*islice(_unlisted(found["failed"] or ""), int(found["size"]))]
         running = int(found["running"]) if found["running"] else None
         return cls(int(found["well"]), int(found["size"]), int(found["count"] or 0), failed, running, reasons)
 
@@ -102,7 +103,7 @@ def beside_account(message: str) -> str:
 
 
 def starting(task: str, attempt: int) -> str:
-    """The line of a pod's log after which all lines are those of a task, by its id."""
+    """The line of a pod's log after which all lines are a task's; attempts count from 0, as in `logs`."""
     return f"Task {task} is starting (attempt {attempt})."
 
 

@@ -307,9 +307,21 @@ class _Reader:
                 its_pod = None if at is None else each.pods[at]
                 yield from self.attempt(task, Attempt(one.number, its_pod, begun=True), shared=True)
         for at, pod in enumerate(each.pods):
-            # One that came to no task has lines all the same; they are the first task's.
-            if at not in used and self.wanted.has(tasks[0]) and not self._one_stream:
-                yield from self.attempt(tasks[0], Attempt(at, pod, begun=False), shared=True)
+            if at not in used and not self._one_stream and self._printed is not None:
+                yield from self._untold(each, at, self._printed(pod.name, None))
+
+    def _untold(self, each: PodTask, at: int, texts: Iterator[str]) -> Iterator[Line]:
+        """The lines of a pod of which the metadata knows no task: each is that of the task named last.
+
+        What comes before, also in a pod that came to no task, is the first task's.
+        """
+        task, number = each.tasks[0], at
+        for text in texts:
+            if (begins := started(text)) is not None:
+                task, number = task_key(each.task.step, begins[0]), begins[1]
+            if self.wanted.has(task) and self.wanted.attempt in (None, number):
+                self.attempts.add(number)
+                yield Line(task.step, task.task_id, number, text)
 
     def attempt(self, task: TaskKey, attempt: Attempt, *, shared: bool = False) -> Iterator[Line]:
         """The lines of one attempt, if it is wanted; `shared` says that its pod runs other tasks as well."""
@@ -335,7 +347,7 @@ class _Reader:
                 self.unsplit.append(f"{task.step}/{task.task_id}")
         elif self._printed is not None:
             texts = self._printed(pod.name, None if shared else self.wanted.tail)
-            for text in _own(task, number, texts, attempt.begun) if shared else texts:
+            for text in _own(task, number, texts) if shared else texts:
                 yield Line(task.step, task.task_id, number, text)
 
     def check(self, run: str) -> None:
@@ -349,17 +361,15 @@ class _Reader:
             raise NotFoundError(f"{run} has no attempt {wanted.attempt}{where}; there are: {there}.")
 
 
-def _own(task: TaskKey, attempt: int, texts: Iterator[str], begun: bool) -> Iterator[str]:
+def _own(task: TaskKey, attempt: int, texts: Iterator[str]) -> Iterator[str]:
     """The lines of one task in the log of a pod that runs several, each after a line that names it.
 
-    What comes before the first of these lines is the first task's, or that of a pod that came to none.
+    What comes before the first of these lines is the first task's.
     """
     before: list[str] = []
     current: tuple[str, int] | None = None
     for text in texts:
         if (begins := started(text)) is not None:
-            if not begun:
-                return
             if current is None and begins == (task.task_id, attempt):
                 yield from before
             current = begins
@@ -367,8 +377,6 @@ def _own(task: TaskKey, attempt: int, texts: Iterator[str], begun: bool) -> Iter
             before.append(text)
         elif current == (task.task_id, attempt):
             yield text
-    if current is None and not begun:
-        yield from before
 
 
 def _chosen(workflow: JSON, wanted: Wanted, *, may_come: bool = False) -> Sequence[PodTask]:

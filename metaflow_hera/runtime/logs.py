@@ -97,6 +97,7 @@ class TaskLogs:
             self._saver.join()
         for stream, rest in self._rest.items():
             if rest:
+                self._write(1 if stream == "stdout" else 2, b"\n")  # another task's lines may follow there
                 self.add(stream, rest)
         if self._lost:
             self.note(f"The disk was full: {self._lost} bytes of the log were lost.")

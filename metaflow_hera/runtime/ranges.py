@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from metaflow_hera.contract import environment
-from metaflow_hera.contract.manifest import OUT_OF_ATTEMPTS, TASKS_LEFT
+from metaflow_hera.contract.manifest import KILLED, OUT_OF_ATTEMPTS, TASKS_LEFT
 from metaflow_hera.contract.ranges import Account, Failure
 from metaflow_hera.metaflow_api.pod.reasons import leave_reason
 from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS, REASON, RunStore, SoFar
@@ -45,17 +46,19 @@ def run_range(pod: PodTask, items: range, attempts: Attempts) -> int:
         if known[item].well:
             continue
         if attempt >= most[item]:
-            account.failed(item, attempt, _why_not(attempts.store, task, attempt))
+            account.failed(item, attempt, _why_not(store, task, attempt))
             continue
         account.starts(item)
         ended = attempts.run(task, attempt, earlier.get(item, 0))
         if ended.code == 0:
+            with suppress(Exception):  # a datastore may raise anything; the artifacts say it too
+                store.note_well(task.key, attempt)
             account.ended_well()
         else:
             account.failed(item, attempt + 1, ended.reason or "")
             left = left or attempt + 1 < most[item]
         if ended.asked and item != items[-1]:
-            return ended.code or TASKS_LEFT
+            return ended.code if ended.code in KILLED else TASKS_LEFT  # whatever the task makes of SIGTERM
     account.over()
     if not account.failures:
         return 0

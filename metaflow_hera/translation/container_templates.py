@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import base64
 import json
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -57,7 +56,6 @@ OF_ONE_POD = (
 START_TIME = 3600
 """Seconds that a pod with a @timeout has in addition, for its image and the code package. The pod itself
 keeps the limit; Kubernetes ends a pod that can no longer do so."""
-KILLED = (128 + signal.SIGKILL, 128 + signal.SIGTERM)
 GRACE = 60
 """Seconds more that each task of a pod of several may take to be ended at its @timeout."""
 
@@ -290,7 +288,7 @@ def _retry_of_range(shape: Shape) -> RetryStrategy:
     was killed or lost cannot say; one that does not come to its tasks is started as often as a task.
     """
     again = [
-        *(f"lastRetry.exitCode == '{code}'" for code in (manifest.TASKS_LEFT, *KILLED)),
+        *(f"lastRetry.exitCode == '{code}'" for code in (manifest.TASKS_LEFT, *manifest.KILLED)),
         # Argo knows of no exit code. A pod that could not even be created was there for no time.
         "(lastRetry.exitCode == '-1' && asFloat(lastRetry.duration) >= 1)",
         f"asInt(retries) < {shape.retries.total}",

@@ -37,6 +37,10 @@ class Footprint:
     splits: Splits
     could_share: Mapping[str, Sequence[str]]
 
+    def sizes(self) -> dict[str, object]:
+        """The sizes as data, for programs."""
+        return {"manifest": self.manifest, "nodes": self.nodes, "items": dict(self.items)}
+
     def room(self, foreach: str) -> int:
         """How many items of a foreach fit, if there is no other."""
         pods = max(0, WORKFLOW_LIMIT - self.manifest - NODE_BYTES * self.nodes) // (
@@ -49,11 +53,13 @@ class Footprint:
         for foreach in self.items:
             if (room := self.room(foreach)) < WIDE:
                 able = self.could_share[foreach]
+                number = self.splits.of(foreach)
+                each = f"for each {number}" if number > 1 else "each"
                 share = f", or for more with --splits-per-pod {able[0]}=N" if able else ""
                 yield (
                     f"Argo keeps {WORKFLOW_LIMIT // 1024:,} kB of a run: "
                     f"the foreach of step {foreach} has room for about {room:,} items "
-                    f"({self.items[foreach]} nodes each){share}, "
+                    f"({self.items[foreach]} nodes {each}){share}, "
                     "or more on a cluster that offloads node status."
                 )
 

@@ -46,7 +46,8 @@ def splits(flow: LoadedFlow, choices: Choices) -> Splits:
     asked = checks.splits(FLAG, choices.splits_per_pod)
     for_all = asked.pop(None, None)
     foreachs = {each.task.step.name: each for each in _foreachs(scopes(flow.graph))}
-    by_step = {**_decorated(flow, foreachs), **{str(step): number for step, number in asked.items()}}
+    decorated = _decorated(flow, foreachs)
+    by_step = {**decorated, **{str(step): number for step, number in asked.items()}}
     for step in asked:
         if step not in foreachs:
             there = ", ".join(foreachs) or "none"
@@ -61,14 +62,15 @@ def splits(flow: LoadedFlow, choices: Choices) -> Splits:
             continue
         if why is not None:
             if step in by_step:
+                asks = FLAG if step in asked else f"@{NAME}"
                 raise UnsupportedError(
-                    f"The tasks of the foreach of step {step} cannot share a pod ({FLAG}): {why}. "
-                    f"{_instead(foreach)}leave out {step} there, so that each has a pod of its own."
+                    f"The tasks of the foreach of step {step} cannot share a pod ({asks}): {why}. "
+                    f"{_instead(foreach)}leave out {asks} of {step}, so that each has a pod of its own."
                 )
             single[step] = why
             continue
         per_pod[step] = number
-    if for_all is not None and for_all > 1 and not per_pod:
+    if for_all is not None and for_all > 1 and all(_why_single(each) for each in foreachs.values()):
         raise OptionError(
             f"{FLAG} {for_all}: the flow has no foreach whose tasks can share a pod{_all(single)}."
         )

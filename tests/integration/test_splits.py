@@ -65,6 +65,7 @@ def test_status_logs_and_the_page_tell_of_tasks(mfhera: Mfhera) -> None:
         assert page(mfhera, run, "/tasks", id=task["id"])["tasks"] == [task]
 
 
+@pytest.mark.same_machine
 def test_a_retry_of_the_run_runs_what_has_not_ended_well(mfhera: Mfhera) -> None:
     mfhera.take("lost_splits_flow.py")
     mfhera.ok("create", "lost_splits_flow.py", "--splits-per-pod", "5")
@@ -82,6 +83,7 @@ def test_a_retry_of_the_run_runs_what_has_not_ended_well(mfhera: Mfhera) -> None
     assert resumed.returncode == 0, resumed.stderr
 
 
+@pytest.mark.same_machine
 def test_a_pod_that_is_killed_again_and_again_loses_nothing(mfhera: Mfhera) -> None:
     """More often than a task may be retried: each task has its own attempts."""
     mfhera.take("lost_splits_flow.py")
@@ -96,6 +98,7 @@ def test_a_pod_that_is_killed_again_and_again_loses_nothing(mfhera: Mfhera) -> N
     assert not [line for line in lines if line.startswith("work 3")]
 
 
+@pytest.mark.same_machine
 def test_a_killed_pod_tells_how_far_it_was(mfhera: Mfhera) -> None:
     mfhera.take("lost_splits_flow.py")
     script = mfhera.folder / "lost_splits_flow.py"
@@ -138,6 +141,7 @@ KILLS = 20
 
 
 @pytest.mark.slow
+@pytest.mark.embedded_only("has a server that a test may kill")
 def test_kills_of_pods_and_servers_lose_nothing(
     own_mfhera: Mfhera, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ) -> None:

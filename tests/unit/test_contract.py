@@ -93,6 +93,7 @@ MANIFEST = {
     "OUTCOME": "outcome",
     "OUT_OF_ATTEMPTS": 3,
     "TASKS_LEFT": 4,
+    "KILLED": (137, 143),
     "OWNER": "metaflow/owner",
     "OWN_PARAMETERS": ("metaflow-run-tags", "metaflow-code-package", "metaflow-scheduled-time"),
     "PARAMETERS": "metaflow/parameters",

@@ -107,3 +107,17 @@ def test_a_killed_pod_is_told_by_its_tasks() -> None:
 def test_the_page_takes_no_other_input_for_a_range(text: str) -> None:
     assert page.items_of(node(text=text)) is None
     assert page.length(text or 0) == 1
+
+
+def test_a_pod_that_has_told_nothing_began_with_a_task_that_was_left() -> None:
+    left = Account(99, 100, 1, [3], None, {3: Failure(1, "bad")}).message()
+    pods = [{"message": left}, {"message": "Pod was evicted"}]
+    found = shared_tasks(node(), range(100), "Failed", pods, "Pod was evicted")
+    assert [each.path for each in found.failures] == ["-7-3"]
+    assert page.told(range(100), "Failed", pods, "Pod was evicted").failed == {3: "Pod was evicted"}
+
+
+def test_what_a_message_lists_is_bounded_by_the_tasks_of_its_pod() -> None:
+    found = Account.read("1 of 3 tasks ended well; 1 failed: 0-999999999")
+    assert found is not None
+    assert found.failed == [0, 1, 2]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +122,7 @@ def deploy(prepared: Prepared, again: str, trigger: str, as_json: bool) -> Creat
             "namespace": f"production:{created.token}",
             "server": target.host,
             "schedules": _schedules(created),
-            "footprint": asdict(created.objects.footprint),
+            "footprint": created.objects.footprint.sizes(),
         }
         click.echo(json_text(about))
         return created

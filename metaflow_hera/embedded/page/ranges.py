@@ -79,7 +79,7 @@ def told(items: range, phase: str, pods: Sequence[JSON], reason: str) -> Told:
         running = 1 if phase == "Running" and well < size else 0
         return Told(_some({"Succeeded": well, "Running": running, "Pending": size - well - running}), {})
     if last is None or accounts[-1] is None:
-        failed = {items[min(well, size - 1)]: reason}
+        failed = {_next(last, items, well): reason}
         count = min(1, size - well)
     else:
         reasons = {int(item): why for item, why in _REASON.findall(last.string[last.end() :])}
@@ -89,6 +89,15 @@ def told(items: range, phase: str, pods: Sequence[JSON], reason: str) -> Told:
             failed[int(last["running"])] = last.string[: last.start()].strip().removesuffix(":")
             count += 1
     return Told(_some({"Succeeded": well, phase: count, "Omitted": size - well - count}), failed)
+
+
+def _next(last: re.Match[str] | None, items: range, well: int) -> int:
+    """The item that a pod which has told nothing would have begun with, by what the one before told."""
+    if last is not None and last["failed"]:
+        return min(_listed(last["failed"]))
+    if last is not None and last["running"]:
+        return int(last["running"])
+    return items[min(well, len(items) - 1)]
 
 
 def _some(phases: Mapping[str, int]) -> dict[str, int]:

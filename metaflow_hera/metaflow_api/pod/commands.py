@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from metaflow import cli, decorators, metaflow_git
+from metaflow import cli, decorators
 from metaflow._vendor import click
 from metaflow.cli_components import step_cmd  # noqa: F401  # imported before the fork, for each child
 from metaflow.parameters import current_flow, flow_context
@@ -25,11 +25,8 @@ __all__ = ["UBF_CONTROL", "UBF_TASK", "command_line", "main_module", "run_comman
 
 _start = cli.start
 
-# Two things that each child would do anew. Metaflow reads the source of each step, for which Python compiles
-# regular expressions; and it asks git about the working folder, which is no work tree: what is registered of
-# git comes from the code package (metadata_provider/metadata.py).
+# Metaflow reads the source of each step, for which Python compiles regular expressions: not in each child.
 inspect.getsource(copy.copy)
-metaflow_git._git_info_cache = {}
 
 
 def command_line(flow_class: Any) -> Any:

@@ -29,6 +29,8 @@ PARAMETERS_TASK = "parameters"
 """The id of the task that holds a run's parameters."""
 REASON = "reason"
 """The note that a failed attempt leaves about why it failed."""
+WELL = "well"
+"""The note that an attempt leaves which has ended well, where several tasks share a pod."""
 FEW = 10
 """Up to this many tasks are looked up one by one: to list tasks on S3, Metaflow starts another process."""
 
@@ -74,14 +76,25 @@ class RunStore:
             if not asked:
                 break
         begun = [task for task in tasks if counts[task]]
-        done = self._storage.is_file([self._file(task, f"{counts[task] - 1}.DONE.lock") for task in begun])
-        failed = self._storage.is_file([self._note(task, counts[task] - 1, REASON) for task in begun])
+        noted, done, failed = (
+            dict(zip(begun, self._storage.is_file(files), strict=True))
+            for files in (
+                [self._note(task, counts[task] - 1, WELL) for task in begun],
+                [self._file(task, f"{counts[task] - 1}.DONE.lock") for task in begun],
+                [self._note(task, counts[task] - 1, REASON) for task in begun],
+            )
+        )
+        # A failed attempt stores its artifacts too, and a pod may be lost before it can say how one ended.
         well = {
             task
-            for task, ended, reason in zip(begun, done, failed, strict=True)
-            if ended and not reason  # a failed attempt stores its artifacts as well
+            for task in begun
+            if noted[task] or (done[task] and not failed[task] and self._is_ok(task, counts[task] - 1))
         }
         return [SoFar(counts[task], task in well) for task in tasks]
+
+    def note_well(self, task: TaskKey, attempt: int) -> None:
+        """Note that an attempt has ended well, which its artifacts do not say after a sys.exit(0)."""
+        self.leave(task, attempt, WELL, "")
 
     def begin(self, task: TaskKey, attempt: int) -> None:
         """Mark an attempt as begun, and those before it whose pods ended before they could.
@@ -198,6 +211,11 @@ class RunStore:
         """The tasks as Metaflow's `--input-paths` takes them; none: the run's parameters."""
         paths = [self.pathspec(task) for task in tasks]
         return str(compress_list(paths or [f"{self._run_id}/{PARAMETERS_STEP}/{PARAMETERS_TASK}"]))
+
+    def _is_ok(self, task: TaskKey, attempt: int) -> bool:
+        """Whether an attempt has stored that its step was successful."""
+        store = self._store.get_task_datastore(self._run_id, task.step, task.task_id, attempt=attempt)
+        return bool(store.get("_task_ok"))
 
     def _file(self, task: TaskKey, name: str) -> str:
         path = self._storage.path_join(self._store.flow_name, self._run_id, task.step, task.task_id, name)

@@ -1,19 +1,22 @@
-"""The one value of Metaflow's configuration that is the working folder: where it puts files on their way."""
+"""What Metaflow takes from the working folder: where it puts files on their way, and what git knows of it."""
 
 from __future__ import annotations
 
 import os
 
-from metaflow import metaflow_config, metaflow_config_funcs
+from metaflow import metaflow_config, metaflow_config_funcs, metaflow_git
 
 NAME = "METAFLOW_ARTIFACT_LOCALROOT"
 
 
 def tell_metaflow() -> None:
-    """Let it be the present working folder, unless it is configured.
+    """Let the place for files be the present working folder, unless it is configured, and ask git nothing.
 
-    Metaflow looks when it is imported (metaflow_config.py), which may have been before this pod was forked.
+    Metaflow looks for the place when it is imported (metaflow_config.py), which may have been before this pod
+    was forked. The folder of a pod is no work tree: what a task registers of git is in its code package
+    (metadata_provider/metadata.py).
     """
+    metaflow_git._git_info_cache = {}
     configs = metaflow_config_funcs._all_configs
     if configs[NAME].is_default:
         metaflow_config.ARTIFACT_LOCALROOT = folder = os.getcwd()

@@ -145,3 +145,18 @@ def test_a_pod_that_is_asked_to_end_goes_no_further(pod: Any) -> None:
     code, made, left = pod(lambda item, attempt: Ended(143, "ended", asked=True))
     assert (code, len(made), told(left).running) == (143, 1, 2)
     assert pod(lambda item, attempt: Ended(0, None, asked=True), 1)[:2] == (4, [(2, 1, 0)])
+    # A task may make another exit code of the signal.
+    assert pod(lambda item, attempt: Ended(1, "ended", asked=True), 2, 0)[:2] == (4, [(3, 0, 0)])
+
+
+def test_a_task_that_failed_is_run_again_also_if_its_pod_was_lost_before_it_could_say_so(
+    pod: Any, tmp_path: Path
+) -> None:
+    def fails_and_is_lost(item: int, attempt: int) -> None:
+        stored = RunStore("MyFlow", "local", str(tmp_path / "store"), "argo-x")._store
+        task = stored.get_task_datastore("argo-x", "work", f"work-9-{item}", attempt, mode="w")
+        task.save_artifacts([("_task_ok", False)])
+        task.done()
+
+    assert pod(fails_and_is_lost)[0] is None
+    assert pod(lambda item, attempt: GOOD, 1)[:2] == (0, [(2, 1, 0), (3, 0, 0), (4, 0, 0)])

@@ -69,6 +69,11 @@ def test_one_task_a_pod_is_as_without() -> None:
     assert template("foreach_flow.py", "--splits-per-pod", "1") == template("foreach_flow.py")
 
 
+def test_a_foreach_may_be_left_out_of_the_number_for_all() -> None:
+    given = ("--splits-per-pod", "10", "--splits-per-pod", "start=1")
+    assert template("foreach_flow.py", *given) == template("foreach_flow.py")
+
+
 def test_the_number_of_a_step_comes_before_that_for_all() -> None:
     found = template("splits_flow.py", "--splits-per-pod", "10", "--splits-per-pod", "row=5")
     numbers = {
