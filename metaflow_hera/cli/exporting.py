@@ -71,7 +71,7 @@ def write_export(prepared: Prepared, form: str, options: ExportOptions) -> Creat
             "set ARGO_SERVER to write what a cluster gets.",
             err=True,
         )
-    for warning in made.objects.footprint.warnings():
+    for warning in made.objects.warnings():
         click.echo(warning, err=True)
     objects = [writing.as_json(item) for item in made.objects.objects]
     accounts = ", ".join(writing.service_accounts(objects))

@@ -123,16 +123,12 @@ def notes(prepared: Prepared, created: Created, target: Target) -> list[str]:
     On a cluster they are on the size of its runs and on where metadata stays; on the embedded Argo, on what
     its pods do not have, and on where local results are if that is not below the current folder.
     """
-    alone = [
-        f"The tasks of the foreach of step {step} have a pod each: {why}."
-        for step, why in created.objects.splits.single.items()
-    ]
     if target.embedded:
         root = config.local_root()
         elsewhere = prepared.flow.datastore == "local" and os.path.realpath(root) != os.path.realpath(".")
         kept = [f"Results are stored in {os.path.join(root, '.metaflow')}."] if elsewhere else []
-        return [*kept, *support.local_notes(prepared.flow), *alone]
-    found = [*created.objects.footprint.warnings(), *alone]
+        return [*kept, *support.local_notes(prepared.flow), *created.objects.splits.notes()]
+    found = list(created.objects.warnings())
     if prepared.flow.metadata == "local":
         found.append(
             "The metadata of its runs stays in the cluster's pods: "

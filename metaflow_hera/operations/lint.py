@@ -44,7 +44,7 @@ def lint(prepared: Prepared, target: Target | None, client: ArgoClient | None) -
     if client is not None:
         _ask(objects, client)
         checked.append(f"{client.target}")
-    warnings = list(made.objects.footprint.warnings())
+    warnings = list(made.objects.warnings())
     if prepared.flow.datastore == "local" and target is None:
         warnings.append("Its data is on this machine: deploy it to a cluster with --datastore=s3.")
     return Linted(checked, warnings, [f"the {item['kind']} {item['metadata']['name']}" for item in objects])

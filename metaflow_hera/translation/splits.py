@@ -28,6 +28,11 @@ class Splits:
     single: Mapping[str, str]
     able: Sequence[str]
 
+    def notes(self) -> Iterator[str]:
+        """Sentences on what the number for all foreachs does not apply to."""
+        for step, why in self.single.items():
+            yield f"The tasks of the foreach of step {step} have a pod each: {why}."
+
     def of(self, step: str) -> int:
         """How many tasks of a foreach share a pod, by the name of its step or of the one that opens it."""
         return self.per_pod.get(step, 1)

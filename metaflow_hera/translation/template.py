@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -57,6 +57,11 @@ class Translation:
     def objects(self) -> list[WorkflowTemplate | Companion]:
         """All of it, in the order in which to deploy it."""
         return [self.template, *self.companions]
+
+    def warnings(self) -> Iterator[str]:
+        """What the flow's author should know before a run."""
+        yield from self.footprint.warnings()
+        yield from self.splits.notes()
 
 
 def translate(flow: LoadedFlow, settings: Settings) -> Translation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -225,3 +226,16 @@ def test_a_refused_flow_leaves_no_half_made_package(mfhera: Mfhera, tmp_path: Pa
     refused(done, "Not-Valid")
     assert [each for each in left.iterdir() if each.name.startswith("mfhera-")] == []
     assert not (mfhera.folder / ".metaflow" / "LinearFlow" / "data").exists()
+
+
+def test_tasks_register_the_commit_that_was_deployed(mfhera: Mfhera) -> None:
+    mfhera.take("single_flow.py")
+    git = ("git", "-c", "user.name=tester", "-c", "user.email=tester@example.com")
+    for words in (("init", "-q"), ("add", "single_flow.py"), ("commit", "-q", "-m", "a commit")):
+        subprocess.run([*git, *words], cwd=mfhera.folder, check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], cwd=mfhera.folder, capture_output=True, check=True)
+    mfhera.ok("create", "single_flow.py")
+    run = mfhera.run()
+    reading = "import sys, metaflow; metaflow.namespace(None); run = metaflow.Run(sys.argv[1]); "
+    done = mfhera.python("-c", reading + "print([*run][0].task.metadata_dict)", run["pathspec"])
+    assert head.stdout.decode().strip() in done.stdout, done.stdout + done.stderr

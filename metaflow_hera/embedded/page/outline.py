@@ -31,6 +31,7 @@ class Place:
         foreach: whether it runs once for each of some items.
         items: how many items each instance has, where the template lists them.
         items_input: the input parameter of the DAG that lists them otherwise.
+        ranges: whether each of these is a range of items, which a pod works on one after the other.
     """
 
     path: str
@@ -38,6 +39,7 @@ class Place:
     foreach: bool = False
     items: int | None = None
     items_input: str | None = None
+    ranges: bool = False
 
 
 def outline(workflow: JSON) -> list[Place]:
@@ -76,4 +78,5 @@ def _place(task: JSON, path: str) -> Place:
         foreach=is_task_group(task),
         items=len(items) if items else None,
         items_input=source[1] if source else None,
+        ranges=any(each["name"] == "split-range" for each in arguments),
     )

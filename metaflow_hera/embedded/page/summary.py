@@ -330,15 +330,15 @@ def _expect(groups: Mapping[str, Group], containers: Mapping[str, Container], pl
         return
     for container in containers.values():
         for group in foreachs.get(places.inside(container.id), ()):
-            group.expected += group.place.items or _length(
-                container.inputs.get(group.place.items_input or "")
-            )
+            listed = container.inputs.get(group.place.items_input or "")
+            group.expected += group.place.items or _length(listed, group.place.ranges)
 
 
-def _length(text: str | None) -> int:
+def _length(text: str | None, ranges: bool) -> int:
     with suppress(ValueError):
         value = json.loads(text or "[]")
-        return sum(map(length, value)) if isinstance(value, list) else 0
+        if isinstance(value, list):
+            return sum(map(length, value)) if ranges else len(value)
     return 0
 
 
