@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from metaflow_hera.contract.ranges import Account
+from metaflow_hera.contract.ranges import Account, started
 from metaflow_hera.metaflow_api.pod.packaged_settings import Retries, StepSettings
 from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS, REASON, RunStore
 from metaflow_hera.runtime.child import Ended
+from metaflow_hera.runtime.logs import TaskLogs
 from metaflow_hera.runtime.ranges import LOST, run_range
 from metaflow_hera.runtime.task import PodTask
 
@@ -160,3 +161,14 @@ def test_a_task_that_failed_is_run_again_also_if_its_pod_was_lost_before_it_coul
 
     assert pod(fails_and_is_lost)[0] is None
     assert pod(lambda item, attempt: GOOD, 1)[:2] == (0, [(2, 1, 0), (3, 0, 0), (4, 0, 0)])
+
+
+def test_a_task_begins_a_line_of_its_own_after_one_that_was_not_ended(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for word in ("a", "b"):
+        logs = TaskLogs(tmp_path / word, lambda files: None)
+        logs.write("stdout", f"Task {word} is starting (attempt 0).\nno end".encode())
+        logs.close()
+    lines = capfd.readouterr().out.splitlines()
+    assert [started(line) for line in lines] == [("a", 0), None, ("b", 0), None]
