@@ -19,7 +19,7 @@ class SplitsFlow(FlowSpec):
 
     @card
     @catch
-    @timeout(seconds=3)
+    @timeout(seconds=20)
     @retry(times=1, minutes_between_retries=0)
     @step
     def cell(self):

@@ -83,7 +83,12 @@ def test_steps_of_a_run(mfhera: Mfhera) -> None:
 def test_values_of_metaflows_options(mfhera: Mfhera) -> None:
     assert completed(mfhera, "create", "--datastore", "") == ["local", "s3"]
     assert completed(mfhera, "create", "--with", "re") == ["resources", "retry"]
-    for_people = STEP_DECORATORS - {"parallel", "hera_internal", "unbounded_test_foreach_internal"}
+    for_people = STEP_DECORATORS - {
+        "parallel",
+        "hera_internal",
+        "unbounded_test_foreach_internal",
+        "splits_per_pod",
+    }
     assert set(completed(mfhera, "create", "--with", "")) == for_people
 
 

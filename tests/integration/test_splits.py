@@ -9,6 +9,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import pytest
 from harness import Mfhera, assert_same, refused, step_of
 from recorded_flows import Record
 from test_kills import killed
+
+from metaflow_hera.embedded.pods.files import is_alive, read_state
 
 WHOLE = ("foreach_flow.py", "mixed_flow.py", "splits_flow.py")
 
@@ -151,8 +154,6 @@ def test_kills_of_pods_and_servers_lose_nothing(
     own_mfhera.take("lost_splits_flow.py")
     script = own_mfhera.folder / "lost_splits_flow.py"
     text = script.read_text().replace("times=1", "times=4").replace("range(8)", "range(30)")
-    # The pod is the leader of its processes.
-    text = text.replace('f"{current.task_id} ', 'f"{os.getpgrp()} {current.task_id} ')
     script.write_text(
         text.replace(
             "        if str(self.index) in self.failing", "        time.sleep(0.2)\n        if False"
@@ -171,18 +172,16 @@ def test_kills_of_pods_and_servers_lose_nothing(
             if kills < KILLS and place.exists():
                 if kills % 4 == 0:
                     killed(home)
-                else:
-                    pod = int(place.read_text().split("\n")[-2].split()[0])
-                    try:
-                        os.killpg(pod, signal.SIGKILL)
-                    except ProcessLookupError:
-                        continue
-                kills += 1
+                    kills += 1
+                elif pods := running(home):
+                    with suppress(ProcessLookupError):  # it has just ended
+                        os.killpg(rng.choice(pods), signal.SIGKILL)
+                        kills += 1
             found = own_mfhera.ask("workflows", run["workflow"], fields="status.phase,status.message")
             phase = found["status"].get("phase", "")
         assert phase == "Succeeded", own_mfhera("status", run["run_id"]).stdout
         tasks = own_mfhera.read(run["pathspec"])
-        ran = Counter(line.partition(" ")[2] for line in place.read_text().splitlines())
+        ran = Counter(place.read_text().splitlines())
         doubled += sum(count - 1 for count in ran.values())
         for index in range(30):
             task = tasks.get(f"work/{index}")
@@ -193,6 +192,12 @@ def test_kills_of_pods_and_servers_lose_nothing(
         "says", f"kills with --splits-per-pod {kills}, runs {runs}; tasks lost {lost}, doubled {doubled}"
     )
     assert (lost, doubled) == (0, 0)
+
+
+def running(home: Path) -> list[int]:
+    """The pods of several tasks that run, by their processes."""
+    states = [read_state(str(path)) for path in home.glob("pods/*/*-shared-*.state")]
+    return [state.pid for state in states if state.pid and state.code is None and is_alive(state)]
 
 
 def notes(mfhera: Mfhera) -> Path:
