@@ -93,7 +93,8 @@ def test_what_a_verb_imports(
 ) -> None:
     run = a_run(quick, of, "Running" if of is WAITS else "Failed") if of is not None else ""
     done = quick.cold.python("-c", CODE, *words.format(run=run).split())
-    assert done.returncode == 0, done.stdout + done.stderr
+    # What is retried fails again, perhaps before the command looks at it.
+    assert done.returncode in ((0, 1) if words == "retry {run}" else (0,)), done.stdout + done.stderr
     found = set(done.stderr.splitlines()[-1].partition("imported:")[2].split())
     assert (found & PACKAGES if imported else found) == imported
 
