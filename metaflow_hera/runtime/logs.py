@@ -14,6 +14,8 @@ from pathlib import Path
 from metaflow_hera.metaflow_api.pod.logs import decorated_line, update_delay
 
 STREAMS = ("stdout", "stderr")
+OF_THE_POD = {"stdout": 1, "stderr": 2}
+"""The files of the pod's own log."""
 MAX_LINE = 1 << 20
 """A line longer than this many bytes is stored in pieces, so that memory stays bounded."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -54,7 +56,7 @@ class TaskLogs:
 
     def write(self, stream: str, data: bytes) -> None:
         """Take what the task wrote to a stream: it goes to the pod's own log and to the file."""
-        self._write(1 if stream == "stdout" else 2, data)
+        self._write(OF_THE_POD[stream], data)
         *lines, rest = (self._rest[stream] + data).split(b"\n")
         if len(rest) > MAX_LINE:
             lines.append(rest)
@@ -97,7 +99,7 @@ class TaskLogs:
             self._saver.join()
         for stream, rest in self._rest.items():
             if rest:
-                self._write(1 if stream == "stdout" else 2, b"\n")  # another task's lines may follow there
+                self._write(OF_THE_POD[stream], b"\n")  # another task's lines may follow there
                 self.add(stream, rest)
         if self._lost:
             self.note(f"The disk was full: {self._lost} bytes of the log were lost.")
