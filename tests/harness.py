@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -73,6 +74,9 @@ def leave_the_machine(empty: Path) -> None:
 
     Metaflow reads its configuration when it is first imported, from files around the current folder too.
     """
+    for each in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(each) is signal.SIG_IGN:  # as nohup has it, or a shell for what runs behind it
+            signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
     kept = without_the_machine(os.environ)
     for name in {*os.environ} - {*kept}:
         del os.environ[name]

@@ -18,7 +18,7 @@ from metaflow_hera.contract.ranges import starting
 from metaflow_hera.errors import MetaflowHeraError, RunFailed
 from metaflow_hera.metaflow_api.pod.commands import run_command
 from metaflow_hera.metaflow_api.pod.heartbeat import Heartbeats
-from metaflow_hera.metaflow_api.pod.metadata import register_end
+from metaflow_hera.metaflow_api.pod.metadata import register_end, register_stored
 from metaflow_hera.metaflow_api.pod.packaged_settings import DEFAULT_EXECUTABLE, Interpreter, PodSettings
 from metaflow_hera.metaflow_api.pod.reasons import leave_reason, make_room, reason_in, words_of
 from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS, REASON, RunStore
@@ -122,6 +122,19 @@ class Attempts:
             return Ended(0, None, ended.asked)
         self._report(task, attempt, code, str(reason or own), node)
         return Ended(code, str(reason or own), ended.asked)
+
+    def complete(self, task: PodTask) -> None:
+        """Register what a task has stored that ended well in a pod before this one.
+
+        That pod may have been lost before it had registered all.
+        """
+        try:
+            stored = self.store.stored(task.key)
+            register_stored(
+                task.flow, self.settings.metadata, task.run_id, task.key, stored, self.store.place
+            )
+        except Exception as error:  # a metadata service may raise anything, and the task has ended well
+            print(f"The end of a task could not be registered: {words_of(error)}", file=sys.stderr)
 
     def _work(self, task: PodTask, attempt: int, earlier: int, node: ParallelNode | None) -> int:
         """What the forked child does; if it cannot even start, it leaves the reason for the parent."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from itertools import count
 from pathlib import Path
 
 from metaflow_hera.contract.environment import OUTPUT
@@ -29,20 +28,19 @@ def run_iterations(task: PodTask, attempts: Attempts) -> int:
     A pod that takes the place of a lost one goes on after the last iteration that ended well.
     """
     output = Path(os.environ[OUTPUT])
-    for number in count():
-        iteration = task.iteration(number)
-        if attempts.store.ended([iteration.key]):
-            choice = attempts.store.choice(iteration.key)
-        else:
-            code = _run_iteration(iteration, attempts)
-            if code:
-                return code
-            choice = output.read_text()
-        if choice != task.step:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            output.write_text(choice)
-            return 0
-    raise AssertionError("a loop ends only by a choice")
+    number, choice = 0, task.step
+    last = attempts.store.last_iteration(task.key)
+    if last is not None and last.iteration is not None:
+        attempts.complete(task.iteration(last.iteration))
+        number, choice = last.iteration + 1, attempts.store.choice(last)
+    while choice == task.step:
+        code = _run_iteration(task.iteration(number), attempts)
+        if code:
+            return code
+        number, choice = number + 1, output.read_text()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(choice)
+    return 0
 
 
 def _run_iteration(task: PodTask, attempts: Attempts) -> int:

@@ -44,6 +44,9 @@ def run_range(pod: PodTask, items: range, attempts: Attempts) -> int:
     for item, task in tasks.items():
         attempt = known[item].attempts
         if known[item].well:
+            if not known[item].noted:
+                attempts.complete(task)
+                _note_well(store, task, attempt - 1)
             continue
         if attempt >= most[item]:
             account.failed(item, attempt, _why_not(store, task, attempt))
@@ -51,8 +54,7 @@ def run_range(pod: PodTask, items: range, attempts: Attempts) -> int:
         account.starts(item)
         ended = attempts.run(task, attempt, earlier.get(item, 0))
         if ended.code == 0:
-            with suppress(Exception):  # a datastore may raise anything; the artifacts say it too
-                store.note_well(task.key, attempt)
+            _note_well(store, task, attempt)
             account.ended_well()
         else:
             account.failed(item, attempt + 1, ended.reason or "")
@@ -63,6 +65,11 @@ def run_range(pod: PodTask, items: range, attempts: Attempts) -> int:
     if not account.failures:
         return 0
     return TASKS_LEFT if left else OUT_OF_ATTEMPTS
+
+
+def _note_well(store: RunStore, task: PodTask, attempt: int) -> None:
+    with suppress(Exception):  # a datastore may raise anything; the artifacts say it too
+        store.note_well(task.key, attempt)
 
 
 def _why_not(store: RunStore, task: PodTask, attempts: int) -> str:

@@ -37,10 +37,19 @@ FEW = 10
 
 @dataclass(frozen=True)
 class SoFar:
-    """How many attempts of a task have begun, and whether the last one has ended well."""
+    """How many attempts of a task have begun, whether the last one has ended well, and noted it (`WELL`)."""
 
     attempts: int
     well: bool
+    noted: bool
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What an attempt that ended well has stored: its number, and of each artifact the hash and encoding."""
+
+    attempt: int
+    artifacts: Mapping[str, tuple[str, str]]
 
 
 class RunStore:
@@ -90,7 +99,7 @@ class RunStore:
             for task in begun
             if noted[task] or (done[task] and not failed[task] and self._is_ok(task, counts[task] - 1))
         }
-        return [SoFar(counts[task], task in well) for task in tasks]
+        return [SoFar(counts[task], task in well, task in well and noted[task]) for task in tasks]
 
     def note_well(self, task: TaskKey, attempt: int) -> None:
         """Note that an attempt has ended well, which its artifacts do not say after a sys.exit(0)."""
@@ -171,6 +180,14 @@ class RunStore:
         count = bisect_left(range(bound), True, key=is_missing)
         return replace(loop, iteration=count - 1) if count else None
 
+    def stored(self, task: TaskKey) -> Stored:
+        """What a task has stored. Raises RunFailed if it has not ended well."""
+        found = self._finished(task)
+        return Stored(
+            found.attempt,
+            {name: (sha, found._info[name]["encoding"]) for name, sha in found._objects.items()},
+        )
+
     def leave(self, task: TaskKey, attempt: int, name: str, text: str) -> None:
         """Leave a note in the datastore beside the data of a task's attempt."""
         note = BytesIO(text.encode())
@@ -225,10 +242,13 @@ class RunStore:
         return self._file(task, f"{attempt}.hera_{name}")
 
     def _artifact(self, task: TaskKey, name: str) -> Any:
+        return self._finished(task)[name]
+
+    def _finished(self, task: TaskKey) -> Any:
         store = self._ended_well(task)
         if store is None:
             raise RunFailed(f"The datastore has no finished task {self.pathspec(task)} to continue from.")
-        return store[name]
+        return store
 
     def _ended_well(self, task: TaskKey) -> Any:
         """What a task has stored, None if it has not ended well."""

@@ -6,13 +6,17 @@ import json
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from metaflow.datastore import FlowDataStore
+from metaflow.metaflow_environment import MetaflowEnvironment
 from metaflow.plugins.datastores.local_storage import LocalStorage
+from metaflow.plugins.metadata_providers.local import LocalMetadataProvider
 
 from metaflow_hera.graph.steps import Graph, Step
 from metaflow_hera.graph.tasks import TaskKey
+from metaflow_hera.metaflow_api.pod.metadata import register_stored
 from metaflow_hera.metaflow_api.pod.packaged_settings import PodSettings, Retries, StepSettings
 from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS, RunStore
 from metaflow_hera.runtime.arguments import init_arguments, step_arguments, take_parameters
@@ -125,6 +129,27 @@ def test_a_lost_pod_of_a_loop_leaves_how_many_attempts_count(store: RunStore) ->
     assert _made_before_the_retry(replace(first, argo_retries=1), 3, store) == 2
     store.begin(loop, 0)
     assert _made_before_the_retry(replace(first, key=loop, argo_retries=1), 1, store) == 0
+
+
+def test_what_a_lost_pod_has_stored_is_registered_by_the_next(
+    store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Metaflow stores a task first and registers its artifacts then, one by one in a local datastore."""
+    monkeypatch.setattr(LocalStorage, "datastore_root", str(tmp_path))
+    provider = LocalMetadataProvider(MetaflowEnvironment(None), SimpleNamespace(name="MyFlow"), None, None)
+    provider.register_run_id("argo-x")
+    provider.register_task_id("argo-x", WORK.step, WORK.task_id, 1)
+    finished(tmp_path, 0, {"x": "of the failed attempt"})
+    finished(tmp_path, 1, {"x": "1", "y": "2", "z": "3"})
+
+    def registered() -> list[str]:
+        place = ("MyFlow", "argo-x", WORK.step, WORK.task_id)
+        return sorted(each["name"] for each in provider.get_object("task", "artifact", {}, None, *place))
+
+    assert registered() == []
+    for _ in range(2):
+        register_stored("MyFlow", "local", "argo-x", WORK, store.stored(WORK), store.place)
+        assert registered() == ["x", "y", "z"]
 
 
 def test_nothing_is_done_in_an_empty_datastore(store: RunStore) -> None:

@@ -111,8 +111,9 @@ def test_retries_are_where_something_retries_and_nowhere_else() -> None:
 def test_no_text_of_the_users_is_expanded_by_argo_or_kubernetes(name: str) -> None:
     """All tags are the controller's own, and no environment value has a dollar sign."""
     ours = re.compile(
-        r"\{\{(workflow\.(name|status|parameters\.[\w-]+)|inputs\.parameters\.(step|path|items|outcome)|item"
-        r"|retries|tasks\.[\w-]+\.(status|outputs\.parameters\.(items|next)))\}\}"
+        r"\{\{(workflow\.(name|status|parameters\.[\w-]+)"
+        r"|inputs\.parameters\.(step|path|items|outcome|split-range)|item|retries"
+        r"|tasks\.[\w-]+\.(status|outputs\.parameters\.(items|next)))\}\}"
     )
     for item in objects(exported(*CASES[name])):
         for each in item["spec"].get("templates", ()):
