@@ -57,7 +57,9 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
         "HOME": str(home / "user"),
         "METAFLOW_HOME": str(home / "metaflow"),
         "METAFLOW_HERA_HOME": str(home / "argo"),
-        "METAFLOW_CLIENT_CACHE_PATH": str(home / "client"),  # or the Client API fills /tmp/metaflow_client
+        # Below the test's own folder, or the Client API would fill /tmp/metaflow_client; and the same for all
+        # tests, or none of them could share a warm process.
+        "METAFLOW_CLIENT_CACHE_PATH": ".metaflow/client",
         "METAFLOW_USER": USER,
         "METAFLOW_HERA_MAX_PODS": "8",
         **more,
