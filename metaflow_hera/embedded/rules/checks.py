@@ -39,6 +39,13 @@ class Broken(ValueError):
     """An object breaks one of Argo's rules."""
 
 
+class Unresolved(Broken):
+    """A tag or a template that an object refers to is not there.
+
+    A field that the embedded Argo does not implement may be what gives it.
+    """
+
+
 def depends_of(task: JSON, by_name: Mapping[str, JSON]) -> Depends:
     """What one of these tasks waits for."""
     return parse_depends(task, lambda name: by_name.get(name, {}).get("continueOn") or {})

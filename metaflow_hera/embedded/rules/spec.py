@@ -12,6 +12,7 @@ from metaflow_hera.embedded.expressions.gojson import any_string
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.rules.checks import (
     Broken,
+    Unresolved,
     ancestry_of,
     check_names,
     check_order,
@@ -81,7 +82,7 @@ class Validator:
             try:
                 self._template(template["name"], None)
             except Broken as error:
-                raise Broken(f"templates.{template['name']} {error}") from error
+                raise type(error)(f"templates.{template['name']} {error}") from error
 
     def _arguments(self) -> dict[str, str]:
         parameters = (self.spec.get("arguments") or {}).get("parameters") or ()
@@ -158,7 +159,7 @@ class Validator:
         name = template["name"]
         missing = self._unresolved(template, scope)
         if missing is not None:
-            raise Broken(f"templates.{name}: failed to resolve {{{{{missing}}}}}")
+            raise Unresolved(f"templates.{name}: failed to resolve {{{{{missing}}}}}")
         common = self.spec.get("templateDefaults") or {}
         for kind in ("container", "script"):
             image = (common.get(kind) or {}).get("image")
@@ -178,7 +179,7 @@ class Validator:
         check_names(f"{place}.parameters ", parameters, parameter_name_error)
         missing = self._unresolved(template.get("outputs"), scope)
         if missing is not None:
-            raise Broken(f"{place} failed to resolve {{{{{missing}}}}}")
+            raise Unresolved(f"{place} failed to resolve {{{{{missing}}}}}")
         for parameter in parameters:
             self._output(template, parameter, f"{place}.parameters.{parameter['name']}")
 
@@ -279,16 +280,16 @@ class Validator:
                     )
 
     def _called(self, task: JSON) -> JSON:
-        if task.get("templateRef") or task.get("inline"):
-            field = "templateRef" if task.get("templateRef") else "inline"
-            raise Broken(f"{field} is not implemented by the embedded Argo")
+        for field in ("templateRef", "inline"):
+            if task.get(field) is not None:
+                raise Unresolved(f"{field} is not implemented by the embedded Argo")
         return self._template(task.get("template") or "", None)
 
     def _within(self, place: str, check: Callable[[], JSON]) -> JSON:
         try:
             return check()
         except Broken as error:
-            raise Broken(f"{place} {error}") from error
+            raise type(error)(f"{place} {error}") from error
 
     def _check_targets(self, name: str, dag: JSON, by_name: Mapping[str, JSON]) -> None:
         for target in (dag.get("target") or "").split():
@@ -318,7 +319,7 @@ class Validator:
 
         missing = self._unresolved(task, scope, known)
         if missing is not None:
-            raise Broken(f"{place} failed to resolve {{{{{missing}}}}}")
+            raise Unresolved(f"{place} failed to resolve {{{{{missing}}}}}")
         parameters = (task.get("arguments") or {}).get("parameters") or []
         check_names(f"{place}.arguments.parameters", parameters, parameter_name_error)
         check_values(f"{place}.arguments.", parameters)
@@ -365,7 +366,7 @@ class Validator:
 
         missing = self._unresolved(step, scope, known)
         if missing is not None:
-            raise Broken(f"templates.{template}.steps failed to resolve {{{{{missing}}}}}")
+            raise Unresolved(f"templates.{template}.steps failed to resolve {{{{{missing}}}}}")
         scope |= outputs_of(called, f"steps.{name}")
         if step.get("withItems") or step.get("withParam"):
             scope.add(f"steps.{name}.outputs.parameters")

@@ -1,4 +1,4 @@
-"""What `create` and `lint` check: what is not implemented here, then Argo's own rules in Argo's own words.
+"""What `create` and `lint` check: Argo's own rules in Argo's own words, then what is not implemented here.
 
 The rules are those of workflow/validate/validate.go of Argo Workflows 4.1.
 """
@@ -17,7 +17,7 @@ from metaflow_hera.embedded.expressions.language import (
 )
 from metaflow_hera.embedded.expressions.variables import tags
 from metaflow_hera.embedded.json_object import JSON
-from metaflow_hera.embedded.rules.checks import Broken
+from metaflow_hera.embedded.rules.checks import Broken, Unresolved
 from metaflow_hera.embedded.rules.field_types import WrongType, without_unknown
 from metaflow_hera.embedded.rules.implemented_fields import not_implemented
 from metaflow_hera.embedded.rules.quantities import parse_quantity
@@ -43,13 +43,8 @@ def validate_workflow(obj: JSON, templates: Templates | None = None, *, lint: bo
     `templates` are the existing WorkflowTemplates, by name. Raises Invalid.
     """
     try:
-        own = obj.get("spec") or {}
-        refuse_fields(own)
-        spec = _resolved_spec(own, templates or {})
-        if spec is not own:
-            refuse_fields(spec)
-        Validator(spec, obj.get("metadata") or {}, lint=lint, is_template=False).check()
-        _refuse_rest(spec)
+        spec = _resolved_spec(obj.get("spec") or {}, templates or {})
+        _check(spec, obj.get("metadata") or {}, lint=lint, is_template=False)
     except Broken as error:
         raise Invalid(str(error), LINT if lint else INVALID) from error
 
@@ -58,9 +53,7 @@ def validate_template(obj: JSON, *, lint: bool = False) -> None:
     """Check a WorkflowTemplate as `create` does, or as `lint` does. Raises Invalid."""
     spec = obj.get("spec") or {}
     try:
-        refuse_fields(spec)
-        Validator(spec, obj.get("metadata") or {}, lint=lint, is_template=True).check()
-        _refuse_rest(spec)
+        _check(spec, obj.get("metadata") or {}, lint=lint, is_template=True)
     except Broken as error:
         raise Invalid(str(error), LINT if lint else INVALID) from error
 
@@ -127,6 +120,8 @@ def _resolved_spec(spec: JSON, templates: Templates) -> JSON:
     reference = spec.get("workflowTemplateRef")
     if reference is None:
         return spec
+    if path := next(not_implemented(reference, "WorkflowTemplateRef", "spec.workflowTemplateRef"), None):
+        raise Broken(f"{path} is not implemented by the embedded Argo")
     name = reference.get("name")
     if not name:
         raise Broken("resource name may not be empty")
@@ -148,14 +143,21 @@ def merge_specs(spec: JSON, template: JSON) -> JSON:
     return merged
 
 
-def refuse_fields(spec: JSON) -> None:
-    """Raise Broken for a field that the embedded Argo does not implement.
+def _check(spec: JSON, metadata: JSON, *, lint: bool, is_template: bool) -> None:
+    """Raise Broken for what Argo refuses, or else for a field that the embedded Argo does not implement.
 
-    This comes before Argo's own rules: a tag that such a field would resolve is no fault of the workflow.
+    What such a field would resolve is no fault of the workflow.
     """
-    for path in not_implemented(spec, "WorkflowSpec", "spec"):
+    path = next(not_implemented(spec, "WorkflowSpec", "spec"), None)
+    try:
+        Validator(spec, metadata, lint=lint, is_template=is_template).check()
+    except Unresolved:
+        if path is None:
+            raise
+    if path is not None:
         raise Broken(f"{path} is not implemented by the embedded Argo")
     _refuse_expressions(spec)
+    _refuse_rest(spec)
 
 
 def _refuse_expressions(spec: JSON) -> None:

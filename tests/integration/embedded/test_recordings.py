@@ -15,9 +15,9 @@ LATER: dict[str, Any] = {
     path.stem: json.loads(path.read_text()) for path in (DATA / "recordings-2").glob("*.json")
 }
 """Recorded later: also workflows of a template, and what create refuses."""
-NOT_IMPLEMENTED = {"hooks-exit": "hooks", "mutex": "synchronization"}
+NOT_IMPLEMENTED = {"mutex": "synchronization"}
 """What the embedded Argo refuses, by the field that it names."""
-REFUSED = sorted(name for name in LATER if "refused" in LATER[name] and name not in NOT_IMPLEMENTED)
+REFUSED = sorted(name for name in LATER if "refused" in LATER[name])
 FROM_TEMPLATES = sorted(LATER.keys() - REFUSED - NOT_IMPLEMENTED.keys())
 
 # Facts of a run, not of its outcome.

@@ -230,20 +230,40 @@ ARTIFACT = {"name": "f", "path": "/f"}
         ),
         (spec_with({"daemon": True}, {"when": "{{tasks.a.ip}} == 1"}), "templates.pod.daemon"),
         (spec_with({"memoize": {"key": "{{nothing}}", "cache": {}}}), "templates.pod.memoize"),
-        (spec_with({"suspend": {}, "http": {}}), "templates.pod.http"),
+        (spec_with({"container": None, "http": {}}), "templates.pod.http"),
         (spec_with(task={"inline": {}}), "templates.main.dag.tasks[0].inline"),
         (spec_with(task={"templateRef": {}, "template": ""}), "templates.main.dag.tasks[0].templateRef"),
         (spec_with(spec={"arguments": {"parameters": [{"name": "p", "valueFrom": {"supplied": {}}}]}}),
          "spec.arguments.parameters[0].valueFrom.supplied"),
         (spec_with(spec={"arguments": {"parameters": [{"name": "p", "valueFrom": {"configMapKeyRef": {}}}]}}),
          "spec.arguments.parameters[0].valueFrom.configMapKeyRef"),
-        (spec_with(spec={"hooks": {"exit": {}}, "onExit": "nowhere"}), "spec.hooks"),
+        (spec_with(spec={"hooks": {"exit": {}}}), "spec.hooks"),
         ({"spec": {"workflowTemplateRef": {"name": "x", "clusterScope": True}}},
          "spec.workflowTemplateRef.clusterScope"),
     ],
 )  # fmt: skip
-def test_what_is_not_implemented_is_named_before_argos_own_rules(obj: JSON, named: str) -> None:
+def test_what_is_not_implemented_is_named_where_argo_would_refuse_nothing(obj: JSON, named: str) -> None:
     assert answer(validate_workflow, obj) == [400, 3, f"{named} is not implemented by the embedded Argo"]
+
+
+@pytest.mark.parametrize(
+    ("obj", "message"),
+    [
+        (
+            spec_with({"suspend": {}, "http": {}}),
+            "templates.main.tasks.a templates.pod multiple template types specified. choose one of: "
+            "container, containerSet, steps, script, resource, dag, suspend, template, template ref",
+        ),
+        (
+            spec_with(spec={"hooks": {"exit": {}}, "onExit": "nowhere"}),
+            "template name 'nowhere' undefined",
+        ),
+    ],
+)
+def test_what_argo_refuses_is_refused_in_its_words_also_beside_what_is_not_implemented(
+    obj: JSON, message: str
+) -> None:
+    assert answer(validate_workflow, obj) == [400, 3, message]
 
 
 @pytest.mark.parametrize(
