@@ -17,7 +17,6 @@ class SplitsFlow(FlowSpec):
         self.cells = list(range(self.input or 1))
         self.next(self.cell, foreach="cells")
 
-    @card
     @catch
     @timeout(seconds=20)
     @retry(times=1, minutes_between_retries=0)
@@ -51,6 +50,7 @@ class SplitsFlow(FlowSpec):
         self.last = ["x", "y", "z"]
         self.next(self.letter, foreach="last")
 
+    @card
     @step
     def letter(self):
         self.upper = self.input.upper()
