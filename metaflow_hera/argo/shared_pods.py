@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from metaflow_hera.argo.objects import inputs_of
 from metaflow_hera.contract.manifest import PATH, RANGE
 from metaflow_hera.contract.objects import JSON
-from metaflow_hera.contract.ranges import Account, beside_account, members
+from metaflow_hera.contract.ranges import Account, beside_account, members, well_so_far
 
 UNTOLD = "It failed."
 FAILED = ("Failed", "Error")
@@ -53,6 +53,7 @@ def shared_tasks(node: JSON, items: range, phase: str, pods: Sequence[JSON], rea
         return SharedTasks({phase: size}, (), size + again, 0)
     well = min(last.well if last else 0, size)
     if phase not in FAILED:
+        well = max(well, *(well_so_far(pod.get("progress") or "", size) for pod in pods), 0)
         running = 1 if phase == "Running" and well < size else 0
         phases = {"Succeeded": well, "Running": running, "Pending": size - well - running}
         return SharedTasks(_some(phases), (), well + running + again, 0)

@@ -2,8 +2,9 @@
 
 Argo knows the pod alone. So the pod keeps account of its tasks in its termination message, which is there
 also when the pod is killed. Its first line is of the form `57 of 100 tasks ended well; 2 failed: 3, 17;
-running: 58`, the others say of some tasks that failed why. The embedded Argo's page has its own reader of
-it (`embedded/page/ranges.py`).
+running: 58`, the others say of some tasks that failed why. Argo has that message only when the pod is over:
+while it runs, the pod tells how many have ended well in Argo's progress file. The embedded Argo's page has
+its own reader of both (`embedded/page/ranges.py`).
 """
 
 from __future__ import annotations
@@ -81,6 +82,10 @@ class Account:
         told = list((self.reasons or {}).items())[:REASONS]
         return "".join(f"{line}\n" for line in (text, *(_told(item, failure) for item, failure in told)))
 
+    def progress(self) -> str:
+        """How many of the tasks have ended well, in the form of a pod's progress in Argo."""
+        return f"{self.well}/{self.size}\n"
+
     @classmethod
     def read(cls, message: str) -> Account | None:
         """The account in a node's message; None if it has none."""
@@ -94,6 +99,15 @@ class Account:
         failed = [*islice(_unlisted(found["failed"] or ""), int(found["size"]))]
         running = int(found["running"]) if found["running"] else None
         return cls(int(found["well"]), int(found["size"]), int(found["count"] or 0), failed, running, reasons)
+
+
+def well_so_far(progress: str, size: int) -> int:
+    """How many of a range's tasks have ended well, by the progress that Argo has of its running pod.
+
+    Argo gives a pod that has told nothing yet a progress of 0/1.
+    """
+    well, _, told = progress.partition("/")
+    return int(well) if told == str(size) and well.isdigit() else 0
 
 
 def beside_account(message: str) -> str:

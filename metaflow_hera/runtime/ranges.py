@@ -102,13 +102,14 @@ def _made_before_the_retry(
 
 
 class _Account:
-    """The pod's account of its tasks, in its termination message at any time."""
+    """The pod's account of its tasks, in its termination message at any time, and Argo's progress file."""
 
     def __init__(self, items: range, known: Mapping[int, SoFar]) -> None:
         self._size = len(items)
         self._well = sum(found.well for found in known.values())
         self.failures: dict[int, Failure] = {}
         self._path = os.environ.get(environment.MESSAGE)
+        self._progress = os.environ.get(environment.PROGRESS_FILE)
 
     def starts(self, item: int) -> None:
         self._write(item)
@@ -128,3 +129,5 @@ class _Account:
         )
         if self._path:
             leave_reason(Path(self._path), account.message())
+        if self._progress:  # Argo knows the message only when the pod has ended
+            leave_reason(Path(self._progress), account.progress())

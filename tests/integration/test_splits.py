@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from harness import Mfhera, assert_same, refused, step_of
+from harness import SECONDS, Mfhera, assert_same, refused, step_of
 from recorded_flows import Record
 from test_kills import killed
 
@@ -116,6 +116,26 @@ def test_a_killed_pod_tells_how_far_it_was(mfhera: Mfhera) -> None:
         ("-5", "ValueError: bad 5"),
     ]
     assert sorted(noted(mfhera)) == [f"work-{index} 0" for index in range(8)]
+
+
+@pytest.mark.same_machine
+def test_status_counts_the_tasks_of_a_pod_that_runs(mfhera: Mfhera) -> None:
+    mfhera.take("lost_splits_flow.py")
+    script = mfhera.folder / "lost_splits_flow.py"
+    before = "        if str(self.index) in self.failing"
+    held = "self.index == 5 and not os.path.exists(self.notes + '.go')"
+    wait = f"        while {held}:\n            time.sleep(0.1)"
+    script.write_text(script.read_text().replace(before, f"{wait}\n{before}"))
+    mfhera.ok("create", "lost_splits_flow.py", "--splits-per-pod", "8")
+    run = mfhera.json("trigger", "--json", "--param", f"notes={notes(mfhera)}")
+    seen: Any = {}
+    end = time.monotonic() + SECONDS
+    while seen.get("Succeeded") != 5 and time.monotonic() < end:
+        time.sleep(0.5)
+        seen = step_of(mfhera.json("status", run["run_id"], "--json"), "work")["phases"]
+    assert seen == {"Succeeded": 5, "Running": 1, "Pending": 2}
+    notes(mfhera).with_name("notes.go").touch()
+    assert "Succeeded" in mfhera.ok("status", run["run_id"], "--watch")
 
 
 def test_what_cannot_be_is_refused_by_name(mfhera: Mfhera) -> None:

@@ -91,6 +91,16 @@ def test_status_and_the_page_count_alike(case: str) -> None:
     assert len(list(theirs.tasks(items))) == 100
 
 
+@pytest.mark.parametrize(
+    ("progress", "well"), [("57/100", 57), ("0/1", 0), ("100/100", 100), ("3/50", 0), ("", 0)]
+)
+def test_a_pod_that_runs_is_counted_by_its_progress(progress: str, well: int) -> None:
+    pods = [{"message": Account(12, 100, 1, [3], 12).message(), "progress": "0/1"}, {"progress": progress}]
+    ours = shared_tasks(node(), range(100), "Running", pods, "").phases
+    assert ours == page.told(range(100), "Running", pods, "").phases
+    assert (ours["Succeeded"], ours.get("Running", 0)) == (max(well, 12), int(well < 100))
+
+
 def test_a_killed_pod_is_told_by_its_tasks() -> None:
     phase, messages = CASES["killed"]
     killed = f"main: OOMKilled (exit code 137): {messages[0]}"

@@ -22,6 +22,15 @@ class PodRunning:
 
 
 @dataclass(frozen=True, slots=True)
+class PodProgress:
+    """A pod has told how far it is: `done` of `total` parts of its work, which is 1 or more."""
+
+    node_id: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class PodEnded:
     """The process of a pod is gone.
 
@@ -57,7 +66,7 @@ class Resume:
     """`spec.suspend` was removed, and suspended nodes continue."""
 
 
-Event = PodRunning | PodEnded | Shutdown | Suspend | Resume
+Event = PodRunning | PodProgress | PodEnded | Shutdown | Suspend | Resume
 
 
 # Actions: what the outside world is asked to do.

@@ -147,6 +147,13 @@ class NodeTable:
             self.progress.phase_changed(node, old)
         self.changed[node["id"]] = node
 
+    def progressed(self, key: str, done: int, total: int) -> None:
+        """A pod has told how far it is (taskResultReconciliation in taskresult.go)."""
+        node = self.by_id.get(key)
+        if node is not None and node["phase"] not in FULFILLED:
+            self.progress.told(node, done, total)
+            self.changed[key] = node
+
     def touch(self, node: JSON) -> None:
         """Note that fields of a node other than its phase were changed."""
         self.changed[node["id"]] = node

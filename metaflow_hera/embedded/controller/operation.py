@@ -12,6 +12,7 @@ from metaflow_hera.embedded.controller.messages import (
     Advance,
     Event,
     PodEnded,
+    PodProgress,
     PodRunning,
     Resume,
     Shutdown,
@@ -90,6 +91,8 @@ class Operation:
         for event in events:
             if isinstance(event, PodRunning):
                 pod_running(run, event)
+            elif isinstance(event, PodProgress):
+                run.nodes.progressed(event.node_id, event.done, event.total)
             elif isinstance(event, PodEnded):
                 # A pod that was told to end reports its results while it is still there.
                 running = running or (self._is_unsynced(event.node_id) and not event.by_itself)

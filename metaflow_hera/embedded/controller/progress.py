@@ -58,7 +58,7 @@ class Progress:
             cls = self._classes[mask] = _Class(mask)
         self._of[key] = cls
         if node["type"] in EXECUTABLE:
-            self._change(cls, int(node["phase"] in _DONE), 1)
+            self._change(cls, *_parts(node))
             return
         self._bit[key] = len(self._groups)
         if node["phase"] == "Running":
@@ -73,10 +73,20 @@ class Progress:
             bit = 1 << self._bit[key]
             self._running = self._running | bit if node["phase"] == "Running" else self._running & ~bit
             return
-        change = int(node["phase"] in _DONE) - int(old in _DONE)
-        if change:
-            node["progress"] = "1/1" if change > 0 else "0/1"
-            self._change(self._of[key], change, 0)
+        if node["phase"] in _DONE and old not in _DONE:
+            total = _parts(node)[1]
+            self._set(node, old, total, total)
+        elif old in _DONE and node["phase"] not in _DONE:
+            self._set(node, old, 0, 1)
+
+    def told(self, node: JSON, done: int, total: int) -> None:
+        """A pod has told how far it is; before, it is at 0 of 1."""
+        self._set(node, node["phase"], done, total)
+
+    def _set(self, node: JSON, old: str, done: int, total: int) -> None:
+        before = _parts({**node, "phase": old})
+        node["progress"] = f"{done}/{total}"
+        self._change(self._of[node["id"]], done - before[0], total - before[1])
 
     def _change(self, cls: _Class, done: int, total: int) -> None:
         cls.done += done
@@ -121,6 +131,12 @@ class Progress:
                 node["progress"] = text
                 changed.append(node)
         return changed
+
+
+def _parts(node: JSON) -> tuple[int, int]:
+    """How many parts of its work a pod has done, and how many there are: all of them, once it is over."""
+    done, _, total = (node.get("progress") or "0/1").partition("/")
+    return int(total if node["phase"] in _DONE else done), int(total)
 
 
 def _bits(mask: int) -> list[int]:

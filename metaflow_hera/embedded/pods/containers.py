@@ -69,6 +69,10 @@ exit "$(cat -- "$file.code")"
 """
 
 
+PROGRESS_VARIABLE, PROGRESS_PATH = "ARGO_PROGRESS_FILE", "/var/run/argo/progress"
+"""Where a container tells how far it is, in Argo and in place of that here."""
+
+
 # A shell changes, hides or trips over these, and drops names that it could not assign to: `env` sets them.
 SHELLS_OWN = frozenset((
     "IFS", "LINENO", "OPTIND", "OPTARG", "OPTERR", "PPID", "PWD", "OLDPWD", "UID", "EUID", "SHLVL", "RANDOM",
@@ -221,6 +225,7 @@ def process(pod: JSON, folder: str, temporary: str, base: Mapping[str, str], cac
     message = f"{folder}.message"
     written = {path: outputs[name] for name, path in declared.items()}
     written[container.get("terminationMessagePath") or "/dev/termination-log"] = message
+    written[PROGRESS_PATH] = progress_file(folder)
     rewrite = _rewriter(written, mounts)
 
     files = {}
@@ -238,6 +243,7 @@ def process(pod: JSON, folder: str, temporary: str, base: Mapping[str, str], cac
     env = {**base, "TMPDIR": temporary, "EMBEDDED_ARGO_CACHE": cache}
     env.setdefault("HOME", folder)
     env.update((name, rewrite(value)) for name, value in own.items())
+    env[PROGRESS_VARIABLE] = progress_file(folder)
     if any("\0" in text for text in (*argv, *env, *env.values())):
         raise CannotStart("a NUL byte in the command, the arguments or the environment", START_ERROR)
     argv[0] = _program(argv[0], env["PATH"], cwd)
@@ -253,7 +259,7 @@ def _own_variables(pod: JSON, argv: Sequence[str], env: Mapping[str, str], folde
     declared = (pod.get("annotations") or {}).get(WARM)
     if declared is None:
         return None
-    own = ["TMPDIR", *str(declared).split()]
+    own = ["TMPDIR", PROGRESS_VARIABLE, *str(declared).split()]
     texts = (*argv[:3], *shared(env, own).values())
     return None if any(each in text for text in texts for each in (folder, env["TMPDIR"])) else own
 
@@ -284,12 +290,17 @@ def make_files(what: Process, folder: str) -> None:
 
 
 def remove_files(what: Process | None, folder: str) -> None:
-    """Remove what a process takes with it: the pod's own folder, its volumes, its termination message."""
+    """Remove what a process takes with it: the pod's own folder, its volumes, and what it told."""
     for each in (folder, *(what.volumes if what is not None else ())):
         remove_soon(each)
-    if what is not None:
+    for file in (progress_file(folder), *([what.message] if what is not None else [])):
         with contextlib.suppress(OSError):
-            os.unlink(what.message)
+            os.unlink(file)
+
+
+def progress_file(folder: str) -> str:
+    """The file in which the pod with a folder tells how far it is."""
+    return f"{folder}.progress"
 
 
 def _mounts(container: JSON, volumes: Sequence[str], folder: str) -> dict[str, str]:

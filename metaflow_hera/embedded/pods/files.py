@@ -25,6 +25,9 @@ LOG_KEPT = 10 * 1024 * 1024
 """The most bytes of a pod's log, and how many are kept of a longer one: the defaults of Kubernetes' kubelet,
 which keeps five files of 10 MiB."""
 
+PROGRESS_LIMIT = 4096
+"""Bytes at the end of a progress file that are looked at: only its last line counts."""
+
 MESSAGE_LIMIT = 4096
 """Bytes of a termination message: Kubernetes' limit."""
 
@@ -145,6 +148,24 @@ def read_message(path: str) -> str:
             return text.decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def read_progress(path: str) -> tuple[int, int] | None:
+    """What a pod has last told of its progress, as `N/M`: how much is done, of how much.
+
+    As Argo's executor reads it (monitorProgress in executor.go); None for what it does not accept.
+    """
+    try:  # not blocking: a FIFO would hold up the server
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return None
+            file.seek(max(0, file.seek(0, os.SEEK_END) - PROGRESS_LIMIT))
+            lines = file.read(PROGRESS_LIMIT).strip().split(b"\n")
+    except OSError:
+        return None
+    found = re.fullmatch(rb"(\d{1,18})/(\d{1,18})", lines[-1].strip())
+    done, total = (int(found[1]), int(found[2])) if found else (0, 0)
+    return (done, total) if done <= total and total else None
 
 
 def signal_group(pid: int, number: int) -> None:

@@ -8,6 +8,7 @@ A pod is a process group in a session of its own. In the home it has, in `pods/<
     <pod name>.logs    its standard output and standard error, in the order of arrival
     <pod name>.out-*   its output parameters
     <pod name>.message its termination message
+    <pod name>.progress  how far it is, if it tells
     <pod name>.vol-*   its volumes, while it runs
 
 and in `tmp/` of the home a folder that its number names, its TMPDIR: see `temporary`.
@@ -29,7 +30,7 @@ from functools import partial
 from pathlib import Path
 from socket import socket
 
-from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
+from metaflow_hera.embedded.controller.messages import PodEnded, PodProgress, PodRunning
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.locks import is_locked
 from metaflow_hera.embedded.pods import keeper, memory
@@ -41,12 +42,14 @@ from metaflow_hera.embedded.pods.containers import (
     base_environment,
     make_files,
     process,
+    progress_file,
     remove_files,
 )
 from metaflow_hera.embedded.pods.files import (
     is_alive,
     read_message,
     read_outputs,
+    read_progress,
     read_state,
     shorten,
     signal_group,
@@ -65,13 +68,15 @@ POLL = 0.25
 """Seconds between checks of a pod that this server's keeper does not have, and of the memory of one with a
 limit."""
 
-LOG_LOOK = 5.0
-"""Seconds between checks of how long the logs of running pods have become."""
+LOOK = 5.0
+"""Seconds between looks at how long the logs of running pods have become, and at how far they are.
+
+Argo's executor tells its controller of the progress each minute (ARGO_PROGRESS_PATCH_TICK_DURATION)."""
 
 CLAIM_GRACE = 5.0
 """Seconds that an earlier keeper may take to start a pod that its server ordered before it ended."""
 
-PodEvent = tuple[str, PodRunning | PodEnded]
+PodEvent = tuple[str, PodRunning | PodProgress | PodEnded]
 Key = tuple[str, str]
 """The uid of a workflow and the id of a node."""
 
@@ -81,7 +86,7 @@ class Pod:
     """A pod that the keeper was told to start, or that an earlier keeper has.
 
     `process` is None if it can no longer be worked out, `adopted` says since when this server looks after
-    a pod of an earlier keeper.
+    a pod of an earlier keeper. `progress` is what it told last.
     """
 
     row: PodRow
@@ -89,6 +94,7 @@ class Pod:
     group: str | None = None
     adopted: float | None = None
     out_of_memory: bool = False
+    progress: tuple[int, int] | None = None
 
     @property
     def memory_limit(self) -> int | None:
@@ -250,9 +256,10 @@ class Pods:
                 yield from self._look_at(key, now)
             self._hold_to_their_limits()
         if now >= self._next_look:
-            self._next_look = now + LOG_LOOK
+            self._next_look = now + LOOK
             for pod in self._running.values():
                 shorten(f"{self._folder(pod.row)}.logs")
+            yield from self._progressed()
         for (uid, node_id), pod in self._running.items():
             row = pod.row
             if row.kill_at is not None and now >= row.kill_at:
@@ -366,6 +373,14 @@ class Pods:
             self._changed[key] = row
             self._groups_changed = self._groups_changed or pod.group is not None
             yield row.uid, PodRunning(row.node_id)
+
+    def _progressed(self) -> Iterator[PodEvent]:
+        """What pods that run have told of their progress since the last look."""
+        for pod in list(self._running.values()):
+            told = read_progress(progress_file(self._folder(pod.row)))
+            if told is not None and told != pod.progress:
+                pod.progress = told
+                yield pod.row.uid, PodProgress(pod.row.node_id, *told)
 
     def _hold_to_their_limits(self) -> None:
         """End the largest process of each pod above its memory limit, as Linux does within a container."""

@@ -13,6 +13,7 @@ import pytest
 
 from metaflow_hera.embedded.controller.messages import PodEnded, PodRunning
 from metaflow_hera.embedded.pods.containers import IDENTITY, INHERITED, NETWORK
+from metaflow_hera.embedded.pods.files import read_progress
 from metaflow_hera.embedded.pods.pods import GRACE, Pods
 from metaflow_hera.embedded.pods.settings import PodSettings
 from metaflow_hera.embedded.storage.store import Store
@@ -40,6 +41,33 @@ def test_the_paths_of_outputs_are_the_pods_own(argo: Argo) -> None:
     assert not Path("/tmp/out").exists()
     name = node["name"]
     assert argo.logs(name) == ["one/tmp/outer /data/tmp/out"]
+
+
+def test_a_pod_tells_how_far_it_is(argo: Argo) -> None:
+    wait = 'until [ -e "$1" ]; do sleep 0.1; done'
+    name = argo.run(pod_spec(f"echo 2/7 >/var/run/argo/progress; set -- $PWD/../go; {wait}; exit 1"))
+
+    def told(progress: str) -> Any:
+        status = argo.until(name, lambda wf: wf["status"].get("progress") == progress)["status"]
+        assert status["nodes"][name]["progress"] == progress
+        return status
+
+    told("2/7")
+    (folder,) = (argo.home / "pods").glob(f"*/{name}")
+    assert folder.with_name(f"{name}.progress").read_text() == "2/7\n"
+    (folder.parent / "go").touch()
+    status = argo.end(name)["status"]
+    assert (status["phase"], status["progress"]) == ("Failed", "2/7")
+    assert not folder.with_name(f"{name}.progress").exists()
+
+
+@pytest.mark.parametrize("told", ["", "a/b", "3/2", "0/0", "-1/3", "1/2 of it", "9" * 5000 + "/1"])
+def test_a_progress_that_argo_would_not_take_changes_nothing(tmp_path: Path, told: str) -> None:
+    place = tmp_path / "progress"
+    place.write_text(f"1/2\n{told}\n" if told else "")
+    assert read_progress(str(place)) is None
+    place.write_text("1/2\n 2/3 \n\n")
+    assert read_progress(str(place)) == (2, 3)
 
 
 def test_a_path_in_the_environment_is_rewritten_too(argo: Argo) -> None:

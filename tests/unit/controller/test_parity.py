@@ -11,7 +11,14 @@ import pytest
 
 from metaflow_hera.embedded.controller import Operation
 from metaflow_hera.embedded.controller.manual import retry
-from metaflow_hera.embedded.controller.messages import CreatePod, PodEnded, Resume, Shutdown, Suspend
+from metaflow_hera.embedded.controller.messages import (
+    CreatePod,
+    PodEnded,
+    PodProgress,
+    Resume,
+    Shutdown,
+    Suspend,
+)
 
 from .test_rules import POD, phases, spec, start, task
 from .world import START, World, workflow_of
@@ -292,3 +299,24 @@ def test_retries_of_a_stopped_dag_are_left_as_they_are(start: Any) -> None:
     world.run()
     assert phases(world) == {"wf": "Failed", "a": "Running", "a(0)": "Failed"}
     assert world.operation.finished
+
+
+# taskResultReconciliation (workflow/controller/taskresult.go), UpdateProgress (workflow/progress/updater.go).
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+@pytest.mark.parametrize(("exits", "at_the_end"), [("0", "8/8"), ("1", "3/8")])
+def test_what_pods_tell_of_their_progress_adds_up(
+    rebuild: bool, exits: str, at_the_end: str, tmp_path: Path
+) -> None:
+    parts = [task("a", "sleep 1"), task("b", f"sleep 3; exit {exits}")]
+    world = World(workflow_of("wf", spec(*parts)), tmp_path, rebuild)
+    world.advance()
+    world.run(lambda: named(world)["wf.a"]["phase"] == "Succeeded")
+    for done in (5, 2):
+        world.advance(PodProgress(named(world)["wf.b"]["id"], done, 7))
+        assert named(world)["wf.b"]["progress"] == f"{done}/7"
+        assert named(world)["wf"]["progress"] == f"{done + 1}/8" == world.workflow["status"]["progress"]
+    world.run()
+    assert named(world)["wf"]["progress"] == at_the_end == world.workflow["status"]["progress"]
+    assert world.nodes == world.workflow["status"]["nodes"]

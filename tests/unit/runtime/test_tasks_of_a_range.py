@@ -43,8 +43,16 @@ class Tries:
         if ended.code:
             self.store.leave(task.key, attempt, REASON, ended.reason or "")
         else:
-            self.store._store.get_task_datastore("argo-x", "work", task.key.task_id, attempt, mode="w").done()
+            stored = self.store._store.get_task_datastore(
+                "argo-x", "work", task.key.task_id, attempt, mode="w"
+            )
+            stored.init_task()
+            stored.save_artifacts([("_task_ok", True)])
+            stored.done()
         return ended
+
+    def complete(self, task: PodTask) -> None:
+        """Register what a pod before this one has stored."""
 
 
 GOOD, BAD = Ended(0, None), Ended(1, "bad")
@@ -77,6 +85,33 @@ def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[
         return code, tries.made, message.read_text() if message.exists() else ""
 
     return run
+
+
+def test_a_task_whose_pod_was_lost_at_its_end_is_registered_and_not_run_again(
+    pod: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    completed: list[int] = []
+    monkeypatch.setattr(Tries, "complete", lambda self, task: completed.append(task.key.path[-1]))
+    pod(lambda item, attempt: GOOD)
+    (note,) = tmp_path.glob("store/*/*/work/work-9-3/*.hera_well")
+    note.unlink()
+    for _ in range(2):
+        assert pod(lambda item, attempt: GOOD, 1)[:2] == (0, [])
+    assert completed == [3]
+
+
+def test_a_pod_tells_argo_how_far_it_is(pod: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, seen = tmp_path / "progress", []
+    monkeypatch.setenv("ARGO_PROGRESS_FILE", str(place))
+
+    def does(item: int, attempt: int) -> Ended:
+        seen.append(place.read_text())
+        return BAD if item == 3 else GOOD
+
+    pod(does)
+    assert (*seen, place.read_text()) == ("0/3\n", "1/3\n", "1/3\n", "2/3\n")
+    pod(does, 1)
+    assert seen[3:] == ["2/3\n"]
 
 
 def told(text: str) -> Account:
