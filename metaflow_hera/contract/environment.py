@@ -43,8 +43,6 @@ OUTPUT = "METAFLOW_HERA_OUTPUT"
 """The file to write a foreach's items, or a switch's choice, to."""
 MESSAGE = "METAFLOW_HERA_MESSAGE"
 """The file for the termination message, which Kubernetes passes to Argo."""
-PROGRESS_FILE = "ARGO_PROGRESS_FILE"
-"""The file in which a pod tells Argo how far it is, as `57/100`. Argo sets it in all pods."""
 FINISHED = "METAFLOW_HERA_FINISHED"
 """The file to create once a task has finished properly; the runtime sets it for its task."""
 REASON = "METAFLOW_HERA_REASON"
@@ -67,6 +65,11 @@ EMBEDDED_EVENTS_URL = "EMBEDDED_ARGO_EVENTS_URL"
 """Where to post events; append the Kubernetes namespace."""
 EMBEDDED_HOME = "EMBEDDED_ARGO_HOME"
 """The folder with its state: a task finds the server by it."""
+
+# Argo's, which it sets in all of its pods.
+
+PROGRESS_FILE = "ARGO_PROGRESS_FILE"
+"""The file in which a pod may tell how far it is, as `57/100`."""
 
 # Argo's, under the names of Metaflow's own plugin.
 

@@ -135,7 +135,7 @@ def test_the_environment_is_small_and_the_manifests_own(argo: Argo, monkeypatch:
     node = run_pod(argo, "", container=container)
     pairs = dict(entry.split("=", 1) for entry in "\n".join(argo.logs(node["name"])).split("\0") if entry)
     embedded = {f"EMBEDDED_ARGO_{name}" for name in ("CACHE", "EVENTS_URL", "HOME")}
-    base = {*INHERITED, "TMPDIR", *embedded, "PWD", "OLDPWD"}
+    base = {*INHERITED, "TMPDIR", "ARGO_PROGRESS_FILE", *embedded, "PWD", "OLDPWD"}
     handed_on = {name for name in pairs if name.startswith(IDENTITY) or name.upper() in NETWORK}
     own = {entry["name"] for entry in container["env"]}  # type: ignore[index]
     assert set(pairs) - base - handed_on == own
