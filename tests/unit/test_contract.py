@@ -87,7 +87,6 @@ MANIFEST = {
     "ERROR": "error",
     "FLOW_NAME": "metaflow/flow_name",
     "ITEMS": "items",
-    "PROGRESS_FILE": "ARGO_PROGRESS_FILE",
     "RANGE": "split-range",
     "KIND": "app.kubernetes.io/name",
     "METAFLOW": "metaflow",
