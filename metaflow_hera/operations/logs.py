@@ -296,29 +296,31 @@ class _Reader:
                 yield from self.attempt(iteration, Attempt(one.number, its_pod, begun=True))
 
     def _of_items(self, each: PodTask) -> Iterator[Line]:
-        """The lines of tasks that share pods."""
+        """The lines of tasks that share pods: pod by pod, and where one runs, as it printed them."""
         tasks = each.tasks
         self._seen += tasks
-        used: set[int] = set()
+        begun: dict[int | None, list[tuple[TaskKey, int]]] = {}
         for task in filter(self.wanted.has, tasks):
             for one in self.stored.begun(task):
-                at = pod_of(one, each.pods, self._skew)
-                used.add(-1 if at is None else at)
-                its_pod = None if at is None else each.pods[at]
-                yield from self.attempt(task, Attempt(one.number, its_pod, begun=True), shared=True)
-        for at, pod in enumerate(each.pods):
-            if at not in used and not self._one_stream and self._printed is not None:
-                yield from self._untold(each, at, self._printed(pod.name, None))
+                begun.setdefault(pod_of(one, each.pods, self._skew), []).append((task, one.number))
+        for at, pod in (*enumerate(each.pods), (None, None)):
+            known = begun.get(at, [])
+            self.attempts.update(number for _, number in known)
+            if pod is None or self._one_stream or (known and pod.ended):
+                for task, number in known:
+                    yield from self.attempt(task, Attempt(number, pod, begun=True), shared=True)
+            elif self._printed is not None:
+                yield from self._of_pod(each.tasks[0], at or 0, self._printed(pod.name, None))
 
-    def _untold(self, each: PodTask, at: int, texts: Iterator[str]) -> Iterator[Line]:
-        """The lines of a pod of which the metadata knows no task: each is that of the task named last.
+    def _of_pod(self, first: TaskKey, attempt: int, texts: Iterator[str]) -> Iterator[Line]:
+        """The lines of a pod that runs several tasks: each is that of the task named last.
 
         What comes before, also in a pod that came to no task, is the first task's.
         """
-        task, number = each.tasks[0], at
+        task, number = first, attempt
         for text in texts:
             if (begins := started(text)) is not None:
-                task, number = task_key(each.task.step, begins[0]), begins[1]
+                task, number = task_key(first.step, begins[0]), begins[1]
             if self.wanted.has(task) and self.wanted.attempt in (None, number):
                 self.attempts.add(number)
                 yield Line(task.step, task.task_id, number, text)

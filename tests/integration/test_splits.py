@@ -119,7 +119,7 @@ def test_a_killed_pod_tells_how_far_it_was(mfhera: Mfhera) -> None:
 
 
 @pytest.mark.same_machine
-def test_status_counts_the_tasks_of_a_pod_that_runs(mfhera: Mfhera) -> None:
+def test_status_and_logs_tell_the_tasks_of_a_pod_that_runs(mfhera: Mfhera) -> None:
     mfhera.take("lost_splits_flow.py")
     script = mfhera.folder / "lost_splits_flow.py"
     before = "        if str(self.index) in self.failing"
@@ -134,6 +134,11 @@ def test_status_counts_the_tasks_of_a_pod_that_runs(mfhera: Mfhera) -> None:
         time.sleep(0.5)
         seen = step_of(mfhera.json("status", run["run_id"], "--json"), "work")["phases"]
     assert seen == {"Succeeded": 5, "Running": 1, "Pending": 2}
+    lines = mfhera.ok("logs", run["run_id"], "work").splitlines()
+    printed = [f"work/work-{index}: work {index} attempt 0" for index in range(6)]
+    assert [line for line in lines if line in printed] == printed
+    lines = mfhera.ok("logs", run["run_id"], "work/3").splitlines()
+    assert [line for line in lines if line.startswith("work ")] == ["work 3 attempt 0"]
     notes(mfhera).with_name("notes.go").touch()
     assert "Succeeded" in mfhera.ok("status", run["run_id"], "--watch")
 
