@@ -48,26 +48,27 @@ def shared_tasks(node: JSON, items: range, phase: str, pods: Sequence[JSON], rea
     told = [account for account in accounts if account is not None]
     last = told[-1] if told else None
     size = len(items)
-    again = sum(each.failures + (each.running is not None) for each in told if each is not accounts[-1])
+    before, attempts = (min(last.well, size), last.attempts) if last else (0, 0)
     if phase == "Succeeded":
-        return SharedTasks({phase: size}, (), size + again, 0)
-    well = min(last.well if last else 0, size)
+        return SharedTasks({phase: size}, (), attempts + size - before, 0)
+    well = before
     if phase not in FAILED:
         well = max(well, *(well_so_far(pod.get("progress") or "", size) for pod in pods), 0)
         running = 1 if phase == "Running" and well < size else 0
         phases = {"Succeeded": well, "Running": running, "Pending": size - well - running}
-        return SharedTasks(_some(phases), (), well + running + again, 0)
+        return SharedTasks(_some(phases), (), attempts + well - before + running, 0)
     path = inputs_of(node).get(PATH, "")
     if last is None or accounts[-1] is None:  # its last pod has not said which of its tasks it ran
         failures = [TaskFailure(f"{path}-{_next(last, items, well)}", reason, len(pods))]
         count = min(1, size - well)
+        attempts += count
     else:
         failures = [_failure(path, item, last) for item in last.failed]
         if last.running is not None:
             failures.append(TaskFailure(f"{path}-{last.running}", beside_account(reason), len(pods)))
         count = last.failures + (last.running is not None)
     phases = {"Succeeded": well, phase: count}
-    return SharedTasks(_some(phases), failures, well + count + again, size - well - count)
+    return SharedTasks(_some(phases), failures, attempts, size - well - count)
 
 
 def _next(last: Account | None, items: range, well: int) -> int:

@@ -1,10 +1,10 @@
 """Tasks of a foreach that share a pod (`--splits-per-pod`): their range, and what the pod tells of them.
 
 Argo knows the pod alone. So the pod keeps account of its tasks in its termination message, which is there
-also when the pod is killed. Its first line is of the form `57 of 100 tasks ended well; 2 failed: 3, 17;
-running: 58`, the others say of some tasks that failed why. Argo has that message only when the pod is over:
-while it runs, the pod tells how many have ended well in Argo's progress file. The embedded Argo's page has
-its own reader of both (`embedded/page/ranges.py`).
+also when the pod is killed. Its first line is of the form `57 of 100 tasks ended well, 63 attempts; 2 failed:
+3, 17; running: 58`, the others say of some tasks that failed why. Argo has that message only when the pod is
+over: while it runs, the pod tells how many have ended well in Argo's progress file. The embedded Argo's page
+has its own reader of both (`embedded/page/ranges.py`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ REASONS = 3
 LONGEST_REASON = 200
 
 _ACCOUNT = re.compile(
-    r"(?P<well>\d{1,9}) of (?P<size>\d{1,9}) tasks ended well"
+    r"(?P<well>\d{1,9}) of (?P<size>\d{1,9}) tasks ended well, (?P<attempts>\d{1,9}) attempts"
     r"(?:; (?P<count>\d{1,9}) failed: (?P<failed>\d[-\d, ]*)(?:\.\.\.)?)?"
     r"(?:; running: (?P<running>\d{1,9}))?"
 )
@@ -58,7 +58,8 @@ class Account:
     """How far the tasks of a range are.
 
     `failed` names the tasks that failed by their items, of which a long message leaves out some: `failures`
-    is how many there are. `running` is the item of the task that ran when this was written.
+    is how many there are. `running` is the item of the task that ran when this was written. `attempts` is how
+    many attempts of all these tasks were begun, in the pods before as well.
     """
 
     well: int
@@ -67,6 +68,7 @@ class Account:
     failed: Sequence[int] = ()
     running: int | None = None
     reasons: Mapping[int, Failure] | None = None
+    attempts: int = 0
 
     def message(self) -> str:
         """The account as a pod's termination message.
@@ -74,7 +76,7 @@ class Account:
         Each line has an end: a pod that is killed while it writes may leave the rest of a longer message
         behind.
         """
-        text = f"{self.well} of {self.size} tasks ended well"
+        text = f"{self.well} of {self.size} tasks ended well, {self.attempts} attempts"
         if self.failed:
             text += f"; {self.failures} failed: {_listed(self.failed)}"
         if self.running is not None:
@@ -98,7 +100,10 @@ class Account:
         }
         failed = [*islice(_unlisted(found["failed"] or ""), int(found["size"]))]
         running = int(found["running"]) if found["running"] else None
-        return cls(int(found["well"]), int(found["size"]), int(found["count"] or 0), failed, running, reasons)
+        well, size, count, attempts = (
+            int(found[name] or 0) for name in ("well", "size", "count", "attempts")
+        )
+        return cls(well, size, count, failed, running, reasons, attempts)
 
 
 def well_so_far(progress: str, size: int) -> int:

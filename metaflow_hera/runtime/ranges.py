@@ -107,11 +107,13 @@ class _Account:
     def __init__(self, items: range, known: Mapping[int, SoFar]) -> None:
         self._size = len(items)
         self._well = sum(found.well for found in known.values())
+        self._attempts = sum(found.attempts for found in known.values())
         self.failures: dict[int, Failure] = {}
         self._path = os.environ.get(environment.MESSAGE)
         self._progress = os.environ.get(environment.PROGRESS_FILE)
 
     def starts(self, item: int) -> None:
+        self._attempts += 1
         self._write(item)
 
     def ended_well(self) -> None:
@@ -124,8 +126,9 @@ class _Account:
         self._write(None)
 
     def _write(self, running: int | None) -> None:
+        failures = self.failures
         account = Account(
-            self._well, self._size, len(self.failures), list(self.failures), running, self.failures
+            self._well, self._size, len(failures), list(failures), running, failures, self._attempts
         )
         if self._path:
             leave_reason(Path(self._path), account.message())

@@ -101,6 +101,21 @@ def test_a_pod_that_runs_is_counted_by_its_progress(progress: str, well: int) ->
     assert (ours["Succeeded"], ours.get("Running", 0)) == (max(well, 12), int(well < 100))
 
 
+def test_attempts_are_those_that_the_pods_have_counted() -> None:
+    """A task that is out of attempts is told as failed by each later pod as well."""
+    first = {"message": Account(1, 4, 2, [0, 2], 3, None, 4).message()}
+    second = {"message": Account(3, 4, 1, [2], None, None, 6).message()}
+
+    def attempts(phase: str, *pods: dict[str, str]) -> int:
+        return shared_tasks(node(text="0-3"), range(4), phase, pods, "why").attempts
+
+    assert attempts("Running", first, {"progress": "0/1"}) == 5
+    assert attempts("Running", first, {"progress": "2/4"}) == 6
+    assert attempts("Failed", first, second) == 6
+    assert attempts("Failed", first, {}) == 5
+    assert attempts("Succeeded", first, {}) == 7
+
+
 def test_a_killed_pod_is_told_by_its_tasks() -> None:
     phase, messages = CASES["killed"]
     killed = f"main: OOMKilled (exit code 137): {messages[0]}"
@@ -128,6 +143,6 @@ def test_a_pod_that_has_told_nothing_began_with_a_task_that_was_left() -> None:
 
 
 def test_what_a_message_lists_is_bounded_by_the_tasks_of_its_pod() -> None:
-    found = Account.read("1 of 3 tasks ended well; 1 failed: 0-999999999")
+    found = Account.read("1 of 3 tasks ended well, 2 attempts; 1 failed: 0-999999999")
     assert found is not None
     assert found.failed == [0, 1, 2]

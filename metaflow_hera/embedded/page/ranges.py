@@ -1,8 +1,9 @@
 """Pods that run several tasks one after the other: which these are, and how far they are.
 
 Argo knows such a pod alone. Its input `split-range` says which items of a loop it works on, as `0-99`; its
-termination message says how far it is: `57 of 100 tasks ended well; 2 failed: 3, 17; running: 58`, then a
-line for some that failed, `Task 3 (attempt 1): why`. While it runs, its progress is how many have ended well.
+termination message says how far it is: `57 of 100 tasks ended well, 63 attempts; 2 failed: 3, 17; running:
+58`, then a line for some that failed, `Task 3 (attempt 1): why`. While it runs, its progress is how
+many have ended well.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from metaflow_hera.embedded.json_object import JSON
 
 _RANGE = re.compile(r"(\d{1,9})-(\d{1,9})")
 _ACCOUNT = re.compile(
-    r"(?P<well>\d{1,9}) of (?P<size>\d{1,9}) tasks ended well"
+    r"(?P<well>\d{1,9}) of (?P<size>\d{1,9}) tasks ended well, \d{1,9} attempts"
     r"(?:; (?P<count>\d{1,9}) failed: (?P<failed>\d[-\d, ]*)(?:\.\.\.)?)?"
     r"(?:; running: (?P<running>\d{1,9}))?"
 )

@@ -135,6 +135,11 @@ def test_a_failure_keeps_no_other_task_from_running_and_only_it_runs_again(pod: 
     assert pod(lambda item, attempt: BAD, 2)[:2] == (3, [])
 
 
+def test_a_pod_counts_the_attempts_of_all_pods_of_its_range(pod: Any) -> None:
+    left = [pod(lambda item, attempt: GOOD if item == 4 else BAD, number)[2] for number in range(3)]
+    assert [told(text).attempts for text in left] == [3, 5, 5]
+
+
 def test_a_pod_that_is_lost_costs_an_attempt_of_one_task_only(pod: Any) -> None:
     """Three pods in a row, where each task has two attempts."""
     assert pod(lambda item, attempt: None)[0] is None
