@@ -1,0 +1,63 @@
+"""All checks in their order: what depends on one that failed is not checked, and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+
+from metaflow_hera.argo.client import ArgoClient
+from metaflow_hera.argo.target import Target, configured_target, resolve_target
+from metaflow_hera.errors import ConfigurationError, LocalServerError
+from metaflow_hera.operations.health import configuration, metadata, permissions, server, storage
+from metaflow_hera.operations.health.findings import FAILED, NOT_CHECKED, Finding
+
+Connect = Callable[[Target], ArgoClient]
+
+
+def examine(datastore: str | None, connect: Connect = ArgoClient) -> Iterator[Finding]:
+    """Check what deployments need, and yield each finding as it is made.
+
+    `datastore` is Metaflow's name of the one to use; None: the configured one. `connect` makes the client of a
+    target.
+    """
+    yield from configuration.findings()
+    client, found = _client(connect)
+    yield from found
+    reached = client is not None
+    if client is not None:
+        of_server = []
+        for finding in server.findings(client, datetime.now(timezone.utc)):
+            of_server.append(finding)
+            yield finding
+        reached = not any(each.state == FAILED and each.what != "version" for each in of_server)
+    if client is not None and reached:
+        for finding in permissions.findings(client):
+            reached = reached and finding.what not in ("namespace", "token")
+            yield finding
+    else:
+        yield from permissions.PART.not_checked("the server cannot be asked", "each permission")
+    if client is not None and reached:
+        yield from permissions.of_events(client)
+    else:
+        yield from permissions.EVENTS.not_checked("the server cannot be asked", "Argo Events")
+    target = client.target if client is not None else None
+    yield from storage.findings(datastore, target)
+    yield from metadata.findings(target)
+
+
+def _client(connect: Connect) -> tuple[ArgoClient | None, list[Finding]]:
+    try:
+        configured = configured_target()
+        return connect(configured or resolve_target(start=False)), []
+    except ConfigurationError as error:
+        return None, [server.PART.failed("address", str(error))]
+    except LocalServerError as error:
+        return None, [
+            Finding(
+                server.PART.name,
+                "reachable",
+                NOT_CHECKED,
+                str(error),
+                "mfhera create starts the embedded Argo where no ARGO_SERVER is set.",
+            )
+        ]
