@@ -1,7 +1,7 @@
 """What Argo's server asks Kubernetes for at each call, in the name of who calls, as Argo 4.1.2 does it.
 
-Read in its sources, server/*/*_server.go and util/logs/workflow-logger.go. `Roles` stands in front of a server and
-denies what somebody with some permissions may not do, in Argo's words.
+Read in its sources, server/*/*_server.go and util/logs/workflow-logger.go. `Roles` stands in front of a server
+and denies what somebody with some permissions may not do, in Argo's words.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class Roles(BaseAdapter):
         for missing in self._missing(permissions):
             verb, resource = missing.split()
             said = (
-                f'{resource}.argoproj.io is forbidden: User "system:serviceaccount:flows:someone" cannot {verb} '
-                f'resource "{resource}" in API group "argoproj.io" in the namespace "default"'
+                f'{resource}.argoproj.io is forbidden: User "system:serviceaccount:flows:someone" cannot '
+                f'{verb} resource "{resource}" in API group "argoproj.io" in the namespace "default"'
             )
             made = says(403, {"code": 7, "message": said})()
             made.request, made.url = request, str(request.url)

@@ -1,7 +1,7 @@
-"""The permissions of Kubernetes that the verbs need, and calls of Argo's that tell of them and change nothing.
+"""The permissions of Kubernetes that the verbs need, and calls of Argo's by which they are asked for.
 
 Argo's server hands a call on to Kubernetes in the name of who calls. Kubernetes looks at the permission first:
-what comes back for an object that is not there, or that cannot be created, says whether the permission is there.
+what comes back for an object that is not there, or cannot be created, says whether the permission is there.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ Connect = Callable[[Target], ArgoClient]
 def examine(datastore: str | None, connect: Connect = ArgoClient) -> Iterator[Finding]:
     """Check what deployments need, and yield each finding as it is made.
 
-    `datastore` is Metaflow's name of the one to use; None: the configured one. `connect` makes the client of a
-    target.
+    `datastore` is Metaflow's name of the one to use; None: the configured one. `connect` makes the client of
+    a target.
     """
     yield from configuration.findings()
     client, found = _client(connect)

@@ -69,7 +69,8 @@ def _without_service(target: Target | None) -> Iterator[Finding]:
     yield PART.warning(
         "metadata",
         "local: that of a run stays in the pods of the cluster",
-        "To read results with Metaflow's Client API set METAFLOW_DEFAULT_METADATA=service and METAFLOW_SERVICE_URL.",
+        "To read results with Metaflow's Client API set METAFLOW_DEFAULT_METADATA=service "
+        "and METAFLOW_SERVICE_URL.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Argo's server: whether it answers, which version it is, whether it can be trusted, and until when the token is valid."""
+"""Argo's server: whether it answers, its version, whether it is to be trusted, how long the token is valid."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NEW_TOKEN = (
 
 
 def findings(client: ArgoClient, now: datetime) -> Iterator[Finding]:
-    """What there is to say of a server. Of one that does not answer there is one finding, which has failed."""
+    """What there is to say of a server. Of one that does not answer that is one finding, which has failed."""
     target = client.target
     try:
         version = client.version()
@@ -53,7 +53,8 @@ def of_version(text: str) -> Finding:
     found = re.match(r"v?(\d+)\.(\d+)", text)
     if found is None:
         return PART.warning("version", f"{text}, which is no release", "Use a release of Argo, 3.6 to 4.x.")
-    if not OLDEST <= (number := (int(found[1]), int(found[2]))):
+    number = int(found[1]), int(found[2])
+    if number < OLDEST:
         return PART.failed("version", f"{text} is too old", "Install Argo Workflows 3.6 or later, up to 4.x.")
     if number >= UNKNOWN:
         return PART.warning("version", f"{text} was not tried", "Flows were tried on Argo 3.6 to 4.x.")
