@@ -1,12 +1,12 @@
 """What Argo's server asks Kubernetes for at each call, in the name of who calls, as Argo 4.1.2 does it.
 
-Read in its sources, server/*/*_server.go and util/logs/workflow-logger.go. `Roles` stands in front of a server
-and denies what somebody with some permissions may not do, in Argo's words.
+Read in its sources, server/*/*_server.go and util/logs/workflow-logger.go. `Roles` stands in front of a
+server and denies what somebody with some permissions may not do, in Argo's words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -51,28 +51,35 @@ NEEDS: dict[str, tuple[str, ...]] = {
     f"DELETE {WORKFLOWS}{ONE}": ("get workflows", "delete workflows"),
     f"GET {WORKFLOWS}{ONE}/log": ("get workflows", "watch pods", "list pods", "get pods/log"),
 }
+FOLLOWED = "logOptions.follow=true"
 FOLLOWING = ("watch workflows",)
 """What is asked for besides where a log is followed."""
 
 
 def needed(call: Call) -> tuple[str, ...]:
     """The permissions that a call needs, in the order in which they are asked for."""
-    return (*NEEDS[call.name()], *(FOLLOWING if "logOptions.follow=true" in call.query else ()))
+    return (*NEEDS[call.name()], *(FOLLOWING if FOLLOWED in call.query else ()))
 
 
 class Roles(BaseAdapter):
-    """Hands on the calls of somebody with some permissions (None: all), and notes which they needed."""
+    """Hands on the calls of somebody with some permissions (None: all), and notes which they needed.
+
+    `meanwhile` is called before each call is handed on.
+    """
 
     def __init__(self, behind: BaseAdapter, allowed: Iterable[str] | None = None) -> None:
         super().__init__()
         self._behind = behind
         self.allowed = None if allowed is None else set(allowed)
         self.needed: set[str] = set()
+        self.meanwhile: Callable[[Call], object] = lambda _: None
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """The answer of the server behind, or that it is forbidden."""
         parts = urlsplit(request.url or "")
-        permissions = needed(Call(request.method or "", parts.path, parts.query, {}, b""))
+        call = Call(request.method or "", parts.path, parts.query, {}, b"")
+        self.meanwhile(call)
+        permissions = needed(call)
         self.needed.update(permissions)
         for missing in self._missing(permissions):
             verb, resource = missing.split()

@@ -1,7 +1,7 @@
 """The permissions of Kubernetes that the verbs need, and calls of Argo's by which they are asked for.
 
-Argo's server hands a call on to Kubernetes in the name of who calls. Kubernetes looks at the permission first:
-what comes back for an object that is not there, or cannot be created, says whether the permission is there.
+Argo's server hands a call on to Kubernetes in the name of who calls. Kubernetes looks at the permission
+first: what comes back for an object that is not there, or cannot be created, tells whether it is there.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ def _permissions(needed: dict[str, dict[str, str]]) -> tuple[Permission, ...]:
 OF_DEPLOYERS = _permissions(
     {
         "workflowtemplates": {
-            "get": "create, delete, schedule, trigger, status, retry --with-new-code",
+            "get": "create, delete, resubmit, runs, schedule, trigger",
             "list": "list",
             "create": "create",
-            "update": "create, retry --with-new-code",
+            "update": "create",
             "delete": "delete",
         },
         "cronworkflows": {
@@ -79,8 +79,8 @@ OF_DEPLOYERS = _permissions(
             "delete": "create, delete",
         },
         "workflows": {
-            "get": "logs, resubmit, resume, retry, status, stop, suspend, terminate",
-            "list": "runs",
+            "get": "delete --run, logs, resubmit, resume, retry, status, stop, suspend, terminate",
+            "list": "resubmit, runs",
             "watch": "logs --follow",
             "create": "resubmit, trigger",
             "update": "resume, retry, suspend",

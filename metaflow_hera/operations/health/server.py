@@ -1,4 +1,4 @@
-"""Argo's server: whether it answers, its version, whether it is to be trusted, how long the token is valid."""
+"""Argo's server: whether it answers, its version, whether to trust it, and how long the token is valid."""
 
 from __future__ import annotations
 
