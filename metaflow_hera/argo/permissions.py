@@ -79,7 +79,7 @@ OF_DEPLOYERS = _permissions(
             "delete": "create, delete",
         },
         "workflows": {
-            "get": "delete --run, logs, resubmit, resume, retry, status, stop, suspend, terminate",
+            "get": "delete --run, logs, resubmit, resume, retry, status, stop, suspend, terminate, trigger",
             "list": "resubmit, runs",
             "watch": "logs --follow",
             "create": "resubmit, trigger",

@@ -33,6 +33,7 @@ CALLS = (
     *("create --from schedules.json", "create --from event.json"),
     *("delete --name linearflow", "delete --name schedulesflow", "delete --name eventflow"),
 )
+ALL = (*OF_DEPLOYERS, *OF_DEPLOYERS_OF_EVENTS)
 WEBHOOK = "http://webhook.example/"
 
 
@@ -53,7 +54,7 @@ def verb_of(call: str) -> str:
 @pytest.fixture
 def asked(twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     """Every verb is called by somebody with a role; what each has needed."""
-    roles = Roles(twin.transport, map(str, (*OF_DEPLOYERS, *OF_DEPLOYERS_OF_EVENTS)))
+    roles = Roles(twin.transport, map(str, ALL))
     choose = requests.Session.get_adapter
 
     def adapter(session: requests.Session, url: str) -> BaseAdapter:
@@ -98,10 +99,7 @@ def asked(twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[s
 
 
 def test_the_verbs_need_what_doctor_asks_for(asked: dict[str, set[str]]) -> None:
-    needed = defaultdict(set)
-    for verb, permissions in asked.items():
-        plain = verb.removesuffix(" --follow")
-        for permission in permissions - (asked[plain] if plain != verb else set()):
-            needed[permission].add(verb)
-    said = {str(each): set(each.verbs) for each in (*OF_DEPLOYERS, *OF_DEPLOYERS_OF_EVENTS)}
-    assert said == dict(needed)
+    following = asked.pop("logs --follow") - asked["logs"]
+    needed = {(permission, verb) for verb, permissions in asked.items() for permission in permissions}
+    needed |= {(permission, "logs --follow") for permission in following}
+    assert {(str(each), verb) for each in ALL for verb in each.verbs} == needed
