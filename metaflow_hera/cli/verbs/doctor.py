@@ -12,6 +12,7 @@ from metaflow_hera.cli.completing import complete_known
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.words import json_text
 from metaflow_hera.display.visible import visible
+from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.operations.health.findings import Finding
@@ -25,7 +26,8 @@ WIDTH = max(map(len, COLOURS))
     cls=Verb,
     examples=(
         "mfhera doctor",
-        "mfhera doctor --datastore s3 --probe",
+        "mfhera doctor --datastore s3",
+        "mfhera doctor --print rbac | kubectl apply -f -",
     ),
 )
 @click.option(
@@ -34,13 +36,26 @@ WIDTH = max(map(len, COLOURS))
     help="Datastore to check; by default Metaflow's configured one.",
     shell_complete=complete_known("datastore"),
 )
+@click.option(
+    "--print",
+    "printed",
+    type=click.Choice(["rbac", "storage", "events", "image"]),
+    help="Check nothing; write what a cluster needs, for kubectl apply -f - (image: a Dockerfile).",
+)
 @as_json
-def doctor(datastore: str | None, as_json: bool) -> None:
+def doctor(datastore: str | None, printed: str | None, as_json: bool) -> None:
     """Check all that a deployment needs, with what to do beside what fails.
 
     It asks Argo's server, the datastore and the metadata service that are configured. Exits with 1 if
     something has failed.
     """
+    if printed is not None:
+        from metaflow_hera.operations.cluster_files import text_of
+
+        if as_json:
+            raise OptionError("--print writes a file: leave out --json.")
+        click.echo(text_of(printed, datastore), nl=False)
+        return
     from metaflow_hera.operations.health.examination import examine
     from metaflow_hera.operations.health.findings import has_failed
 
