@@ -112,18 +112,25 @@ class Missing(ArgoError):
     """The namespace is not there."""
 
 
+def can_be_asked(permission: Permission) -> bool:
+    """Whether a call tells of a permission without changing anything."""
+    return (
+        permission.resource in KINDS
+        and permission.verb in ASK
+        and (permission.resource, permission.verb) not in UNKNOWN
+    )
+
+
 def is_allowed(calls: Calls, permission: Permission, namespace: str) -> bool | None:
     """Whether this user has a permission; None if no call tells without a change.
 
     Raises Missing if there is no such namespace, ArgoTokenRefused if the token is not valid, ArgoError for an
     answer that tells nothing.
     """
-    kind = KINDS.get(permission.resource)
-    ask = ASK.get(permission.verb)
-    if kind is None or ask is None or (permission.resource, permission.verb) in UNKNOWN:
+    if not can_be_asked(permission):
         return None
     try:
-        ask(calls, kind, namespace)
+        ASK[permission.verb](calls, KINDS[permission.resource], namespace)
     except ArgoTokenRefused:
         raise
     except ArgoDenied:

@@ -26,7 +26,7 @@ WIDTH = max(map(len, COLOURS))
     cls=Verb,
     examples=(
         "mfhera doctor",
-        "mfhera doctor --datastore s3",
+        "mfhera doctor --datastore s3 --probe",
         "mfhera doctor --print rbac | kubectl apply -f -",
     ),
 )
@@ -37,13 +37,24 @@ WIDTH = max(map(len, COLOURS))
     shell_complete=complete_known("datastore"),
 )
 @click.option(
+    "--probe", is_flag=True, help="Also make a small run, to look from within a pod; it is deleted."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the run of --probe may take.",
+)
+@click.option(
     "--print",
     "printed",
     type=click.Choice(["rbac", "storage", "events", "image"]),
     help="Check nothing; write what a cluster needs, for kubectl apply -f - (image: a Dockerfile).",
 )
 @as_json
-def doctor(datastore: str | None, printed: str | None, as_json: bool) -> None:
+def doctor(datastore: str | None, probe: bool, timeout: float, printed: str | None, as_json: bool) -> None:
     """Check all that a deployment needs, with what to do beside what fails.
 
     It asks Argo's server, the datastore and the metadata service that are configured. Exits with 1 if
@@ -60,7 +71,7 @@ def doctor(datastore: str | None, printed: str | None, as_json: bool) -> None:
     from metaflow_hera.operations.health.findings import has_failed
 
     found: list[Finding] = []
-    for finding in examine(datastore):
+    for finding in examine(datastore, probe_seconds=timeout if probe else None):
         if not as_json:
             show(finding, heading=not found or found[-1].part != finding.part)
         found.append(finding)

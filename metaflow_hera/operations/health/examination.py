@@ -8,20 +8,22 @@ from datetime import datetime, timezone
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.target import Target, configured_target, resolve_target
 from metaflow_hera.errors import ConfigurationError, LocalServerError
-from metaflow_hera.operations.health import configuration, metadata, permissions, server, storage
-from metaflow_hera.operations.health.findings import FAILED, NOT_CHECKED, Finding
+from metaflow_hera.operations.health import configuration, metadata, permissions, probe, server, storage
+from metaflow_hera.operations.health.findings import FAILED, NOT_CHECKED, Finding, has_failed
 
 Connect = Callable[[Target], ArgoClient]
 
 
-def examine(datastore: str | None, connect: Connect = ArgoClient) -> Iterator[Finding]:
+def examine(
+    datastore: str | None, *, probe_seconds: float | None = None, connect: Connect = ArgoClient
+) -> Iterator[Finding]:
     """Check what deployments need, and yield each finding as it is made.
 
-    `datastore` is Metaflow's name of the one to use; None: the configured one. `connect` makes the client of
-    a target.
+    `datastore` is Metaflow's name of the one to use; None: the configured one. With `probe_seconds` a small
+    run is made and deleted again, which may take so long. `connect` makes the client of a target.
     """
     yield from configuration.findings()
-    client, found = _client(connect)
+    client, found = _client(connect, start=probe_seconds is not None)
     yield from found
     reached = client is not None
     if client is not None:
@@ -31,7 +33,7 @@ def examine(datastore: str | None, connect: Connect = ArgoClient) -> Iterator[Fi
             yield finding
         reached = not any(each.state == FAILED and each.what != "version" for each in of_server)
     if client is not None and reached:
-        for finding in permissions.findings(client):
+        for finding in permissions.findings(client, probe=probe_seconds is not None):
             reached = reached and finding.what not in ("namespace", "token")
             yield finding
     else:
@@ -41,14 +43,23 @@ def examine(datastore: str | None, connect: Connect = ArgoClient) -> Iterator[Fi
     else:
         yield from permissions.EVENTS.not_checked("the server cannot be asked", "Argo Events")
     target = client.target if client is not None else None
-    yield from storage.findings(datastore, target)
+    stored = [*storage.findings(datastore, target)]
+    yield from stored
     yield from metadata.findings(target)
+    if probe_seconds is None:
+        return
+    if client is None or not reached:
+        yield from probe.PART.not_checked("the server cannot be asked", probe.RUN)
+    elif has_failed(stored):
+        yield from probe.PART.not_checked("the datastore cannot be written", probe.RUN)
+    else:
+        yield from probe.findings(client, datastore, probe_seconds)
 
 
-def _client(connect: Connect) -> tuple[ArgoClient | None, list[Finding]]:
+def _client(connect: Connect, *, start: bool) -> tuple[ArgoClient | None, list[Finding]]:
     try:
         configured = configured_target()
-        return connect(configured or resolve_target(start=False)), []
+        return connect(configured or resolve_target(start=start)), []
     except ConfigurationError as error:
         return None, [server.PART.failed("address", str(error))]
     except LocalServerError as error:

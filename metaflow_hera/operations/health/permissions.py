@@ -19,10 +19,10 @@ BY_PROBE = "no call tells without changing something; mfhera doctor --probe trie
 NEEDED_FOR_EVENTS = ("ARGO_EVENTS_EVENT", "ARGO_EVENTS_EVENT_SOURCE", "ARGO_EVENTS_SERVICE_ACCOUNT")
 
 
-def findings(client: ArgoClient) -> Iterator[Finding]:
+def findings(client: ArgoClient, *, probe: bool = False) -> Iterator[Finding]:
     """The permissions by their resources, and what is wrong with the namespace or the token.
 
-    If either is wrong, no more is asked.
+    If either is wrong, no more is asked. `probe` says that what no call tells of will be tried.
     """
     target = client.target
     if target.embedded:
@@ -47,13 +47,13 @@ def findings(client: ArgoClient) -> Iterator[Finding]:
             yield from PART.not_checked(str(error), str(permission))
             continue
         if answer is False:
-            yield _denied(PART, permission, "rbac")
+            yield denied(PART, permission, "rbac")
         else:
             (unknown if answer is None else allowed).append(permission)
     yield from (PART.ok(resource, verbs) for resource, verbs in _by_resource(allowed))
     yield from (
         finding
-        for resource, verbs in _by_resource(unknown)
+        for resource, verbs in _by_resource(() if probe else unknown)
         for finding in PART.not_checked(BY_PROBE, f"{verbs} {resource}")
     )
 
@@ -83,7 +83,7 @@ def of_events(client: ArgoClient) -> Iterator[Finding]:
         if answer:
             allowed.append(permission)
         elif wanted:
-            yield _denied(EVENTS, permission, "events")
+            yield denied(EVENTS, permission, "events")
         else:
             yield EVENTS.ok(str(permission), "no; flows with @trigger would need it")
     yield from (EVENTS.ok(resource, verbs) for resource, verbs in _by_resource(allowed))
@@ -96,7 +96,8 @@ def of_events(client: ArgoClient) -> Iterator[Finding]:
         yield EVENTS.ok("Metaflow's configuration", f"{', '.join(unset)}: not set; @trigger needs them")
 
 
-def _denied(part: Part, permission: Permission, printed: str) -> Finding:
+def denied(part: Part, permission: Permission, printed: str) -> Finding:
+    """A permission that is not there; `printed` is the file of deploy/ that gives it."""
     verbs = ", ".join(f"mfhera {verb}" for verb in permission.verbs)
     return part.failed(str(permission), f"denied, and needed by {verbs}", GRANT.format(printed))
 

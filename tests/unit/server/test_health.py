@@ -258,7 +258,9 @@ class TestExamination:
         def examine(transport: BaseAdapter | None, **env: str) -> dict[tuple[str, str], Finding]:
             for name, value in env.items():
                 monkeypatch.setenv(name, value)
-            found = examination.examine("s3", lambda target: ArgoClient(target, transport or twin.transport))
+            found = examination.examine(
+                "s3", connect=lambda target: ArgoClient(target, transport or twin.transport)
+            )
             return {(each.part, each.what): each for each in found}
 
         return examine
