@@ -71,6 +71,13 @@ def test_a_log_in_s3_may_be_larger_than_memory(s3: Mfhera) -> None:
     long_logs.check(s3, run, "start/start", [("--json",), ("--tail", "5")])
 
 
+def test_doctor_writes_to_the_bucket_from_here_and_from_a_pod(s3: Mfhera) -> None:
+    found = {each["what"]: each for each in s3.json("doctor", "--datastore=s3", "--probe", "--json")}
+    assert {each["state"] for each in found.values()} == {"ok"}
+    assert found["writable from here"]["found"].startswith(f"s3://{BUCKET}/metaflow")
+    assert "datastore from a pod" in found
+
+
 def test_an_exit_hook_knows_the_failed_steps_in_s3(s3: Mfhera) -> None:
     s3.take("hooked_flow.py")
     s3.ok("create", "hooked_flow.py", "--datastore=s3")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from metaflow_hera.argo.target import Target
 from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.metaflow_api.light.configuration import setting
-from metaflow_hera.metaflow_api.read.storage import write_and_read
+from metaflow_hera.metaflow_api.light.storage import write_and_read
 from metaflow_hera.operations.health.configuration import without_password
 from metaflow_hera.operations.health.findings import Finding, Part
 
