@@ -19,7 +19,7 @@ from metaflow_hera.cli.main import mfhera
 from metaflow_hera.errors import OptionError
 from metaflow_hera.operations.cluster_files import STORAGE, text_of
 
-FOLDER = TESTS.parent / "deploy"
+FOLDER = TESTS.parent / "metaflow_hera" / "deploy"
 BOOTSTRAP = TESTS.parent / "metaflow_hera" / "runtime" / "bootstrap.py"
 MANIFESTS = sorted(path for path in FOLDER.glob("*/*.yaml") if path.name != "kustomization.yaml")
 DEFINITIONS = {
@@ -72,6 +72,10 @@ def test_each_object_is_valid(path: Path) -> None:
 def test_the_schema_finds_faults(wrong: Manifest) -> None:
     (role,) = [each for each in all_objects() if each["metadata"]["name"] == "metaflow-task"][1:2]
     assert faults({**role, **wrong})
+
+
+def test_the_clone_has_them_at_its_top() -> None:
+    assert (TESTS.parent / "deploy").resolve() == FOLDER
 
 
 def test_each_kustomization_has_the_file_beside_it() -> None:
