@@ -27,6 +27,8 @@ REFUSED_NAME = "metadata.name: Invalid value"
 """What Kubernetes says of it, to somebody who may create the object."""
 REFUSED_NAMESPACE = 'namespaces "'
 """What Kubernetes says of a namespace that is not there, to somebody who may create objects in it."""
+ADMISSION = "admission webhook"
+"""Who refuses an object, with 403 as well, though the permission is there."""
 DOES_NOTHING: JSON = {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}]}
 
 NO_WORKFLOW: JSON = {
@@ -133,7 +135,9 @@ def is_allowed(calls: Calls, permission: Permission, namespace: str) -> bool | N
         ASK[permission.verb](calls, KINDS[permission.resource], namespace)
     except ArgoTokenRefused:
         raise
-    except ArgoDenied:
+    except ArgoDenied as error:
+        if ADMISSION in str(error):
+            raise
         return False
     except ArgoNotFound as error:
         if REFUSED_NAMESPACE in str(error):

@@ -13,6 +13,14 @@ from metaflow_hera.operations.health.findings import FAILED, NOT_CHECKED, Findin
 
 Connect = Callable[[Target], ArgoClient]
 
+UNASKED = "the server cannot be asked"
+AFTER_CONFIGURATION = (
+    (permissions.EVENTS, permissions.ARGO_EVENTS),
+    (storage.PART, storage.HERE),
+    (metadata.PART, metadata.WHAT),
+)
+"""The checks that need Metaflow's configuration."""
+
 
 def examine(
     datastore: str | None, *, probe_seconds: float | None = None, connect: Connect = ArgoClient
@@ -22,7 +30,8 @@ def examine(
     `datastore` is Metaflow's name of the one to use; None: the configured one. With `probe_seconds` a small
     run is made and deleted again, which may take so long. `connect` makes the client of a target.
     """
-    yield from configuration.findings()
+    configured = [*configuration.findings()]
+    yield from configured
     client, found = _client(connect, start=probe_seconds is not None)
     yield from found
     reached = client is not None
@@ -37,11 +46,15 @@ def examine(
             reached = reached and finding.what not in ("namespace", "token")
             yield finding
     else:
-        yield from permissions.PART.not_checked("the server cannot be asked", "each permission")
+        yield from permissions.PART.not_checked(UNASKED, "each permission")
+    if has_failed(configured):
+        for part, what in (*AFTER_CONFIGURATION, *([(probe.PART, probe.RUN)] if probe_seconds else [])):
+            yield from part.not_checked("Metaflow's configuration cannot be read", what)
+        return
     if client is not None and reached:
         yield from permissions.of_events(client)
     else:
-        yield from permissions.EVENTS.not_checked("the server cannot be asked", "Argo Events")
+        yield from permissions.EVENTS.not_checked(UNASKED, permissions.ARGO_EVENTS)
     target = client.target if client is not None else None
     stored = [*storage.findings(datastore, target)]
     yield from stored
@@ -49,7 +62,7 @@ def examine(
     if probe_seconds is None:
         return
     if client is None or not reached:
-        yield from probe.PART.not_checked("the server cannot be asked", probe.RUN)
+        yield from probe.PART.not_checked(UNASKED, probe.RUN)
     elif has_failed(stored):
         yield from probe.PART.not_checked("the datastore cannot be written", probe.RUN)
     else:

@@ -10,7 +10,6 @@ import requests
 
 from metaflow_hera.argo.refusals import root_cause
 from metaflow_hera.argo.target import Target
-from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.metaflow_api.light.configuration import setting
 from metaflow_hera.operations.health.configuration import without_password
 from metaflow_hera.operations.health.findings import Finding, Part
@@ -25,20 +24,15 @@ SECONDS = 10.0
 
 def findings(target: Target | None) -> Iterator[Finding]:
     """What there is to say of the metadata of runs at a target."""
-    try:
-        kind, url = str(setting("DEFAULT_METADATA") or "local"), setting("SERVICE_URL")
-        headers = _headers()
-    except ConfigurationError:  # which was told as the configuration's
-        yield from PART.not_checked("Metaflow's configuration cannot be read", WHAT)
-        return
-    if kind != "service":
+    url = setting("SERVICE_URL")
+    if setting("DEFAULT_METADATA") != "service":
         yield from _without_service(target)
         return
     if not url:
         yield PART.failed(WHAT, "METAFLOW_SERVICE_URL is not set", "Set it to the address of the service.")
         return
     try:
-        answer = requests.get(f"{str(url).rstrip('/')}/ping", headers=headers, timeout=SECONDS)
+        answer = requests.get(f"{str(url).rstrip('/')}/ping", headers=_headers(), timeout=SECONDS)
     except requests.RequestException as error:
         found = f"{without_password(str(url))} cannot be reached ({root_cause(error)})"
         yield PART.failed(WHAT, found, "Is METAFLOW_SERVICE_URL right, and the network up?")

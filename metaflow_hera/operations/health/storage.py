@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from metaflow_hera.argo.target import Target
-from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.metaflow_api.light.configuration import setting
 from metaflow_hera.metaflow_api.light.storage import write_and_read
 from metaflow_hera.operations.health.configuration import without_password
@@ -29,11 +28,7 @@ def chosen(datastore: str | None) -> str:
 
 def findings(datastore: str | None, target: Target | None) -> Iterator[Finding]:
     """What there is to say of a datastore (None: the configured one) for runs at a target."""
-    try:
-        name = chosen(datastore)
-    except ConfigurationError:  # which was told as the configuration's
-        yield from PART.not_checked("Metaflow's configuration cannot be read", HERE)
-        return
+    name = chosen(datastore)
     if name == "local" and target is not None and not target.embedded:
         yield PART.failed(
             "for pods",

@@ -18,7 +18,8 @@ from wrong import STATUS, Front, broken, says
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.permissions import OF_DEPLOYERS, OF_DEPLOYERS_OF_EVENTS
 from metaflow_hera.argo.target import Target
-from metaflow_hera.operations.health import configuration, examination, permissions, server, storage
+from metaflow_hera.errors import ConfigurationError
+from metaflow_hera.operations.health import configuration, examination, metadata, permissions, server, storage
 from metaflow_hera.operations.health.findings import FAILED, NOT_CHECKED, OK, WARNING, Finding
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
@@ -175,6 +176,13 @@ class TestPermissions:
         front.reset(answer)
         assert {each.state for each in permissions.findings(client(front))} == {NOT_CHECKED}
 
+    def test_an_admission_webhook_is_no_permission(self, twin: Twin) -> None:
+        front = Front(twin.transport)
+        said = 'admission webhook "policy" denied the request: not so'
+        front.reset(says(403, {"code": 7, "message": said}), at=0, once=True)
+        first = next(permissions.findings(client(front)))
+        assert (first.state, said in first.found) == (NOT_CHECKED, True)
+
     def test_an_object_that_is_made_all_the_same_is_no_permission(self, twin: Twin) -> None:
         """A server that takes a name which Kubernetes does not have."""
         front = Front(twin.transport)
@@ -302,6 +310,21 @@ class TestExamination:
             FAILED,
             "denied, and needed by mfhera resubmit, mfhera trigger",
         )
+
+    def test_a_configuration_that_cannot_be_read(
+        self, examined: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def wrong(name: str) -> Any:
+            raise ConfigurationError("config.json cannot be read")
+
+        monkeypatch.setattr(configuration, "origin", wrong)
+        env = {"ARGO_SERVER": "127.0.0.1:2746", "ARGO_SECURE": "false", "ARGO_TOKEN": TOKEN}
+        found = examined(None, ARGO_NAMESPACE="default", **env)
+        failed = [what for what, each in found.items() if each.state == FAILED]
+        assert failed == [("configuration", "Metaflow's configuration")]
+        assert found["server", "version"].state == OK
+        for part in (("events", "Argo Events"), ("datastore", storage.HERE), ("metadata", metadata.WHAT)):
+            assert found[part].state == NOT_CHECKED
 
     def test_a_kubernetes_status_is_understood_as_argos_is(
         self, examined: Callable[..., Any], twin: Twin
