@@ -111,6 +111,14 @@ class TestDatastore:
             monkeypatch.setenv("METAFLOW_S3_ENDPOINT_URL", url)
             found = self.only("s3", CLUSTER)
         assert (found.state, "AccessDenied" in found.found) == (FAILED, True)
+        assert "read and write there" in str(found.mend)
+
+    def test_a_bucket_that_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("METAFLOW_DATASTORE_SYSROOT_S3", "s3://bucket/metaflow")
+        with answering(404) as url:
+            monkeypatch.setenv("METAFLOW_S3_ENDPOINT_URL", url)
+            found = self.only("s3", CLUSTER)
+        assert (found.state, "Create it" in str(found.mend)) == (FAILED, True)
 
     def test_one_that_does_not_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert write_and_read("local", 0.0) == {"error": "it did not answer within 0 seconds"}

@@ -41,9 +41,11 @@ def examine(
             of_server.append(finding)
             yield finding
         reached = not any(each.state == FAILED and each.what != "version" for each in of_server)
+    told: set[str] = set()
     if client is not None and reached:
         for finding in permissions.findings(client, probe=probe_seconds is not None):
             reached = reached and finding.what not in ("namespace", "token")
+            told.add(finding.what)
             yield finding
     else:
         yield from permissions.PART.not_checked(UNASKED, "each permission")
@@ -66,7 +68,9 @@ def examine(
     elif has_failed(stored):
         yield from probe.PART.not_checked("the datastore cannot be written", probe.RUN)
     else:
-        yield from probe.findings(client, datastore, probe_seconds)
+        for finding in probe.findings(client, datastore, probe_seconds):
+            if finding.part != permissions.PART.name or finding.what not in told:
+                yield finding
 
 
 def _client(connect: Connect, *, start: bool) -> tuple[ArgoClient | None, list[Finding]]:

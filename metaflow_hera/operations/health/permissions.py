@@ -68,7 +68,8 @@ def of_events(client: ArgoClient) -> Iterator[Finding]:
         return
     unset = [f"METAFLOW_{name}" for name in NEEDED_FOR_EVENTS if not setting(name)]
     wanted = len(unset) < len(NEEDED_FOR_EVENTS)
-    allowed = []
+    allowed: list[Permission] = []
+    lacking: list[Permission] = []
     for permission in OF_DEPLOYERS_OF_EVENTS:
         try:
             answer = client.is_allowed(permission, sensor_namespace() or client.target.namespace)
@@ -85,8 +86,10 @@ def of_events(client: ArgoClient) -> Iterator[Finding]:
         elif wanted:
             yield denied(EVENTS, permission, "events")
         else:
-            yield EVENTS.ok(str(permission), "no; flows with @trigger would need it")
+            lacking.append(permission)
     yield from (EVENTS.ok(resource, verbs) for resource, verbs in _by_resource(allowed))
+    for resource, verbs in _by_resource(lacking):
+        yield EVENTS.ok(f"{verbs} {resource}", "denied; only flows with @trigger would need it")
     if not unset:
         yield EVENTS.ok("Metaflow's configuration", "where events come from is set")
     elif wanted:

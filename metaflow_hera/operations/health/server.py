@@ -42,8 +42,9 @@ def findings(client: ArgoClient, now: datetime) -> Iterator[Finding]:
         return
     yield PART.ok("reachable", str(target))
     yield of_version(version)
-    yield from _trust(target)
-    yield from token(target.token, now)
+    if not target.embedded:
+        yield from _trust(target)
+        yield from token(target.token, now)
     if client.answered_at is not None:
         yield clock(client.answered_at, now)
 
@@ -100,8 +101,6 @@ def token(text: str | None, now: datetime) -> Iterator[Finding]:
 
 
 def _trust(target: Target) -> Iterator[Finding]:
-    if target.embedded:
-        return
     parts = urlsplit(target.host)
     if parts.scheme == "http":
         if parts.hostname not in OF_THIS_MACHINE:

@@ -54,7 +54,10 @@ def _mend(name: str, error: str) -> str:
         return f"Install what Metaflow needs: pip install {LIBRARIES[name]}"
     if name == "local":
         return "Give this user the right to write there, or set METAFLOW_DATASTORE_SYSROOT_LOCAL."
+    root = f"METAFLOW_DATASTORE_SYSROOT_{name.upper()}"
+    if "AccessDenied" in error or "Forbidden" in error:
+        return f"Let the credentials of this machine read and write there, or correct {root}."
+    if "NotFound" in error or "doesn't exist" in error:
+        return f"Create it, or correct {root}."
     endpoint = " and METAFLOW_S3_ENDPOINT_URL" if name == "s3" else ""
-    return (
-        f"Check METAFLOW_DATASTORE_SYSROOT_{name.upper()}{endpoint}, the credentials here, and the network."
-    )
+    return f"Check {root}{endpoint}, the credentials here, and the network."

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,6 @@ from wrong import STATUS, Front, broken, says
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.permissions import OF_DEPLOYERS, OF_DEPLOYERS_OF_EVENTS
 from metaflow_hera.argo.target import Target
-from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.operations.health import configuration, examination, metadata, permissions, server, storage
 from metaflow_hera.operations.health.findings import FAILED, NOT_CHECKED, OK, WARNING, Finding
 
@@ -251,7 +251,8 @@ class TestEvents:
         configured()
         roles = Roles(twin.transport, set())
         assert {each.state for each in permissions.of_events(client(roles))} == {OK}
-        assert "get sensors" in {each.what for each in permissions.of_events(client(roles))}
+        whats = {each.what for each in permissions.of_events(client(roles))}
+        assert "get, list, create, update, delete sensors" in whats
 
 
 class TestExamination:
@@ -261,13 +262,11 @@ class TestExamination:
     def examined(
         self, monkeypatch: pytest.MonkeyPatch, twin: Twin
     ) -> Callable[..., dict[tuple[str, str], Finding]]:
-        monkeypatch.setattr(storage, "write_and_read", lambda *_: {"root": "s3://b/m", "error": None})
-
         def examine(transport: BaseAdapter | None, **env: str) -> dict[tuple[str, str], Finding]:
             for name, value in env.items():
                 monkeypatch.setenv(name, value)
             found = examination.examine(
-                "s3", connect=lambda target: ArgoClient(target, transport or twin.transport)
+                "local", connect=lambda target: ArgoClient(target, transport or twin.transport)
             )
             return {(each.part, each.what): each for each in found}
 
@@ -292,13 +291,14 @@ class TestExamination:
         found = examined(front, ARGO_SERVER="127.0.0.1:2746", ARGO_SECURE="false")
         assert found["server", "reachable"].state == FAILED
         assert found["permissions", "each permission"].state == NOT_CHECKED
-        assert found["datastore", storage.HERE].state == OK
+        assert found["datastore", "for pods"].state == FAILED
 
     def test_a_wrong_token(self, examined: Callable[..., Any]) -> None:
         env = {"ARGO_SERVER": "127.0.0.1:2746", "ARGO_SECURE": "false", "ARGO_TOKEN": "my-secret"}
         found = examined(None, **env)
         assert found["server", "token"].state == FAILED
         assert "ARGO_TOKEN" in str(found["server", "token"].mend)
+        assert found["events", "Argo Events"].state == NOT_CHECKED
         assert not any("my-secret" in f"{each.found} {each.mend}" for each in found.values())
 
     def test_a_role_that_may_not_create_workflows(self, examined: Callable[..., Any], twin: Twin) -> None:
@@ -314,10 +314,7 @@ class TestExamination:
     def test_a_configuration_that_cannot_be_read(
         self, examined: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def wrong(name: str) -> Any:
-            raise ConfigurationError("config.json cannot be read")
-
-        monkeypatch.setattr(configuration, "origin", wrong)
+        monkeypatch.setenv("METAFLOW_PROFILE", "missing")
         env = {"ARGO_SERVER": "127.0.0.1:2746", "ARGO_SECURE": "false", "ARGO_TOKEN": TOKEN}
         found = examined(None, ARGO_NAMESPACE="default", **env)
         failed = [what for what, each in found.items() if each.state == FAILED]
@@ -339,9 +336,29 @@ class TestConfiguration:
     """What counts, and where it comes from."""
 
     def test_variables(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(configuration, "origin", lambda name: ("s3", "the environment"))
+        monkeypatch.setenv("METAFLOW_DEFAULT_DATASTORE", "s3")
         env = {"ARGO_SERVER": "https://me:pass@argo.example", "ARGO_TOKEN": "my-secret"}
         found = by_what([*configuration.findings(env)])
         assert found["ARGO_SERVER"].found == "https://...@argo.example, from the environment"
         assert found["ARGO_TOKEN"].found == "set, from the environment"
         assert found["METAFLOW_DEFAULT_DATASTORE"].found == "s3, from the environment"
+        assert "METAFLOW_DEFAULT_METADATA" not in found
+
+    def test_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("METAFLOW_HOME", str(tmp_path))
+        file = tmp_path / "config.json"
+        address = {
+            "METAFLOW_SERVICE_URL": "https://me:pass@service",
+            "METAFLOW_SERVICE_AUTH_KEY": "my-secret",
+        }
+        file.write_text(json.dumps(address))
+        found = by_what([*configuration.findings({})])
+        assert found["Metaflow's configuration"].found == str(file)
+        assert found["METAFLOW_SERVICE_URL"].found == f"https://...@service, from {file}"
+        assert not any("my-secret" in each.found for each in found.values())
+
+    def test_a_file_that_cannot_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("METAFLOW_HOME", str(tmp_path))
+        (tmp_path / "config.json").write_text("{")
+        (failed,) = configuration.findings({})
+        assert (failed.state, "fix it or delete it" in failed.found) == (FAILED, True)
