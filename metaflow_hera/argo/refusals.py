@@ -190,7 +190,7 @@ def _permission(method: str, url: str) -> str:
     resource, rest = parts[0].replace("-", ""), parts[2:]
     action = rest[-1] if rest else ""
     if action == "log":
-        return "get the logs of pods (get, list and watch pods, get pods/log)"
+        return "get the logs of pods (list and watch pods, get pods/log)"
     verb = OF_A_RUN.get(action) if resource == "workflows" else None
     if verb is None:
         verb = "list" if method == "GET" and not rest else VERBS.get(method, method.lower())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from importlib import resources
 
-from metaflow_hera.errors import OptionError
-from metaflow_hera.metaflow_api.light.configuration import kubernetes_namespace, setting
+from metaflow_hera.errors import ConfigurationError, OptionError
+from metaflow_hera.metaflow_api.light.configuration import kubernetes_namespace, sensor_namespace, setting
 
 FILES = {"rbac": "rbac/rbac.yaml", "events": "events/events.yaml", "image": "image/Dockerfile"}
 STORAGE = ("s3", "azure", "gs")
@@ -19,8 +19,13 @@ def text_of(what: str, datastore: str | None = None) -> str:
     """The text of a file (`rbac`, `storage`, `events` or `image`), for the namespace that is configured.
 
     `datastore` is that of `storage`, by default the configured one. Raises OptionError if no cluster can use
-    it.
+    it, ConfigurationError for `events` where sensors are to be in a namespace of their own.
     """
+    if what == "events" and (elsewhere := sensor_namespace()) is not None:
+        raise ConfigurationError(
+            f"METAFLOW_ARGO_EVENTS_SENSOR_NAMESPACE is {elsewhere}, and the file has all in one namespace: "
+            "unset it, or change deploy/events/events.yaml."
+        )
     file = FILES.get(what)
     if file is None:
         name = datastore or str(setting("DEFAULT_DATASTORE") or "local")

@@ -16,7 +16,7 @@ from jsonschema import Draft7Validator
 
 from metaflow_hera.argo.permissions import OF_DEPLOYERS, OF_DEPLOYERS_OF_EVENTS
 from metaflow_hera.cli.main import mfhera
-from metaflow_hera.errors import OptionError
+from metaflow_hera.errors import ConfigurationError, OptionError
 from metaflow_hera.operations.cluster_files import STORAGE, text_of
 
 FOLDER = TESTS.parent / "metaflow_hera" / "deploy"
@@ -177,6 +177,11 @@ class TestPrinting:
     def test_no_cluster_has_a_local_datastore(self) -> None:
         with pytest.raises(OptionError, match="add --datastore s3, azure or gs"):
             text_of("storage", "local")
+
+    def test_sensors_in_a_namespace_of_their_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("metaflow.metaflow_config.ARGO_EVENTS_SENSOR_NAMESPACE", "events")
+        with pytest.raises(ConfigurationError, match="SENSOR_NAMESPACE is events"):
+            text_of("events")
 
     def test_the_image(self) -> None:
         assert "\nFROM python:" in text_of("image")
