@@ -110,8 +110,11 @@ class Probe:
             yield from PART.not_checked("it cannot be started", RUN)
             return
         workflow = self._ended(run)
+        # To follow asks for more; of a run that has not ended that would not end either.
+        followed = _has_ended(workflow)
         lines = self._try(
-            "watch workflows", lambda: [line for _, line in client.logs(run, follow=_has_ended(workflow))]
+            "watch workflows" if followed else "list pods",
+            lambda: [line for _, line in client.logs(run, follow=followed)],
         )
         if lines is not None:
             self._tries.had.update({"list pods", "watch pods"})
