@@ -15,6 +15,7 @@
     |  |- ArgoUnreachable     no answer: refused, timed out, TLS
     |  |  `- ArgoUnanswered   no answer to a write, which may have been done
     |  |- ArgoDenied          401 or 403
+    |  |  `- ArgoTokenRefused  401: no token, or one that is not valid
     |  |- ArgoNotFound        404; also a NotFoundError
     |  |  `- ArgoEventsMissing  the cluster has no Argo Events
     |  |- ArgoConflict        409
@@ -95,6 +96,10 @@ class ArgoUnanswered(ArgoUnreachable):
 
 class ArgoDenied(ArgoError):
     """Argo's server answered 401 or 403."""
+
+
+class ArgoTokenRefused(ArgoDenied):
+    """Argo's server answered 401: it was sent no token, or one that is not valid."""
 
 
 class ArgoNotFound(ArgoError, NotFoundError):

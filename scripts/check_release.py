@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("metaflow_hera", "metaflow_extensions")
-DATA = ("py.typed", "*.html", "*.css", "*.js", "*.svg")
+DATA = ("py.typed", "*.html", "*.css", "*.js", "*.svg", "*.yaml", "Dockerfile")
 BESIDE = ("README.md", "LICENSE", "pyproject.toml")
 """What an sdist holds besides the packages."""
 

@@ -46,6 +46,10 @@ def apis() -> dict[tuple[str, str], Api]:
         queries = frozenset(re.findall(r'"([\w.]+)":', params[1]) if params else ())
         hints = typing.get_type_hints(function, vars(models))
         found[method[1].upper(), path[1]] = Api(pattern, queries, hints.get("req"))
+    # Argo has it (event.proto), and Hera does not.
+    listed = found["GET", "api/v1/workflow-templates/{namespace}"].queries
+    bindings = "api/v1/workflow-event-bindings/{namespace}"
+    found["GET", bindings] = Api(re.compile("/api/v1/workflow-event-bindings/[^/]+"), listed, None)
     return found
 
 

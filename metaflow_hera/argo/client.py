@@ -8,12 +8,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from metaflow_hera.argo import answers
 from metaflow_hera.argo.calls import Calls
 from metaflow_hera.argo.executor import MOST_LINES, without_executor
 from metaflow_hera.argo.paths import CRONS, EVENTS, SENSORS, TEMPLATES, VERSION, WORKFLOWS, path
+from metaflow_hera.argo.permissions import Permission, is_allowed
 from metaflow_hera.argo.refusals import said_by
 from metaflow_hera.argo.target import Target, resolve_target
 from metaflow_hera.contract.objects import JSON
@@ -216,6 +220,18 @@ class ArgoClient:
     def version(self) -> str:
         """The version of the server, such as v3.6.19."""
         return str(self._calls.ask("GET", path(VERSION), answers.version)["version"])
+
+    def is_allowed(self, permission: Permission, namespace: str) -> bool | None:
+        """Whether this user has a permission; None if no call tells without a change. See `permissions`."""
+        return is_allowed(self._calls, permission, namespace)
+
+    @property
+    def answered_at(self) -> datetime | None:
+        """When the server sent its last answer, by its own clock, to the second; None if it does not say."""
+        answer = self._calls.session.answer
+        with suppress(ValueError, TypeError, KeyError):
+            return parsedate_to_datetime(answer.headers["Date"] if answer is not None else "")
+        return None
 
     def _path(self, kind: str, *parts: str) -> str:
         return path(kind, self.target.namespace, *parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 TEMPLATES, CRONS, WORKFLOWS = "workflow-templates", "cron-workflows", "workflows"
-SENSORS, EVENTS, VERSION = "sensors", "events", "version"
+SENSORS, EVENTS, BINDINGS, VERSION = "sensors", "events", "workflow-event-bindings", "version"
 
 
 def path(kind: str, *parts: str) -> str:

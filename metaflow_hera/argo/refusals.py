@@ -19,6 +19,7 @@ from metaflow_hera.errors import (
     ArgoEventsMissing,
     ArgoExpired,
     ArgoNotFound,
+    ArgoTokenRefused,
     ArgoUnanswered,
     ArgoUnreachable,
 )
@@ -45,7 +46,7 @@ def refused(target: Target, method: str, answer: requests.Response) -> ArgoError
         return ArgoUnreachable(f"{target} is a server with TLS: set ARGO_SECURE=true.")
     if status == 401:
         hint = "set ARGO_TOKEN" if target.token is None else "is ARGO_TOKEN right and still valid?"
-        return ArgoDenied(f"{target} denies access ({status}: {said}): {hint}")
+        return ArgoTokenRefused(f"{target} denies access ({status}: {said}): {hint}")
     if status == 403:
         what = _permission(method, str(answer.url))
         token = " (or set ARGO_TOKEN)" if target.token is None else ""
@@ -189,7 +190,7 @@ def _permission(method: str, url: str) -> str:
     resource, rest = parts[0].replace("-", ""), parts[2:]
     action = rest[-1] if rest else ""
     if action == "log":
-        return "get the logs of pods (get, list and watch pods, get pods/log)"
+        return "get the logs of pods (list and watch pods, get pods/log)"
     verb = OF_A_RUN.get(action) if resource == "workflows" else None
     if verb is None:
         verb = "list" if method == "GET" and not rest else VERBS.get(method, method.lower())

@@ -35,7 +35,7 @@ GROUPS = {
         "resubmit",
     ),
     "Schedules and events": ("schedule", "emit"),
-    "This machine": ("local", "completion"),
+    "This machine": ("doctor", "local", "completion"),
 }
 """The verbs, in the groups that help shows. Each has a module of its name in `cli.verbs`."""
 VERBS = tuple(verb for verbs in GROUPS.values() for verb in verbs)

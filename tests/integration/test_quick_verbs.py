@@ -80,6 +80,7 @@ def a_run(mfhera: Mfhera, spec: dict[str, Any], phase: str) -> str:
         ("retry {run}", ENDS, set()),
         ("emit nobody-waits --payload a=1", None, set()),
         ("delete --run {run}", ENDS, set()),
+        ("doctor", None, set()),
         ("local start", None, set()),
         ("local status", None, set()),
         ("trigger --name quickflow", None, {"hera"}),

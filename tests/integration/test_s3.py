@@ -71,6 +71,31 @@ def test_a_log_in_s3_may_be_larger_than_memory(s3: Mfhera) -> None:
     long_logs.check(s3, run, "start/start", [("--json",), ("--tail", "5")])
 
 
+def test_doctor_writes_to_the_bucket_from_here_and_from_a_pod(s3: Mfhera) -> None:
+    found = {each["what"]: each for each in s3.json("doctor", "--datastore=s3", "--probe", "--json")}
+    assert {each["state"] for each in found.values()} == {"ok"}
+    assert found["writable from here"]["found"].startswith(f"s3://{BUCKET}/metaflow")
+    assert "datastore from a pod" in found
+
+
+def test_doctor_on_a_cluster(s3: Mfhera) -> None:
+    """All that is asked for, and tried, over HTTP; each thing is told once, and nothing is left."""
+    s3.start()
+    server = {"ARGO_SERVER": s3.server.url.partition("://")[2], "ARGO_TOKEN": s3.server.token}
+    env = {**server, "ARGO_SECURE": "false", "ARGO_NAMESPACE": "default"}
+    before = [*s3.server.names()]
+    done = s3("doctor", "--datastore=s3", "--probe", "--json", env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    listed = [(each["part"], each["what"], each["state"]) for each in json.loads(done.stdout)]
+    assert len(set(listed)) == len(listed)
+    missing = {(part, what) for part, what, state in listed if state not in ("ok", "warning")}
+    assert missing == {("permissions", "list workfloweventbindings"), ("permissions", "delete pods")}
+    told = {what for part, what, _ in listed if part == "permissions"}
+    assert {"patch workflows", "update cronworkflows", "delete workflowtemplates", "get pods/log"} <= told
+    assert ("pods", "task results", "ok") in listed
+    assert [*s3.server.names()] == before
+
+
 def test_an_exit_hook_knows_the_failed_steps_in_s3(s3: Mfhera) -> None:
     s3.take("hooked_flow.py")
     s3.ok("create", "hooked_flow.py", "--datastore=s3")

@@ -19,7 +19,14 @@ RECORDS = {"Line", "StepProgress", "TaskFailure"}
 ERRORS = {
     *("MetaflowHeraError", "UsageError", "NotFoundError", "NotYoursError", "NameTakenError", "OptionError"),
     *("FlowError", "UnsupportedError", "ParameterError", "ManifestError", "ConfigurationError", "ArgoError"),
-    *("ArgoUnreachable", "ArgoUnanswered", "ArgoDenied", "ArgoNotFound", "ArgoEventsMissing"),
+    *(
+        "ArgoUnreachable",
+        "ArgoUnanswered",
+        "ArgoDenied",
+        "ArgoTokenRefused",
+        "ArgoNotFound",
+        "ArgoEventsMissing",
+    ),
     *("ArgoConflict", "ArgoExpired", "LocalServerError", "RunFailed"),
 }
 DEFINED = [

@@ -20,6 +20,7 @@ FILE = "config.json"
 FOLDER = ".metaflow"
 """The folder of a project, in the current folder or above it; it may hold a configuration file too."""
 OWN_EXTENSION = "hera"
+ENVIRONMENT = "the environment"
 
 
 def setting(name: str) -> Any:
@@ -31,14 +32,25 @@ def setting(name: str) -> Any:
         from metaflow import metaflow_config
 
         return getattr(metaflow_config, name)
+    return origin(name)[0]
+
+
+def origin(name: str) -> tuple[Any, str | None]:
+    """The setting METAFLOW_NAME where it is set, and in which file; ENVIRONMENT for a variable.
+
+    Both are None if it is set nowhere. Raises ConfigurationError as `setting` does.
+    """
     variable = f"METAFLOW_{name}"
     if variable in os.environ:
-        return os.environ[variable]
+        return os.environ[variable], ENVIRONMENT
     path, local = path_of_file(), _local_file()
     of_user = _read(path)
     if of_user is None and os.environ.get("METAFLOW_PROFILE"):
         raise ConfigurationError(wrong(path))
-    return (_read(local) or {}).get(variable, (of_user or {}).get(variable))
+    for place, found in ((local, _read(local)), (path, of_user)):
+        if variable in (found or {}):
+            return (found or {})[variable], place
+    return None, None
 
 
 def path_of_file() -> str:

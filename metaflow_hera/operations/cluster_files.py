@@ -1,0 +1,39 @@
+"""The files of deploy/: what a cluster must have, for `kubectl apply`, and the image of its pods."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+
+from metaflow_hera.errors import ConfigurationError, OptionError
+from metaflow_hera.metaflow_api.light.configuration import kubernetes_namespace, sensor_namespace, setting
+
+FILES = {"rbac": "rbac/rbac.yaml", "events": "events/events.yaml", "image": "image/Dockerfile"}
+STORAGE = ("s3", "azure", "gs")
+"""The datastores, by Metaflow's names, that pods of a cluster reach, each with a file of its name."""
+NAMESPACE = "namespace: flows\n"
+"""What the files have in the place of the namespace."""
+
+
+def text_of(what: str, datastore: str | None = None) -> str:
+    """The text of a file (`rbac`, `storage`, `events` or `image`), for the namespace that is configured.
+
+    `datastore` is that of `storage`, by default the configured one. Raises OptionError if no cluster can use
+    it, ConfigurationError for `events` where sensors are to be in a namespace of their own.
+    """
+    if what == "events" and (elsewhere := sensor_namespace()) is not None:
+        raise ConfigurationError(
+            f"METAFLOW_ARGO_EVENTS_SENSOR_NAMESPACE is {elsewhere}, and the file has all in one namespace: "
+            "unset it, or change deploy/events/events.yaml."
+        )
+    file = FILES.get(what)
+    if file is None:
+        name = datastore or str(setting("DEFAULT_DATASTORE") or "local")
+        if name not in STORAGE:
+            raise OptionError(
+                f"The datastore is {name}, which no cluster has: add --datastore s3, azure or gs."
+            )
+        file = f"storage/{name}.yaml"
+    text = resources.files("metaflow_hera").joinpath("deploy", *file.split("/")).read_text(encoding="utf-8")
+    namespace = os.environ.get("ARGO_NAMESPACE") or kubernetes_namespace()
+    return text.replace(NAMESPACE, f"namespace: {namespace}\n")

@@ -1,0 +1,65 @@
+"""What the pod of doctor's own run tells of itself in its log: its Python, and which libraries it lacks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from metaflow_hera.operations.health.findings import Finding, Part
+
+OLDEST_PYTHON = (3, 10)
+LIBRARIES = {"s3": ("boto3", "requests"), "azure": ("azure", "requests"), "gs": ("google", "requests")}
+"""The modules that a pod needs to reach a datastore, and would install."""
+MARK = "mfhera-doctor:"
+SCRIPT = """
+import sys
+line = "{mark} Python %d.%d.%d" % sys.version_info[:3]
+try:
+    import importlib.util
+    missing = [name for name in {libraries} if importlib.util.find_spec(name) is None]
+    line += " without " + ", ".join(missing) if missing else ""
+except ImportError:
+    pass
+print(line)
+sys.stdout.flush()
+exec(compile(sys.argv[1], "bootstrap", "exec"))
+"""
+"""What the pod runs before all else. It is read by any Python, however old."""
+
+
+@dataclass(frozen=True)
+class Pod:
+    """What a pod has told: the version of its Python, and the modules that it had to install."""
+
+    python: tuple[int, ...]
+    missing: Sequence[str]
+
+
+def script(datastore: str) -> str:
+    """What a pod runs that uses a datastore."""
+    return SCRIPT.format(mark=MARK, libraries=LIBRARIES.get(datastore, ()))
+
+
+def told(lines: Sequence[str]) -> Pod | None:
+    """What the log of the pod tells of it; None if it does not."""
+    for line in lines:
+        if found := re.search(rf"{MARK} Python (\d+)\.(\d+)\.(\d+)(?: without (.*))?", line):
+            missing = found[4].split(", ") if found[4] else []
+            return Pod(tuple(map(int, found.groups()[:3])), missing)
+    return None
+
+
+def of_image(part: Part, pod: Pod) -> Finding:
+    """Whether the image of a pod has what a task needs."""
+    version, oldest = (".".join(map(str, each)) for each in (pod.python, OLDEST_PYTHON))
+    if pod.python < OLDEST_PYTHON:
+        mend = f"Use an image with Python {oldest} or later: mfhera doctor --print image has one."
+        return part.failed("image", f"it has Python {version}", mend)
+    if pod.missing:
+        return part.warning(
+            "image",
+            f"Python {version} without {' and '.join(pod.missing)}, which each pod installs with pip",
+            "An image that has them starts sooner and needs no network: mfhera doctor --print image.",
+        )
+    return part.ok("image", f"Python {version}, with what the datastore needs")

@@ -1,0 +1,63 @@
+"""The datastore: whether pods can have it, and whether it can be written from here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from metaflow_hera.argo.target import Target
+from metaflow_hera.metaflow_api.light.configuration import setting
+from metaflow_hera.metaflow_api.light.storage import write_and_read
+from metaflow_hera.operations.health.configuration import without_password
+from metaflow_hera.operations.health.findings import Finding, Part
+
+PART = Part("datastore")
+HERE = "writable from here"
+SECONDS = 30.0
+"""How long a datastore has to answer."""
+LIBRARIES = {
+    "s3": "boto3",
+    "azure": "azure-identity azure-storage-blob",
+    "gs": "google-cloud-storage google-auth",
+}
+
+
+def chosen(datastore: str | None) -> str:
+    """Metaflow's name of the datastore: as given, or as configured."""
+    return datastore or str(setting("DEFAULT_DATASTORE") or "local")
+
+
+def findings(datastore: str | None, target: Target | None) -> Iterator[Finding]:
+    """What there is to say of a datastore (None: the configured one) for runs at a target."""
+    name = chosen(datastore)
+    if name == "local" and target is not None and not target.embedded:
+        yield PART.failed(
+            "for pods",
+            "the datastore is local: the pods of a cluster cannot see this machine's files",
+            "Set METAFLOW_DEFAULT_DATASTORE and its root, such as s3 and METAFLOW_DATASTORE_SYSROOT_S3, "
+            "or give --datastore.",
+        )
+        return
+    tried = write_and_read(name, SECONDS)
+    root, error = tried.get("root"), tried["error"]
+    place = without_password(str(root)) if root else name
+    if error is not None:
+        yield PART.failed(HERE, f"{place}: {without_password(error)}", _mend(name, error))
+    elif root is None:
+        variable = f"METAFLOW_DATASTORE_SYSROOT_{name.upper()}"
+        yield PART.failed("root", f"{variable} is not set", f"Set it to where {name} is to hold all data.")
+    else:
+        yield PART.ok(HERE, f"{place}: an object was written and read")
+
+
+def _mend(name: str, error: str) -> str:
+    if "module" in error.lower() and name in LIBRARIES:
+        return f"Install what Metaflow needs: pip install {LIBRARIES[name]}"
+    if name == "local":
+        return "Give this user the right to write there, or set METAFLOW_DATASTORE_SYSROOT_LOCAL."
+    root = f"METAFLOW_DATASTORE_SYSROOT_{name.upper()}"
+    if "AccessDenied" in error or "Forbidden" in error:
+        return f"Let the credentials of this machine read and write there, or correct {root}."
+    if "NotFound" in error or "doesn't exist" in error:
+        return f"Create it, or correct {root}."
+    endpoint = " and METAFLOW_S3_ENDPOINT_URL" if name == "s3" else ""
+    return f"Check {root}{endpoint}, the credentials here, and the network."

@@ -1,0 +1,45 @@
+"""docs/cluster.md: its commands are commands, its variables are read, and its table is true."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import click
+import pytest
+from harness import TESTS
+from metaflow import metaflow_config
+
+from metaflow_hera.argo.permissions import OF_DEPLOYERS
+from metaflow_hera.cli.main import mfhera
+from metaflow_hera.operations.health.configuration import OF_ARGO
+
+TEXT = (TESTS.parent / "docs" / "cluster.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```bash\n(.*?)```", TEXT, re.S)
+LINES = [line.split(" #")[0] for block in BLOCKS for line in block.splitlines()]
+COMMANDS = [part.strip() for line in LINES for part in line.split("|") if part.strip().startswith("mfhera ")]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_one(command: str) -> None:
+    _, verb, *words = shlex.split(command)
+    found = mfhera.get_command(click.Context(mfhera), verb)
+    assert found is not None
+    found.make_context(verb, words, resilient_parsing=False)
+
+
+def test_there_is_a_command_for_each_file_of_deploy() -> None:
+    printed = set(re.findall(r"--print (\w+)", "\n".join(COMMANDS)))
+    assert printed == {"rbac", "storage", "events", "image"}
+
+
+def test_the_variables_are_read() -> None:
+    metaflows = set(re.findall(r"\bMETAFLOW_(\w+)", TEXT))
+    assert metaflows
+    assert [name for name in metaflows if not hasattr(metaflow_config, name)] == []
+    assert set(re.findall(r"\bARGO_\w+", TEXT.replace("METAFLOW_ARGO_", ""))) <= set(OF_ARGO)
+
+
+def test_the_table_of_permissions() -> None:
+    rows = re.findall(r"^\| `([\w/]+)` \| `(\w+)` \| (.*) \|$", TEXT, re.M)
+    assert rows == [(each.resource, each.verb, ", ".join(each.verbs)) for each in OF_DEPLOYERS]
