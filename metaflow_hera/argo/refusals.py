@@ -52,7 +52,8 @@ def refused(target: Target, method: str, answer: requests.Response) -> ArgoError
         token = " (or set ARGO_TOKEN)" if target.token is None else ""
         return ArgoDenied(
             f"{target} does not allow you to {what} ({status}: {said}): "
-            f"ask those who run the cluster for this permission{token}."
+            f"ask those who run the cluster for this permission{token}; "
+            "mfhera doctor --print rbac writes a Role that has it."
         )
     if status in BUSY:
         return _no_answer(method != "GET", f"{target} is not available ({status}: {said})", "try again.")

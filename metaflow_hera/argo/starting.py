@@ -26,6 +26,8 @@ LONGEST = 63
 """The longest name of a workflow: it is the value of a label of its pods."""
 NAMES = 5
 """How many names are tried: others may have taken one by chance."""
+LEARNS = 5.0
+"""The seconds in which Argo's server learns of a template that has just been created."""
 PAUSES = (0.5, 2.0)
 """The seconds before each further try under the same name."""
 
@@ -65,7 +67,7 @@ def _submitted(client: ArgoClient, start: Start, name: str) -> JSON:
     """Start it under its name; ArgoConflict if another workflow has that."""
 
     def submit() -> JSON:
-        return client.submit(start.template, name, start.parameters, start.annotations)
+        return submit_as(client, start, name)
 
     try:
         return submit()
@@ -92,6 +94,18 @@ def _submitted(client: ArgoClient, start: Start, name: str) -> JSON:
     if found is None:
         raise ArgoUnreachable(f"{unanswered}, and the run {run} has not started: try again.") from unanswered
     return found
+
+
+def submit_as(client: ArgoClient, start: Start, name: str) -> JSON:
+    """Submit a workflow under a name, once Argo's server knows its template, which may be a moment old."""
+    end = time.monotonic() + (0 if client.target.embedded else LEARNS)
+    while True:
+        try:
+            return client.submit(start.template, name, start.parameters, start.annotations)
+        except ArgoNotFound:
+            if time.monotonic() > end:
+                raise
+            time.sleep(PAUSES[0])
 
 
 def _found(client: ArgoClient, name: str) -> JSON | None:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.permissions import OF_DEPLOYERS, can_be_asked
-from metaflow_hera.argo.starting import random_end
+from metaflow_hera.argo.starting import Start, random_end, submit_as
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import ArgoDenied, ArgoError, ArgoNotFound, MetaflowHeraError
 from metaflow_hera.metaflow_api.light.configuration import setting
@@ -149,7 +149,7 @@ class Probe:
 
     def _start(self, end: str) -> str | None:
         run = f"{self._name}-{end}"
-        if self._try("create workflows", lambda: self._client.submit(self._name, run)) is None:
+        if self._try("create workflows", lambda: submit_as(self._client, Start(self._name), run)) is None:
             return None
         self._to_delete.append(("workflows", run, self._client.delete_workflow))
         return run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from harness import step_of
 from twin import Twin
 from wrong import Front, says
 
-from metaflow_hera.argo import client, deployments, runs
+from metaflow_hera.argo import client, deployments, runs, starting
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.starting import Start, submitted
+from metaflow_hera.contract.manifest import run_id
 from metaflow_hera.errors import ArgoExpired, ArgoNotFound, NotFoundError, ParameterError, UsageError
 from metaflow_hera.interface.api import Deployment
 from metaflow_hera.operations import control
@@ -175,6 +177,20 @@ class TestFind:
         with pytest.raises(ArgoExpired, match="too old to display"):
             list(runs.runs(asked, about.name))
         assert len(front.calls) == 3
+
+    def test_a_template_that_argos_server_does_not_know_yet_is_waited_for(
+        self, twin: Twin, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It keeps copies of them, which may be a moment late: seen on a real Argo 4.1.2."""
+        about = create_from(export("linear"), twin.client, None)
+        front = Front(twin.transport)
+        asked = ArgoClient(replace(twin.client.target, embedded=False), front)
+        monkeypatch.setattr(starting, "LEARNS", 60.0)
+        late = says(404, {"code": 5, "message": f'workflowtemplates.argoproj.io "{about.name}" not found'})
+        front.reset(late, at=0, once=True)
+        run = submitted(asked, Start(about.name))["metadata"]["name"]
+        assert runs.get(twin.client, run_id(run)).phase == "Running"
+        assert len(front.calls) == 2
 
     def test_a_run_is_followed_to_its_end(self, twin: Twin) -> None:
         run = started(twin)
