@@ -16,6 +16,7 @@ from metaflow_hera.argo.executor import MOST_LINES, without_executor
 from metaflow_hera.argo.paths import CRONS, EVENTS, SENSORS, TEMPLATES, VERSION, WORKFLOWS, path
 from metaflow_hera.argo.refusals import said_by
 from metaflow_hera.argo.target import Target, resolve_target
+from metaflow_hera.argo.versions import check_version
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import ArgoConflict, ArgoError, ArgoExpired
 
@@ -214,8 +215,14 @@ class ArgoClient:
                 yield its_pod, own
 
     def version(self) -> str:
-        """The version of the server, such as v3.6.19."""
-        return str(self._calls.ask("GET", path(VERSION), answers.version)["version"])
+        """The version of the server, such as v3.6.19. It is asked only if no answer so far has told it."""
+        if self._calls.version is None:
+            self._calls.version = str(self._calls.ask("GET", path(VERSION), answers.version)["version"])
+        return self._calls.version
+
+    def check_version(self) -> None:
+        """Raise ArgoTooOld for a server that flows cannot be deployed to, and runs not started at."""
+        check_version(self.version(), str(self.target))
 
     def _path(self, kind: str, *parts: str) -> str:
         return path(kind, self.target.namespace, *parts)

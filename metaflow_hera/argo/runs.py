@@ -219,6 +219,7 @@ def resubmit(client: ArgoClient, run: Run, parameters: Sequence[str] = ()) -> Ru
         found = client.workflows(f"{manifest.RESUBMITTED_FROM}={run.workflow}", "items.metadata.name")
         return {item["metadata"]["name"] for item in found}
 
+    client.check_version()
     before = again()  # Argo chooses the name of the new one
 
     def look() -> JSON | None:

@@ -20,7 +20,7 @@ ERRORS = {
     *("MetaflowHeraError", "UsageError", "NotFoundError", "NotYoursError", "NameTakenError", "OptionError"),
     *("FlowError", "UnsupportedError", "ParameterError", "ManifestError", "ConfigurationError", "ArgoError"),
     *("ArgoUnreachable", "ArgoUnanswered", "ArgoDenied", "ArgoNotFound", "ArgoEventsMissing"),
-    *("ArgoConflict", "ArgoExpired", "LocalServerError", "RunFailed"),
+    *("ArgoConflict", "ArgoTooOld", "ArgoExpired", "LocalServerError", "RunFailed"),
 }
 DEFINED = [
     each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, MetaflowHeraError)
