@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 TEMPLATES, CRONS, WORKFLOWS = "workflow-templates", "cron-workflows", "workflows"
-SENSORS, EVENTS, VERSION = "sensors", "events", "version"
+SENSORS, EVENTS, VERSION, ARCHIVE = "sensors", "events", "version", "archived-workflows"
 
 
 def path(kind: str, *parts: str) -> str:

@@ -53,6 +53,8 @@ RESUBMITTED_FROM = "workflows.argoproj.io/resubmitted-from-workflow"
 """Where Argo notes which workflow was resubmitted."""
 ARCHIVED = "workflows.argoproj.io/workflow-archiving-status"
 """Where Argo notes that a workflow is in its archive, or will be."""
+ONLY_ARCHIVED = "Persisted"
+"""What Argo notes there in the copy that its archive has."""
 SELECTOR = f"{PART_OF}={METAFLOW}"
 """Kubernetes' label selector for all that belongs to flows."""
 
