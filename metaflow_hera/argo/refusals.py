@@ -30,6 +30,8 @@ OF_ANOTHER_TLS = "HTTP request to an HTTPS server"
 """What Go's server, and others, answer to a call without TLS."""
 NO_SUCH_KIND = "could not find the requested resource"
 """What Kubernetes answers where a custom resource is not installed."""
+OTHERS = "is not managed by the current Argo Server"
+"""What Argo's server answers (with 400) for an object that is not of its instance id."""
 EXPIRED = "continue parameter is too old"
 """What Kubernetes says (with 410) of a page that it no longer keeps; Argo's server hands it on with 400."""
 
@@ -64,6 +66,11 @@ def refused(target: Target, method: str, answer: requests.Response) -> ArgoError
         what = f"{target} does not answer like Argo ({status}: {said})"
         may_be_done = method != "GET" and status != 404  # by a proxy, which may have handed it on
         return ArgoUnanswered(what) if may_be_done else ArgoError(f"{what}: is ARGO_SERVER right?")
+    if OTHERS in said:
+        return ArgoError(
+            f"{target} refuses the request: {said}. It belongs to another instance id of Argo: "
+            "is ARGO_INSTANCEID that of this server's controller?"
+        )
     known = {404: ArgoNotFound, 409: ArgoConflict, 410: ArgoExpired}
     other = ArgoExpired if EXPIRED in said else known.get(status, ArgoError)
     return other(f"{target} refuses the request: {said}" + ("" if _is_argos(answer) else f" ({status})"))

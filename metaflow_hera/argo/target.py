@@ -23,8 +23,9 @@ class Target:
     """An Argo server.
 
     `host` is its base address with a slash at the end. `verify` is what `requests` takes: whether to
-    check the server's certificate, or the file with the certificate authority. `just_started` says
-    that this command started the embedded Argo.
+    check the server's certificate, or the file with the certificate authority. `instance` is the
+    instance id of the controller that is to run the workflows. `just_started` says that this command
+    started the embedded Argo.
     """
 
     host: str
@@ -32,6 +33,7 @@ class Target:
     token: str | None = None
     verify: bool | str = True
     embedded: bool = False
+    instance: str | None = None
     just_started: bool = False
 
     def __str__(self) -> str:
@@ -70,6 +72,7 @@ def configured_target(env: Mapping[str, str] = os.environ) -> Target | None:
         namespace=env.get("ARGO_NAMESPACE") or kubernetes_namespace(),
         token=env.get("ARGO_TOKEN") or None,
         verify=verify,
+        instance=env.get("ARGO_INSTANCEID") or None,
     )
 
 

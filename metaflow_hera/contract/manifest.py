@@ -55,6 +55,8 @@ ARCHIVED = "workflows.argoproj.io/workflow-archiving-status"
 """Where Argo notes that a workflow is in its archive, or will be."""
 ONLY_ARCHIVED = "Persisted"
 """What Argo notes there in the copy that its archive has."""
+INSTANCE = "workflows.argoproj.io/controller-instanceid"
+"""Which controller an object is for: one sees those with its own instance id, or those without any."""
 SELECTOR = f"{PART_OF}={METAFLOW}"
 """Kubernetes' label selector for all that belongs to flows."""
 

@@ -226,6 +226,7 @@ def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str
         python=sys.executable if target.embedded else None,
         choices=options,
         events=_events_place(target),
+        instance=target.instance,
         deployed_at=deployed_at,
     )
     return translate(flow, settings)
