@@ -35,6 +35,7 @@ class Calls:
         self.session = Session()
         self.version: str | None = None
         """The version of the server, once an answer has told it."""
+        self.session.cert = target.client_certificate
         if transport is not None:
             self.session.mount(target.host, transport)
         if target.embedded:

@@ -15,4 +15,5 @@ def path(kind: str, *parts: str) -> str:
 
 def bearer(token: str) -> str:
     """The header that carries a token, which may be given with its scheme."""
-    return token if len(token.split()) > 1 else f"Bearer {token.strip()}"
+    words = token.split()
+    return " ".join(words) if len(words) > 1 else f"Bearer {token.strip()}"

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from metaflow_hera.argo.kubeconfig import way_to_a_token
 from metaflow_hera.argo.session import BUSY, Redirected, was_sent
 from metaflow_hera.argo.target import Target
 from metaflow_hera.errors import (
@@ -47,13 +48,15 @@ def refused(target: Target, method: str, answer: requests.Response) -> ArgoError
         return ArgoUnreachable(f"{target} is a server with TLS: set ARGO_SECURE=true.")
     if status == 401:
         hint = "set ARGO_TOKEN" if target.token is None else "is ARGO_TOKEN right and still valid?"
-        return ArgoDenied(f"{target} denies access ({status}: {said}): {hint}")
+        return ArgoDenied(f"{target} denies access ({status}: {said}): {hint}{_how_to_get_a_token(target)}")
     if status == 403:
         what = _permission(method, str(answer.url))
         token = " (or set ARGO_TOKEN)" if target.token is None else ""
+        # An Argo that manages one namespace has no permission in others.
+        managed = " Is ARGO_NAMESPACE the one that this Argo manages?" if "namespace" in said else ""
         return ArgoDenied(
             f"{target} does not allow you to {what} ({status}: {said}): "
-            f"ask those who run the cluster for this permission{token}."
+            f"ask those who run the cluster for this permission{token}.{managed}"
         )
     if status in BUSY:
         return _no_answer(method != "GET", f"{target} is not available ({status}: {said})", "try again.")
@@ -74,6 +77,15 @@ def refused(target: Target, method: str, answer: requests.Response) -> ArgoError
     known = {404: ArgoNotFound, 409: ArgoConflict, 410: ArgoExpired}
     other = ArgoExpired if EXPIRED in said else known.get(status, ArgoError)
     return other(f"{target} refuses the request: {said}" + ("" if _is_argos(answer) else f" ({status})"))
+
+
+def _how_to_get_a_token(target: Target) -> str:
+    """A further sentence, where the user's kubeconfig says whence a token comes."""
+    way = None if target.embedded else way_to_a_token()
+    if way is None:
+        return ""
+    stop = "" if target.token else "."
+    return f'{stop} For Argo with the tokens of Kubernetes, {way}: export ARGO_TOKEN="$(argo auth token)".'
 
 
 def not_argos(target: Target, method: str, answer: requests.Response) -> ArgoError:
