@@ -19,6 +19,7 @@
     |  |- ArgoNotFound        404; also a NotFoundError
     |  |  `- ArgoEventsMissing  the cluster has no Argo Events
     |  |- ArgoConflict        409
+    |  |- ArgoTooOld          a version of Argo that flows cannot be deployed to
     |  `- ArgoExpired         the rest of a list is no longer kept (410)
     |- LocalServerError       the embedded Argo could not be started, reached or stopped
     `- RunFailed              the run itself failed
@@ -112,6 +113,10 @@ class ArgoEventsMissing(ArgoNotFound):
 
 class ArgoConflict(ArgoError):
     """Argo's server answered 409: the object already exists, or was changed in the meantime."""
+
+
+class ArgoTooOld(ArgoError):
+    """The server is of a version of Argo that flows cannot be deployed to."""
 
 
 class ArgoExpired(ArgoError):

@@ -45,7 +45,10 @@ SECONDS = 30.0
 
 
 class Application(BaseAdapter):
-    """Carries the calls of a `requests` session to an ASGI application, and notes them."""
+    """Carries the calls of a `requests` session to an ASGI application, and notes them.
+
+    `headers` are those of successful answers that differ from the application's; None takes one away.
+    """
 
     app: Any
 
@@ -53,6 +56,7 @@ class Application(BaseAdapter):
         super().__init__()
         self._loop = loop
         self.calls: list[Call] = []
+        self.headers: dict[str, str | None] = {}
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         """The application's answer, when it is complete."""
@@ -75,6 +79,10 @@ class Application(BaseAdapter):
         }
         answer = asyncio.run_coroutine_threadsafe(self._answer(scope, body), self._loop).result(SECONDS)
         answer.request, answer.url = request, request.url or ""
+        for name, value in self.headers.items() if answer.ok else ():
+            answer.headers.pop(name, None)
+            if value is not None:
+                answer.headers[name] = value
         return answer
 
     def close(self) -> None:

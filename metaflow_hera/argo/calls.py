@@ -16,6 +16,7 @@ from metaflow_hera.argo.paths import bearer
 from metaflow_hera.argo.refusals import not_argos, refused, unreachable
 from metaflow_hera.argo.session import CONNECT_SECONDS, LONG_SECONDS, Session
 from metaflow_hera.argo.target import Target
+from metaflow_hera.argo.versions import HEADER
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import ArgoError
 
@@ -32,6 +33,9 @@ class Calls:
     def __init__(self, target: Target, transport: BaseAdapter | None) -> None:
         self.target = target
         self.session = Session()
+        self.version: str | None = None
+        """The version of the server, once an answer has told it."""
+        self.session.cert = target.client_certificate
         if transport is not None:
             self.session.mount(target.host, transport)
         if target.embedded:
@@ -85,6 +89,7 @@ class Calls:
         method = self.session.method if writes else "GET"
         if not answer.ok:
             raise refused(self.target, method, answer)
+        self.version = answer.headers.get(HEADER) or self.version
         with suppress(ValueError):
             found = answer.json()
             if check(found):

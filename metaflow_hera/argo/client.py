@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, TypeVar
 from metaflow_hera.argo import answers
 from metaflow_hera.argo.calls import Calls
 from metaflow_hera.argo.executor import MOST_LINES, without_executor
-from metaflow_hera.argo.paths import CRONS, EVENTS, SENSORS, TEMPLATES, VERSION, WORKFLOWS, path
+from metaflow_hera.argo.paths import ARCHIVE, CRONS, EVENTS, SENSORS, TEMPLATES, VERSION, WORKFLOWS, path
 from metaflow_hera.argo.permissions import Permission, is_allowed
 from metaflow_hera.argo.refusals import said_by
 from metaflow_hera.argo.target import Target, resolve_target
+from metaflow_hera.argo.versions import check_version
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import ArgoConflict, ArgoError, ArgoExpired
 
@@ -148,19 +149,47 @@ class ArgoClient:
         return self._sender.submit(template, name, parameters, annotations)
 
     def workflow(self, name: str, fields: str | None = None) -> JSON:
-        """A workflow, or only some fields of it."""
-        return self._calls.ask(
+        """A workflow, or only some fields of it. If Kubernetes no longer has it, that of Argo's archive.
+
+        Raises ArgoError if its nodes are in Argo's database and did not come with it.
+        """
+        found = self._calls.ask(
             "GET",
             self._path(WORKFLOWS, name),
             answers.an_object(name, self.target.namespace, spec=fields is None),
             query={"fields": fields},
             patient=fields is None,
         )
+        status = found.get("status") or {}
+        if fields is None and status.get("offloadNodeStatusVersion") and not status.get("nodes"):
+            raise ArgoError(
+                f"{self.target} does not tell the tasks of {name}, which are in Argo's database (offloaded "
+                "node status): ask those who run the cluster whether Argo's server has the controller's "
+                "persistence configuration."
+            )
+        return found
 
     def workflows(self, selector: str, fields: str) -> Iterator[JSON]:
         """Some fields of the workflows whose labels match a selector."""
         query = {"listOptions.labelSelector": selector, "fields": f"metadata.continue,{fields}"}
         return self._pages(WORKFLOWS, query, answers.objects(spec=False))
+
+    def archived_workflows(self, selector: str) -> Iterator[JSON]:
+        """The workflows in Argo's archive whose labels match a selector, without their nodes."""
+        query = {"namespace": self.target.namespace, "listOptions.labelSelector": selector}
+        return self._pages(ARCHIVE, query, answers.objects(spec=False), at=path(ARCHIVE))
+
+    def retry_archived(
+        self, uid: str, name: str, parameters: Sequence[str] = (), restart: str | None = None
+    ) -> JSON:
+        """The same as `retry`, for a workflow that only the archive has: Kubernetes gets it back."""
+        body = {"uid": uid, "namespace": self.target.namespace, **_of_a_retry(parameters, restart)}
+        return self._calls.ask("PUT", path(ARCHIVE, uid, "retry"), self._named(name), body=body)
+
+    def delete_archived(self, uid: str) -> None:
+        """Delete a workflow from the archive."""
+        query = {"namespace": self.target.namespace}
+        self._calls.ask("DELETE", path(ARCHIVE, uid), answers.nothing, query=query)
 
     def suspend(self, name: str) -> JSON:
         """Start no more pods of a workflow; running pods continue."""
@@ -183,10 +212,7 @@ class ArgoClient:
 
         `restart` is the name of a node that is begun anew, with all below it.
         """
-        given: JSON = {"parameters": list(parameters)} if parameters else {}
-        if restart:
-            given |= {"restartSuccessful": True, "nodeFieldSelector": f"name={restart}"}
-        return self._act(name, "retry", given)
+        return self._act(name, "retry", _of_a_retry(parameters, restart))
 
     def resubmit(self, name: str, parameters: Sequence[str] = ()) -> JSON:
         """Start a new workflow like an earlier one; `parameters` (NAME=VALUE) replace arguments."""
@@ -218,8 +244,14 @@ class ArgoClient:
                 yield its_pod, own
 
     def version(self) -> str:
-        """The version of the server, such as v3.6.19."""
-        return str(self._calls.ask("GET", path(VERSION), answers.version)["version"])
+        """The version of the server, such as v3.6.19. It is asked only if no answer so far has told it."""
+        if self._calls.version is None:
+            self._calls.version = str(self._calls.ask("GET", path(VERSION), answers.version)["version"])
+        return self._calls.version
+
+    def check_version(self) -> None:
+        """Raise ArgoTooOld for a server that flows cannot be deployed to, and runs not started at."""
+        check_version(self.version(), str(self.target))
 
     def is_allowed(self, permission: Permission, namespace: str) -> bool | None:
         """Whether this user has a permission; None if no call tells without a change. See `permissions`."""
@@ -244,7 +276,9 @@ class ArgoClient:
     def _named(self, name: str) -> answers.Check:
         return answers.an_object(name, self.target.namespace)
 
-    def _pages(self, kind: str, query: dict[str, str], check: answers.Check) -> Iterator[JSON]:
+    def _pages(
+        self, kind: str, query: dict[str, str], check: answers.Check, at: str | None = None
+    ) -> Iterator[JSON]:
         """The objects of a list, asked for page by page, each once.
 
         A list whose next page has expired is begun again, once.
@@ -255,7 +289,7 @@ class ArgoClient:
         while True:
             try:
                 page = {**query, "listOptions.limit": str(PAGE), "listOptions.continue": token}
-                answer = self._calls.ask("GET", self._path(kind), check, query=page)
+                answer = self._calls.ask("GET", at or self._path(kind), check, query=page)
             except ArgoExpired:
                 if token is None or begun_again:
                     raise
@@ -268,6 +302,11 @@ class ArgoClient:
             token = (answer.get("metadata") or {}).get("continue")
             if not token:
                 return
+
+
+def _of_a_retry(parameters: Sequence[str], restart: str | None) -> JSON:
+    given: JSON = {"parameters": list(parameters)} if parameters else {}
+    return given | ({"restartSuccessful": True, "nodeFieldSelector": f"name={restart}"} if restart else {})
 
 
 def _log_line(text: bytes) -> tuple[str, str]:

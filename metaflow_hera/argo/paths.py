@@ -5,7 +5,8 @@ from __future__ import annotations
 from urllib.parse import quote
 
 TEMPLATES, CRONS, WORKFLOWS = "workflow-templates", "cron-workflows", "workflows"
-SENSORS, EVENTS, BINDINGS, VERSION = "sensors", "events", "workflow-event-bindings", "version"
+SENSORS, EVENTS, BINDINGS = "sensors", "events", "workflow-event-bindings"
+VERSION, ARCHIVE = "version", "archived-workflows"
 
 
 def path(kind: str, *parts: str) -> str:
@@ -15,4 +16,5 @@ def path(kind: str, *parts: str) -> str:
 
 def bearer(token: str) -> str:
     """The header that carries a token, which may be given with its scheme."""
-    return token if len(token.split()) > 1 else f"Bearer {token.strip()}"
+    words = token.split()
+    return " ".join(words) if len(words) > 1 else f"Bearer {token.strip()}"

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from metaflow_hera.argo.kubeconfig import way_to_a_token
 from metaflow_hera.argo.session import BUSY, Redirected, was_sent
 from metaflow_hera.argo.target import Target
 from metaflow_hera.errors import (
@@ -31,6 +32,8 @@ OF_ANOTHER_TLS = "HTTP request to an HTTPS server"
 """What Go's server, and others, answer to a call without TLS."""
 NO_SUCH_KIND = "could not find the requested resource"
 """What Kubernetes answers where a custom resource is not installed."""
+OTHERS = "is not managed by the current Argo Server"
+"""What Argo's server answers (with 400) for an object that is not of its instance id."""
 EXPIRED = "continue parameter is too old"
 """What Kubernetes says (with 410) of a page that it no longer keeps; Argo's server hands it on with 400."""
 
@@ -46,14 +49,18 @@ def refused(target: Target, method: str, answer: requests.Response) -> ArgoError
         return ArgoUnreachable(f"{target} is a server with TLS: set ARGO_SECURE=true.")
     if status == 401:
         hint = "set ARGO_TOKEN" if target.token is None else "is ARGO_TOKEN right and still valid?"
-        return ArgoTokenRefused(f"{target} denies access ({status}: {said}): {hint}")
+        return ArgoTokenRefused(
+            f"{target} denies access ({status}: {said}): {hint}{_how_to_get_a_token(target)}"
+        )
     if status == 403:
         what = _permission(method, str(answer.url))
         token = " (or set ARGO_TOKEN)" if target.token is None else ""
+        # An Argo that manages one namespace has no permission in others.
+        managed = " Is ARGO_NAMESPACE the one that this Argo manages?" if "namespace" in said else ""
         return ArgoDenied(
             f"{target} does not allow you to {what} ({status}: {said}): "
             f"ask those who run the cluster for this permission{token}; "
-            "mfhera doctor --print rbac writes a Role that has it."
+            f"mfhera doctor --print rbac writes a Role that has it.{managed}"
         )
     if status in BUSY:
         return _no_answer(method != "GET", f"{target} is not available ({status}: {said})", "try again.")
@@ -66,9 +73,23 @@ def refused(target: Target, method: str, answer: requests.Response) -> ArgoError
         what = f"{target} does not answer like Argo ({status}: {said})"
         may_be_done = method != "GET" and status != 404  # by a proxy, which may have handed it on
         return ArgoUnanswered(what) if may_be_done else ArgoError(f"{what}: is ARGO_SERVER right?")
+    if OTHERS in said:
+        return ArgoError(
+            f"{target} refuses the request: {said}. It belongs to another instance id of Argo: "
+            "is ARGO_INSTANCEID that of this server's controller?"
+        )
     known = {404: ArgoNotFound, 409: ArgoConflict, 410: ArgoExpired}
     other = ArgoExpired if EXPIRED in said else known.get(status, ArgoError)
     return other(f"{target} refuses the request: {said}" + ("" if _is_argos(answer) else f" ({status})"))
+
+
+def _how_to_get_a_token(target: Target) -> str:
+    """A further sentence, where the user's kubeconfig says whence a token comes."""
+    way = None if target.embedded else way_to_a_token()
+    if way is None:
+        return ""
+    stop = "" if target.token else "."
+    return f'{stop} For Argo with the tokens of Kubernetes, {way}: export ARGO_TOKEN="$(argo auth token)".'
 
 
 def not_argos(target: Target, method: str, answer: requests.Response) -> ArgoError:

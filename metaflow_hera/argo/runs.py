@@ -30,7 +30,7 @@ UNKNOWN_FLOW = "?"
 """Stands for the flow's name until Argo's controller has seen a run that was started elsewhere."""
 ENDED = frozenset({"Succeeded", "Failed", "Error"})
 SUMMARY = (
-    "metadata.name,metadata.annotations,metadata.labels,metadata.creationTimestamp,spec.suspend,"
+    "metadata.name,metadata.uid,metadata.annotations,metadata.labels,metadata.creationTimestamp,spec.suspend,"
     + ",".join(
         f"status.{field}"
         for field in ("phase", "message", "startedAt", "finishedAt", "progress", "estimatedDuration")
@@ -46,7 +46,9 @@ class Run:
 
     `phase` is Argo's (Pending, Running, Succeeded, Failed, Error); `deployment` is the template that it was
     started from, `owner` and `token` are those of the deployment, as is `project`, with the branch.
-    `estimate` is how long it may take, if Argo knows that from earlier runs.
+    `estimate` is how long it may take, if Argo knows that from earlier runs. `uid` is Kubernetes' id of the
+    workflow, `archived` says that this is the copy in Argo's archive: a run of which Kubernetes has nothing
+    any more, unless it comes from a list.
     """
 
     workflow: str
@@ -61,6 +63,8 @@ class Run:
     finished_at: datetime | None
     suspended: bool = False
     estimate: timedelta | None = None
+    uid: str = ""
+    archived: bool = False
     steps: Sequence[StepProgress] = ()
 
     @property
@@ -101,6 +105,7 @@ class Run:
             "phase": self.phase,
             "message": self.message,
             "suspended": self.suspended,
+            "archived": self.archived,
             "started_at": self.started_at,
             "finished_at": self.finished_at,
             "estimated_seconds": None if self.estimate is None else self.estimate.total_seconds(),
@@ -219,6 +224,7 @@ def resubmit(client: ArgoClient, run: Run, parameters: Sequence[str] = ()) -> Ru
         found = client.workflows(f"{manifest.RESUBMITTED_FROM}={run.workflow}", "items.metadata.name")
         return {item["metadata"]["name"] for item in found}
 
+    client.check_version()
     before = again()  # Argo chooses the name of the new one
 
     def look() -> JSON | None:
@@ -229,12 +235,14 @@ def resubmit(client: ArgoClient, run: Run, parameters: Sequence[str] = ()) -> Ru
     return as_run(settled(lambda: client.resubmit(run.workflow, parameters), look, what, "mfhera runs"))
 
 
-def runs(client: ArgoClient, deployment: str | None) -> Iterator[Run]:
-    """The runs of a deployment, or (None) of all, that Argo still has, newest first."""
+def runs(client: ArgoClient, deployment: str | None, *, archived: bool = False) -> Iterator[Run]:
+    """The runs of a deployment, or (None) of all, that Argo still has, newest first.
+
+    Those that are in its archive are among them; with `archived` it is those alone.
+    """
     fields = ",".join(f"items.{field}" for field in SUMMARY.split(","))
-    found = client.workflows(
-        f"{manifest.TEMPLATE_LABEL}={deployment}" if deployment else manifest.SELECTOR, fields
-    )
+    selector = f"{manifest.TEMPLATE_LABEL}={deployment}" if deployment else manifest.SELECTOR
+    found = client.archived_workflows(selector) if archived else client.workflows(selector, fields)
     items = sorted(found, key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
     return map(as_run, items)
 
@@ -291,12 +299,12 @@ def as_run(workflow: JSON) -> Run:
     """A run from its workflow."""
     metadata, status = workflow["metadata"], workflow.get("status") or {}
     # On the workflow once the controller has seen it; `start` adds the flow's name at once.
-    notes = metadata.get("annotations") or {}
+    notes, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
     project = notes.get(manifest.PROJECT_NAME)
     return Run(
         workflow=metadata["name"],
         flow=notes.get(manifest.FLOW_NAME, UNKNOWN_FLOW),
-        deployment=(metadata.get("labels") or {}).get(manifest.TEMPLATE_LABEL, ""),
+        deployment=labels.get(manifest.TEMPLATE_LABEL, ""),
         owner=notes.get(manifest.OWNER, ""),
         token=notes.get(manifest.PRODUCTION_TOKEN, ""),
         project=(project, notes.get(manifest.BRANCH_NAME, "")) if project else None,
@@ -306,6 +314,8 @@ def as_run(workflow: JSON) -> Run:
         finished_at=parse_time(status.get("finishedAt")),
         suspended=bool((workflow.get("spec") or {}).get("suspend")) or _has_suspended(status),
         estimate=timedelta(seconds=estimate) if (estimate := status.get("estimatedDuration")) else None,
+        uid=metadata.get("uid", ""),
+        archived=labels.get(manifest.ARCHIVED) == manifest.ONLY_ARCHIVED,
         steps=progress(status),
     )
 

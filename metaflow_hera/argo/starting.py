@@ -44,8 +44,10 @@ class Start:
 def submitted(client: ArgoClient, start: Start) -> JSON:
     """Start a workflow, once.
 
-    Raises ArgoUnreachable if no workflow was started, ArgoUnanswered, with its name, if that is unknown.
+    Raises ArgoUnreachable if no workflow was started, ArgoUnanswered, with its name, if that is unknown;
+    ArgoTooOld for a server that is.
     """
+    client.check_version()
     for _ in range(NAMES - 1):
         try:
             return _submitted(client, start, _name(start.template))

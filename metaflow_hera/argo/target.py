@@ -23,8 +23,10 @@ class Target:
     """An Argo server.
 
     `host` is its base address with a slash at the end. `verify` is what `requests` takes: whether to
-    check the server's certificate, or the file with the certificate authority. `just_started` says
-    that this command started the embedded Argo.
+    check the server's certificate, or the file with the certificate authority; `client_certificate` is
+    the files with this user's certificate and its key. `instance` is the
+    instance id of the controller that is to run the workflows. `just_started` says that this command
+    started the embedded Argo.
     """
 
     host: str
@@ -32,6 +34,8 @@ class Target:
     token: str | None = None
     verify: bool | str = True
     embedded: bool = False
+    client_certificate: tuple[str, str] | None = None
+    instance: str | None = None
     just_started: bool = False
 
     def __str__(self) -> str:
@@ -61,16 +65,28 @@ def configured_target(env: Mapping[str, str] = os.environ) -> Target | None:
         part.strip("/") for part in (parts.path, env.get("ARGO_BASE_HREF", "")) if part.strip("/")
     )
     verify: bool | str = env.get("ARGO_INSECURE_SKIP_VERIFY", "false").lower() not in TRUE
-    if verify and env.get("ARGO_CA_CERT"):
-        verify = env["ARGO_CA_CERT"]
-        if not os.path.isfile(verify):
-            raise ConfigurationError(f"ARGO_CA_CERT names {verify}, which is not a file.")
+    authority = _file(env, "ARGO_CA_CERT") or _file(env, "ARGO_CERTIFICATE_AUTHORITY")
+    if verify and authority:
+        verify = authority
+    certificate, key = _file(env, "ARGO_CLIENT_CERTIFICATE"), _file(env, "ARGO_CLIENT_KEY")
+    if (certificate is None) != (key is None):
+        raise ConfigurationError("ARGO_CLIENT_CERTIFICATE and ARGO_CLIENT_KEY are needed together.")
     return Target(
         host=f"{parts.scheme}://{parts.netloc}/{base}{'/' if base else ''}",
         namespace=env.get("ARGO_NAMESPACE") or kubernetes_namespace(),
         token=env.get("ARGO_TOKEN") or None,
         verify=verify,
+        client_certificate=(certificate, key) if certificate and key else None,
+        instance=env.get("ARGO_INSTANCEID") or None,
     )
+
+
+def _file(env: Mapping[str, str], name: str) -> str | None:
+    """The file that a variable names. Raises ConfigurationError if there is none."""
+    path = env.get(name)
+    if path and not os.path.isfile(path):
+        raise ConfigurationError(f"{name} names {path}, which is not a file.")
+    return path or None
 
 
 def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Target:

@@ -77,6 +77,14 @@ TRIGGER: tuple[ClickOption, ...] = (
 )
 """How a run is started. Names that Metaflow would allow for a Parameter begin with `hera_`."""
 
+LINT: tuple[ClickOption, ...] = (
+    (
+        ("--argo-version",),
+        {"metavar": "V", "help": "The version of Argo it is to go to, such as 3.6.19; else the server's."},
+    ),
+)
+"""What a flow is checked for."""
+
 LOGS: tuple[ClickOption, ...] = (
     (("--follow", "-f"), {"is_flag": True, "help": "Keep showing new lines until the run ends."}),
     (("--stdout",), {"is_flag": True, "help": "Only stdout; of running tasks, what is stored so far."}),

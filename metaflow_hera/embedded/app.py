@@ -43,6 +43,7 @@ Handler = Callable[[Call], Response]
 
 log = logging.getLogger(__name__)
 
+VERSION_HEADER = "Grpc-Metadata-Argo-Version"
 VERSION = {
     "version": "v4.1.2", "buildDate": "1970-01-01T00:00:00Z", "gitCommit": "", "gitTag": "v4.1.2",
     "gitTreeState": "clean", "goVersion": "", "compiler": "", "platform": "embedded",
@@ -140,7 +141,10 @@ def _route(method: str, path: str, handler: Handler, services: Services, *, stre
             if path in OF_PATH:
                 body = without_unknown(body, OF_PATH[path])
             call = Call(services, request.path_params, request.query_params, body, accept)
-            return await run_in_threadpool(handler, call)
+            answer = await run_in_threadpool(handler, call)
+            if not streams:  # Argo's server tells its version in each answer that is a success
+                answer.headers[VERSION_HEADER] = VERSION["version"]
+            return answer
         except ApiError as error:
             if streams and not isinstance(error, BadQuery):
                 return Framing(accept).error(error)

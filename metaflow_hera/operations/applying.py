@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from metaflow_hera.argo.client import ArgoClient, with_retries
 from metaflow_hera.argo.settling import deleted, is_dying, settled
-from metaflow_hera.contract.objects import JSON, TEMPLATE
+from metaflow_hera.contract.manifest import INSTANCE
+from metaflow_hera.contract.objects import JSON, SENSOR, TEMPLATE
 from metaflow_hera.errors import ArgoConflict, ArgoError, ArgoUnanswered, UsageError
 from metaflow_hera.operations.kinds import KINDS
 from metaflow_hera.operations.plan import VERSION, Change, Plan, plan_change
@@ -18,12 +19,15 @@ def apply(client: ArgoClient, plan: Plan) -> None:
 
     Raises ArgoConflict if somebody else has written the template since it was read: then nothing is done,
     and a new plan is needed. Raises NameTakenError if something that starts another template has taken the
-    name of an object in the meantime, ArgoError if the server refuses something or does not answer.
+    name of an object in the meantime, UsageError if what a sensor starts would be seen by no controller,
+    ArgoError if the server refuses something or does not answer.
     """
     done: list[Change] = []
     for change in plan.writes:
         try:
-            done.append(_carry_out(client, change, plan.deployment))
+            carried_out, answer = _carry_out(client, change, plan.deployment)
+            done.append(carried_out)
+            _check_instance(plan, carried_out, answer)
         except (ArgoError, UsageError) as error:
             if isinstance(error, ArgoUnanswered):
                 done.append(change)  # the server may have done it anyway
@@ -67,21 +71,43 @@ def remove(client: ArgoClient, plan: Plan) -> list[Change]:
     return done
 
 
-def _carry_out(client: ArgoClient, change: Change, deployment: str) -> Change:
-    """Do a change, and return it as it was done: others may have written the object since it was read."""
+def _check_instance(plan: Plan, change: Change, answer: JSON | None) -> None:
+    """Raise UsageError if the server has another instance id than the workflows that a sensor makes.
+
+    Argo's server gives its own to all that goes through it, and a sensor's workflows do not.
+    """
+    has_sensor = any(each.kind == SENSOR and each.after is not None for each in plan.changes)
+    if change.kind != TEMPLATE or change.after is None or answer is None or not has_sensor:
+        return
+    given, its = (_labels(item).get(INSTANCE) for item in (change.after, answer))
+    if given != its:
+        now = f"is of the instance id {its}" if its else "has no instance id"
+        mend = f"set ARGO_INSTANCEID={its}" if its else "unset ARGO_INSTANCEID"
+        raise UsageError(
+            f"Argo's server {now}, so its controller would not see what the sensor starts: {mend}."
+        )
+
+
+def _labels(item: JSON) -> JSON:
+    return item["metadata"].get("labels") or {}
+
+
+def _carry_out(client: ArgoClient, change: Change, deployment: str) -> tuple[Change, JSON | None]:
+    """Do a change, and return it as it was done, with the server's answer.
+
+    Others may have written the object since it was read.
+    """
     try:
-        _write(client, change)
-        return change
+        return change, _write(client, change)
     except ArgoConflict:
         if change.kind == TEMPLATE:  # whose it is now, and with which token, decides what to write
             raise
 
-    def again() -> Change:
+    def again() -> tuple[Change, JSON | None]:
         assert change.wanted is not None  # a deletion asks for no version
         found = read_living_object(client, change.kind, change.name, change.namespace)
         now = plan_change(change.wanted, found, deployment)
-        _write(client, now)
-        return now
+        return now, _write(client, now)
 
     try:
         return with_retries(again)
@@ -113,12 +139,15 @@ def _restore(client: ArgoClient, change: Change) -> None:
     _write(client, Change(change.kind, change.name, change.namespace, found, after, after))
 
 
-def _write(client: ArgoClient, change: Change) -> None:
-    """Do a change. Raises ArgoConflict if Kubernetes is deleting what was written."""
+def _write(client: ArgoClient, change: Change) -> JSON | None:
+    """Do a change, and return the object that the server has made of it.
+
+    Raises ArgoConflict if Kubernetes is deleting what was written.
+    """
     after = change.after
     if after is None:
         _delete(client, change)
-        return
+        return None
     kind = KINDS[change.kind]
 
     def write() -> JSON:
@@ -129,8 +158,10 @@ def _write(client: ArgoClient, change: Change) -> None:
         return found if found is not None and _is_written(found, change.before, after) else None
 
     what = f"the {kind.words} {change.name}"
-    if is_dying(settled(write, look, f"the new version of {what} was written", "mfhera list")):
+    made = settled(write, look, f"the new version of {what} was written", "mfhera list")
+    if is_dying(made):
         raise ArgoConflict(f"{client.target} is deleting {what}: try again when it has gone.")
+    return made
 
 
 def _is_written(found: JSON, before: JSON | None, after: JSON) -> bool:

@@ -13,7 +13,7 @@ from metaflow_hera.argo.objects import arguments_of
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.settling import deleted, settled
 from metaflow_hera.argo.tokens import check_access
-from metaflow_hera.contract.manifest import ARCHIVED, CODE_PARAMETER
+from metaflow_hera.contract.manifest import CODE_PARAMETER
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import (
     ArgoDenied,
@@ -119,6 +119,8 @@ def retry(
 ) -> Run:
     """Let a failed run continue where it failed, and return it as it was before.
 
+    One that only Argo's archive has becomes a workflow of Kubernetes again.
+
     With `new_code` the remaining tasks run that code. `note` gets a remark where an older Argo does more than
     was asked for. Raises UsageError if it has not failed or cannot continue, and what `act` raises.
     """
@@ -153,9 +155,14 @@ def retry(
         after = runs.as_run(now)
         return now if not after.ended or after.started_at != found.started_at else None
 
+    def send() -> JSON:
+        if found.archived:
+            return client.retry_archived(found.uid, found.workflow, given, restart)
+        return client.retry(found.workflow, given, restart)
+
     with _in_a_race(client, found, lambda now: None if now.ended else goes_on):
         settled(
-            lambda: client.retry(found.workflow, given, restart),
+            send,
             look,
             f"{found.run_id} is running again",
             f"mfhera status {found.run_id}",
@@ -228,6 +235,8 @@ def _deployed(client: ArgoClient, run: Run) -> JSON:
 def delete(client: ArgoClient, run: str, authorize: str | None) -> Run:
     """Remove a run from Argo, and return it as it was; its results stay in the datastore.
 
+    One that only Argo's archive has is removed from that; of others the copy in the archive stays.
+
     Raises UsageError if it has not ended, NotYoursError if it is not this user's.
     """
     found = _own(client, run, authorize, None, steps=True)
@@ -243,10 +252,17 @@ def delete(client: ArgoClient, run: str, authorize: str | None) -> Run:
         except ArgoNotFound:
             return None
         # Argo's server answers with the copy in its archive, if it has one.
-        return None if ARCHIVED in (left["metadata"].get("labels") or {}) else left
+        return None if runs.as_run(left).archived and not found.archived else left
 
     see = f"mfhera status {found.run_id}"
-    deleted(lambda: client.delete_workflow(found.workflow), look, found.run_id, see)
+
+    def remove() -> None:
+        if found.archived:
+            client.delete_archived(found.uid)
+        else:
+            client.delete_workflow(found.workflow)
+
+    deleted(remove, look, found.run_id, see)
     return found
 
 

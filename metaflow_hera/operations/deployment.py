@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -24,7 +25,7 @@ from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.packages import Packing
 from metaflow_hera.metaflow_api.load.tags import check_tags
 from metaflow_hera.metaflow_api.load.tokens import remember_token
-from metaflow_hera.operations import applying
+from metaflow_hera.operations import applying, old_argo
 from metaflow_hera.operations.belonging import check_belongs, found_of, name_of
 from metaflow_hera.operations.plan import Plan, plan_deployment
 from metaflow_hera.operations.present import deployed_in, read_living
@@ -39,13 +40,17 @@ from metaflow_hera.translation.writing import as_json
 
 @dataclass(frozen=True)
 class Created:
-    """What `create` deployed. `token_is_new` says that this version begins a new production namespace."""
+    """What `create` deployed. `token_is_new` says that this version begins a new production namespace.
+
+    `limits` are sentences on what the server's version of Argo cannot do with it.
+    """
 
     flow: str
     name: str
     token: str
     token_is_new: bool
     objects: Translation
+    limits: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -95,14 +100,17 @@ def create(prepared: Prepared, client: ArgoClient) -> Created:
 def _create(prepared: Prepared, client: ArgoClient) -> Created:
     """Deploy a flow as the server is now. Raises ArgoConflict if somebody else deploys it at this moment."""
     present = read_living(client, prepared.name, _sensor(prepared, client.target))
+    client.check_version()  # known by now: answers tell it
     previous = deployed_in(present)
     if previous is not None:
         check_belongs(previous, prepared.flow)
     token = _token(previous, prepared)
     objects = _translated(prepared, token.value, client.target, deployed_at=now())
-    plan = plan_deployment(present, [as_json(item) for item in objects.objects])
+    wanted = [as_json(item) for item in objects.objects]
+    plan = plan_deployment(present, wanted)
     deploy(client, plan, prepared.flow.name, prepared.token_prefix, token.value)
-    return Created(prepared.flow.name, prepared.name, token.value, token.is_new, objects)
+    limits = old_argo.limits(client.version(), wanted)
+    return Created(prepared.flow.name, prepared.name, token.value, token.is_new, objects, limits)
 
 
 def deploy(client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str) -> None:
@@ -120,15 +128,16 @@ def deploy(client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str) -
 def notes(prepared: Prepared, created: Created, target: Target) -> list[str]:
     """Sentences on what a deployment does not do there, or elsewhere than one may think.
 
-    On a cluster they are on the size of its runs and on where metadata stays; on the embedded Argo, on what
-    its pods do not have, and on where local results are if that is not below the current folder.
+    On a cluster they are on the size of its runs, on what its Argo cannot do and on where metadata stays; on
+    the embedded Argo, on what its pods do not have, and on where local results are if that is not below the
+    current folder.
     """
     if target.embedded:
         root = config.local_root()
         elsewhere = prepared.flow.datastore == "local" and os.path.realpath(root) != os.path.realpath(".")
         kept = [f"Results are stored in {os.path.join(root, '.metaflow')}."] if elsewhere else []
         return [*kept, *support.local_notes(prepared.flow), *created.objects.splits.notes()]
-    found = list(created.objects.warnings())
+    found = [*created.objects.warnings(), *created.limits]
     if prepared.flow.metadata == "local":
         found.append(
             "The metadata of its runs stays in the cluster's pods: "
@@ -217,6 +226,7 @@ def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str
         python=sys.executable if target.embedded else None,
         choices=options,
         events=_events_place(target),
+        instance=target.instance,
         deployed_at=deployed_at,
     )
     return translate(flow, settings)

@@ -45,6 +45,7 @@ def _create(objects: Sequence[JSON], about: Deployed, client: ArgoClient, author
     places = [item["metadata"] for item in objects if item["kind"] == SENSOR]
     sensor = (places[0]["name"], places[0]["namespace"]) if places else None
     present = read_living(client, about.name, sensor)
+    client.check_version()
     prefix = token_prefix(about.flow, about.name, about.project, about.branch)
     previous = deployed_in(present)
     if previous is not None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.target import Target
+from metaflow_hera.argo.versions import check_version, numbers
 from metaflow_hera.contract.objects import CRON, JSON, SENSOR, TEMPLATE
 from metaflow_hera.embedded.rules.validation import Invalid, check_workflow_rules
-from metaflow_hera.errors import ArgoEventsMissing, ArgoNotFound, ManifestError
+from metaflow_hera.errors import ArgoEventsMissing, ArgoNotFound, ManifestError, OptionError
+from metaflow_hera.operations import old_argo
 from metaflow_hera.operations.deployment import Prepared, export
 from metaflow_hera.translation.names import LONGEST_NAME
 from metaflow_hera.translation.writing import as_json
@@ -27,11 +29,16 @@ class Linted:
     objects: Sequence[str]
 
 
-def lint(prepared: Prepared, target: Target | None, client: ArgoClient | None) -> Linted:
+def lint(
+    prepared: Prepared, target: Target | None, client: ArgoClient | None, version: str | None = None
+) -> Linted:
     """Check a flow for a target (None: the embedded Argo), and let the server of a client check it as well.
 
-    Raises UsageError or one of its kinds for what is wrong with it, ArgoError for what Argo says.
+    `version` is that of an Argo that it is to go to, by default the server's. Raises UsageError or one of its
+    kinds for what is wrong with it, ArgoError for what Argo says, ArgoTooOld for a version that is.
     """
+    if version is not None and numbers(version) is None:
+        raise OptionError(f"--argo-version {version} is not a version of Argo: give one such as 3.6.19.")
     made = export(prepared, target)
     objects = [as_json(item) for item in made.objects.objects]
     for item in objects:
@@ -44,7 +51,12 @@ def lint(prepared: Prepared, target: Target | None, client: ArgoClient | None) -
     if client is not None:
         _ask(objects, client)
         checked.append(f"{client.target}")
+        version = version or client.version()
     warnings = list(made.objects.warnings())
+    if version is not None:
+        check_version(version)
+        checked.append(f"Argo {version}")
+        warnings += old_argo.limits(version, objects)
     if prepared.flow.datastore == "local" and target is None:
         warnings.append("Its data is on this machine: deploy it to a cluster with --datastore=s3.")
     return Linted(checked, warnings, [f"the {item['kind']} {item['metadata']['name']}" for item in objects])

@@ -125,7 +125,8 @@ def lines(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> It
     def printed(pod: str, tail: int | None) -> Iterator[str]:
         return (text for _, text in client.logs(run.workflow, pod, tail=tail))
 
-    reader = _Reader(StoredLogs(run.pathspec), wanted, printed, _skew(client))
+    from_pods = None if run.archived else printed  # with the workflow its pods have gone
+    reader = _Reader(StoredLogs(run.pathspec), wanted, from_pods, _skew(client))
     for each in _chosen(workflow, wanted):
         yield from reader.task(each)
     _tell_fault(reader.stored, note)
@@ -147,7 +148,8 @@ def follow(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> I
     for each in _chosen(workflow, wanted, may_come=not run.ended):
         yield from reader.task(each)
     _tell_fault(reader.stored, note)
-    yield from _coming(client, workflow, reader, note)
+    if not run.archived:
+        yield from _coming(client, workflow, reader, note)
     reader.check(run.run_id)
 
 

@@ -88,6 +88,7 @@ def _workflow(flow: LoadedFlow, settings: Settings, made: Events) -> str:
         "metadata": {
             "generateName": f"{settings.name}-",
             "namespace": settings.kubernetes_namespace,
+            **({"labels": {manifest.INSTANCE: settings.instance}} if settings.instance else {}),
             "annotations": {
                 manifest.TRIGGERED_BY: json.dumps(
                     [{"name": each.trigger.name, "type": each.trigger.kind} for each in made.dependencies]

@@ -82,6 +82,9 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
         manifest.PART_OF: manifest.METAFLOW,
         **{name: value for name, value in about.items() if is_label_value(value)},
     }
+    # Argo's controller and server see nothing of another instance id. What starts from an object has its own.
+    instance = {manifest.INSTANCE: settings.instance} if settings.instance else {}
+    of_objects = {**labels, manifest.KIND: manifest.A_FLOW, **instance}
     notes = {
         **annotations_of(settings.choices),
         **user_keys(settings.choices),
@@ -91,7 +94,7 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
     template = WorkflowTemplate(
         name=settings.name,
         namespace=settings.kubernetes_namespace,
-        labels={**labels, manifest.KIND: manifest.A_FLOW},
+        labels=of_objects,
         annotations={**notes, manifest.USER: "argo-workflows", **_optional(flow, settings, made)},
         entrypoint=entrypoint,
         on_exit=at_exit[-1].name if at_exit else None,
@@ -111,7 +114,7 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
         ),
         **spec_fields(settings.choices),
     )
-    metadata = Metadata(labels={**labels, manifest.KIND: manifest.A_FLOW}, annotations=notes)
+    metadata = Metadata(labels=of_objects, annotations=notes)
     size = footprint(template, scope, lambda step: flow.retries(step.name).total > 0, shared)
     return Translation(
         template,

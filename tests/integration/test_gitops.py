@@ -179,6 +179,18 @@ def test_lint_says_what_is_fine_and_what_is_not(mfhera: Mfhera) -> None:
     assert "not a key" in message(done)
 
 
+def test_lint_says_what_an_older_argo_cannot_do(mfhera: Mfhera) -> None:
+    mfhera.take("deep_flow.py")
+    told = "Argo v3.6.19 retries a foreach of more than one step as a whole"
+    assert told in mfhera.ok("lint", "deep_flow.py", "--argo-version", "v3.6.19")
+    (warning,) = mfhera.json("lint", "deep_flow.py", "--argo-version", "v3.6.19", "--json")["warnings"][:1]
+    assert warning.startswith(told)
+    assert "as a whole" not in mfhera.ok("lint", "deep_flow.py", "--argo-version", "4.1")
+    refused(mfhera("lint", "deep_flow.py", "--argo-version", "3.5.15"), "Argo 3.5.15 is too old", "3.6")
+    refused(mfhera("lint", "deep_flow.py", "--argo-version", "new"), "--argo-version new is not a version")
+    assert told in mfhera.python("deep_flow.py", "hera", "lint", "--argo-version", "v3.6.19").stdout
+
+
 def test_operators_settings_become_argos_fields(mfhera: Mfhera) -> None:
     mfhera.take("linear_flow.py")
     toleration = '{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}'

@@ -7,10 +7,12 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import long_logs
 import pytest
+import yaml
 from harness import FakeArgo, Mfhera, clean_environment, refused
 from moto.server import ThreadedMotoServer
 
@@ -104,6 +106,28 @@ def test_an_exit_hook_knows_the_failed_steps_in_s3(s3: Mfhera) -> None:
     workflow = json.loads(done.stdout)["workflow"]
     lines = [path.read_text() for path in s3.home.rglob(f"{workflow}-exit-hooks-*.logs")]
     assert "mourn Failed ['work']" in "".join(lines)
+
+
+def test_what_is_exported_for_an_instance_id_carries_it(s3: Mfhera) -> None:
+    s3.take("event_flow.py", "schedule_flow.py")
+    key = "workflows.argoproj.io/controller-instanceid"
+    events = {f"METAFLOW_ARGO_EVENTS_{name}": "x" for name in ("EVENT", "EVENT_SOURCE", "SERVICE_ACCOUNT")}
+    env = {"ARGO_SERVER": "argo.example:2746", "ARGO_NAMESPACE": "team", "ARGO_INSTANCEID": "blue", **events}
+
+    def exported(*arguments: str) -> list[Any]:
+        made = s3.json("create", *arguments, "--datastore=s3", "--only-json", env=env)
+        return list(made["items"])
+
+    bindings = exported("event_flow.py", "--events", "workflow-event-binding")[1:]
+    template, sensor = exported("event_flow.py")
+    crons = exported("schedule_flow.py")[1:]
+    assert all(item["metadata"]["labels"][key] == "blue" for item in (template, *bindings, *crons))
+    assert len(bindings) + len(crons) >= 2
+    # A sensor makes its workflows without Argo's server, which would label them.
+    inline = sensor["spec"]["triggers"][0]["template"]["k8s"]["source"]["inline"]
+    assert yaml.safe_load(inline)["metadata"]["labels"] == {key: "blue"}
+    del env["ARGO_INSTANCEID"]
+    assert key not in json.dumps(exported("event_flow.py"))
 
 
 def test_an_export_for_a_cluster_keeps_its_code_in_s3(s3: Mfhera, tmp_path: Path) -> None:

@@ -116,6 +116,8 @@ MANIFEST = {
     "TAGS_PARAMETER": "metaflow-run-tags",
     "TEMPLATE_LABEL": "workflows.argoproj.io/workflow-template",
     "ARCHIVED": "workflows.argoproj.io/workflow-archiving-status",
+    "ONLY_ARCHIVED": "Persisted",
+    "INSTANCE": "workflows.argoproj.io/controller-instanceid",
     "RESUBMITTED_FROM": "workflows.argoproj.io/resubmitted-from-workflow",
     "TITLE": "workflows.argoproj.io/title",
     "TRIGGERED_BY": "metaflow/triggered_by",

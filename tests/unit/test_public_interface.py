@@ -19,15 +19,8 @@ RECORDS = {"Line", "StepProgress", "TaskFailure"}
 ERRORS = {
     *("MetaflowHeraError", "UsageError", "NotFoundError", "NotYoursError", "NameTakenError", "OptionError"),
     *("FlowError", "UnsupportedError", "ParameterError", "ManifestError", "ConfigurationError", "ArgoError"),
-    *(
-        "ArgoUnreachable",
-        "ArgoUnanswered",
-        "ArgoDenied",
-        "ArgoTokenRefused",
-        "ArgoNotFound",
-        "ArgoEventsMissing",
-    ),
-    *("ArgoConflict", "ArgoExpired", "LocalServerError", "RunFailed"),
+    *("ArgoUnreachable", "ArgoUnanswered", "ArgoDenied", "ArgoTokenRefused", "ArgoNotFound"),
+    *("ArgoEventsMissing", "ArgoConflict", "ArgoTooOld", "ArgoExpired", "LocalServerError", "RunFailed"),
 }
 DEFINED = [
     each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, MetaflowHeraError)

@@ -192,9 +192,10 @@ def schedule(obj: Any, count: int, as_json: bool) -> None:
 
 @hera.command(help="Check this flow without running it. With ARGO_SERVER set, Argo checks it too.")
 @shared(verbs.CREATE)
+@shared(verbs.LINT)
 @as_json
 @click.pass_obj
-def lint(obj: Any, as_json: bool, **given: Any) -> None:
+def lint(obj: Any, as_json: bool, argo_version: str | None, **given: Any) -> None:
     """Check the flow."""
     with _our_errors():
         from metaflow_hera.cli.verbs.lint import check
@@ -203,7 +204,7 @@ def lint(obj: Any, as_json: bool, **given: Any) -> None:
         flow = _flow(obj)
         flow.lint()
         options = CreateOptions(name=obj.deployment_name, **given)
-        check(deployment.prepare(flow, options), as_json)
+        check(deployment.prepare(flow, options), as_json, argo_version)
 
 
 @hera.command(help="Show the steps of a run with their states.")

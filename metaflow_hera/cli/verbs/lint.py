@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from metaflow_hera.operations.deployment import Prepared
 
 
-@click.command(cls=Verb, examples=("mfhera lint flow.py",))
+@click.command(cls=Verb, examples=("mfhera lint flow.py", "mfhera lint flow.py --argo-version 3.6.19"))
 @click.argument("flow", metavar="FLOW.py", shell_complete=complete_flow)
 @metaflow_options
 @shared(verbs.NAME)
 @shared(verbs.CREATE)
+@shared(verbs.LINT)
 @as_json
-def lint(flow: str, top_level: list[str], as_json: bool, **given: Any) -> None:
+def lint(flow: str, top_level: list[str], argo_version: str | None, as_json: bool, **given: Any) -> None:
     """Check FLOW.py without running or deploying it.
 
     With ARGO_SERVER set, Argo's server checks it too.
@@ -32,10 +33,10 @@ def lint(flow: str, top_level: list[str], as_json: bool, **given: Any) -> None:
     from metaflow_hera.metaflow_api.load.flows import load_flow
     from metaflow_hera.operations.deployment import prepare
 
-    check(prepare(load_flow(flow, top_level), CreateOptions(**given)), as_json)
+    check(prepare(load_flow(flow, top_level), CreateOptions(**given)), as_json, argo_version)
 
 
-def check(prepared: Prepared, as_json: bool) -> None:
+def check(prepared: Prepared, as_json: bool, argo_version: str | None = None) -> None:
     """Check what would be deployed, and report it."""
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.target import configured_target
@@ -44,7 +45,8 @@ def check(prepared: Prepared, as_json: bool) -> None:
     target = configured_target()
     if target is not None:
         say_where(target)
-    found = lint.lint(prepared, target, ArgoClient(target) if target is not None else None)
+    client = ArgoClient(target) if target is not None else None
+    found = lint.lint(prepared, target, client, argo_version)
     if as_json:
         click.echo(json_text({"name": prepared.name, **asdict(found)}))
         return

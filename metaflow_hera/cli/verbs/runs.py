@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -51,6 +51,7 @@ PHASES = ("Pending", "Running", "Succeeded", "Failed", "Error")
     help="Only runs in these states, such as failed,error or running.",
     shell_complete=lambda _context, _option, begun: _states(begun),
 )
+@click.option("--archived", is_flag=True, help="Only the runs in Argo's archive of workflows.")
 @click.option("--limit", type=int, metavar="N", help="Only the N newest.")
 @as_json
 def list_runs(
@@ -60,6 +61,7 @@ def list_runs(
     everything: bool,
     since: str | None,
     state: str | None,
+    archived: bool,
     limit: int | None,
     as_json: bool,
 ) -> None:
@@ -69,7 +71,7 @@ def list_runs(
     """
     if everything and (flow is not None or name is not None):
         raise OptionError("--all lists the runs of all deployments: leave out FLOW.py and --name.")
-    choice = RunChoice.parse(since, state, limit)
+    choice = replace(RunChoice.parse(since, state, limit), archived=archived)
     deployment: str | None = None
     last: LastDeployment | None = None
     if not everything:
@@ -86,11 +88,15 @@ def _states(begun: str) -> list[str]:
 
 @dataclass(frozen=True)
 class RunChoice:
-    """Which runs to show: those since a time, in some states (empty: in any), at most `limit`."""
+    """Which runs to show: those since a time, in some states (empty: in any), at most `limit`.
+
+    With `archived` only those in Argo's archive.
+    """
 
     since: datetime | None = None
     states: frozenset[str] = frozenset()
     limit: int | None = None
+    archived: bool = False
 
     @classmethod
     def parse(cls, since: str | None, state: str | None, limit: int | None) -> RunChoice:
@@ -132,7 +138,8 @@ def show_runs(
     from metaflow_hera.cli.words import table
 
     client = client_at(start=False, last=last)
-    found = (choice or RunChoice()).of(runs.runs(client, deployment))
+    choice = choice or RunChoice()
+    found = choice.of(runs.runs(client, deployment, archived=choice.archived))
     # A deleted deployment may still have runs.
     if deployment is not None and not found:
         deployments.existing(client, deployment)
@@ -141,7 +148,7 @@ def show_runs(
         return
     now = datetime.now(timezone.utc)
     whose = () if deployment else ("DEPLOYMENT",)
-    is_chosen = choice is not None and (choice.since or choice.states)
+    is_chosen = choice.since or choice.states
     table(
         ("RUN", *whose, "STATE", "STARTED", "TOOK"),
         [
@@ -154,8 +161,8 @@ def show_runs(
             )
             for run in found
         ],
-        empty=f"{deployment or client.target} has no {'such ' if is_chosen else ''}runs: "
-        "mfhera trigger starts one.",
+        empty=f"{deployment or client.target} has no {'such ' if is_chosen else ''}runs"
+        + (" in Argo's archive." if choice.archived else ": mfhera trigger starts one."),
     )
 
 

@@ -186,6 +186,7 @@ class TestFind:
         front = Front(twin.transport)
         asked = ArgoClient(replace(twin.client.target, embedded=False), front)
         monkeypatch.setattr(starting, "LEARNS", 60.0)
+        asked.version()
         late = says(404, {"code": 5, "message": f'workflowtemplates.argoproj.io "{about.name}" not found'})
         front.reset(late, at=0, once=True)
         run = submitted(asked, Start(about.name))["metadata"]["name"]

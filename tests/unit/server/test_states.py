@@ -16,6 +16,7 @@ from wrong import ANSWERS, Front, says
 from metaflow_hera.argo import deployments, runs, starting
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.target import Target
+from metaflow_hera.argo.versions import HEADER
 from metaflow_hera.contract.manifest import PARAMETERS
 from metaflow_hera.errors import (
     ArgoDenied,
@@ -67,8 +68,10 @@ def cluster(
 
 
 def through(twin: Twin, front: Front) -> ArgoClient:
-    """A client with a front before the server."""
-    return ArgoClient(Target(HOST, "default", TOKEN), front)
+    """A client with a front before the server, of which it knows the version."""
+    client = ArgoClient(Target(HOST, "default", TOKEN), front)
+    client.version()
+    return client
 
 
 class TestStart:
@@ -78,24 +81,27 @@ class TestStart:
         about = create_from(export("linear"), twin.client, None)
         for how in ("502", "closed", "cut off", "too late", "a page", "500 of a proxy"):
             front = Front(twin.transport)
+            client = through(twin, front)
             front.reset(ANSWERS[how], once=True, after=True)
-            run = runs.start(through(twin, front), about, {})
+            run = runs.start(client, about, {})
             assert [each.run_id for each in runs.runs(twin.client, None)] == [run.run_id]
             twin.call("DELETE", f"workflows/default/{run.workflow}")
 
     def test_a_run_that_did_not_reach_the_server_starts_at_the_second_try(self, twin: Twin) -> None:
         about = create_from(export("linear"), twin.client, None)
         front = Front(twin.transport)
+        client = through(twin, front)
         front.reset(ANSWERS["closed"], once=True)
-        run = runs.start(through(twin, front), about, {})
+        run = runs.start(client, about, {})
         assert [each.run_id for each in runs.runs(twin.client, None)] == [run.run_id]
 
     def test_a_server_that_goes_leaves_the_name_of_the_run(self, twin: Twin) -> None:
         about = create_from(export("linear"), twin.client, None)
         front = Front(twin.transport)
+        client = through(twin, front)
         front.reset(ANSWERS["closed"], after=True)
         with pytest.raises(ArgoUnanswered, match="it is unclear whether the run argo-linearflow-") as told:
-            runs.start(through(twin, front), about, {})
+            runs.start(client, about, {})
         (run,) = runs.runs(twin.client, None)
         assert f"mfhera status {run.run_id}" in str(told.value)
 
@@ -273,15 +279,14 @@ def test_an_older_argo_begins_a_foreach_anew(twin: Twin, version: str, restarts:
     """It would leave a run whose foreach has a body of several steps Running for ever."""
     about = create_from(export("deep"), twin.client, None)
     run = runs.start(twin.client, about, {})
+    twin.transport.headers = {HEADER: version}
     while waiting := twin.waiting(run.workflow):
         for pod in waiting:
             twin.end(run.workflow, pod, exit_code=1 if pod.startswith("inner") else 0, items="[0, 1]")
     asked: list[Any] = []
 
     def answers(method: str, path: str, ask: Any) -> Any:
-        if method == "PUT":
-            return twin.workflow(run.workflow)
-        return {"version": version} if path.endswith("/version") else None
+        return twin.workflow(run.workflow) if method == "PUT" else None
 
     notes: list[str] = []
     control.retry(cluster(twin, answers, asked), run.run_id, None, note=notes.append)

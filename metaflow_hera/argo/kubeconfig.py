@@ -1,0 +1,49 @@
+"""How the user of a kubeconfig gets a token: told where one is missing, and never done."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def way_to_a_token(env: Mapping[str, str] = os.environ) -> str | None:
+    """How the user of the current context gets a token, in words; None if no kubeconfig tells.
+
+    Nothing is run. Of several files (KUBECONFIG) the first that knows a context, a user, is taken, as kubectl
+    does.
+    """
+    paths = env.get("KUBECONFIG") or os.path.join(env.get("HOME", ""), ".kube", "config")
+    files = [found for path in paths.split(os.pathsep) if path and (found := _read(Path(path))) is not None]
+    current = next((each["current-context"] for each in files if each.get("current-context")), None)
+    context = _named(files, "contexts", "context", current)
+    name = context.get("user")
+    user = _named(files, "users", "user", name)
+    plugin = user.get("exec")
+    if isinstance(plugin, dict) and isinstance(plugin.get("command"), str):
+        command = shlex.join([plugin["command"], *map(str, plugin.get("args") or ())])
+        return f"the user {name} of your kubeconfig gets one by {command}"
+    if user.get("token") or user.get("tokenFile"):
+        return f"the user {name} of your kubeconfig has one"
+    return None
+
+
+def _read(path: Path) -> Mapping[str, Any] | None:
+    import yaml  # few messages need it
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _named(files: list[Mapping[str, Any]], kind: str, key: str, name: object) -> Mapping[str, Any]:
+    for file in files:
+        for each in file.get(kind) or () if isinstance(file.get(kind), list) else ():
+            if isinstance(each, dict) and each.get("name") == name and isinstance(each.get(key), dict):
+                found: Mapping[str, Any] = each[key]
+                return found
+    return {}

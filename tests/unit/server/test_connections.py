@@ -1,0 +1,217 @@
+"""How the server is reached: certificates, proxies, a base path, tokens."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from exports import export
+from wrong import STATUS
+
+from metaflow_hera.argo.client import ArgoClient
+from metaflow_hera.argo.paths import bearer
+from metaflow_hera.argo.target import configured_target
+from metaflow_hera.errors import ArgoDenied, ArgoUnreachable, ConfigurationError
+
+TEMPLATE = export("linear")[0]
+REFUSED = {"code": 16, "message": "token not valid"}
+
+
+class Server:
+    """An HTTP server that answers all calls alike, and notes the lines that came."""
+
+    def __init__(self, status: int = 200, body: Any = TEMPLATE) -> None:
+        self.lines: list[str] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                server.lines.append(self.requestline)
+                text = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            do_GET = do_POST = do_PUT = do_DELETE = answer
+
+            def log_message(self, *_: Any) -> None:
+                """Not to stderr."""
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.handle_error = lambda *_: None  # type: ignore[method-assign]
+        self.address = f"127.0.0.1:{self.http.server_port}"
+
+    @contextmanager
+    def running(self, context: ssl.SSLContext | None = None) -> Iterator[Server]:
+        """Serve meanwhile."""
+        if context is not None:
+            self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
+        thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.http.shutdown()
+            thread.join()
+            self.http.server_close()
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of this machine counts."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "KUBECONFIG"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def client(server: str, **env: str) -> ArgoClient:
+    """A client of a server, by the variables of Argo's command line."""
+    secure = "true" if "ARGO_CA_CERT" in env or "ARGO_CERTIFICATE_AUTHORITY" in env else "false"
+    about = {"ARGO_SERVER": server, "ARGO_NAMESPACE": "default", "ARGO_SECURE": secure}
+    target = configured_target({**about, **env})
+    assert target is not None
+    return ArgoClient(target)
+
+
+class TestClientCertificates:
+    """A server, or an ingress before it, that asks its clients for a certificate."""
+
+    @pytest.fixture
+    def files(self, tmp_path: Path) -> dict[str, str]:
+        """The authority's certificate, and a user's certificate and key."""
+        self.authority = trustme.CA()
+        user = self.authority.issue_cert("user@example.org")
+        names = {"ca": tmp_path / "ca.pem", "cert": tmp_path / "user.pem", "key": tmp_path / "user.key"}
+        self.authority.cert_pem.write_to_path(str(names["ca"]))
+        user.cert_chain_pems[0].write_to_path(str(names["cert"]))
+        user.private_key_pem.write_to_path(str(names["key"]))
+        return {name: str(path) for name, path in names.items()}
+
+    def context(self) -> ssl.SSLContext:
+        """That of a server which demands a certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.authority.issue_cert("127.0.0.1").configure_cert(context)
+        self.authority.configure_trust(context)
+        context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    @pytest.mark.parametrize("variable", ["ARGO_CA_CERT", "ARGO_CERTIFICATE_AUTHORITY"])
+    def test_one_that_is_given_is_shown(self, files: dict[str, str], variable: str) -> None:
+        own = {"ARGO_CLIENT_CERTIFICATE": files["cert"], "ARGO_CLIENT_KEY": files["key"]}
+        with Server().running(self.context()) as server:
+            asks = client(server.address, **{variable: files["ca"]}, **own)
+            assert asks.template("linearflow")["kind"] == "WorkflowTemplate"
+            assert asks.create_template(TEMPLATE)["kind"] == "WorkflowTemplate"  # which Hera's service sends
+            with pytest.raises(ArgoUnreachable):
+                client(server.address, **{variable: files["ca"]}).template("linearflow")
+
+    def test_half_of_one(self, files: dict[str, str]) -> None:
+        with pytest.raises(ConfigurationError, match="ARGO_CLIENT_CERTIFICATE and ARGO_CLIENT_KEY"):
+            client("argo:1", ARGO_CLIENT_CERTIFICATE=files["cert"])
+        with pytest.raises(ConfigurationError, match=r"ARGO_CLIENT_KEY names /absent, which is not a file"):
+            client("argo:1", ARGO_CLIENT_CERTIFICATE=files["cert"], ARGO_CLIENT_KEY="/absent")
+
+
+EACH_VERB: list[Callable[[ArgoClient], object]] = [
+    lambda asks: asks.template("linearflow"),
+    lambda asks: asks.create_template(TEMPLATE),
+    lambda asks: asks.suspend("linearflow"),
+    lambda asks: list(asks.archived_workflows("a")),
+    lambda asks: list(asks.logs("linearflow")),
+    lambda asks: asks.delete_template("linearflow"),
+    lambda asks: asks.version(),
+]
+
+
+@pytest.mark.parametrize("verb", EACH_VERB)
+def test_a_base_path_is_before_each_call(verb: Callable[[ArgoClient], object]) -> None:
+    with Server(403, STATUS).running() as server, pytest.raises(ArgoDenied):
+        verb(client(server.address, ARGO_BASE_HREF="/argo/"))
+    assert server.lines[0].split()[1].startswith("/argo/api/v1/")
+
+
+def test_a_proxy_hands_on_what_is_not_excepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server().running() as proxy, Server().running() as server:
+        monkeypatch.setenv("HTTP_PROXY", f"http://{proxy.address}")
+        client("argo.example:2746").template("linearflow")
+        client("argo.example:2746").create_template(TEMPLATE)
+        assert [line.split()[1].partition("/api")[0] for line in proxy.lines] == [
+            "http://argo.example:2746"
+        ] * 2
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        client(server.address).template("linearflow")
+        assert (len(proxy.lines), len(server.lines)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("token", "header"),
+    [
+        ("abc", "Bearer abc"),
+        ("Bearer abc", "Bearer abc"),
+        (" Bearer  abc\n", "Bearer abc"),
+        ("Basic dTpw", "Basic dTpw"),
+        ("v2:abc", "Bearer v2:abc"),
+        ("Bearer v2:abc", "Bearer v2:abc"),
+    ],
+)
+def test_forms_of_a_token(token: str, header: str) -> None:
+    assert bearer(token) == header
+
+
+PLUGIN = {"exec": {"command": "aws", "args": ["eks", "get-token", "--cluster-name", "a b"]}}
+
+
+@pytest.mark.parametrize(
+    ("user", "words"),
+    [
+        (PLUGIN, r"the user me of your kubeconfig gets one by aws eks get-token --cluster-name 'a b'"),
+        ({"token": "abc"}, "the user me of your kubeconfig has one"),
+        ({"client-certificate": "a"}, None),
+    ],
+)
+@pytest.mark.parametrize("token", ["old", ""])
+def test_a_token_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: Any, words: str | None, token: str
+) -> None:
+    config = {
+        "current-context": "here",
+        "contexts": [{"name": "here", "context": {"user": "me"}}, {"name": "b", "context": {"user": "b"}}],
+        "users": [{"name": "b", "user": {"token": "of-b"}}, {"name": "me", "user": user}],
+    }
+    (tmp_path / "config").write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", f"/absent:{tmp_path / 'config'}")
+    with Server(401, REFUSED).running() as server, pytest.raises(ArgoDenied) as told:
+        client(server.address, ARGO_TOKEN=token).template("a")
+    message = str(told.value)
+    assert "abc" not in message  # a token is not shown
+    if words is None:
+        assert "kubeconfig" not in message
+    else:
+        assert words in message
+        assert 'export ARGO_TOKEN="$(argo auth token)"' in message
+
+
+@pytest.mark.parametrize("text", ["", "[", "a: b", "contexts: 3\nusers: [1]", "current-context: x"])
+def test_a_kubeconfig_that_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    (tmp_path / "config").write_text(text)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    with Server(401, REFUSED).running() as server, pytest.raises(ArgoDenied, match=r"set ARGO_TOKEN$"):
+        client(server.address).template("a")
+
+
+def test_a_server_that_manages_another_namespace() -> None:
+    said = {"code": 7, "message": 'workflowtemplates.argoproj.io is forbidden in the namespace "default"'}
+    with Server(403, said).running() as server, pytest.raises(ArgoDenied, match="Is ARGO_NAMESPACE the one"):
+        client(server.address).template("a")
