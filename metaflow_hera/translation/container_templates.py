@@ -16,6 +16,7 @@ from hera.workflows.models import Backoff, EnvVar, EnvVarSource, ObjectFieldSele
 
 from metaflow_hera.choices.checks import LARGEST
 from metaflow_hera.contract import environment, manifest, values
+from metaflow_hera.contract.datastores import DATASTORES
 from metaflow_hera.graph.steps import FOREACH, SWITCH, Step
 from metaflow_hera.metaflow_api.load.compute import Compute, compute_of
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -161,7 +162,7 @@ class ContainerTemplates:
             if output
             else None,
             command=[shape.python],
-            args=["-c", bootstrap()],
+            args=["-c", bootstrap(self._flow.datastore)],
             env=self._environment(shape, compute),
             retry_strategy=_retry_strategy(shape),
             active_deadline_seconds=_deadline(shape),
@@ -245,10 +246,12 @@ class ContainerTemplates:
 
 
 @cache
-def bootstrap() -> str:
-    """The script that a pod starts with: the runtime's bootstrap without its comments and types."""
+def bootstrap(datastore: str) -> str:
+    """The script that a pod starts with: the bootstrap without comments, types and other datastores."""
     source = resources.files("metaflow_hera.runtime").joinpath("bootstrap.py").read_text(encoding="utf-8")
     tree = ast.parse(source)
+    others = {f"fetch_{each}" for each in DATASTORES if each != datastore}
+    tree.body = [node for node in tree.body if getattr(node, "name", None) not in others]
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]

@@ -49,7 +49,7 @@ def start(folder: Path, runtime_text: str = RUNTIME, **env: str) -> subprocess.C
     work = folder / "work"
     work.mkdir(exist_ok=True)
     return subprocess.run(
-        [sys.executable, "-c", bootstrap()],
+        [sys.executable, "-c", bootstrap("local")],
         cwd=work,
         env={
             "PATH": os.environ["PATH"],

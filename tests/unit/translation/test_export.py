@@ -90,7 +90,7 @@ def test_a_cluster_gets_its_own_interpreter_and_namespace() -> None:
 
 
 def test_an_export_for_a_cluster_with_a_local_datastore_is_refused(tmp_path: Path) -> None:
-    """Its pods could not see the data; tests/integration/test_s3.py has the export that they can."""
+    """Its pods could not see the data; tests/integration/test_datastores.py has the export that they can."""
     command = at(tmp_path)
     command.take("linear_flow.py")
     env = {"ARGO_SERVER": "argo.example:2746", "ARGO_NAMESPACE": "team"}
