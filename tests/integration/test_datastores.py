@@ -162,7 +162,7 @@ def test_a_bucket_that_is_not_there(remote: Remote) -> None:
 
 
 NOBODY = {
-    "s3": {"AWS_SESSION_TOKEN": "of another day"},
+    "s3": {"AWS_ACCESS_KEY_ID": "of another day"},
     "azure": {"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:9"},  # nothing listens there
     "gs": {"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere/account.json"},
 }
