@@ -10,6 +10,7 @@ from metaflow_hera.argo.target import Target
 from metaflow_hera.contract.objects import CRON, JSON, SENSOR, TEMPLATE
 from metaflow_hera.embedded.rules.validation import Invalid, check_workflow_rules
 from metaflow_hera.errors import ArgoEventsMissing, ArgoNotFound, ManifestError
+from metaflow_hera.metaflow_api.load.datastores import far_notes
 from metaflow_hera.operations.deployment import Prepared, export
 from metaflow_hera.translation.names import LONGEST_NAME
 from metaflow_hera.translation.writing import as_json
@@ -46,7 +47,11 @@ def lint(prepared: Prepared, target: Target | None, client: ArgoClient | None) -
         checked.append(f"{client.target}")
     warnings = list(made.objects.warnings())
     if prepared.flow.datastore == "local" and target is None:
-        warnings.append("Its data is on this machine: deploy it to a cluster with --datastore=s3.")
+        warnings.append(
+            "Its data is on this machine: deploy it to a cluster with --datastore=s3, azure or gs."
+        )
+    if target is not None:
+        warnings += far_notes(prepared.flow)
     return Linted(checked, warnings, [f"the {item['kind']} {item['metadata']['name']}" for item in objects])
 
 

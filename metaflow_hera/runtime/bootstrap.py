@@ -46,8 +46,8 @@ def need(*packages: str, beside: "tuple[str, ...]" = ()) -> None:
     import site
     import subprocess
 
-    options = ["-qqq", "--no-compile", "--no-cache-dir", "--disable-pip-version-check"]
-    done = subprocess.run([sys.executable, "-m", "pip", "install", *options, *missing, *beside])
+    pip = ["-m", "pip", "install", "-qqq", "--no-compile", "--no-cache-dir", "--disable-pip-version-check"]
+    done = subprocess.run([sys.executable, *pip, *missing, *beside])
     if site.ENABLE_USER_SITE:  # where pip installs what this user may not install elsewhere
         site.addsitedir(site.getusersitepackages())
     importlib.invalidate_caches()
@@ -78,7 +78,8 @@ def fetch_azure(url: str, target: str) -> None:
     from azure.storage.blob import BlobClient
 
     account = os.environ["METAFLOW_AZURE_STORAGE_BLOB_SERVICE_ENDPOINT"]
-    blob = BlobClient(account, *url.split("/", 1), credential=DefaultAzureCredential())
+    container, name = url.split("/", 1)
+    blob = BlobClient(account, container, name, credential=DefaultAzureCredential())
     with blob, open(target, "wb") as file:
         blob.download_blob().readinto(file)
 

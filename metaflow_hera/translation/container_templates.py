@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -251,6 +252,8 @@ def bootstrap(datastore: str) -> str:
     source = resources.files("metaflow_hera.runtime").joinpath("bootstrap.py").read_text(encoding="utf-8")
     tree = ast.parse(source)
     others = {f"fetch_{each}" for each in DATASTORES if each != datastore}
+    if datastore == "local":  # nothing has to be installed
+        others |= {"lacking", "need"}
     tree.body = [node for node in tree.body if getattr(node, "name", None) not in others]
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node) is not None:
@@ -259,7 +262,8 @@ def bootstrap(datastore: str) -> str:
             node.returns = None
         if isinstance(node, ast.arg):
             node.annotation = None
-    return ast.unparse(tree)
+    # Each template has it, and Argo has little room: one space does for a level.
+    return re.sub(r"^(?: {4})+", lambda found: " " * (len(found[0]) // 4), ast.unparse(tree), flags=re.M)
 
 
 def _variables(fixed: Mapping[str, str]) -> list[Env]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from metaflow.exception import MetaflowException
+from metaflow.exception import MetaflowException, MetaflowInternalError
 
 
-def first_line(error: Exception) -> str:
-    """What an error of a datastore's client says first; an identifier of the request, or XML, may follow."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+def reason_of(error: Exception) -> str:
+    """Why a datastore's client failed, on one line: the first of what it says, which may go on in XML."""
+    said = error.message if isinstance(error, MetaflowException) else error
+    line = next(iter(str(said or "").strip().splitlines()), type(error).__name__)
+    if isinstance(error, MetaflowException) and not isinstance(error, MetaflowInternalError):
+        return f"{error.headline}: {line}"
+    return line
 
 
 def message_of(error: MetaflowException) -> str:
