@@ -21,7 +21,9 @@ from metaflow_hera.argo.target import configured_target
 from metaflow_hera.embedded.local import launch
 
 OPTION = "any_argo"
-HANDED = ("ARGO_", "METAFLOW_", "AWS_")
+CLOUDS = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_", "STORAGE_EMULATOR_HOST")
+"""What the variables begin with by which the clients of datastores find them, and who they are."""
+HANDED = ("ARGO_", "METAFLOW_", *CLOUDS)
 KINDS = ("workflow-templates", "cron-workflows", "sensors", "workflows")
 ONLY = "only the embedded Argo: "
 SECONDS = 600.0
@@ -91,7 +93,7 @@ def real() -> Server | None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The option, see above."""
-    text = "use what ARGO_SERVER, METAFLOW_* and AWS_* name, see CONTRIBUTING.md"
+    text = "use what ARGO_SERVER, METAFLOW_*, AWS_*, AZURE_* and GOOGLE_* name, see CONTRIBUTING.md"
     parser.addoption("--any-argo", action="store_true", dest=OPTION, help=text)
 
 

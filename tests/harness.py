@@ -36,13 +36,13 @@ Tasks = dict[str, dict[str, Any]]
 """The tasks of a run, by `step/index/index...`: their artifacts as repr, see reading.py."""
 
 
-OF_THE_MACHINE = ("METAFLOW_", "ARGO_", "AWS_", "KUBERNETES_", "EMBEDDED_ARGO_", "PYTHON")
+OF_THE_MACHINE = ("METAFLOW_", "ARGO_", *any_argo.CLOUDS, "KUBERNETES_", "EMBEDDED_ARGO_", "PYTHON")
 NETWORK = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
 """How this machine reaches a package index."""
 
 
 def without_the_machine(env: Mapping[str, str]) -> dict[str, str]:
-    """An environment without what it says about Metaflow, Argo, AWS, Python or a proxy."""
+    """An environment without what it says about Metaflow, Argo, a cloud, Python or a proxy."""
     return {
         name: value
         for name, value in env.items()

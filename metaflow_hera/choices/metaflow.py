@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metaflow_hera.choices.option import Option, option, options_of
+from metaflow_hera.contract.datastores import DATASTORES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,9 @@ class MetaflowOptions:
         (), "Add a decorator to all steps.", flags="--with", metavar="DECORATOR"
     )
     environment: str | None = option(None, "Execution environment.", metavar="TYPE")
-    datastore: str | None = option(None, "Where artifacts are stored: local or s3.", metavar="TYPE")
+    datastore: str | None = option(
+        None, f"Where artifacts are stored: {', '.join(DATASTORES)}.", metavar="TYPE"
+    )
     datastore_root: str | None = option(None, "Root of the datastore.", metavar="PATH")
     metadata: str | None = option(None, "Metadata provider.", metavar="TYPE")
     package_suffixes: str | None = option(

@@ -15,6 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from metaflow_hera.argo.paths import TEMPLATES, WORKFLOWS, bearer, path
+from metaflow_hera.contract.datastores import DATASTORES
 
 SECONDS = 1.0
 """How long a server has to answer."""
@@ -23,7 +24,7 @@ MOST = 50
 STORED = "status.storedWorkflowTemplateSpec"
 """The field of a workflow with the template that it runs."""
 KNOWN = {
-    "datastore": ("local", "s3"),
+    "datastore": DATASTORES,
     "decorators": (
         *("card", "catch", "conda", "environment", "kubernetes"),
         *("pypi", "resources", "retry", "secrets", "timeout"),

@@ -15,12 +15,14 @@ from metaflow_hera.argo.target import Target, embedded_namespace
 from metaflow_hera.argo.tokens import Token, bare, first_token, resolve_token
 from metaflow_hera.choices.configured import configured
 from metaflow_hera.choices.deployment import BINDING, CreateOptions
+from metaflow_hera.contract.datastores import SHARED
 from metaflow_hera.contract.manifest import sensor_name
 from metaflow_hera.errors import ConfigurationError, NotFoundError, OptionError
 from metaflow_hera.home import make_home
 from metaflow_hera.metaflow_api.light.tokens import known_token
 from metaflow_hera.metaflow_api.light.users import user
 from metaflow_hera.metaflow_api.load import config
+from metaflow_hera.metaflow_api.load.datastores import far_notes
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.packages import Packing
 from metaflow_hera.metaflow_api.load.tags import check_tags
@@ -128,16 +130,16 @@ def deploy(client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str) -
 def notes(prepared: Prepared, created: Created, target: Target) -> list[str]:
     """Sentences on what a deployment does not do there, or elsewhere than one may think.
 
-    On a cluster they are on the size of its runs, on what its Argo cannot do and on where metadata stays; on
-    the embedded Argo, on what its pods do not have, and on where local results are if that is not below the
-    current folder.
+    On a cluster they are on the size of its runs, on what its Argo cannot do, on its datastore's address and
+    on where metadata stays; on the embedded Argo, on what its pods do not have, and on where local results
+    are if that is not below the current folder.
     """
     if target.embedded:
         root = config.local_root()
         elsewhere = prepared.flow.datastore == "local" and os.path.realpath(root) != os.path.realpath(".")
         kept = [f"Results are stored in {os.path.join(root, '.metaflow')}."] if elsewhere else []
         return [*kept, *support.local_notes(prepared.flow), *created.objects.splits.notes()]
-    found = [*created.objects.warnings(), *created.limits]
+    found = [*created.objects.warnings(), *created.limits, *far_notes(prepared.flow)]
     if prepared.flow.metadata == "local":
         found.append(
             "The metadata of its runs stays in the cluster's pods: "
@@ -191,7 +193,8 @@ def _check_target(prepared: Prepared, target: Target) -> None:
     flow = prepared.flow
     if flow.datastore == "local" and not target.embedded:
         raise ConfigurationError(
-            f"The pods of {target} cannot see this machine's files: deploy with --datastore=s3, "
+            f"The pods of {target} cannot see this machine's files: "
+            f"deploy with --datastore={', '.join(SHARED[:-1])} or {SHARED[-1]}, "
             "or unset ARGO_SERVER to run on the embedded Argo."
         )
     support.check_place(flow, target.namespace)

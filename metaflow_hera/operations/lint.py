@@ -11,6 +11,7 @@ from metaflow_hera.argo.versions import check_version, numbers
 from metaflow_hera.contract.objects import CRON, JSON, SENSOR, TEMPLATE
 from metaflow_hera.embedded.rules.validation import Invalid, check_workflow_rules
 from metaflow_hera.errors import ArgoEventsMissing, ArgoNotFound, ManifestError, OptionError
+from metaflow_hera.metaflow_api.load.datastores import far_notes
 from metaflow_hera.operations import old_argo
 from metaflow_hera.operations.deployment import Prepared, export
 from metaflow_hera.translation.names import LONGEST_NAME
@@ -58,7 +59,11 @@ def lint(
         checked.append(f"Argo {version}")
         warnings += old_argo.limits(version, objects)
     if prepared.flow.datastore == "local" and target is None:
-        warnings.append("Its data is on this machine: deploy it to a cluster with --datastore=s3.")
+        warnings.append(
+            "Its data is on this machine: deploy it to a cluster with --datastore=s3, azure or gs."
+        )
+    if target is not None:
+        warnings += far_notes(prepared.flow)
     return Linted(checked, warnings, [f"the {item['kind']} {item['metadata']['name']}" for item in objects])
 
 

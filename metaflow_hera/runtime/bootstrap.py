@@ -9,14 +9,13 @@ The embedded Argo also runs it in a process from which it forks pods (`embedded.
 
 import base64
 import gc
-import importlib.util
+import importlib
 import json
 import os
 import sys
 import tempfile
 import time
 
-NEEDED = ("boto3", "requests")
 MODULES = ".mf_code"
 
 
@@ -25,23 +24,76 @@ def say(line: str) -> None:
     said.append((time.time(), line))
 
 
-def fetch(url: str, kind: str, target: str) -> None:
-    if kind == "local":
-        import shutil
+def lacking(packages: "tuple[str, ...]") -> "list[str]":
+    """The packages whose modules, which have dots for the dashes, cannot be imported."""
+    found = []
+    for package in packages:
+        try:
+            importlib.import_module(package.replace("-", "."))
+        except ImportError:
+            found.append(package)
+    return found
 
-        shutil.copyfile(url, target)
+
+def need(*packages: str, beside: "tuple[str, ...]" = ()) -> None:
+    """Install packages that are missing, and with them what Metaflow installs beside them for @secrets."""
+    missing = lacking(packages)
+    if not missing:
         return
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing and not os.environ.get("METAFLOW_SKIP_INSTALL_DEPENDENCIES"):
-        import subprocess
+    lacks = "the image lacks " + ", ".join(missing)
+    if os.environ.get("METAFLOW_SKIP_INSTALL_DEPENDENCIES"):  # to try again is of no use
+        sys.exit(f"The code package cannot be fetched: {lacks}, and nothing may be installed.")
+    import site
+    import subprocess
 
-        options = ["-qqq", "--no-compile", "--no-cache-dir", "--disable-pip-version-check"]
-        subprocess.run([sys.executable, "-m", "pip", "install", *options, *missing], check=True)
+    pip = ["-m", "pip", "install", "-qqq", "--no-compile", "--no-cache-dir", "--disable-pip-version-check"]
+    done = subprocess.run([sys.executable, *pip, *missing, *beside])
+    if site.ENABLE_USER_SITE:  # where pip installs what this user may not install elsewhere
+        site.addsitedir(site.getusersitepackages())
+    importlib.invalidate_caches()
+    if lacking(packages):
+        raise OSError(f"{lacks}, and pip could not install that (exit code {done.returncode})")
+
+
+# A manifest has the one of these that its pods need.
+def fetch_local(url: str, target: str) -> None:
+    import shutil
+
+    shutil.copyfile(url, target)
+
+
+def fetch_s3(url: str, target: str) -> None:
+    need("boto3", "requests")
     import boto3
 
     bucket, key = url[len("s3://") :].split("/", 1)
     endpoint = os.environ.get("METAFLOW_S3_ENDPOINT_URL") or None
     boto3.client("s3", endpoint_url=endpoint).download_file(bucket, key, target)
+
+
+def fetch_azure(url: str, target: str) -> None:
+    secrets = ("azure-keyvault-secrets",)
+    need("azure-identity", "azure-storage-blob", "requests", beside=secrets)
+    from azure.identity import DefaultAzureCredential
+    from azure.storage.blob import BlobClient
+
+    account = os.environ["METAFLOW_AZURE_STORAGE_BLOB_SERVICE_ENDPOINT"]
+    container, name = url.split("/", 1)
+    blob = BlobClient(account, container, name, credential=DefaultAzureCredential())
+    with blob, open(target, "wb") as file:
+        blob.download_blob().readinto(file)
+
+
+def fetch_gs(url: str, target: str) -> None:
+    secrets = ("google-cloud-secret-manager", "packaging")
+    need("google-cloud-storage", "google-auth", "requests", beside=secrets)
+    import google.auth
+    from google.cloud import storage
+
+    credentials, project = google.auth.default(scopes=storage.Client.SCOPE)
+    bucket, name = url[len("gs://") :].split("/", 1)
+    with storage.Client(project, credentials) as client:
+        client.bucket(bucket).blob(name).download_to_filename(target)
 
 
 def download(folder: str) -> str:
@@ -50,12 +102,13 @@ def download(folder: str) -> str:
     archive = os.path.join(folder, "job.tar")
     for delay in (1, 2, 5, 10, 10, None):
         try:
-            fetch(url, os.environ["METAFLOW_CODE_DS"], archive)
+            globals()["fetch_" + os.environ["METAFLOW_CODE_DS"]](url, archive)
             break
         except Exception as error:
+            why = (str(error).strip().splitlines() or [type(error).__name__])[0]
             if delay is None:
-                sys.exit(f"The code package {url} could not be fetched: {error}")
-            say(f"The code package could not be fetched ({error}); trying again.")
+                sys.exit(f"The code package {url} could not be fetched: {why}.")
+            say(f"The code package could not be fetched ({why}); trying again.")
             time.sleep(delay)
     return archive
 
@@ -159,7 +212,9 @@ def prepare() -> None:
     package = shared_package(os.environ["EMBEDDED_ARGO_CACHE"])
     enter(package, package)
     sys.path.remove(package)
-    import metaflow_hera.runtime.pod  # noqa: F401
+    from metaflow_hera.runtime.pod import prepare_for
+
+    prepare_for(os.environ["METAFLOW_CODE_DS"])
 
     for name in os.listdir(package):
         if name.partition(".")[0] in sys.modules:

@@ -57,7 +57,7 @@ def run_forked(
 
     All that the child and its own children write goes to `logs`. SIGTERM and SIGINT are passed on to the
     child; this process lives on to store the logs. `must_stop` is asked each second for a reason to end the
-    child. Must be called while only one thread runs.
+    child. Must be called while no other thread is at work.
     """
     pipes = {stream: os.pipe() for stream in STREAMS}
     sys.stdout.flush()

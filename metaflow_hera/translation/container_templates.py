@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,6 +17,7 @@ from hera.workflows.models import Backoff, EnvVar, EnvVarSource, ObjectFieldSele
 
 from metaflow_hera.choices.checks import LARGEST
 from metaflow_hera.contract import environment, manifest, values
+from metaflow_hera.contract.datastores import DATASTORES
 from metaflow_hera.graph.steps import FOREACH, SWITCH, Step
 from metaflow_hera.metaflow_api.load.compute import Compute, compute_of
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -161,7 +163,7 @@ class ContainerTemplates:
             if output
             else None,
             command=[shape.python],
-            args=["-c", bootstrap()],
+            args=["-c", bootstrap(self._flow.datastore)],
             env=self._environment(shape, compute),
             retry_strategy=_retry_strategy(shape),
             active_deadline_seconds=_deadline(shape),
@@ -245,10 +247,14 @@ class ContainerTemplates:
 
 
 @cache
-def bootstrap() -> str:
-    """The script that a pod starts with: the runtime's bootstrap without its comments and types."""
+def bootstrap(datastore: str) -> str:
+    """The script that a pod starts with: the bootstrap without comments, types and other datastores."""
     source = resources.files("metaflow_hera.runtime").joinpath("bootstrap.py").read_text(encoding="utf-8")
     tree = ast.parse(source)
+    others = {f"fetch_{each}" for each in DATASTORES if each != datastore}
+    if datastore == "local":  # nothing has to be installed
+        others |= {"lacking", "need"}
+    tree.body = [node for node in tree.body if getattr(node, "name", None) not in others]
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]
@@ -256,7 +262,8 @@ def bootstrap() -> str:
             node.returns = None
         if isinstance(node, ast.arg):
             node.annotation = None
-    return ast.unparse(tree)
+    # Each template has it, and Argo has little room: one space does for a level.
+    return re.sub(r"^(?: {4})+", lambda found: " " * (len(found[0]) // 4), ast.unparse(tree), flags=re.M)
 
 
 def _variables(fixed: Mapping[str, str]) -> list[Env]:

@@ -114,7 +114,7 @@ def _container(
         name=name,
         inputs=[Parameter(name=OUTCOME)],
         command=[containers.python(compute)],
-        args=["-c", bootstrap()],
+        args=["-c", bootstrap(flow.datastore)],
         env=[*containers.common(fixed, {}), *(Env(name=key, value=value) for key, value in by_argo.items())],
         active_deadline_seconds=str(TIME_LIMIT),
         **container_fields(compute),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from metaflow_hera.contract.datastores import DATASTORES
 from metaflow_hera.errors import FlowError, OptionError, UnsupportedError
 from metaflow_hera.metaflow_api.load.compute import asked_namespace, compute_of
+from metaflow_hera.metaflow_api.load.datastores import check_datastore
 from metaflow_hera.metaflow_api.load.exit_hooks import exit_hooks
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.translation import events, schedules
@@ -38,8 +40,11 @@ STEP_DECORATORS = frozenset(
 
 def check(flow: LoadedFlow) -> None:
     """Raise UnsupportedError, naming the first thing in the flow that is not supported."""
-    if flow.datastore not in ("local", "s3"):
-        raise UnsupportedError(f"--datastore={flow.datastore} is not supported yet; use local or s3.")
+    if flow.datastore not in DATASTORES:
+        raise UnsupportedError(
+            f"--datastore={flow.datastore} is not supported: pods can use {', '.join(DATASTORES)}."
+        )
+    check_datastore(flow)
     for decorator in flow.flow_decorators:
         if decorator.name not in FLOW_DECORATORS and not decorator.within_task:
             raise UnsupportedError(f"@{decorator.name} is not supported yet.")

@@ -81,7 +81,7 @@ def test_steps_of_a_run(mfhera: Mfhera) -> None:
 
 
 def test_values_of_metaflows_options(mfhera: Mfhera) -> None:
-    assert completed(mfhera, "create", "--datastore", "") == ["local", "s3"]
+    assert completed(mfhera, "create", "--datastore", "") == ["local", "s3", "azure", "gs"]
     assert completed(mfhera, "create", "--with", "re") == ["resources", "retry"]
     for_people = STEP_DECORATORS - {
         "parallel",

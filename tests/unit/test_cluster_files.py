@@ -18,6 +18,7 @@ from metaflow_hera.argo.permissions import OF_DEPLOYERS, OF_DEPLOYERS_OF_EVENTS
 from metaflow_hera.cli.main import mfhera
 from metaflow_hera.errors import ConfigurationError, OptionError
 from metaflow_hera.operations.cluster_files import STORAGE, text_of
+from metaflow_hera.operations.health.pod_report import LIBRARIES
 
 FOLDER = TESTS.parent / "metaflow_hera" / "deploy"
 BOOTSTRAP = TESTS.parent / "metaflow_hera" / "runtime" / "bootstrap.py"
@@ -143,14 +144,17 @@ def test_what_events_say_to_configure_is_what_is_there() -> None:
 
 
 def test_the_image_has_what_pods_would_install() -> None:
+    needed = {}
+    for function in ast.parse(BOOTSTRAP.read_text()).body:
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "need":
+                kind = getattr(function, "name", "").removeprefix("fetch_")
+                needed[kind] = tuple(ast.literal_eval(each) for each in node.args)
+    assert needed == LIBRARIES
     text = (FOLDER / "image" / "Dockerfile").read_text()
-    (libraries,) = re.findall(r'^ARG LIBRARIES="(.*)"$', text, re.MULTILINE)
-    needed = next(
-        ast.literal_eval(node.value)
-        for node in ast.parse(BOOTSTRAP.read_text()).body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "NEEDED"
-    )
-    assert libraries.split() == list(needed)
+    assert f'ARG LIBRARIES="{" ".join(needed["s3"])}"\n' in text
+    assert f"For Azure: {' '.join(needed['azure'])}. " in text
+    assert f"For Google Storage: {' '.join(needed['gs'])}.\n" in text
 
 
 class TestPrinting:

@@ -6,9 +6,9 @@ What a pod's process gets, and where it differs from a container:
   Kubernetes' kubelet does. `image` is ignored: the program is looked up in the PATH of the pod.
 * **Environment** is the manifest's `env` on top of a small base taken from the server's own: PATH, HOME,
   USER, LANG, LC_ALL and LC_CTYPE; the variables that give a machine its identity and its way to the
-  network (AWS_*, AZURE_*, GOOGLE_*, proxies, certificates), as a node of a cluster would; then TMPDIR
-  (a folder of the pod's own, see `temporary`) and EMBEDDED_ARGO_CACHE (a folder that all pods of this machine
-  share). Nothing else of the server's environment reaches a pod.
+  network (AWS_*, AZURE_*, GOOGLE_*, CLOUDSDK_CONFIG, STORAGE_EMULATOR_HOST, proxies, certificates), as a
+  node of a cluster would; then TMPDIR (a folder of the pod's own, see `temporary`) and EMBEDDED_ARGO_CACHE
+  (a folder that all pods of this machine share). Nothing else of the server's environment reaches a pod.
 * **Paths of outputs**: a process has no root filesystem of its own, so two pods that both write their
   output to `/tmp/out` would write to the same file. Every occurrence of the `valueFrom.path` of a declared
   output parameter, in the command, the arguments and the *values* of the environment, is therefore rewritten
@@ -84,7 +84,7 @@ SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 INHERITED = frozenset(("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE"))
 NETWORK = frozenset(("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"))
-IDENTITY = ("AWS_", "AZURE_", "GOOGLE_")
+IDENTITY = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_CONFIG", "STORAGE_EMULATOR_HOST")
 """What a pod inherits from the server's environment; see the module."""
 
 

@@ -30,11 +30,23 @@ POD_CONFIG = (
     "AWS_SECRETS_MANAGER_DEFAULT_REGION",
     "GCP_SECRET_MANAGER_PREFIX",
     "AZURE_KEY_VAULT_PREFIX",
+    "AZURE_STORAGE_BLOB_SERVICE_ENDPOINT",
+    "DATASTORE_SYSROOT_AZURE",
+    "CARD_AZUREROOT",
+    "DATASTORE_SYSROOT_GS",
+    "CARD_GSROOT",
     "ARGO_EVENTS_EVENT",
     "ARGO_EVENTS_EVENT_SOURCE",
     "ARGO_EVENTS_SERVICE_ACCOUNT",
 )
 """The settings that Metaflow's own plugin passes to a pod, as far as they are set."""
+
+CLIENT_PROVIDERS = (
+    "METAFLOW_DEFAULT_AWS_CLIENT_PROVIDER",
+    "METAFLOW_DEFAULT_AZURE_CLIENT_PROVIDER",
+    "METAFLOW_DEFAULT_GCP_CLIENT_PROVIDER",
+)
+"""What of an extension gives Metaflow its credentials, where it is not Metaflow's own."""
 
 
 def local_root() -> str:
@@ -106,7 +118,7 @@ def pod_environment(flow: LoadedFlow, token: str, *, same_machine: bool) -> Mapp
     env: dict[str, Any] = {
         name: value
         for name, value in config_values()
-        if name.startswith(("METAFLOW_CONDA_", "METAFLOW_DEBUG_"))
+        if name.startswith(("METAFLOW_CONDA_", "METAFLOW_DEBUG_")) or name in CLIENT_PROVIDERS
     }
     env |= {f"METAFLOW_{name}": getattr(metaflow_config, name) for name in POD_CONFIG}
     env |= {

@@ -104,6 +104,11 @@ class LoadedFlow:
         return str(self.state.flow_datastore.TYPE)
 
     @property
+    def datastore_root(self) -> str:
+        """Where the datastore's data is, as Metaflow has it: s3://bucket/folder, ..."""
+        return str(self.state.flow_datastore.datastore_root)
+
+    @property
     def metadata(self) -> str:
         """The type of the metadata provider: local, service, ..."""
         return str(self.state.metadata.TYPE)

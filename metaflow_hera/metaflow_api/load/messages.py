@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from metaflow.exception import MetaflowException
+from metaflow.exception import MetaflowException, MetaflowInternalError
+
+
+def reason_of(error: Exception) -> str:
+    """Why a datastore's client failed, on one line: the first of what it says, which may go on in XML."""
+    said = error.message if isinstance(error, MetaflowException) else error
+    line = next(iter(str(said or "").strip().splitlines()), type(error).__name__)
+    if isinstance(error, MetaflowException) and not isinstance(error, MetaflowInternalError):
+        return f"{error.headline}: {line}"
+    return line
 
 
 def message_of(error: MetaflowException) -> str:

@@ -22,7 +22,7 @@ from metaflow_hera.errors import FlowError
 from metaflow_hera.home import is_home
 from metaflow_hera.metaflow_api.decorators import attaching, internal
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
-from metaflow_hera.metaflow_api.load.messages import message_of
+from metaflow_hera.metaflow_api.load.messages import message_of, reason_of
 from metaflow_hera.metaflow_api.load.output import to_stderr
 from metaflow_hera.metaflow_api.pod.packaged_settings import FILE_NAME, PodSettings
 
@@ -79,7 +79,9 @@ class Packing:
                 url, _ = store.save_data([blob], len_hint=1)[0]
             except Exception as error:  # a datastore may raise anything
                 where = self._flow.datastore
-                raise FlowError(f"The code package could not be stored in {where}: {error}") from error
+                raise FlowError(
+                    f"The code package could not be stored in {where}: {reason_of(error)}"
+                ) from error
         return CodePackage(url, self._made.package_metadata)
 
     def _begin(self) -> None:

@@ -6,6 +6,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from shutil import copyfile
@@ -17,6 +18,7 @@ from metaflow.metaflow_config import MAX_ATTEMPTS
 from metaflow.mflog import TASK_LOG_SOURCE
 from metaflow.plugins import DATASTORES
 from metaflow.plugins.datastores.local_storage import LocalStorage
+from metaflow.plugins.datastores.s3_storage import S3Storage
 from metaflow.util import compress_list
 
 from metaflow_hera.errors import RunFailed
@@ -33,6 +35,20 @@ WELL = "well"
 """The note that an attempt leaves which has ended well, where several tasks share a pod."""
 FEW = 10
 """Up to this many tasks are looked up one by one: to list tasks on S3, Metaflow starts another process."""
+
+
+CLIENTS = {
+    "s3": ("boto3",),
+    "azure": ("azure.storage.blob", "azure.identity"),
+    "gs": ("google.cloud.storage", "google.auth"),
+}
+"""The modules by which Metaflow reads a datastore, which it imports when it is first asked."""
+
+
+def import_client(datastore: str) -> None:
+    """Import what Metaflow reads a datastore with."""
+    for module in CLIENTS.get(datastore, ()):
+        import_module(module)
 
 
 @dataclass(frozen=True)
@@ -56,10 +72,26 @@ class RunStore:
     """The tasks of one run in a datastore of a given type and root."""
 
     def __init__(self, flow: str, datastore: str, root: str, run_id: str) -> None:
-        storage = next(impl for impl in DATASTORES if datastore == impl.TYPE)
-        self._store = FlowDataStore(flow, None, storage_impl=storage, ds_root=root)
-        self._storage = self._store._storage_impl
+        self._place = (flow, datastore, root)
         self._run_id = run_id
+        self._open()
+
+    def _open(self) -> None:
+        flow, datastore, root = self._place
+        storage = next(impl for impl in DATASTORES if datastore == impl.TYPE)
+        self._opened: Any = FlowDataStore(flow, None, storage_impl=storage, ds_root=root)
+        self._opener = os.getpid()
+
+    @property
+    def _store(self) -> Any:
+        # Of Azure and Google, Metaflow's keep threads, which are not there after a fork.
+        if self._opener != os.getpid() and hasattr(self._opened._storage_impl, "_executor"):
+            self._open()
+        return self._opened
+
+    @property
+    def _storage(self) -> Any:
+        return self._store._storage_impl
 
     @property
     def place(self) -> tuple[str, str]:
@@ -214,11 +246,15 @@ class RunStore:
         store = self._store.get_task_datastore(
             self._run_id, task.step, task.task_id, attempt=attempt, mode="w"
         )
-        if self._store.TYPE != LocalStorage.TYPE:
+        if self._store.TYPE == S3Storage.TYPE:
             store.save_logs(TASK_LOG_SOURCE, dict(streams))
             return
         for name, path in streams.items():  # Metaflow would read all of a file first
-            _copy(path, Path(store.get_log_location(TASK_LOG_SOURCE, name)))
+            if self._store.TYPE == LocalStorage.TYPE:
+                _copy(path, Path(store.get_log_location(TASK_LOG_SOURCE, name)))
+            else:
+                key = self._file(task, f"{attempt}.{TASK_LOG_SOURCE}_{name}.log")
+                self._storage.root_client.save_bytes_single((key, str(path), None), overwrite=True)
 
     def pathspec(self, task: TaskKey) -> str:
         """A task's place in the datastore: run/step/task."""

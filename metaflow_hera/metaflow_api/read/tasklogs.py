@@ -15,8 +15,8 @@ from metaflow.plugins import DATASTORES
 
 from metaflow_hera.graph.tasks import TaskKey, task_key
 from metaflow_hera.metaflow_api.decorators.internal import POD_NAME
-from metaflow_hera.metaflow_api.read.log_ends import loaded_ends
 from metaflow_hera.metaflow_api.read.log_files import StoredLine, merged_lines
+from metaflow_hera.metaflow_api.read.log_loading import loaded_logs
 
 STREAMS = ("stdout", "stderr")
 PARAMETERS_STEP = "_parameters"
@@ -107,13 +107,10 @@ class StoredLogs:
                 for stream in streams
                 for source in LOG_SOURCES
             }
-            load = (
-                storage.load_bytes(list(wanted)) if last is None else loaded_ends(storage, list(wanted), last)
-            )
-            with load as found:
-                files = {Path(path): wanted[key] for key, path, *_ in found if path is not None}
+            with loaded_logs(storage, list(wanted), last) as found:
+                files = {Path(path): wanted[key] for key, path in found if path is not None}
                 yield from merged_lines(files, last)
-        except (MetaflowException, OSError) as error:
+        except Exception as error:  # a datastore may raise anything
             self._fails(error)
 
     def _known(self, task: TaskKey, attempt: int | None = None) -> Any:

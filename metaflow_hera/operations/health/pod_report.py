@@ -9,18 +9,23 @@ from dataclasses import dataclass
 from metaflow_hera.operations.health.findings import Finding, Part
 
 OLDEST_PYTHON = (3, 10)
-LIBRARIES = {"s3": ("boto3", "requests"), "azure": ("azure", "requests"), "gs": ("google", "requests")}
-"""The modules that a pod needs to reach a datastore, and would install."""
+LIBRARIES = {
+    "s3": ("boto3", "requests"),
+    "azure": ("azure-identity", "azure-storage-blob", "requests"),
+    "gs": ("google-cloud-storage", "google-auth", "requests"),
+}
+"""The packages that a pod needs to reach a datastore, and would install: those of `runtime.bootstrap`."""
 MARK = "mfhera-doctor:"
 SCRIPT = """
 import sys
 line = "{mark} Python %d.%d.%d" % sys.version_info[:3]
-try:
-    import importlib.util
-    missing = [name for name in {libraries} if importlib.util.find_spec(name) is None]
-    line += " without " + ", ".join(missing) if missing else ""
-except ImportError:
-    pass
+missing = []
+for name in {libraries}:
+    try:
+        __import__(name.replace("-", "."))
+    except ImportError:
+        missing.append(name)
+line += " without " + ", ".join(missing) if missing else ""
 print(line)
 sys.stdout.flush()
 exec(compile(sys.argv[1], "bootstrap", "exec"))
@@ -30,7 +35,7 @@ exec(compile(sys.argv[1], "bootstrap", "exec"))
 
 @dataclass(frozen=True)
 class Pod:
-    """What a pod has told: the version of its Python, and the modules that it had to install."""
+    """What a pod has told: the version of its Python, and the packages that it had to install."""
 
     python: tuple[int, ...]
     missing: Sequence[str]

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 from harness import SECONDS
+from metaflow.metaflow_environment import MetaflowEnvironment
 
+from metaflow_hera.contract.datastores import DATASTORES, SHARED
 from metaflow_hera.translation.container_templates import bootstrap
 
 RUNTIME = """
@@ -49,7 +51,7 @@ def start(folder: Path, runtime_text: str = RUNTIME, **env: str) -> subprocess.C
     work = folder / "work"
     work.mkdir(exist_ok=True)
     return subprocess.run(
-        [sys.executable, "-c", bootstrap()],
+        [sys.executable, "-c", bootstrap("local")],
         cwd=work,
         env={
             "PATH": os.environ["PATH"],
@@ -69,8 +71,9 @@ def told(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
     return found
 
 
-def test_neither_argo_nor_kubernetes_finds_anything_to_expand() -> None:
-    text = bootstrap()
+@pytest.mark.parametrize("datastore", DATASTORES)
+def test_neither_argo_nor_kubernetes_finds_anything_to_expand(datastore: str) -> None:
+    text = bootstrap(datastore)
     assert "{{" not in text
     assert "}}" not in text
     assert "$" not in text
@@ -149,3 +152,65 @@ def test_a_second_start_in_the_same_folder_works(tmp_path: Path) -> None:
     """As when Kubernetes starts a container of a pod again."""
     assert start(tmp_path).returncode == 7
     assert start(tmp_path).returncode == 7
+
+
+PIP = """
+import json, sys
+print(json.dumps(sys.argv[1:]))
+sys.exit(1)
+"""
+
+
+def bare(folder: Path, datastore: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the bootstrap as in an image with Python alone, whose pip fails after it has said its arguments."""
+    (folder / "pip.py").write_text(PIP)
+    program = f"import time\ntime.sleep = lambda seconds: None\n{bootstrap(datastore)}"
+    return subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        cwd=folder,
+        env={"METAFLOW_CODE_URL": "a://b/c", "METAFLOW_CODE_DS": datastore, **env},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+
+
+def asked_of_pip(done: subprocess.CompletedProcess[str]) -> list[set[str]]:
+    """The arguments of each call of pip."""
+    return [set(json.loads(line)) for line in done.stdout.splitlines() if line.startswith("[")]
+
+
+@pytest.mark.parametrize("datastore", SHARED)
+def test_what_an_image_lacks_is_installed_as_by_metaflow_itself(datastore: str, tmp_path: Path) -> None:
+    done = bare(tmp_path, datastore)
+    command = MetaflowEnvironment(None)._get_install_dependencies_cmd(datastore)
+    words = command.partition(" -m pip ")[2].removesuffix("; fi").split()
+    # Metaflow fetches its package with a command of these, and the bootstrap without.
+    assert asked_of_pip(done)[0] == {word for word in words if not word.endswith("-downloader")}
+    last = done.stderr.splitlines()[-1]
+    assert "could not be fetched: the image lacks" in last
+    assert last.endswith("requests, and pip could not install that (exit code 1).")
+
+
+def test_nothing_is_installed_where_metaflow_would_not(tmp_path: Path) -> None:
+    done = bare(tmp_path, "azure", METAFLOW_SKIP_INSTALL_DEPENDENCIES="1")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "The code package cannot be fetched: the image lacks azure-identity, azure-storage-blob, requests, "
+        "and nothing may be installed."
+    )
+    assert "trying again" not in done.stdout
+
+
+@pytest.mark.parametrize("datastore", SHARED)
+def test_an_image_with_the_libraries_needs_no_pip(datastore: str, tmp_path: Path) -> None:
+    calls = [node for node in ast.walk(ast.parse(bootstrap(datastore))) if isinstance(node, ast.Call)]
+    needs = next(call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "need")
+    for package in needs.args:
+        place = tmp_path.joinpath(*ast.literal_eval(package).split("-"))
+        place.mkdir(parents=True)
+        (place / "__init__.py").touch()
+    done = bare(tmp_path, datastore)
+    assert done.returncode == 1  # nothing is in them
+    assert "the image lacks" not in done.stderr
+    assert not asked_of_pip(done)

@@ -90,7 +90,7 @@ def test_a_cluster_gets_its_own_interpreter_and_namespace() -> None:
 
 
 def test_an_export_for_a_cluster_with_a_local_datastore_is_refused(tmp_path: Path) -> None:
-    """Its pods could not see the data; tests/integration/test_s3.py has the export that they can."""
+    """Its pods could not see the data; tests/integration/test_datastores.py has the export that they can."""
     command = at(tmp_path)
     command.take("linear_flow.py")
     env = {"ARGO_SERVER": "argo.example:2746", "ARGO_NAMESPACE": "team"}
@@ -98,3 +98,12 @@ def test_an_export_for_a_cluster_with_a_local_datastore_is_refused(tmp_path: Pat
     assert done.returncode == 2
     assert "--datastore=s3" in done.stderr
     assert done.stdout == ""
+
+
+def test_pods_have_the_credentials_of_an_extension(tmp_path: Path) -> None:
+    command = at(tmp_path)
+    command.take("linear_flow.py")
+    given = {f"METAFLOW_DEFAULT_{cloud}_CLIENT_PROVIDER": "ours" for cloud in ("AWS", "AZURE", "GCP")}
+    made = command.json("create", "linear_flow.py", "--only-json", env=given)
+    env = containers(made)["task"]["container"]["env"]
+    assert given.items() <= {each["name"]: each.get("value") for each in env}.items()

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from exporting import at
 from harness import refused
+from metaflow import metaflow_config
+
+from metaflow_hera.metaflow_api.load.datastores import far_notes
 
 PLAIN = """
     @step
@@ -135,7 +140,6 @@ def test_what_a_flow_has(case: str, tmp_path: Path) -> None:
     ("options", "words"),
     [
         (["--datastore=spin"], "--datastore=spin"),
-        (["--datastore=azure"], "azure"),
         (["--with", "conda"], "@conda"),
         (["--with", "pypi"], "@pypi"),
         (["--with", "batch", "--datastore=s3"], "is for AWS Batch"),
@@ -145,3 +149,44 @@ def test_what_a_flow_has(case: str, tmp_path: Path) -> None:
 def test_what_an_option_asks_for(options: list[str], words: str, tmp_path: Path) -> None:
     (tmp_path / "odd_flow.py").write_text(script("", "", PLAIN))
     refused(at(tmp_path)("create", "odd_flow.py", "--only-json", *options, env=CLOUDS), words)
+
+
+ADDRESS = "METAFLOW_AZURE_STORAGE_BLOB_SERVICE_ENDPOINT"
+
+
+@pytest.mark.parametrize(
+    ("datastore", "env", "words"),
+    [
+        ("s3", {"METAFLOW_DATASTORE_SYSROOT_S3": "gs://a/b"}, ["'gs://a/b'", "s3://BUCKET/FOLDER"]),
+        ("gs", {"METAFLOW_DATASTORE_SYSROOT_GS": "gs://"}, ["'gs://'", "gs://BUCKET/FOLDER"]),
+        ("azure", {"METAFLOW_DATASTORE_SYSROOT_AZURE": "az://a"}, ["'az://a'", "CONTAINER/FOLDER, without"]),
+        ("azure", {"METAFLOW_DATASTORE_SYSROOT_AZURE": "a/b/"}, ["'a/b/'", "slash at the end"]),
+        ("azure", {ADDRESS: None}, [ADDRESS, "https://ACCOUNT.blob.core.windows.net"]),
+    ],
+)
+def test_where_no_data_can_be(
+    datastore: str, env: dict[str, str | None], words: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "odd_flow.py").write_text(script("", "", PLAIN))
+    env = {**CLOUDS, ADDRESS: "https://absent", **env}
+    done = at(tmp_path)("create", "odd_flow.py", "--only-json", f"--datastore={datastore}", env=env)
+    refused(done, *words, f"--datastore={datastore}")
+
+
+@pytest.mark.parametrize(
+    ("address", "is_told"),
+    [
+        ("http://127.0.0.1:9000", True),
+        ("localhost:9000", True),
+        ("http://[::1]:9000", True),
+        ("http://minio.storage:9000", False),
+        ("http://10.0.0.1:9000", False),
+        (None, False),
+    ],
+)
+def test_a_datastore_where_only_this_machine_finds_it(
+    address: str | None, is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow: Any = SimpleNamespace(datastore="s3")
+    monkeypatch.setattr(metaflow_config, "S3_ENDPOINT_URL", address)
+    assert ["is the pod itself" in note for note in far_notes(flow)] == [True] * is_told

@@ -1,0 +1,60 @@
+"""Where a flow's data goes: whether that can be a datastore's root, and whether pods may find it there."""
+
+from __future__ import annotations
+
+import os
+import re
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from metaflow import metaflow_config
+
+from metaflow_hera.errors import ConfigurationError
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+
+ROOTS = {
+    "s3": (r"s3://[^/]+(/.*)?", "s3://BUCKET/FOLDER"),
+    "azure": (r"[^/:]+(/[^/]+)*", "CONTAINER/FOLDER, without an address and without a slash at the end"),
+    "gs": (r"gs://[^/]+(/.*)?", "gs://BUCKET/FOLDER"),
+}
+"""The form of the roots that a datastore takes, as a regular expression and in words."""
+
+
+def check_datastore(flow: LoadedFlow) -> None:
+    """Raise ConfigurationError if the root cannot be one of such a datastore, or an account is not named."""
+    kind, root = flow.datastore, flow.datastore_root
+    pattern, words = ROOTS.get(kind, (".*", ""))
+    if not re.fullmatch(pattern, root):
+        raise ConfigurationError(
+            f"{root!r} cannot be the root of --datastore={kind}: "
+            f"set METAFLOW_DATASTORE_SYSROOT_{kind.upper()} to {words}."
+        )
+    if kind == "azure" and not metaflow_config.AZURE_STORAGE_BLOB_SERVICE_ENDPOINT:
+        raise ConfigurationError(
+            "--datastore=azure needs the address of the storage account: set "
+            "METAFLOW_AZURE_STORAGE_BLOB_SERVICE_ENDPOINT to https://ACCOUNT.blob.core.windows.net."
+        )
+
+
+def far_notes(flow: LoadedFlow) -> list[str]:
+    """A sentence for whoever deploys to a cluster whose pods may not find the datastore, else nothing."""
+    address = {
+        "s3": metaflow_config.S3_ENDPOINT_URL,
+        "azure": metaflow_config.AZURE_STORAGE_BLOB_SERVICE_ENDPOINT,
+        "gs": os.environ.get("STORAGE_EMULATOR_HOST"),
+    }.get(flow.datastore)
+    if not address or not _is_here(address):
+        return []
+    return [
+        f"Its data is at {address}, which in a pod is the pod itself: "
+        "only pods that share this machine's network find it there."
+    ]
+
+
+def _is_here(address: str) -> bool:
+    """Whether an address is one that every machine has for itself."""
+    host = urlsplit(address if "//" in address else f"//{address}").hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
