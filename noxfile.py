@@ -60,11 +60,12 @@ for cell in notebook.cells:
 """
 
 
-def _environment(session: nox.Session) -> dict[str, str]:
+def _environment(session: nox.Session) -> dict[str, str | None]:
     """An embedded Argo for the session alone, and a user if the machine names none that Metaflow accepts."""
     home = Path(session.create_tmp()).absolute()
     user = os.environ.get("METAFLOW_USER") or os.environ.get("USER") or "someone"
     return {
+        "ARGO_SERVER": None,
         "METAFLOW_HERA_HOME": str(home / "argo"),
         "METAFLOW_USER": "someone" if user == "root" else user,
         "METAFLOW_HOME": str(home / "metaflow"),

@@ -309,6 +309,8 @@ class Answers(BaseHTTPRequestHandler):
         self.send_response(status)
         if self.location is not None:
             self.send_header("Location", self.location + self.path)
+        if status == 200:
+            self.send_header("Grpc-Metadata-Argo-Version", "v4.1.2")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

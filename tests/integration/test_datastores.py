@@ -57,6 +57,7 @@ def remote(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with emulators.ALL[request.param]() as store:
         env = clean_environment(home, **store.env, NO_PROXY="127.0.0.1")
         command = Mfhera(home, home, env).at(home / "project")
+        command.start()  # pods have the credentials with which it starts
         yield Remote(store, command)
         command.stop()
 
