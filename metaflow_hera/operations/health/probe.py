@@ -33,7 +33,7 @@ CANNOT = re.compile(r'cannot (\w+) resource "([\w/]+)"')
 RETRY_ALONE = "delete pods"
 ACCOUNT = (
     "Let pods run as an account that may: mfhera doctor --print rbac | kubectl apply -f -, "
-    "then METAFLOW_KUBERNETES_SERVICE_ACCOUNT=metaflow-task."
+    "then METAFLOW_KUBERNETES_SERVICE_ACCOUNT with the one that it makes for pods."
 )
 CAUSES = (
     # What is in the message of a pod that fails, what is then wrong, and what to do.

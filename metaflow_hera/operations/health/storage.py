@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from metaflow_hera.argo.target import Target
+from metaflow_hera.contract import environment
 from metaflow_hera.metaflow_api.light.configuration import setting
 from metaflow_hera.metaflow_api.light.storage import write_and_read
 from metaflow_hera.operations.health.configuration import without_password
@@ -53,7 +54,7 @@ def _mend(name: str, error: str) -> str:
     if "module" in error.lower() and name in LIBRARIES:
         return f"Install what Metaflow needs: pip install {LIBRARIES[name]}"
     if name == "local":
-        return "Give this user the right to write there, or set METAFLOW_DATASTORE_SYSROOT_LOCAL."
+        return f"Give this user the right to write there, or set {environment.LOCAL_ROOT}."
     root = f"METAFLOW_DATASTORE_SYSROOT_{name.upper()}"
     if "AccessDenied" in error or "Forbidden" in error:
         return f"Let the credentials of this machine read and write there, or correct {root}."
