@@ -137,7 +137,7 @@ FORBIDDEN = (
 @pytest.mark.parametrize(
     ("phase", "message", "what", "mend"),
     [
-        ("Error", FORBIDDEN, "task results", "METAFLOW_KUBERNETES_SERVICE_ACCOUNT=metaflow-task"),
+        ("Error", FORBIDDEN, "task results", "METAFLOW_KUBERNETES_SERVICE_ACCOUNT with"),
         ("Pending", 'serviceaccount "x" not found', "run", "METAFLOW_KUBERNETES_SERVICE_ACCOUNT"),
         ("Pending", 'Error: secret "x" not found', "run", "METAFLOW_KUBERNETES_SECRETS"),
         ("Pending", "ImagePullBackOff: Back-off pulling image", "image", "CONTAINER_IMAGE"),
