@@ -379,6 +379,7 @@ def test_without_a_run_the_last_one_from_this_folder_is_meant(mfhera: Mfhera) ->
         before.add(again)
         assert again in mfhera.ok("suspend")
         assert again in mfhera.ok(verb)
+        time.sleep(1)  # which run is the newest is told by Kubernetes' times, which are in seconds
     # Nor does what was started elsewhere: it may be looked at, and nothing else.
     elsewhere = mfhera.at(mfhera.folder / "elsewhere")
     refused(elsewhere("status"), "Nothing has been deployed from this folder")
