@@ -84,7 +84,7 @@ def refused(target: Target, method: str, answer: requests.Response) -> ArgoError
 
 
 def _how_to_get_a_token(target: Target) -> str:
-    """A further sentence, where the user's kubeconfig says whence a token comes."""
+    """A further sentence, where the user's kubeconfig says how to get a token."""
     way = None if target.embedded else way_to_a_token()
     if way is None:
         return ""

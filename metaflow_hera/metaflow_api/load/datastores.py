@@ -21,7 +21,7 @@ ROOTS = {
 
 
 def check_datastore(flow: LoadedFlow) -> None:
-    """Raise ConfigurationError if the root cannot be one of such a datastore, or an account is not named."""
+    """Raise ConfigurationError for a root that the datastore cannot have, or for Azure without an account."""
     kind, root = flow.datastore, flow.datastore_root
     pattern, words = ROOTS.get(kind, (".*", ""))
     if not re.fullmatch(pattern, root):

@@ -5,19 +5,19 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
 
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.target import Target
+from metaflow_hera.argo.versions import OLDEST, numbers
 from metaflow_hera.errors import ArgoError, ArgoTokenRefused
 from metaflow_hera.operations.health.findings import Finding, Part
 
 PART = Part("server")
-OLDEST, UNKNOWN = (3, 6), (5, 0)
-"""The versions of Argo that flows run on: from the first, before the second."""
+UNKNOWN = (5, 0, 0)
+"""The first version of Argo on which flows were not tried."""
 SOON = timedelta(hours=12)
 """A token that is valid for less long is worth a word."""
 CLOCKS = timedelta(seconds=60)
@@ -51,10 +51,9 @@ def findings(client: ArgoClient, now: datetime) -> Iterator[Finding]:
 
 def of_version(text: str) -> Finding:
     """Whether flows run on a version of Argo."""
-    found = re.match(r"v?(\d+)\.(\d+)", text)
-    if found is None:
+    number = numbers(text)
+    if number is None:
         return PART.warning("version", f"{text}, which is no release", "Use a release of Argo, 3.6 to 4.x.")
-    number = int(found[1]), int(found[2])
     if number < OLDEST:
         return PART.failed("version", f"{text} is too old", "Install Argo Workflows 3.6 or later, up to 4.x.")
     if number >= UNKNOWN:

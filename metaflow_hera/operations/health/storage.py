@@ -10,16 +10,12 @@ from metaflow_hera.metaflow_api.light.configuration import setting
 from metaflow_hera.metaflow_api.light.storage import write_and_read
 from metaflow_hera.operations.health.configuration import without_password
 from metaflow_hera.operations.health.findings import Finding, Part
+from metaflow_hera.operations.health.pod_report import LIBRARIES
 
 PART = Part("datastore")
 HERE = "writable from here"
 SECONDS = 30.0
 """How long a datastore has to answer."""
-LIBRARIES = {
-    "s3": "boto3",
-    "azure": "azure-identity azure-storage-blob",
-    "gs": "google-cloud-storage google-auth",
-}
 
 
 def chosen(datastore: str | None) -> str:
@@ -52,7 +48,8 @@ def findings(datastore: str | None, target: Target | None) -> Iterator[Finding]:
 
 def _mend(name: str, error: str) -> str:
     if "module" in error.lower() and name in LIBRARIES:
-        return f"Install what Metaflow needs: pip install {LIBRARIES[name]}"
+        missing = " ".join(each for each in LIBRARIES[name] if each != "requests")  # which Metaflow brings
+        return f"Install what Metaflow needs: pip install {missing}"
     if name == "local":
         return f"Give this user the right to write there, or set {environment.LOCAL_ROOT}."
     root = f"METAFLOW_DATASTORE_SYSROOT_{name.upper()}"
