@@ -25,7 +25,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from socket import socket
@@ -55,6 +55,7 @@ from metaflow_hera.embedded.pods.files import (
     signal_group,
 )
 from metaflow_hera.embedded.pods.keeper_client import KeeperClient
+from metaflow_hera.embedded.pods.pod import Pod, deadline_of
 from metaflow_hera.embedded.pods.queue import PodQueue, group_of
 from metaflow_hera.embedded.pods.settings import PodSettings
 from metaflow_hera.embedded.pods.temporary import TemporaryFolders
@@ -79,27 +80,6 @@ CLAIM_GRACE = 5.0
 PodEvent = tuple[str, PodRunning | PodProgress | PodEnded]
 Key = tuple[str, str]
 """The uid of a workflow and the id of a node."""
-
-
-@dataclass(slots=True)
-class Pod:
-    """A pod that the keeper was told to start, or that an earlier keeper has.
-
-    `process` is None if it can no longer be worked out, `adopted` says since when this server looks after
-    a pod of an earlier keeper. `progress` is what it told last.
-    """
-
-    row: PodRow
-    process: Process | None
-    group: str | None = None
-    adopted: float | None = None
-    out_of_memory: bool = False
-    progress: tuple[int, int] | None = None
-
-    @property
-    def memory_limit(self) -> int | None:
-        """The bytes that its processes may hold together, if this machine can tell how many they hold."""
-        return self.process.memory_limit if self.process is not None and memory.CAN_TELL else None
 
 
 class Pods:
@@ -230,7 +210,7 @@ class Pods:
         """When to call `collect` even if nothing happened, or None."""
         rows = [pod.row for pod in self._running.values()]
         times = [row.kill_at for row in rows if row.kill_at]
-        times += filter(None, map(_deadline, rows))
+        times += filter(None, map(deadline_of, rows))
         if rows:
             times.append(self._next_look)
         if any(pod.adopted is not None or pod.memory_limit is not None for pod in self._running.values()):
@@ -265,7 +245,7 @@ class Pods:
             if row.kill_at is not None and now >= row.kill_at:
                 row.kill_at = now + GRACE
                 self._signals.append(self._signalling(pod, signal.SIGKILL))
-            elif (end := _deadline(row)) is not None and now >= end:
+            elif (end := deadline_of(row)) is not None and now >= end:
                 self.kill(uid, node_id, now, reason="deadline")
 
     def start_ready(self, now: float) -> Iterator[PodEvent]:
@@ -498,10 +478,3 @@ class Pods:
         if pod.row.number in self._numbers:
             return partial(self._keeper.signal, pod.row.number, which)
         return partial(signal_group, self._pid(pod), which)
-
-
-def _deadline(row: PodRow) -> float | None:
-    """When a pod is to be ended, unless it was told to."""
-    if row.killed or row.started is None or row.deadline is None:
-        return None
-    return row.started + row.deadline
