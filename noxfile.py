@@ -140,7 +140,7 @@ def differential(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, types, and the direction of imports."""
+    """Style, types, the direction of imports, and the workflows and scripts of CI."""
     session.install("-e", ".[dev]")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -148,6 +148,9 @@ def lint(session: nox.Session) -> None:
     session.run("mypy", "--platform", "darwin")
     session.run("mypy", "tests/typing")  # what a user's type checker sees of the Python interface
     session.run("lint-imports")
+    workflows = map(str, sorted(Path(".github/workflows").glob("*.yml")))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("shellcheck", ".ci/run", "tests/cluster/run")
 
 
 @nox.session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib import resources
 
 from metaflow_hera.errors import ConfigurationError, OptionError
@@ -13,11 +14,14 @@ STORAGE = ("s3", "azure", "gs")
 """The datastores, by Metaflow's names, that pods of a cluster reach, each with a file of its name."""
 NAMESPACE = "namespace: flows\n"
 """What the files have in the place of the namespace."""
+PYTHON = "ARG PYTHON=3.12\n"
+"""What the image has in the place of this machine's version of Python."""
 
 
 def text_of(what: str, datastore: str | None = None) -> str:
     """The text of a file (`rbac`, `storage`, `events` or `image`), for the namespace that is configured.
 
+    The image has this machine's version of Python, as the pods have that are given no image.
     `datastore` is that of `storage`, by default the configured one. Raises OptionError if no cluster can use
     it, ConfigurationError for `events` where sensors are to be in a namespace of their own.
     """
@@ -36,4 +40,5 @@ def text_of(what: str, datastore: str | None = None) -> str:
         file = f"storage/{name}.yaml"
     text = resources.files("metaflow_hera").joinpath("deploy", *file.split("/")).read_text(encoding="utf-8")
     namespace = os.environ.get("ARGO_NAMESPACE") or kubernetes_namespace()
-    return text.replace(NAMESPACE, f"namespace: {namespace}\n")
+    version = "{}.{}".format(*sys.version_info)
+    return text.replace(NAMESPACE, f"namespace: {namespace}\n").replace(PYTHON, f"ARG PYTHON={version}\n")

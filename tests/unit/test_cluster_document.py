@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 
 import click
 import pytest
@@ -31,6 +33,17 @@ def test_a_command_is_one(command: str) -> None:
 def test_there_is_a_command_for_each_file_of_deploy() -> None:
     printed = set(re.findall(r"--print (\w+)", "\n".join(COMMANDS)))
     assert printed == {"rbac", "storage", "events", "image"}
+
+
+def test_its_commands_can_be_run_one_after_the_other() -> None:
+    """As tests/cluster/run does on a real cluster: nothing is left for a reader to fill in."""
+    steps = [sys.executable, str(TESTS / "cluster" / "steps.py"), "3.6.19"]
+    script = subprocess.run(steps, check=True, capture_output=True, text=True).stdout
+    subprocess.run(["bash", "-n"], input=script, check=True, text=True)
+    assert "download/v3.6.19/" in script
+    assert re.search(r"\.\.\.|(?<![\w$])[A-Z][A-Z-]+(?![\w=])", script) is None
+    assert re.findall(r"--print (\w+)", script) == ["rbac", "storage", "image"]
+    assert script.index("doctor --probe") < script.index("mfhera create") < script.index("mfhera logs")
 
 
 def test_the_variables_are_read() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -188,4 +189,5 @@ class TestPrinting:
             text_of("events")
 
     def test_the_image(self) -> None:
-        assert "\nFROM python:" in text_of("image")
+        here = ".".join(map(str, sys.version_info[:2]))
+        assert f"\nARG PYTHON={here}\nFROM python:${{PYTHON}}-slim\n" in text_of("image")
