@@ -34,6 +34,8 @@ NO_SUCH_KIND = "could not find the requested resource"
 """What Kubernetes answers where a custom resource is not installed."""
 OTHERS = "is not managed by the current Argo Server"
 """What Argo's server answers (with 400) for an object that is not of its instance id."""
+SERVICE_ACCOUNT = re.compile(r'User "system:serviceaccount:([^:"]+):[^"]+" cannot ')
+"""How Kubernetes names a service account, with its namespace, that it denies something."""
 EXPIRED = "continue parameter is too old"
 """What Kubernetes says (with 410) of a page that it no longer keeps; Argo's server hands it on with 400."""
 
@@ -55,12 +57,10 @@ def refused(target: Target, method: str, answer: requests.Response) -> ArgoError
     if status == 403:
         what = _permission(method, str(answer.url))
         token = " (or set ARGO_TOKEN)" if target.token is None else ""
-        # An Argo that manages one namespace has no permission in others.
-        managed = " Is ARGO_NAMESPACE the one that this Argo manages?" if "namespace" in said else ""
         return ArgoDenied(
             f"{target} does not allow you to {what} ({status}: {said}): "
             f"ask those who run the cluster for this permission{token}; "
-            f"mfhera doctor --print rbac writes a Role that has it.{managed}"
+            f"mfhera doctor --print rbac writes a Role that has it.{_of_elsewhere(said, str(answer.url))}"
         )
     if status in BUSY:
         return _no_answer(method != "GET", f"{target} is not available ({status}: {said})", "try again.")
@@ -208,7 +208,7 @@ def _json(answer: requests.Response) -> Any:
 
 def _permission(method: str, url: str) -> str:
     """The verb and the resource of a call, as a Role of Kubernetes names them."""
-    parts = urlsplit(url).path.partition("/api/v1/")[2].split("/")
+    parts = _parts(url)
     resource, rest = parts[0].replace("-", ""), parts[2:]
     action = rest[-1] if rest else ""
     if action == "log":
@@ -217,6 +217,23 @@ def _permission(method: str, url: str) -> str:
     if verb is None:
         verb = "list" if method == "GET" and not rest else VERBS.get(method, method.lower())
     return f"{verb} {resource}" if resource else "do this"
+
+
+def _of_elsewhere(said: str, url: str) -> str:
+    """A further sentence, where who is denied is of another namespace than the one asked for.
+
+    A server that asks with its own account has permissions in the namespace that it manages, and mostly is
+    there; so has an account that deploys.
+    """
+    account, asked = SERVICE_ACCOUNT.search(said), _parts(url)[1:2]
+    if account is None or asked in ([], [account[1]]):
+        return ""
+    return f" Is ARGO_NAMESPACE right? The account that is denied is one of the namespace {account[1]}."
+
+
+def _parts(url: str) -> list[str]:
+    """The path of a call of Argo's API: the kind of objects, the namespace, and what else there is."""
+    return urlsplit(url).path.partition("/api/v1/")[2].split("/")
 
 
 def _short(text: str, longest: int = LONGEST) -> str:

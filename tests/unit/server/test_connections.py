@@ -211,7 +211,26 @@ def test_a_kubeconfig_that_tells_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         client(server.address).template("a")
 
 
-def test_a_server_that_manages_another_namespace() -> None:
-    said = {"code": 7, "message": 'workflowtemplates.argoproj.io is forbidden in the namespace "default"'}
-    with Server(403, said).running() as server, pytest.raises(ArgoDenied, match="Is ARGO_NAMESPACE the one"):
+DENIED = (
+    'workflowtemplates.argoproj.io "a" is forbidden: User "{}" cannot get resource "workflowtemplates" in '
+    'API group "argoproj.io" in the namespace "default"'
+)
+"""What Kubernetes says, and Argo's server hands on, whoever asked it: the server's account, or the user."""
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        (DENIED.format("system:serviceaccount:argo:argo-server"), "is one of the namespace argo."),
+        (DENIED.format("system:serviceaccount:default:metaflow-deployer"), None),
+        (DENIED.format("jane@example.org"), None),
+        ('Permission denied, you are not allowed to list workflows in namespace "default".', None),
+        ("not allowed", None),
+    ],
+)
+def test_a_denial_asks_for_the_namespace_where_it_tells_of_another(said: str, hint: str | None) -> None:
+    with Server(403, {"code": 7, "message": said}).running() as server, pytest.raises(ArgoDenied) as told:
         client(server.address).template("a")
+    assert "does not allow you to get workflowtemplates (403: " in str(told.value)
+    assert ("Is ARGO_NAMESPACE right?" in str(told.value)) is (hint is not None)
+    assert str(told.value).endswith(hint or "writes a Role that has it.")
