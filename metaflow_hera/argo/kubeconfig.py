@@ -1,4 +1,4 @@
-"""How the user of a kubeconfig gets a token: told where one is missing, and never done."""
+"""How to get a token, as the user's kubeconfig has it if there is one: told where one is missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,20 @@ from pathlib import Path
 from typing import Any
 
 
-def way_to_a_token(env: Mapping[str, str] = os.environ) -> str | None:
+def how_to_get_a_token(namespace: str, env: Mapping[str, str] = os.environ) -> str:
+    """A sentence that says how, for an Argo that takes the tokens of Kubernetes.
+
+    Where no kubeconfig tells, the token is that of the account which deploys in the namespace.
+    """
+    way = _way_to_a_token(env)
+    if way is None:
+        said, token = "", f"Bearer $(kubectl -n {namespace} create token metaflow-deployer)"
+    else:
+        said, token = f", {way}", "$(argo auth token)"
+    return f'For Argo with the tokens of Kubernetes{said}: export ARGO_TOKEN="{token}".'
+
+
+def _way_to_a_token(env: Mapping[str, str]) -> str | None:
     """How the user of the current context gets a token, in words; None if no kubeconfig tells.
 
     Nothing is run. Of several files (KUBECONFIG) the first that knows a context, a user, is taken, as kubectl

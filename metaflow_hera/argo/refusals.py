@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from metaflow_hera.argo.kubeconfig import way_to_a_token
+from metaflow_hera.argo.kubeconfig import how_to_get_a_token
 from metaflow_hera.argo.session import BUSY, Redirected, was_sent
 from metaflow_hera.argo.target import Target
 from metaflow_hera.errors import (
@@ -84,12 +84,11 @@ def refused(target: Target, method: str, answer: requests.Response) -> ArgoError
 
 
 def _how_to_get_a_token(target: Target) -> str:
-    """A further sentence, where the user's kubeconfig says how to get a token."""
-    way = None if target.embedded else way_to_a_token()
-    if way is None:
+    """A further sentence, for an Argo that is not embedded."""
+    if target.embedded:
         return ""
     stop = "" if target.token else "."
-    return f'{stop} For Argo with the tokens of Kubernetes, {way}: export ARGO_TOKEN="$(argo auth token)".'
+    return f"{stop} {how_to_get_a_token(target.namespace)}"
 
 
 def not_argos(target: Target, method: str, answer: requests.Response) -> ArgoError:

@@ -6,12 +6,11 @@ import os
 import sys
 from importlib import resources
 
+from metaflow_hera.contract.datastores import SHARED
 from metaflow_hera.errors import ConfigurationError, OptionError
 from metaflow_hera.metaflow_api.light.configuration import kubernetes_namespace, sensor_namespace, setting
 
 FILES = {"rbac": "rbac/rbac.yaml", "events": "events/events.yaml", "image": "image/Dockerfile"}
-STORAGE = ("s3", "azure", "gs")
-"""The datastores, by Metaflow's names, that pods of a cluster reach, each with a file of its name."""
 NAMESPACE = "namespace: flows\n"
 """What the files have in the place of the namespace."""
 PYTHON = "ARG PYTHON=3.12\n"
@@ -33,7 +32,7 @@ def text_of(what: str, datastore: str | None = None) -> str:
     file = FILES.get(what)
     if file is None:
         name = datastore or str(setting("DEFAULT_DATASTORE") or "local")
-        if name not in STORAGE:
+        if name not in SHARED:
             raise OptionError(
                 f"The datastore is {name}, which no cluster has: add --datastore s3, azure or gs."
             )

@@ -17,9 +17,10 @@ from jsonschema import Draft7Validator
 
 from metaflow_hera.argo.permissions import OF_DEPLOYERS, OF_DEPLOYERS_OF_EVENTS
 from metaflow_hera.cli.main import mfhera
+from metaflow_hera.contract.datastores import SHARED
 from metaflow_hera.errors import ConfigurationError, OptionError
-from metaflow_hera.operations.cluster_files import STORAGE, text_of
-from metaflow_hera.operations.health.pod_report import LIBRARIES
+from metaflow_hera.operations.cluster_files import text_of
+from metaflow_hera.operations.health.pod_report import needed
 
 FOLDER = TESTS.parent / "metaflow_hera" / "deploy"
 BOOTSTRAP = TESTS.parent / "metaflow_hera" / "runtime" / "bootstrap.py"
@@ -145,17 +146,17 @@ def test_what_events_say_to_configure_is_what_is_there() -> None:
 
 
 def test_the_image_has_what_pods_would_install() -> None:
-    needed = {}
+    installed = {}
     for function in ast.parse(BOOTSTRAP.read_text()).body:
         for node in ast.walk(function):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "need":
                 kind = getattr(function, "name", "").removeprefix("fetch_")
-                needed[kind] = tuple(ast.literal_eval(each) for each in node.args)
-    assert needed == LIBRARIES
+                installed[kind] = tuple(ast.literal_eval(each) for each in node.args)
+    assert installed == {name: needed(name) for name in SHARED}
     text = (FOLDER / "image" / "Dockerfile").read_text()
-    assert f'ARG LIBRARIES="{" ".join(needed["s3"])}"\n' in text
-    assert f"For Azure: {' '.join(needed['azure'])}. " in text
-    assert f"For Google Storage: {' '.join(needed['gs'])}.\n" in text
+    assert f'ARG LIBRARIES="{" ".join(installed["s3"])}"\n' in text
+    assert f"For Azure: {' '.join(installed['azure'])}. " in text
+    assert f"For Google Storage: {' '.join(installed['gs'])}.\n" in text
 
 
 class TestPrinting:
@@ -174,7 +175,7 @@ class TestPrinting:
         done = CliRunner().invoke(mfhera, ["doctor", "--print", "rbac"])
         assert done.stdout == text_of("rbac")
 
-    @pytest.mark.parametrize("name", STORAGE)
+    @pytest.mark.parametrize("name", SHARED)
     def test_the_storage_of_a_datastore(self, name: str) -> None:
         (item,) = yaml.safe_load_all(text_of("storage", name))
         assert "${" in json.dumps(item)  # for envsubst to fill in

@@ -21,6 +21,7 @@ from metaflow.plugins.datastores.local_storage import LocalStorage
 from metaflow.plugins.datastores.s3_storage import S3Storage
 from metaflow.util import compress_list
 
+from metaflow_hera.contract.datastores import LIBRARIES
 from metaflow_hera.errors import RunFailed
 from metaflow_hera.graph.tasks import TaskKey, task_key
 
@@ -37,18 +38,10 @@ FEW = 10
 """Up to this many tasks are looked up one by one: to list tasks on S3, Metaflow starts another process."""
 
 
-CLIENTS = {
-    "s3": ("boto3",),
-    "azure": ("azure.storage.blob", "azure.identity"),
-    "gs": ("google.cloud.storage", "google.auth"),
-}
-"""The modules by which Metaflow reads a datastore, which it imports when it is first asked."""
-
-
 def import_client(datastore: str) -> None:
-    """Import what Metaflow reads a datastore with."""
-    for module in CLIENTS.get(datastore, ()):
-        import_module(module)
+    """Import what Metaflow reads a datastore with, and imports itself when it is first asked."""
+    for package in LIBRARIES.get(datastore, ()):
+        import_module(package.replace("-", "."))
 
 
 @dataclass(frozen=True)

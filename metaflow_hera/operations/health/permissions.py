@@ -9,7 +9,6 @@ from metaflow_hera.argo.permissions import OF_DEPLOYERS, OF_DEPLOYERS_OF_EVENTS,
 from metaflow_hera.errors import ArgoError, ArgoEventsMissing, ArgoTokenRefused
 from metaflow_hera.metaflow_api.light.configuration import sensor_namespace, setting
 from metaflow_hera.operations.health.findings import Finding, Part
-from metaflow_hera.operations.health.server import NEW_TOKEN
 
 PART = Part("permissions")
 EVENTS = Part("events")
@@ -41,7 +40,7 @@ def findings(client: ArgoClient, *, probe: bool = False) -> Iterator[Finding]:
             yield PART.failed("namespace", f"there is no {target.namespace}", mend)
             return
         except ArgoTokenRefused as error:
-            yield PART.failed("token", str(error), NEW_TOKEN)
+            yield PART.failed("token", str(error))
             return
         except ArgoError as error:
             yield from PART.not_checked(str(error), str(permission))

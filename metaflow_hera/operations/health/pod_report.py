@@ -6,15 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from metaflow_hera.contract.datastores import LIBRARIES
 from metaflow_hera.operations.health.findings import Finding, Part
 
 OLDEST_PYTHON = (3, 10)
-LIBRARIES = {
-    "s3": ("boto3", "requests"),
-    "azure": ("azure-identity", "azure-storage-blob", "requests"),
-    "gs": ("google-cloud-storage", "google-auth", "requests"),
-}
-"""The packages that a pod needs to reach a datastore, and would install: those of `runtime.bootstrap`."""
 MARK = "mfhera-doctor:"
 SCRIPT = """
 import sys
@@ -43,7 +38,13 @@ class Pod:
 
 def script(datastore: str) -> str:
     """What a pod runs that uses a datastore."""
-    return SCRIPT.format(mark=MARK, libraries=LIBRARIES.get(datastore, ()))
+    return SCRIPT.format(mark=MARK, libraries=needed(datastore))
+
+
+def needed(datastore: str) -> Sequence[str]:
+    """The packages that a pod needs to reach a datastore, and would install: those of `runtime.bootstrap`."""
+    own = LIBRARIES.get(datastore)
+    return (*own, "requests") if own else ()  # which Metaflow needs itself
 
 
 def told(lines: Sequence[str]) -> Pod | None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
 
 from metaflow_hera.argo.client import ArgoClient
+from metaflow_hera.argo.kubeconfig import how_to_get_a_token
 from metaflow_hera.argo.target import Target
 from metaflow_hera.argo.versions import OLDEST, numbers
 from metaflow_hera.errors import ArgoError, ArgoTokenRefused
@@ -23,10 +24,6 @@ SOON = timedelta(hours=12)
 CLOCKS = timedelta(seconds=60)
 """How much the clocks may differ: schedules, tokens and signatures of requests go by them."""
 OF_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
-NEW_TOKEN = (
-    "Set ARGO_TOKEN to a valid one: what argo auth token prints, "
-    'or "Bearer $(kubectl create token metaflow-deployer)".'
-)
 
 
 def findings(client: ArgoClient, now: datetime) -> Iterator[Finding]:
@@ -35,7 +32,7 @@ def findings(client: ArgoClient, now: datetime) -> Iterator[Finding]:
     try:
         version = client.version()
     except ArgoTokenRefused as error:
-        yield PART.failed("token", str(error), NEW_TOKEN)
+        yield PART.failed("token", str(error))
         return
     except ArgoError as error:
         yield PART.failed("reachable", str(error))
@@ -44,7 +41,7 @@ def findings(client: ArgoClient, now: datetime) -> Iterator[Finding]:
     yield of_version(version)
     if not target.embedded:
         yield from _trust(target)
-        yield from token(target.token, now)
+        yield from token(target.token, target.namespace, now)
     if client.answered_at is not None:
         yield clock(client.answered_at, now)
 
@@ -73,7 +70,7 @@ def clock(theirs: datetime, ours: datetime) -> Finding:
     )
 
 
-def token(text: str | None, now: datetime) -> Iterator[Finding]:
+def token(text: str | None, namespace: str, now: datetime) -> Iterator[Finding]:
     """Until when a token is valid, where it says so."""
     if text is None:
         yield PART.ok("token", "none is set (ARGO_TOKEN): the server may do without one")
@@ -88,7 +85,7 @@ def token(text: str | None, now: datetime) -> Iterator[Finding]:
         return
     end = datetime.fromtimestamp(ends, timezone.utc)
     if end <= now:
-        yield PART.failed("token", f"it was valid until {_time(end)}", NEW_TOKEN)
+        yield PART.failed("token", f"it was valid until {_time(end)}", how_to_get_a_token(namespace))
     elif end - now < SOON:
         yield PART.warning(
             "token",

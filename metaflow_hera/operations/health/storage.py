@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from metaflow_hera.argo.target import Target
 from metaflow_hera.contract import environment
+from metaflow_hera.contract.datastores import LIBRARIES
 from metaflow_hera.metaflow_api.light.configuration import setting
 from metaflow_hera.metaflow_api.light.storage import write_and_read
 from metaflow_hera.operations.health.configuration import without_password
 from metaflow_hera.operations.health.findings import Finding, Part
-from metaflow_hera.operations.health.pod_report import LIBRARIES
 
 PART = Part("datastore")
 HERE = "writable from here"
@@ -48,8 +48,7 @@ def findings(datastore: str | None, target: Target | None) -> Iterator[Finding]:
 
 def _mend(name: str, error: str) -> str:
     if "module" in error.lower() and name in LIBRARIES:
-        missing = " ".join(each for each in LIBRARIES[name] if each != "requests")  # which Metaflow brings
-        return f"Install what Metaflow needs: pip install {missing}"
+        return f"Install what Metaflow needs: pip install {' '.join(LIBRARIES[name])}"
     if name == "local":
         return f"Give this user the right to write there, or set {environment.LOCAL_ROOT}."
     root = f"METAFLOW_DATASTORE_SYSROOT_{name.upper()}"

@@ -170,6 +170,10 @@ def test_forms_of_a_token(token: str, header: str) -> None:
     assert bearer(token) == header
 
 
+OF_NO_USER = (
+    "For Argo with the tokens of Kubernetes: "
+    'export ARGO_TOKEN="Bearer $(kubectl -n default create token metaflow-deployer)".'
+)
 PLUGIN = {"exec": {"command": "aws", "args": ["eks", "get-token", "--cluster-name", "a b"]}}
 
 
@@ -198,6 +202,7 @@ def test_a_token_that_is_missing(
     assert "abc" not in message  # a token is not shown
     if words is None:
         assert "kubeconfig" not in message
+        assert message.endswith(OF_NO_USER)
     else:
         assert words in message
         assert 'export ARGO_TOKEN="$(argo auth token)"' in message
@@ -207,8 +212,9 @@ def test_a_token_that_is_missing(
 def test_a_kubeconfig_that_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     (tmp_path / "config").write_text(text)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
-    with Server(401, REFUSED).running() as server, pytest.raises(ArgoDenied, match=r"set ARGO_TOKEN$"):
+    with Server(401, REFUSED).running() as server, pytest.raises(ArgoDenied) as told:
         client(server.address).template("a")
+    assert str(told.value).endswith(f"set ARGO_TOKEN. {OF_NO_USER}")
 
 
 DENIED = (

@@ -103,12 +103,13 @@ class TestServer:
     @pytest.mark.parametrize("scheme", ["", "Bearer "])
     def test_a_json_web_token(self, claims: Any, state: str, found: str, scheme: str) -> None:
         body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
-        (token,) = server.token(f"{scheme}e30.{body}.signature", NOW)
+        (token,) = server.token(f"{scheme}e30.{body}.signature", "flows", NOW)
         assert (token.state, found in token.found) == (state, True)
+        assert ("ARGO_TOKEN=" in str(token.mend)) is (state == FAILED)
 
     @pytest.mark.parametrize("text", [None, "v2:abc", "a.b.c", "  ", "Basic dTpw"])
     def test_another_token(self, text: str | None) -> None:
-        (token,) = server.token(text, NOW)
+        (token,) = server.token(text, "flows", NOW)
         assert token.state == OK
 
     @pytest.mark.parametrize(
@@ -297,7 +298,7 @@ class TestExamination:
         env = {"ARGO_SERVER": "127.0.0.1:2746", "ARGO_SECURE": "false", "ARGO_TOKEN": "my-secret"}
         found = examined(None, **env)
         assert found["server", "token"].state == FAILED
-        assert "ARGO_TOKEN" in str(found["server", "token"].mend)
+        assert 'export ARGO_TOKEN="' in found["server", "token"].found
         assert found["events", "Argo Events"].state == NOT_CHECKED
         assert not any("my-secret" in f"{each.found} {each.mend}" for each in found.values())
 
