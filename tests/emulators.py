@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -35,6 +35,7 @@ from gcp_storage_emulator.handlers.buckets import create_bucket
 from gcp_storage_emulator.server import RequestHandler
 from gcp_storage_emulator.storage import Storage
 from moto.server import ThreadedMotoServer
+from serving import serving
 
 AZURITE = "3.37.0"
 BUCKET = "flows"
@@ -109,7 +110,7 @@ def s3() -> Iterator[Datastore]:
 def azure() -> Iterator[Datastore]:
     """Azurite, behind TLS, and the server that gives a machine's managed identity its tokens."""
     account, key = "storage", base64.b64encode(b"a key of the tests").decode()
-    with tempfile.TemporaryDirectory() as place, _serving(Identity) as identity:
+    with tempfile.TemporaryDirectory() as place, serving(Identity) as identity:
         folder = Path(place)
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(folder / "authority.pem"))
@@ -141,7 +142,7 @@ def azure() -> Iterator[Datastore]:
                     "azure",
                     f"{BUCKET}/metaflow",
                     {
-                        "AZURE_POD_IDENTITY_AUTHORITY_HOST": identity,
+                        "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{identity}",
                         "REQUESTS_CA_BUNDLE": str(folder / "authority.pem"),
                         "METAFLOW_AZURE_STORAGE_BLOB_SERVICE_ENDPOINT": f"{url}/{account}",
                         "METAFLOW_DATASTORE_SYSROOT_AZURE": f"{BUCKET}/metaflow",
@@ -158,7 +159,8 @@ def gs() -> Iterator[Datastore]:
     storage = Storage(use_memory_fs=True)
     create_bucket(BUCKET, storage)
     # It has one thread: the emulator's storage is not made for several.
-    with tempfile.TemporaryDirectory() as place, _serving(partial(Google, storage), HTTPServer) as url:
+    with tempfile.TemporaryDirectory() as place, serving(partial(Google, storage), HTTPServer) as address:
+        url = f"http://{address}"
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         account = Path(place, "account.json")
         account.write_text(
@@ -245,22 +247,6 @@ def _answer(handler: BaseHTTPRequestHandler, status: int, answer: object) -> Non
 
 def _encoded(part: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
-
-
-@contextmanager
-def _serving(
-    handler: Callable[..., BaseHTTPRequestHandler], kind: type[HTTPServer] = ThreadingHTTPServer
-) -> Iterator[str]:
-    """The address of a server on this machine."""
-    server = kind(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _node() -> str:

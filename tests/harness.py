@@ -9,13 +9,13 @@ import re
 import shutil
 import signal
 import subprocess
-import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from difflib import unified_diff
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ import any_argo
 import httpx
 import warm
 from any_argo import Server
+from serving import serving
 
 TESTS = Path(__file__).parent
 FLOWS = TESTS / "flows"
@@ -339,15 +340,14 @@ class FakeArgo:
             "calls": self.calls,
         }
         handler = type("H", (Answers,), answers)
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
+        self._open = ExitStack()
+        self._address = self._open.enter_context(serving(handler))
 
     @property
     def env(self) -> dict[str, str]:
         """What makes it the server to talk to."""
         return {
-            "ARGO_SERVER": f"127.0.0.1:{self._http.server_port}",
+            "ARGO_SERVER": self._address,
             "ARGO_SECURE": "false",
             "ARGO_NAMESPACE": "team",
             "NO_PROXY": "127.0.0.1",
@@ -355,6 +355,4 @@ class FakeArgo:
 
     def close(self) -> None:
         """Stop it."""
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
+        self._open.close()

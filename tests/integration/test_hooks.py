@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 from harness import SECONDS, Mfhera, refused
+from serving import serving
 
 
 @dataclass
@@ -41,15 +42,10 @@ def receiver() -> Iterator[Receiver]:
         def log_message(self, *_: Any) -> None:
             """Not to stderr."""
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.url = f"http://127.0.0.1:{http.server_port}"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield made
-    made.gone.set()
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    with serving(Handler) as address:
+        made.url = f"http://{address}"
+        yield made
+        made.gone.set()
 
 
 def exit_pods(mfhera: Mfhera, run: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], list[str]]:

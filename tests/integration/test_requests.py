@@ -10,11 +10,10 @@ import json
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ import httpx
 import pytest
 from argo_calls import Call
 from harness import SECONDS, Mfhera
+from serving import Quiet, serving
 
 from metaflow_hera.argo.versions import HEADER
 from metaflow_hera.embedded.local import launch
@@ -35,7 +35,7 @@ class Recorder:
     upstream: str
     calls: list[Call] = field(default_factory=list)
     meanwhile: Callable[[Call], None] | None = None
-    port: int = 0
+    address: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -93,15 +93,8 @@ def recorder(mfhera: Mfhera) -> Iterator[Recorder]:
 def recording(upstream: str) -> Iterator[Recorder]:
     """A server that hands all on to another."""
     made = Recorder(upstream)
-    http = ThreadingHTTPServer(("127.0.0.1", 0), handler(made))
-    http.handle_error = lambda *_: None  # type: ignore[method-assign]
-    made.port = http.server_port
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield made
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    with serving(handler(made), Quiet) as made.address:
+        yield made
 
 
 @pytest.mark.parametrize("handed_on", [True, False])
@@ -124,7 +117,7 @@ def test_an_embedded_argo_that_is_killed_when_a_run_starts(own_mfhera: Mfhera, h
         recorder.meanwhile = kill
         note = home_folder(own_mfhera.env) / "server.json"
         facts = json.loads(note.read_text())
-        note.write_text(json.dumps({**facts, "url": f"http://127.0.0.1:{recorder.port}"}))
+        note.write_text(json.dumps({**facts, "url": f"http://{recorder.address}"}))
         run = own_mfhera.json("trigger", "--json")["run_id"]
     assert own_mfhera.phases("linearflow").keys() == {run}
     assert own_mfhera.end_of(run) == "Succeeded"
@@ -138,7 +131,7 @@ class Cluster:
         assert server is not None
         self._mfhera = mfhera
         self._env = {
-            "ARGO_SERVER": f"127.0.0.1:{recorder.port}",
+            "ARGO_SERVER": recorder.address,
             "ARGO_SECURE": "false",
             "ARGO_TOKEN": server.token,
             "ARGO_NAMESPACE": "default",
@@ -196,7 +189,7 @@ def recorded(mfhera: Mfhera, recorder: Recorder) -> Iterator[Recorder]:
     """The recorder, where `mfhera` takes it for the embedded Argo: its data stays on this machine."""
     note = home_folder(mfhera.env) / "server.json"
     before = note.read_text()
-    note.write_text(json.dumps({**json.loads(before), "url": f"http://127.0.0.1:{recorder.port}"}))
+    note.write_text(json.dumps({**json.loads(before), "url": f"http://{recorder.address}"}))
     yield recorder
     note.write_text(before)
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 from metadata_service import MetadataService
+from serving import serving
 
 from metaflow_hera.argo.target import Target
 from metaflow_hera.metaflow_api.light.storage import CONTENT, FOLDER, write_and_read
@@ -41,13 +41,8 @@ def answering(status: int, **headers: str) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             """Not to stderr."""
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{http.server_port}"
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    with serving(Handler) as address:
+        yield f"http://{address}"
 
 
 class TestDatastore:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 from exports import export
+from serving import Quiet, serving
 from wrong import STATUS
 
 from metaflow_hera.argo.client import ArgoClient
@@ -48,23 +48,14 @@ class Server:
             def log_message(self, *_: Any) -> None:
                 """Not to stderr."""
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.handle_error = lambda *_: None  # type: ignore[method-assign]
-        self.address = f"127.0.0.1:{self.http.server_port}"
+        self._handler = Handler
+        self.address = ""
 
     @contextmanager
     def running(self, context: ssl.SSLContext | None = None) -> Iterator[Server]:
         """Serve meanwhile."""
-        if context is not None:
-            self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
-        thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
+        with serving(self._handler, Quiet, context) as self.address:
             yield self
-        finally:
-            self.http.shutdown()
-            thread.join()
-            self.http.server_close()
 
 
 @pytest.fixture(autouse=True)
