@@ -67,9 +67,9 @@ class Server:
         return answer
 
     def listed(self, kind: str, **query: str) -> list[dict[str, Any]]:
-        """All objects of a kind, but for those being deleted.
+        """All objects of a kind, but for those being deleted. Without Argo Events there are no sensors.
 
-        There are no sensors without Argo Events, nor where whoever deploys may not list any.
+        Nor may whoever deploys ask for them then: the Role for that comes with Argo Events.
         """
         answer = httpx.get(self.address(kind), **self.options, params=query)
         if kind == "sensors" and answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.FORBIDDEN):

@@ -148,7 +148,12 @@ def test_the_second_command_is_the_one_that_ci_runs() -> None:
     assert ".venv/bin/nox -s tests" in (ROOT / ".ci" / "run").read_text()
 
 
-def test_documents_name_files_that_exist() -> None:
+def test_documents_name_files_and_headings_that_exist() -> None:
     for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
-        for target in re.findall(r"\]\(((?!https?:)[^)#]+)", document.read_text(encoding="utf-8")):
-            assert (document.parent / target).exists(), f"{document.name} links to {target}"
+        for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", document.read_text("utf-8")):
+            file = document.parent / target if target else document
+            assert file.exists(), f"{document.name} links to {target}"
+            if heading:
+                titles = re.findall(r"^#+ (.*)$|<a id=\"(.*?)\">", file.read_text("utf-8"), re.M)
+                names = [re.sub(r"[^\w -]", "", "".join(title)).lower().replace(" ", "-") for title in titles]
+                assert heading in names, f"{document.name} links to {target}#{heading}"

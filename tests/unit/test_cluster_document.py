@@ -6,12 +6,14 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 from harness import TESTS
 from metaflow import metaflow_config
 
+from metaflow_hera.argo import target
 from metaflow_hera.argo.permissions import OF_DEPLOYERS
 from metaflow_hera.cli.main import mfhera
 from metaflow_hera.operations.health.configuration import OF_ARGO
@@ -50,7 +52,14 @@ def test_the_variables_are_read() -> None:
     metaflows = set(re.findall(r"\bMETAFLOW_(\w+)", TEXT))
     assert metaflows
     assert [name for name in metaflows if not hasattr(metaflow_config, name)] == []
-    assert set(re.findall(r"\bARGO_\w+", TEXT.replace("METAFLOW_ARGO_", ""))) <= set(OF_ARGO)
+
+
+def test_the_variables_of_argo_are_those_that_are_read_and_that_doctor_shows() -> None:
+    read = set(re.findall(r'"(ARGO_\w+)"', Path(target.__file__).read_text(encoding="utf-8")))
+    section = TEXT.partition("## The variables of Argo\n")[2].partition("\n## ")[0]
+    told = set(re.findall(r"\bARGO_\w+", section))
+    assert told == read == {name for name in OF_ARGO if name.startswith("ARGO_")}
+    assert set(re.findall(r"(?<!_)\bARGO_\w+", TEXT)) == told
 
 
 def test_the_table_of_permissions() -> None:
