@@ -28,7 +28,6 @@ from metaflow_hera.metaflow_api.load.messages import message_of, reason_of
 from metaflow_hera.metaflow_api.load.output import to_stderr
 from metaflow_hera.metaflow_api.pod.packaged_settings import FILE_NAME, PodSettings
 
-
 TIME = 1575360000
 """When Metaflow says that all files of a package were changed."""
 
@@ -142,7 +141,7 @@ class _Package(MetaflowPackage):  # type: ignore[misc]
         archive = self._backend().create()  # type: ignore[has-type]
         archive.create = lambda: archive
 
-        # tarfile would ask the system for the names of each file's owners, which takes longer than to read it.
+        # tarfile would ask the system for the names of each file's owners: that takes longer than reading it.
         def add_file(filename: str, arcname: str) -> None:
             with open(filename, "rb") as file:
                 found = os.fstat(file.fileno())
