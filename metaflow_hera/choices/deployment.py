@@ -213,6 +213,12 @@ class Choices:
         read=readers.flag,
         field="spec.archiveLogs",
     )
+    metrics: bool | None = option(
+        None,
+        "Let Argo's controller tell Prometheus how runs and steps end, and how long they take.",
+        read=readers.flag,
+        place="`spec.metrics`, and `metrics` of the templates of steps",
+    )
     priority_class: str | None = option(
         None,
         "Priority class of the pods.",

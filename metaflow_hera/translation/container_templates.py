@@ -22,7 +22,7 @@ from metaflow_hera.graph.steps import FOREACH, SWITCH, Step
 from metaflow_hera.metaflow_api.load.compute import Compute, compute_of
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.pod.packaged_settings import Retries
-from metaflow_hera.translation import parameters
+from metaflow_hera.translation import metrics, parameters
 from metaflow_hera.translation.argo_tags import input_parameter, workflow_parameter
 from metaflow_hera.translation.compute import beside_options, container_fields
 from metaflow_hera.translation.events import Events
@@ -167,6 +167,7 @@ class ContainerTemplates:
             env=self._environment(shape, compute),
             retry_strategy=_retry_strategy(shape),
             active_deadline_seconds=_deadline(shape),
+            metrics=metrics.of_step(self._flow, self._settings) if self._settings.choices.metrics else None,
             annotations={
                 **pod.pop("annotations"),
                 manifest.STEP_NAME: STEP,

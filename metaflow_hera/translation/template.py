@@ -16,7 +16,7 @@ from metaflow_hera.contract.kubernetes import is_label_value
 from metaflow_hera.graph.scopes import scopes
 from metaflow_hera.metaflow_api.load.compute import compute_of
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
-from metaflow_hera.translation import bindings, parameters, schedules, support
+from metaflow_hera.translation import bindings, metrics, parameters, schedules, support
 from metaflow_hera.translation.compute import image_pull_secrets
 from metaflow_hera.translation.container_templates import RUN_ID, ContainerTemplates
 from metaflow_hera.translation.dags import Dags
@@ -100,6 +100,7 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
         on_exit=at_exit[-1].name if at_exit else None,
         arguments=parameters.workflow_parameters(flow, made, settings.package),
         templates=[*dags.templates, *containers.templates, *at_exit],
+        metrics=metrics.of_run(flow, settings) if settings.choices.metrics else None,
         image_pull_secrets=image_pull_secrets(
             (compute_of(flow, step.name) for step in flow.graph), settings.choices.image_pull_secrets
         ),

@@ -170,6 +170,18 @@ def test_a_step_that_fails_twice_succeeds_with_retries(mfhera: Mfhera) -> None:
     assert "attempt 2" in logs
 
 
+def test_metrics_leave_a_run_as_it_is(mfhera: Mfhera) -> None:
+    """Argo says in the run's conditions which metric it could not emit, at any attempt."""
+    mfhera.take("flaky_flow.py")
+    mfhera.ok("create", "flaky_flow.py", "--metrics", "--with", "retry:minutes_between_retries=0")
+    templates = mfhera.ask("workflow-templates", "flakyflow")["spec"]["templates"]
+    assert [each["name"] for each in templates if "metrics" in each] == ["task-retry", "task"]
+    run = mfhera.run()
+    assert step_of(run, "start")["attempts"] == 3
+    status = mfhera.ask("workflows", run["run_id"].removeprefix("argo-"))["status"]
+    assert "MetricsError" not in [each["type"] for each in status.get("conditions", [])]
+
+
 def test_a_failed_run_names_its_step_and_the_reason(mfhera: Mfhera) -> None:
     mfhera.take("failing_flow.py")
     mfhera.ok("create", "failing_flow.py", "--with", "retry:minutes_between_retries=0")

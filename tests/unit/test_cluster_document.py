@@ -17,6 +17,7 @@ from metaflow_hera.argo import target
 from metaflow_hera.argo.permissions import OF_DEPLOYERS
 from metaflow_hera.cli.main import mfhera
 from metaflow_hera.operations.health.configuration import OF_ARGO
+from metaflow_hera.translation import metrics
 
 TEXT = (TESTS.parent / "docs" / "cluster.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```bash\n(.*?)```", TEXT, re.S)
@@ -65,3 +66,14 @@ def test_the_variables_of_argo_are_those_that_are_read_and_that_doctor_shows() -
 def test_the_table_of_permissions() -> None:
     rows = re.findall(r"^\| `([\w/]+)` \| `(\w+)` \| (.*) \|$", TEXT, re.M)
     assert rows == [(each.resource, each.verb, ", ".join(each.verbs)) for each in OF_DEPLOYERS]
+
+
+def test_the_metrics() -> None:
+    rows = dict(re.findall(r"^\| `argo_workflows_(\w+)` \| (\w+) \|", TEXT, re.M))
+    assert rows == {name: "counter" if name.endswith("_total") else "histogram" for name in metrics.HELP}
+    queries = "".join(re.findall(r"```promql\n(.*?)```", TEXT, re.S))
+    asked = re.findall(r"argo_workflows_(metaflow_\w+)", queries)
+    assert len(asked) == 2
+    assert {name.removesuffix("_bucket") for name in asked} <= set(metrics.HELP)
+    *bounds, last = metrics.BUCKETS
+    assert f"the bounds {', '.join(map(str, bounds))} and {last} seconds" in " ".join(TEXT.split())

@@ -24,6 +24,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "events": ("sensor", "sensor"),
     "pod_gc": ("OnPodSuccess", "OnPodSuccess"),
     "archive_logs": ("false", False),
+    "metrics": ("true", True),
     "tolerations": ('[{"operator": "Exists"}]', ['{"operator": "Exists"}']),
 }
 """Texts of settings, with what they mean, for options that do not take any number, text or KEY=VALUE."""

@@ -15,7 +15,7 @@ from exporting import at, containers, exported, objects, tasks, template
 from harness import linear_flow
 from test_golden import CASES
 
-FORMS = ["mixed", "types", "schedule", "options"]
+FORMS = ["mixed", "types", "schedule", "options", "metrics"]
 
 
 @pytest.mark.parametrize("name", CASES)

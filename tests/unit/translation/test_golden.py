@@ -28,6 +28,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "loop": ("loop_flow.py",),
     "names": ("names_flow.py",),
     "retry": ("retry_flow.py", "--with", "retry"),
+    "metrics": ("foreach_flow.py", "--metrics", "--with", "retry"),
     "pod": ("pod_flow.py",),
     "types": ("types_flow.py",),
     "required": ("required_flow.py",),
