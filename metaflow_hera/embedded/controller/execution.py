@@ -202,7 +202,7 @@ class Execution:
         return node
 
     def tell(self, owner: Owner, key: int, node: JSON) -> None:
-        """A node is over: it gives its locks back; tell the frame that started it, and those that share it."""
+        """A node is over: give its locks back, tell the frame that started it and those that share it."""
         self.mutexes.release(node)
         owner.ended(key, node)
         for call in self._sharing.pop(node["id"], {}).values():

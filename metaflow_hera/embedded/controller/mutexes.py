@@ -115,6 +115,7 @@ class Mutexes:
     def stay(self, node: JSON, locks: Locks) -> Refusal:
         """Keep a node waiting, whoever holds the locks: what its workflow may not start gets none."""
         self._table.wait(self._who, node["id"], locks)
+        self._look.update(locks)
         return Refusal(waits_for(node), node.get("message", ""))
 
     def release(self, node: JSON, whole: bool = False) -> None:

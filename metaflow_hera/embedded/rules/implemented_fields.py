@@ -65,8 +65,9 @@ _PARAMETER = _shape("default name value valueFrom", {"description": _DESCRIPTION
 # By Argo's type. Where the place decides what is implemented of a type, the place follows after a slash.
 SHAPES: dict[str, Shape] = {
     "WorkflowSpec": _shape(
-        "activeDeadlineSeconds arguments entrypoint onExit parallelism priority retryStrategy shutdown suspend "
-        "synchronization templateDefaults templates ttlStrategy volumes workflowMetadata workflowTemplateRef",
+        "activeDeadlineSeconds arguments entrypoint onExit parallelism priority retryStrategy shutdown "
+        "suspend synchronization templateDefaults templates ttlStrategy volumes workflowMetadata "
+        "workflowTemplateRef",
         {
             "affinity": _PLACEMENT,
             "archiveLogs": _LOGS,
@@ -164,7 +165,7 @@ SHAPES: dict[str, Shape] = {
 }
 
 WHY_NOT = {
-    "semaphores": "the limit of a semaphore is in a ConfigMap or a database, and it has neither; a mutex works",
+    "semaphores": "a semaphore's limit is in a ConfigMap or a database, and it has neither; a mutex works",
     "database": "it has no database of locks; a mutex without this field works",
 }
 """Why a field is refused, where its name alone does not say so: by the name."""

@@ -20,6 +20,7 @@ from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.rules.checks import Broken, Unresolved
 from metaflow_hera.embedded.rules.field_types import WrongType, without_unknown
 from metaflow_hera.embedded.rules.implemented_fields import WHY_NOT, not_implemented
+from metaflow_hera.embedded.rules.mutexes import check_mutexes
 from metaflow_hera.embedded.rules.quantities import parse_quantity
 from metaflow_hera.embedded.rules.spec import Validator
 
@@ -159,6 +160,7 @@ def _check(spec: JSON, metadata: JSON, *, lint: bool, is_template: bool) -> None
         raise Broken(f"{path} is not implemented by the embedded Argo{f': {why}' if why else ''}")
     _refuse_expressions(spec)
     _refuse_rest(spec)
+    check_mutexes(spec)
 
 
 def _refuse_expressions(spec: JSON) -> None:
@@ -189,24 +191,6 @@ def _refuse_rest(whole: JSON) -> None:
             if template.get(kind) is not None and not merged.get("command"):
                 raise Broken(f"{place}.{kind}.command is required: the embedded Argo does not read images")
             _check_limits(merged, f"{place}.{kind}.resources.limits")
-        _check_mutexes(template, f"{place}.synchronization")
-        locks = template.get("synchronization") or common.get("synchronization")
-        own = template.get("retryStrategy") or common.get("retryStrategy")
-        if locks is not None and own is None and whole.get("retryStrategy") is not None:
-            raise Broken(
-                f"{place}.synchronization together with spec.retryStrategy is not implemented by the embedded "
-                "Argo: give the template a retryStrategy of its own"
-            )
-    _check_mutexes(common, "spec.templateDefaults.synchronization")
-    _check_mutexes(whole, "spec.synchronization")
-
-
-def _check_mutexes(holder: JSON, place: str) -> None:
-    for index, mutex in enumerate((holder.get("synchronization") or {}).get("mutexes") or ()):
-        if not mutex.get("name"):
-            raise Broken(
-                f"{place}.mutexes[{index}].name is required: Argo's controller cannot hold a lock without a name"
-            )
 
 
 def _check_limits(container: JSON, place: str) -> None:
