@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -168,6 +169,20 @@ def test_a_shutdown_fails_who_waits_at_once(strategy: str, start: Any) -> None:
     assert world.nodes == status["nodes"]
 
 
+def test_a_lock_goes_back_when_the_pod_is_gone(tmp_path: Path) -> None:
+    table = LockTable()
+    world = World(workflow_of("wf", two()), tmp_path)
+    world.operation = Operation(world.workflow, locks=table)
+    world.advance()
+    world.step()
+    holder = table.holder(LOCK)
+    assert holder == f"argo/wf/{node(world, 'a')['id']}"
+    world.advance(Shutdown("Terminate"))
+    assert (phases(world)["a"], table.holder(LOCK)) == ("Failed", holder)
+    world.run()
+    assert (world.operation.finished, table.holder(LOCK)) == (True, "")
+
+
 def test_an_exit_handler_waits_for_ever_for_what_a_stopped_node_held(start: Any) -> None:
     """Argo comes no more to the node whose DAG it has failed, so its lock goes back at the workflow's end."""
     world = start(two(onExit="locked"))
@@ -280,7 +295,7 @@ def test_an_error_of_who_has_waited_is_told_as_any_other(kind: str, start: Any) 
         assert (phases(world)["[0]"], node(world, "[0]")["message"]) == ("Error", told)
 
 
-def test_a_workflow_that_has_its_lock_begins_and_one_that_has_not_is_pending(tmp_path: Any) -> None:
+def test_a_workflow_that_has_its_lock_begins_and_one_that_has_not_is_pending(tmp_path: Path) -> None:
     table = LockTable()
     given = {"entrypoint": "pod", "templates": [POD], **mutexes("of-{{workflow.namespace}}")}
     first, second = (workflow_of(name, given) for name in ("one", "two"))
@@ -313,7 +328,7 @@ def test_a_workflow_that_has_its_lock_begins_and_one_that_has_not_is_pending(tmp
     assert (status["phase"], table.due()) == ("Succeeded", [])
 
 
-def test_a_workflow_that_waits_for_its_lock_is_terminated_as_failed(tmp_path: Any) -> None:
+def test_a_workflow_that_waits_for_its_lock_is_terminated_as_failed(tmp_path: Path) -> None:
     table = LockTable()
     given = {"entrypoint": "pod", "templates": [POD], **mutexes("lock")}
     worlds = [World(workflow_of(name, given), tmp_path / name) for name in ("one", "two")]
