@@ -61,6 +61,8 @@ class Mutexes:
         self._by_lock: dict[str, set[Locks]] = {}
         self._kept: dict[str, frozenset[str]] = {}
         self._look: set[str] = set()
+        # What the status says, by lock.
+        self._entries: dict[str, dict[str, JSON]] = {"holding": {}, "waiting": {}}
         self.changed = False
         """Whether the status says something else than when this was set to False."""
         self._restore()
@@ -69,14 +71,16 @@ class Mutexes:
         mutex = (self._status.get("synchronization") or {}).get("mutex")
         if mutex is None:
             return
-        for entry in mutex.get("holding") or ():
+        for kind, entries in self._entries.items():
+            entries |= {entry["mutex"]: entry for entry in mutex.get(kind) or ()}
+        for entry in self._entries["holding"].values():
             self._table.restore(self._who, entry["mutex"], entry["holder"])
         for key, node in self._nodes.by_id.items():
             lock = waits_for(node)
             if lock and node["phase"] not in FULFILLED:
                 self._table.wait(self._who, key, [lock])
         if self._status.get("phase") == "Pending":
-            self._table.wait(self._who, "", [entry["mutex"] for entry in mutex.get("waiting") or ()])
+            self._table.wait(self._who, "", self._entries["waiting"])
 
     # Locks.
 
@@ -125,7 +129,7 @@ class Mutexes:
         kept = self._kept.pop(key, frozenset())
         holder = self._who.holder(key)
         if kept and not whole:
-            mine = {e["mutex"] for e in self._mutex().get("holding") or () if e["holder"] == holder}
+            mine = {lock for lock, entry in self._entries["holding"].items() if entry["holder"] == holder}
             self._give_back(holder, mine - kept)
         else:
             self._give_back(holder, None)
@@ -141,13 +145,12 @@ class Mutexes:
 
     def _give_back(self, holder: str, locks: Iterable[str] | None) -> None:
         released = self._table.release(self._who.uid, holder, locks)
-        if released:
-            mutex = self._mutex()
-            left = [e for e in mutex["holding"] if e["mutex"] not in released]
-            mutex["holding"] = left
-            if not left:
-                del mutex["holding"]
+        mutex = self._mutex() if released else {}
+        for lock in released:
+            mutex["holding"].remove(self._entries["holding"].pop(lock))
             self.changed = True
+        if released and not mutex["holding"]:
+            del mutex["holding"]
 
     # The status (MutexStatus in workflow_types.go).
 
@@ -169,10 +172,10 @@ class Mutexes:
                 self._note("waiting", lock, holder)
 
     def _note(self, kind: str, lock: str, holder: str) -> None:
-        entries: list[JSON] = self._mutex().setdefault(kind, [])
-        entry = next((entry for entry in entries if entry["mutex"] == lock), None)
+        entry = self._entries[kind].get(lock)
         if entry is None:
-            entries.append({"mutex": lock, "holder": holder})
+            entry = self._entries[kind][lock] = {"mutex": lock, "holder": holder}
+            self._mutex().setdefault(kind, []).append(entry)
         elif entry["holder"] != holder:
             entry["holder"] = holder
         else:

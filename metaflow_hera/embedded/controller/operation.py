@@ -271,8 +271,9 @@ class Operation:
         """
         run, nodes = self._run, self._run.nodes
         past_deadline = run.deadline is not None and run.now >= run.deadline
-        under_way = nodes.active_pods or nodes.unsynced or run.suspended or run.mutexes.waiting()
-        if not (run.shutdown or past_deadline) or under_way:
+        if not (run.shutdown or past_deadline) or nodes.active_pods or nodes.unsynced:
+            return
+        if run.suspended or run.mutexes.waiting():
             return
         reason = f"workflow shutdown with strategy:  {run.shutdown}" if run.shutdown else STEP_PAST_DEADLINE
         hanging = [
