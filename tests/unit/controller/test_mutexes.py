@@ -154,6 +154,19 @@ def test_the_root_and_the_exit_handler_wait_for_nobody_of_their_own_workflow(sta
     assert phases(world) == {"wf": "Succeeded", "wf.onExit": "Succeeded"}
 
 
+@pytest.mark.parametrize("deadline", [False, True])
+def test_who_wants_what_is_held_around_it_waits_until_it_is_ended(deadline: bool, start: Any) -> None:
+    limit = {"activeDeadlineSeconds": 60} if deadline else {}
+    world = start(
+        spec(task("a", template="locked"), templates=(locked("lock"),), main=mutexes("lock"), **limit)
+    )
+    world.run()
+    if not deadline:
+        assert (phases(world), node(world, "a")["message"]) == ({"wf": "Running", "a": "Pending"}, WAITS)
+        world.advance(Shutdown("Stop"))
+    assert (world.operation.finished, phases(world)) == (True, {"wf": "Failed", "a": "Failed"})
+
+
 @pytest.mark.parametrize("strategy", ["Stop", "Terminate"])
 def test_a_shutdown_fails_who_waits_at_once(strategy: str, start: Any) -> None:
     world = start(two())
