@@ -107,8 +107,10 @@ def _kept(run: Execution, call: Call, locks: Locks) -> frozenset[str]:
     written (executeDAGTask): a name that comes from another task is then another lock, which nobody has.
     """
     template = run.template(call.template)
-    if call.written is None or template is None or template.get("retryStrategy") is not None:
+    if call.written is None or template is None:
         return frozenset()
+    if template.get("retryStrategy") is not None or template.get("steps") is not None:
+        return frozenset()  # Argo sees their end in the same look, with the names as they were
     inputs = {
         p["name"]: call.written.get(p["name"], any_string(p.get("value", p.get("default"))))
         for p in (template.get("inputs") or {}).get("parameters") or ()

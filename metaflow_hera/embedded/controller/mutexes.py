@@ -123,12 +123,15 @@ class Mutexes:
         return Refusal(waits_for(node), node.get("message", ""))
 
     def release(self, node: JSON, whole: bool = False) -> None:
-        """A node is over: give back what it holds, `whole` also what it otherwise keeps."""
+        """A node is over: give back what it holds, `whole` also what it otherwise keeps.
+
+        Of a DAG that succeeded Argo sees the end at once, and reads no names again.
+        """
         key: str = node["id"]
         self._leave(key)
         kept = self._kept.pop(key, frozenset())
         holder = self._who.holder(key)
-        if kept and not whole:
+        if kept and not whole and not (node["type"] == "DAG" and node["phase"] == "Succeeded"):
             mine = {lock for lock, entry in self._entries["holding"].items() if entry["holder"] == holder}
             self._give_back(holder, mine - kept)
         else:

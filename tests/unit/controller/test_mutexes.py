@@ -270,6 +270,23 @@ def test_a_lock_whose_name_comes_from_another_task_goes_back_at_the_end(start: A
     assert again.workflow["status"]["phase"] == "Succeeded"
 
 
+@pytest.mark.parametrize("kind", ["dag", "steps", "retry"])
+def test_a_dag_steps_and_a_retry_give_back_a_lock_whose_name_comes_from_another_task(
+    kind: str, start: Any
+) -> None:
+    echo = {**POD, "name": "echo", "container": {**POD["container"], "args": ["printf lock > /tmp/out"]}}
+    inside: JSON = {"inputs": POD["inputs"], **mutexes("{{inputs.parameters.cmd}}")}
+    if kind == "retry":
+        inside |= {"retryStrategy": {"limit": 1}, "container": {**POD["container"], "args": ["true"]}}
+    else:
+        inside |= {"dag": {"tasks": [task("x")]}} if kind == "dag" else {"steps": [[task("x")]]}
+    out = "{{tasks.a.outputs.parameters.out}}"
+    tasks = [task(name, out, template="inside", depends="a") for name in "bc"]
+    world = start(spec(task("a", template="echo"), *tasks, templates=(echo, {"name": "inside", **inside})))
+    world.run()
+    assert (world.workflow["status"]["phase"], phases(world)["c"]) == ("Succeeded", "Succeeded")
+
+
 def test_a_lock_named_twice_is_an_error_and_one_of_two_spellings_is_none(start: Any) -> None:
     world = start(spec(task("a", template="locked"), templates=(locked("x", "x"),)))
     world.run()
