@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from metaflow_hera.embedded.controller import Operation
+from metaflow_hera.embedded.controller.lock_table import LockTable
 from metaflow_hera.embedded.controller.messages import Action, CreatePod, Event, PodRunning, Shutdown
 from metaflow_hera.embedded.controller.operation import fail_workflow
 from metaflow_hera.embedded.crons import Crons
@@ -104,6 +105,7 @@ class Engine:
         self.crons = Crons(store, self)
         self.sensors = Sensors(store, self)
         self._retention = Retention(store)
+        self._locks = LockTable()
         self._running: dict[str, Running] = {}
         self._due: dict[str, None] = {}
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
@@ -165,7 +167,8 @@ class Engine:
         uid = workflow["metadata"]["uid"]
         created = seconds(workflow["metadata"]["creationTimestamp"])
         try:
-            self._running[uid] = Running(Operation(workflow, estimates(self.store, workflow)), created)
+            operation = Operation(workflow, estimates(self.store, workflow), self._locks)
+            self._running[uid] = Running(operation, created)
         except Exception as error:
             log.exception("workflow %s cannot be loaded", workflow["metadata"]["name"])
             self._fail(uid, workflow, created, error)
@@ -242,6 +245,7 @@ class Engine:
         self._pods.forget(uid)
         self._running.pop(uid, None)
         self._due.pop(uid, None)
+        self._release(uid)
         self.store.delete_workflow(uid)
         self._removed.append(uid)
 
@@ -377,6 +381,18 @@ class Engine:
         except Exception as error:
             log.exception("workflow %s", running.operation.workflow["metadata"]["name"])
             self._fail(uid, running.operation.workflow, running.created, error)
+        self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
+        """Advance those that wait for a lock that has changed hands."""
+        for uid in self._locks.due():
+            if uid in self._running:
+                self._due[uid] = None
+
+    def _release(self, uid: str) -> None:
+        """A workflow is gone, and so is what it held."""
+        self._locks.forget(uid)
+        self._tell_waiting()
 
     def _step(self, uid: str, running: Running, events: list[Event], now: float) -> None:
         began = time.perf_counter()
@@ -439,6 +455,7 @@ class Engine:
             if row.state != "ended":
                 self._pods.kill(uid, row.node_id, now)
         self._running.pop(uid, None)
+        self._release(uid)
         self._save(workflow, created)
         self._tell_cron(workflow)
 

@@ -170,8 +170,10 @@ def retry(call: Call) -> Response:
     engine, head = call.services.engine, find(call)
 
     def change() -> None:
-        if engine.workflow(head.uid) is not None:
-            raise ApiError(INVALID_ARGUMENT, "Cannot retry a workflow in phase Running")
+        running = engine.workflow(head.uid)
+        if running is not None:
+            phase = running["status"].get("phase") or "Running"
+            raise ApiError(INVALID_ARGUMENT, f"Cannot retry a workflow in phase {phase}")
         old = engine.store.workflow(head)
         new = manual.retry(old, call.body.get("parameters") or [], engine.clock())
         engine.replace(new, old["status"].get("nodes") or {})

@@ -88,6 +88,11 @@ class DagFrame:
         """Fail: nothing of it is under way, and the workflow is to end."""
         self._finish("Failed", reason)
 
+    def go_on(self, call: Call) -> None:
+        """A task has what it waited for."""
+        self._execute(call.key, call)
+        self.run.stir(self)
+
     def item_ended(self, rank: int) -> None:
         """An item of the TaskGroup of a task is over."""
         self.due.add(rank)
@@ -180,7 +185,9 @@ class DagFrame:
         if node is None:
             self._connect(task)
         self.open += 1
-        self._execute(task.rank, self.call_of(resolved, self._name(task), self, task.rank, (task.rank, 0)))
+        call = self.call_of(resolved, self._name(task), self, task.rank, (task.rank, 0))
+        call.written = arguments_of(self.tasks[task.name])
+        self._execute(task.rank, call)
 
     def _decide(self, task: Task) -> bool:
         try:

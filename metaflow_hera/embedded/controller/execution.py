@@ -10,7 +10,9 @@ from typing import Protocol
 
 from metaflow_hera.embedded.controller.dag_order import Plan, make_plan
 from metaflow_hera.embedded.controller.ids import pod_name
+from metaflow_hera.embedded.controller.lock_table import LockTable
 from metaflow_hera.embedded.controller.messages import Action
+from metaflow_hera.embedded.controller.mutexes import Mutexes
 from metaflow_hera.embedded.controller.nodes import ACTIVE, NodeTable, fulfilled
 from metaflow_hera.embedded.controller.parameters import Globals
 from metaflow_hera.embedded.expressions.gojson import any_string, dumps
@@ -44,12 +46,16 @@ class Owner(Protocol):
     def ended(self, key: int, node: JSON) -> None:
         """The node started under `key` is fulfilled."""
 
+    def go_on(self, call: Call) -> None:
+        """Execute a call again: what it waited for is there."""
+
 
 class Frame(Protocol):
     """A running node that starts others: a DAG, or the attempts of a retry."""
 
     path: Path
     call: Call
+    node: JSON
 
     def step(self) -> None:
         """Do what can be done now."""
@@ -80,6 +86,8 @@ class Call:
     deadline: float | None = None
     # What the caller's `tasks` are called.
     kind: str = "tasks"
+    # The arguments of a task of a DAG as they are written, if it has no items.
+    written: Mapping[str, str] | None = None
 
     def complaint(self, reason: str) -> str:
         """The message for the node of a call that could not be executed; for a step, the reason alone."""
@@ -102,7 +110,12 @@ class Execution:
     """The state that frames work on. Everything in it can be rebuilt from the workflow object."""
 
     def __init__(
-        self, workflow: JSON, execute: Execute, launch: Launch, estimates: Mapping[str, int]
+        self,
+        workflow: JSON,
+        execute: Execute,
+        launch: Launch,
+        estimates: Mapping[str, int],
+        locks: LockTable,
     ) -> None:
         """`execute` and `launch` are those of `calls`, passed in because frames and calls need each other."""
         self.workflow = workflow
@@ -115,6 +128,7 @@ class Execution:
         # A spec that came from a template has no workflow of its own to name.
         self.scope = "local/" if stored else f"local/{self.name}"
         self.nodes = NodeTable(workflow, estimates)
+        self.mutexes = Mutexes(workflow, self.nodes, locks)
         self.globals = Globals(workflow, self.spec)
         self.pods: dict[str, PodEntry] = {}
         self.suspended: dict[str, PodEntry] = {}
@@ -188,7 +202,8 @@ class Execution:
         return node
 
     def tell(self, owner: Owner, key: int, node: JSON) -> None:
-        """A node is over: tell the frame that started it, and those that share it."""
+        """A node is over: give its locks back, tell the frame that started it and those that share it."""
+        self.mutexes.release(node)
         owner.ended(key, node)
         for call in self._sharing.pop(node["id"], {}).values():
             call.owner.ended(call.key, node)
@@ -254,7 +269,13 @@ class Execution:
                     del self._watching[id(frame)]
                     self.stir(frame)
             if not self._dirty:
-                if not self._full or self.is_full():
+                if self.is_full():
+                    return
+                call = None if self.held else self.mutexes.next()
+                if call is not None:
+                    call.owner.go_on(call)
+                    continue
+                if not self._full:
                     return
                 frame = self._full.pop(min(self._full))
                 self.stir(frame)
@@ -276,7 +297,7 @@ class Execution:
         return self.parallelism is not None and self.nodes.active_pods >= self.parallelism
 
     def is_blocked(self, call: Call, node: JSON | None) -> bool:
-        """Whether a limit holds a call back (checkParallelism)."""
+        """Whether a limit keeps the node of a call from being created (checkParallelism)."""
         if node is not None and node["phase"] in ACTIVE:
             return False
         if self.is_full():

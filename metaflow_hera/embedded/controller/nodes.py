@@ -69,9 +69,13 @@ class NodeTable:
         for node in self.progress.settle():
             self.changed[node["id"]] = node
 
+    def id_of(self, name: str) -> str:
+        """The id of the node of this name, which need not exist yet."""
+        return node_id(self.workflow_name, name)
+
     def find(self, name: str) -> JSON | None:
         """The node of this name."""
-        return self.by_id.get(node_id(self.workflow_name, name))
+        return self.by_id.get(self.id_of(name))
 
     def create(
         self,
@@ -147,6 +151,20 @@ class NodeTable:
             self.progress.phase_changed(node, old)
         self.changed[node["id"]] = node
 
+    def wait(self, node: JSON, lock: str, message: str) -> None:
+        """Note for which lock a node waits, or, with "", that it waits no more (markNodeWaitingForLock)."""
+        self._count(node, -1)
+        if lock:
+            node["synchronizationStatus"] = {"waiting": lock}
+        else:
+            node.pop("synchronizationStatus", None)
+        if message:
+            node["message"] = message
+        else:
+            node.pop("message", None)
+        self._count(node, 1)
+        self.changed[node["id"]] = node
+
     def progressed(self, key: str, done: int, total: int) -> None:
         """A pod has told how far it is (taskResultReconciliation in taskresult.go)."""
         node = self.by_id.get(key)
@@ -180,7 +198,8 @@ class NodeTable:
             self.fulfilled += sign
         if kind == "Pod":
             if phase in ACTIVE:
-                self.active_pods += sign
+                if "synchronizationStatus" not in node:  # its pod is yet to be created
+                    self.active_pods += sign
                 if phase == "Running":
                     self.running_pods += sign
             elif node.get("taskResultSynced") is False:

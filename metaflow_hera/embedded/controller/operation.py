@@ -8,6 +8,7 @@ from typing import Any
 
 from metaflow_hera.embedded.controller.calls import execute, launch
 from metaflow_hera.embedded.controller.execution import Call, CallError, Execution
+from metaflow_hera.embedded.controller.lock_table import LockTable
 from metaflow_hera.embedded.controller.messages import (
     Advance,
     Event,
@@ -18,6 +19,7 @@ from metaflow_hera.embedded.controller.messages import (
     Shutdown,
     Suspend,
 )
+from metaflow_hera.embedded.controller.mutexes import BadLock
 from metaflow_hera.embedded.controller.nodes import ACTIVE, UNSUCCESSFUL
 from metaflow_hera.embedded.controller.pods import (
     STEP_PAST_DEADLINE,
@@ -27,6 +29,7 @@ from metaflow_hera.embedded.controller.pods import (
 )
 from metaflow_hera.embedded.controller.suspension import resume_node
 from metaflow_hera.embedded.expressions.gojson import any_string, dump_structs
+from metaflow_hera.embedded.expressions.variables import substitute
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds, timestamp
 
@@ -45,13 +48,20 @@ class Operation:
     `workflow` is Argo's Workflow object with metadata, spec and status; it is changed in place. A new
     Operation of the same object, or of a copy, continues where the old one was. `estimates` are the
     seconds that each node took the last time, by its name without the workflow's; the workflow itself
-    is "".
+    is "". `locks` are those of all workflows, among which are its own.
     """
 
-    def __init__(self, workflow: JSON, estimates: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        workflow: JSON,
+        estimates: Mapping[str, int] | None = None,
+        locks: LockTable | None = None,
+    ) -> None:
         self.workflow = workflow
         self._estimates = estimates or {}
-        self._run = Execution(workflow, execute, launch, self._estimates)
+        locks = LockTable() if locks is None else locks
+        self._run = Execution(workflow, execute, launch, self._estimates, locks)
+        self._admitted = False
         self._begun = False
         self._is_new = True
         self._error: str | None = None
@@ -71,6 +81,9 @@ class Operation:
         run.nodes.now = now
         run.turn += 1
         before = self._summary()
+        if not self._admit():
+            self._wait_outside(events)
+            return self._outcome(before)
         first = self._mark_running()
         if not first and self._is_new:
             # By now the labels hold what Argo's controller wrote when it first saw the workflow.
@@ -81,6 +94,37 @@ class Operation:
         self._take_in(events, first)
         self._go_on()
         return self._outcome(before)
+
+    # The workflow's own lock.
+
+    def _admit(self) -> bool:
+        """Whether the workflow has the locks that it needs as a whole."""
+        synchronization = self._run.spec.get("synchronization")
+        if self._admitted or synchronization is None:
+            return True
+        mutexes = self._run.mutexes
+        try:
+            locks = mutexes.names(substitute(synchronization, self._run.globals.resolve))
+        except BadLock as error:
+            self._end("Failed", f"Failed to acquire the synchronization lock. {error}")
+            return False
+        refusal = mutexes.acquire("", locks)
+        self._admitted = refusal is None
+        if refusal is not None:
+            self.workflow["status"].update(phase="Pending", message=refusal.message)
+        return self._admitted
+
+    def _wait_outside(self, events: Iterable[Event]) -> None:
+        """What happens to a workflow that has not begun; a `stop` waits too, as in Argo."""
+        if self.finished:
+            return
+        labels = self._labels()
+        labels[LABEL_PHASE] = "Pending"
+        labels.setdefault(LABEL_COMPLETED, "false")
+        for event in events:
+            self._obey(event)
+        if self._run.shutdown == "Terminate":
+            self._end("Failed", "Stopped with strategy 'Terminate'")
 
     # Events.
 
@@ -133,8 +177,15 @@ class Operation:
         for key, entry in list(run.suspended.items()):
             if not run.may_start(entry.on_exit):
                 self._fail_suspended(key, f"Stopped with strategy '{run.shutdown}'")
+        for key, call in run.mutexes.waiting():
+            if not run.may_start(call.on_exit):
+                self._fail_node(run.nodes.by_id[key], call, f"Stopped with strategy '{run.shutdown}'")
         for frame in list(run.frames.values()):
             run.stir(frame)
+
+    def _fail_node(self, node: JSON, call: Call, message: str) -> None:
+        self._run.nodes.mark(node, "Failed", message)
+        self._run.tell(call.owner, call.key, node)
 
     def _fail_suspended(self, key: str, message: str) -> None:
         run = self._run
@@ -152,28 +203,43 @@ class Operation:
         for key, entry in list(run.suspended.items()):
             if not entry.on_exit:
                 self._fail_suspended(key, STEP_PAST_DEADLINE)
+        for key, call in run.mutexes.waiting():
+            node = run.nodes.by_id[key]
+            if node["phase"] == "Pending" and not call.on_exit:
+                self._fail_node(node, call, STEP_PAST_DEADLINE)
         for frame in list(run.frames.values()):  # no retry waits any longer
+            if frame.node["phase"] == "Pending" and not frame.call.on_exit:
+                run.forget(frame, frame.node)
+                self._fail_node(frame.node, frame.call, STEP_PAST_DEADLINE)
             run.stir(frame)
 
     # The workflow.
 
     def _mark_running(self) -> bool:
-        """Begin; returns whether the workflow had not begun before."""
+        """Begin; returns whether the controller had not seen the workflow before."""
         status = self.workflow["status"]
-        if status.get("phase") in (None, "", "Pending"):
-            status["phase"] = "Running"
+        phase = status.get("phase") or ""
+        if phase not in ("", "Pending"):
+            return False
+        status["phase"] = "Running"
+        self._start_clock()
+        status.setdefault("finishedAt", None)
+        status.pop("message", None)
+        labels = self._labels()
+        labels[LABEL_PHASE] = "Running"
+        labels.setdefault(LABEL_COMPLETED, "false")
+        if phase:  # it has waited for a lock: Argo then leaves out what it does at first sight
+            return False
+        metadata = self.workflow["metadata"]
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), POD_NAMES: "v2"}
+        return True
+
+    def _start_clock(self) -> None:
+        status = self.workflow["status"]
+        if not status.get("startedAt"):
             status["startedAt"] = timestamp(self._run.now)
             if estimate := self._estimates.get(""):
                 status["estimatedDuration"] = estimate
-            status.setdefault("finishedAt", None)
-            status.pop("message", None)
-            labels = self._labels()
-            labels[LABEL_PHASE] = "Running"
-            labels.setdefault(LABEL_COMPLETED, "false")
-            metadata = self.workflow["metadata"]
-            metadata["annotations"] = {**(metadata.get("annotations") or {}), POD_NAMES: "v2"}
-            return True
-        return False
 
     def _labels(self) -> JSON:
         labels = self.workflow["metadata"].get("labels")
@@ -205,7 +271,9 @@ class Operation:
         """
         run, nodes = self._run, self._run.nodes
         past_deadline = run.deadline is not None and run.now >= run.deadline
-        if not (run.shutdown or past_deadline) or nodes.active_pods or nodes.unsynced or run.suspended:
+        if not (run.shutdown or past_deadline) or nodes.active_pods or nodes.unsynced:
+            return
+        if run.suspended or run.mutexes.waiting():
             return
         reason = f"workflow shutdown with strategy:  {run.shutdown}" if run.shutdown else STEP_PAST_DEADLINE
         hanging = [
@@ -239,15 +307,22 @@ class Operation:
         flag = {"hooked": True} if key == _EXIT else None
         on_exit = key == _EXIT
         call = Call(name, template, arguments, self, key, (key,), 1, on_exit=on_exit, flag=flag, kind="steps")
+        return self._execute(call)
+
+    def _execute(self, call: Call) -> JSON | None:
         try:
-            return run.execute(call)
+            return self._run.execute(call)
         except CallError as error:
-            which = "entry template execution" if key == _ROOT else "exit template execution "
+            which = "entry template execution" if call.key == _ROOT else "exit template execution "
             self._error = f"error in {which}: {error}"
             return None
 
     def ended(self, key: int, node: JSON) -> None:
         """The root or the exit handler is over; `_go_on` handles it."""
+
+    def go_on(self, call: Call) -> None:
+        """The root or the exit handler has what it waited for."""
+        self._execute(call)
 
     def _complete(self, root: JSON | None) -> None:
         """The root is over: run the exit handler, then end the workflow."""
@@ -321,6 +396,7 @@ class Operation:
     def _end(self, phase: str, message: str) -> None:
         run, status = self._run, self.workflow["status"]
         status["phase"] = phase
+        self._start_clock()
         status["finishedAt"] = timestamp(run.now)
         if message:
             status["message"] = message
@@ -333,6 +409,7 @@ class Operation:
         labels[LABEL_PHASE] = phase
         labels[LABEL_COMPLETED] = "true"
         self._condition("Completed", True)
+        run.mutexes.end()
         for node in run.nodes.progress.settle():
             run.nodes.touch(node)
 
@@ -361,6 +438,7 @@ class Operation:
 
     def _outcome(self, before: Any) -> Advance:
         run = self._run
+        run.mutexes.hear()
         for node in run.nodes.progress.flush():
             run.nodes.touch(node)
         progress = run.nodes.progress
@@ -368,11 +446,12 @@ class Operation:
         outcome = Advance(
             nodes=run.nodes.changed,
             actions=run.actions,
-            workflow_changed=self._summary() != before,
+            workflow_changed=run.mutexes.changed or self._summary() != before,
             wake_at=None if self.finished else run.next_time(),
         )
         run.nodes.changed = {}
         run.actions = []
+        run.mutexes.changed = False
         return outcome
 
 
@@ -383,13 +462,17 @@ def fail_workflow(workflow: JSON, error: Exception, now: float) -> dict[str, JSO
     message = f"the embedded Argo failed at workflow {name}: {type(error).__name__}: {error}"[:MOST_MESSAGE]
     status.update(phase="Error", finishedAt=at, message=message)
     status["startedAt"] = status.get("startedAt") or at
+    status.pop("synchronization", None)
     labels = {LABEL_COMPLETED: "true", LABEL_PHASE: "Error"}
     workflow["metadata"]["labels"] = {**(workflow["metadata"].get("labels") or {}), **labels}
     changed: dict[str, JSON] = {}
     for key, node in (status.get("nodes") or {}).items():
+        waited = node.pop("synchronizationStatus", None) is not None
         if node.get("phase") in ACTIVE:
             node.update(phase="Error", finishedAt=at, message="Workflow operation error")
-            changed[key] = node
+        elif not waited:
+            continue
+        changed[key] = node
     return changed
 
 

@@ -14,9 +14,10 @@ PAST_DEADLINE = "Pod was active on the node longer than the specified deadline"
 STEP_PAST_DEADLINE = "Step exceeded its deadline"
 
 
-def start_pod(run: Execution, call: Call, template: JSON) -> JSON:
-    """Create the node of a pod and request the pod (createWorkflowPod in workflowpod.go of Argo)."""
-    node = run.create(call, "Pod", "Pending", inputs=inputs_of(template))
+def start_pod(run: Execution, call: Call, template: JSON, node: JSON | None = None) -> JSON:
+    """Create the node of a pod, unless it has waited, and request the pod (createWorkflowPod of Argo)."""
+    if node is None:
+        node = run.create(call, "Pod", "Pending", inputs=inputs_of(template))
     if not run.may_start(call.on_exit):
         run.nodes.mark(node, "Failed", f"workflow shutdown with strategy: {run.shutdown}")
         return node

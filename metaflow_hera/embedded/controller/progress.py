@@ -11,6 +11,8 @@ from metaflow_hera.embedded.json_object import JSON
 
 EXECUTABLE = frozenset({"Pod", "Suspend"})
 _DONE = frozenset({"Succeeded", "Skipped", "Omitted"})
+# A group that had to wait for a lock stays Pending until it is over.
+_UNDER_WAY = frozenset({"Pending", "Running"})
 # A class under more nodes than this updates only those that still run; the others, which are long over,
 # follow when the workflow ends. This keeps a join behind 10,000 retried tasks cheap.
 _EAGER = 64
@@ -61,7 +63,7 @@ class Progress:
             self._change(cls, *_parts(node))
             return
         self._bit[key] = len(self._groups)
-        if node["phase"] == "Running":
+        if node["phase"] in _UNDER_WAY:
             self._running |= 1 << len(self._groups)
         self._groups.append(node)
         self._sums.append([0, 0])
@@ -71,7 +73,7 @@ class Progress:
         key = node["id"]
         if node["type"] not in EXECUTABLE:
             bit = 1 << self._bit[key]
-            self._running = self._running | bit if node["phase"] == "Running" else self._running & ~bit
+            self._running = self._running | bit if node["phase"] in _UNDER_WAY else self._running & ~bit
             return
         if node["phase"] in _DONE and old not in _DONE:
             total = _parts(node)[1]

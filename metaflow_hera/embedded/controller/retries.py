@@ -123,6 +123,9 @@ class RetryFrame:
         """An attempt is over."""
         self.run.stir(self)
 
+    def go_on(self, call: Call) -> None:
+        """An attempt waits for nothing: the node of them all has the locks."""
+
     def step(self) -> None:
         """Judge the last attempt; finish, wait, or start the next one."""
         self.waiting = False

@@ -55,6 +55,16 @@ class StepsFrame:
         self.open -= 1
         self.run.stir(self)
 
+    def go_on(self, call: Call) -> None:
+        """A step has what it waited for."""
+        try:
+            node = self._execute(call)
+        except _GroupError as error:
+            self._fail(self._enter(), "Error", str(error))
+            return
+        if node is not None and fulfilled(node):
+            self.ended(call.key, node)
+
     def give_up(self, reason: str) -> None:
         """Fail: nothing of it is under way, and the workflow is to end."""
         self._fail(self._enter(), "Failed", reason)
@@ -187,14 +197,17 @@ class StepsFrame:
             return False
         if node is None:
             nodes.link(group, what.name)
-        try:
-            started = self.run.execute(call)
-        except CallError as error:
-            reason = f"step group deemed errored due to child {what.name} error: {error}"
-            raise _GroupError(reason) from error
+        started = self._execute(call)
         if started is not None and not fulfilled(started):
             self.open += 1
         return True
+
+    def _execute(self, call: Call) -> JSON | None:
+        try:
+            return self.run.execute(call)
+        except CallError as error:
+            reason = f"step group deemed errored due to child {call.name} error: {error}"
+            raise _GroupError(reason) from error
 
     def _call(self, step: JSON, name: str) -> Call:
         self.number += 1

@@ -18,9 +18,9 @@ class NotSupplied(Refused):
 def suspend(run: Execution, call: Call, template: JSON, node: JSON | None) -> JSON:
     """Create the node of a suspend template, or continue to wait (executeSuspend in operator.go)."""
     if node is None:
-        node = run.create(call, "Suspend", "Running", inputs=inputs_of(template))
-        if supplied := _supplied(template):
-            node["outputs"] = {"parameters": supplied}
+        node = create_suspend(run, call, template, "Running")
+    elif node["phase"] == "Pending":  # it had to wait for a lock
+        run.nodes.mark(node, "Running")
     key: str = node["id"]
     run.suspended[key] = PodEntry(call.owner, call.key, on_exit=call.on_exit)
     duration: Any = template["suspend"].get("duration")
@@ -32,6 +32,14 @@ def suspend(run: Execution, call: Call, template: JSON, node: JSON | None) -> JS
             run.nodes.mark(node, "Error", str(error))
             raise CallError(str(error)) from error
         run.at(seconds(node["startedAt"]) + wait, lambda: _time_is_over(run, call, key))
+    return node
+
+
+def create_suspend(run: Execution, call: Call, template: JSON, phase: str) -> JSON:
+    """Create the node of a suspend template, with the outputs that a person may supply."""
+    node = run.create(call, "Suspend", phase, inputs=inputs_of(template))
+    if supplied := _supplied(template):
+        node["outputs"] = {"parameters": supplied}
     return node
 
 

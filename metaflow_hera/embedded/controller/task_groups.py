@@ -63,6 +63,13 @@ class TaskGroup:
         self.left -= 1
         self.dag.item_ended(self.rank)
 
+    def go_on(self, call: Call) -> None:
+        """The task of an item has what it waited for."""
+        left = self.left
+        self._execute(call, call.name)
+        if self.left != left:
+            self.dag.item_ended(self.rank)
+
     def advance(self) -> bool:
         """Start items until a limit is reached; True when all are over and the node says so."""
         while self.next < len(self.items):

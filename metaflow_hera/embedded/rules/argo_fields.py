@@ -86,6 +86,11 @@ FIELDS: dict[str, dict[str, str]] = {
         "artifacts": "[]Artifact",
         "parameters": "[]Parameter",
     },
+    "Mutex": {
+        "database": "bool",
+        "name": "string",
+        "namespace": "string",
+    },
     "ObjectMeta": {
         "annotations": "map[string]string",
         "creationTimestamp": "string",
@@ -166,6 +171,10 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "SuspendTemplate": {
         "duration": "string",
+    },
+    "Synchronization": {
+        "mutexes": "[]Mutex",
+        "semaphores": "[]SemaphoreRef",
     },
     "TTLStrategy": {
         "secondsAfterCompletion": "int64",

@@ -20,7 +20,6 @@ _CLEANING = "when pods and volumes go; here a pod's log stays with its run"
 _METADATA = "labels of pods, and there are none"
 _METRICS = "what Prometheus collects of Argo's controller; nobody collects it here"
 _STREAMS = "how a container is attached to; a process writes to its log"
-_TURNS = "which workflow a busy controller handles first; here they take turns"
 _LOGS = "where to archive logs; they are kept beside the run"
 _DISK = "the medium of a volume; here it is a folder on this machine's disk"
 _BUS = "where an event comes from; here all come from one place"
@@ -66,8 +65,9 @@ _PARAMETER = _shape("default name value valueFrom", {"description": _DESCRIPTION
 # By Argo's type. Where the place decides what is implemented of a type, the place follows after a slash.
 SHAPES: dict[str, Shape] = {
     "WorkflowSpec": _shape(
-        "activeDeadlineSeconds arguments entrypoint onExit parallelism retryStrategy shutdown suspend "
-        "templateDefaults templates ttlStrategy volumes workflowMetadata workflowTemplateRef",
+        "activeDeadlineSeconds arguments entrypoint onExit parallelism priority retryStrategy shutdown "
+        "suspend synchronization templateDefaults templates ttlStrategy volumes workflowMetadata "
+        "workflowTemplateRef",
         {
             "affinity": _PLACEMENT,
             "archiveLogs": _LOGS,
@@ -83,7 +83,6 @@ SHAPES: dict[str, Shape] = {
             "podMetadata": _METADATA,
             "podPriorityClassName": _PLACEMENT,
             "podResources": _PLACEMENT,
-            "priority": _TURNS,
             "schedulerName": _PLACEMENT,
             "securityContext": _IDENTITY,
             "serviceAccountName": _IDENTITY,
@@ -93,7 +92,7 @@ SHAPES: dict[str, Shape] = {
     ),
     "Template": _shape(
         "activeDeadlineSeconds container dag inputs name outputs parallelism retryStrategy script steps "
-        "suspend volumes",
+        "suspend synchronization volumes",
         {
             "affinity": _PLACEMENT,
             "annotations": _METADATA,
@@ -125,6 +124,8 @@ SHAPES: dict[str, Shape] = {
     "ContinueOn": _shape("error failed"),
     "Sequence": _shape("count end format start"),
     "SuspendTemplate": _shape("duration"),
+    "Synchronization": _shape("mutexes"),
+    "Mutex": _shape("name namespace"),
     "Arguments": _shape("parameters"),
     "Inputs": _shape("parameters"),
     "Outputs": _shape("parameters", nested={"parameters": "[]Parameter/output"}),
@@ -162,6 +163,12 @@ SHAPES: dict[str, Shape] = {
     "events.TriggerParameter": _shape("dest operation src"),
     "events.TriggerParameterSource": _shape("dataKey dataTemplate dependencyName value"),
 }
+
+WHY_NOT = {
+    "semaphores": "a semaphore's limit is in a ConfigMap or a database, and it has neither; a mutex works",
+    "database": "it has no database of locks; a mutex without this field works",
+}
+"""Why a field is refused, where its name alone does not say so: by the name."""
 
 _EMPTY: tuple[Any, ...] = (None, "", False, [], {})
 _ANY = "map[string]any"

@@ -19,7 +19,8 @@ from metaflow_hera.embedded.expressions.variables import tags
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.rules.checks import Broken, Unresolved
 from metaflow_hera.embedded.rules.field_types import WrongType, without_unknown
-from metaflow_hera.embedded.rules.implemented_fields import not_implemented
+from metaflow_hera.embedded.rules.implemented_fields import WHY_NOT, not_implemented
+from metaflow_hera.embedded.rules.mutexes import check_mutexes
 from metaflow_hera.embedded.rules.quantities import parse_quantity
 from metaflow_hera.embedded.rules.spec import Validator
 
@@ -155,9 +156,11 @@ def _check(spec: JSON, metadata: JSON, *, lint: bool, is_template: bool) -> None
         if path is None:
             raise
     if path is not None:
-        raise Broken(f"{path} is not implemented by the embedded Argo")
+        why = WHY_NOT.get(path.rpartition(".")[2])
+        raise Broken(f"{path} is not implemented by the embedded Argo{f': {why}' if why else ''}")
     _refuse_expressions(spec)
     _refuse_rest(spec)
+    check_mutexes(spec)
 
 
 def _refuse_expressions(spec: JSON) -> None:

@@ -131,3 +131,27 @@ def test_what_was_answered_is_there_after_a_kill(own_argo: Argo) -> None:
         {"template": {"metadata": {"name": "u"}, "spec": pod_spec("true")}},
     )
     assert int(made["metadata"]["resourceVersion"]) > int(version)
+
+
+def test_a_lock_is_neither_lost_nor_doubled_by_a_kill(own_argo: Argo, tmp_path: Path) -> None:
+    """One workflow holds a mutex and two wait, each with two pods; the server is killed again and again."""
+    seen, go = tmp_path / "seen", tmp_path / "go"
+    inside = f"echo in >> {seen}; while test ! -e {go}; do sleep 0.02; done; sleep 0.05; echo out >> {seen}"
+    spec = task_group_spec(inside, [1, 2])
+    spec["templates"][0]["synchronization"] = {"mutexes": [{"name": "lock"}]}
+    names = [own_argo.run(spec) for _ in range(3)]
+    own_argo.until(names[0], lambda workflow: pods(workflow)["group(0:1)"]["phase"] == "Running")
+    own_argo.until(names[2], lambda workflow: len(pods(workflow)) == 2)
+    own_argo.kill()
+    own_argo.restart()
+    waiting = pods(own_argo.get(names[1])) | pods(own_argo.get(names[2]))
+    assert {node["synchronizationStatus"]["waiting"] for node in waiting.values()} == {"argo/Mutex/lock"}
+    own_argo.kill()
+    go.touch()  # the pod ends while no server runs
+    own_argo.restart()
+    for pause in (0.1, 0.2):
+        time.sleep(pause)
+        own_argo.kill()
+        own_argo.restart()
+    assert {own_argo.end(name)["status"]["phase"] for name in names} == {"Succeeded"}
+    assert seen.read_text().split() == ["in", "out"] * 6

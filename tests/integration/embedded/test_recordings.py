@@ -15,10 +15,8 @@ LATER: dict[str, Any] = {
     path.stem: json.loads(path.read_text()) for path in (DATA / "recordings-2").glob("*.json")
 }
 """Recorded later: also workflows of a template, and what create refuses."""
-NOT_IMPLEMENTED = {"mutex": "synchronization"}
-"""What the embedded Argo refuses, by the field that it names."""
 REFUSED = sorted(name for name in LATER if "refused" in LATER[name])
-FROM_TEMPLATES = sorted(LATER.keys() - REFUSED - NOT_IMPLEMENTED.keys())
+ALSO_RUN = sorted(LATER.keys() - REFUSED)
 
 # Facts of a run, not of its outcome.
 TIMES = {
@@ -53,7 +51,7 @@ def test_a_recorded_workflow_ends_the_same(argo: Argo, name: str) -> None:
     replay(argo, name, json.loads((DATA / "recordings" / f"{name}.json").read_text()))
 
 
-@pytest.mark.parametrize("name", FROM_TEMPLATES)
+@pytest.mark.parametrize("name", ALSO_RUN)
 def test_a_recorded_workflow_of_a_template_ends_the_same(argo: Argo, name: str) -> None:
     recorded = LATER[name]
     workflow = replay(argo, name, recorded)
@@ -69,12 +67,6 @@ def test_a_recorded_workflow_of_a_template_ends_the_same(argo: Argo, name: str) 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_recorded_workflow_is_refused(argo: Argo, name: str) -> None:
     assert create(argo, name) == LATER[name]["refused"]
-
-
-@pytest.mark.parametrize("name", sorted(NOT_IMPLEMENTED))
-def test_what_is_not_implemented_is_refused_by_its_name(argo: Argo, name: str) -> None:
-    words = f".{NOT_IMPLEMENTED[name]} is not implemented by the embedded Argo"
-    assert create(argo, name)["message"].endswith(words)
 
 
 def create(argo: Argo, name: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,12 +31,8 @@ RECORDED: dict[str, JSON] = {
     for path in sorted(folder.glob("*.json"))
     if path.stem != "refusals"
 }
-NOT_IMPLEMENTED = {
-    "mutex": "templates.m.synchronization",
-}
-"""Recordings that the embedded Argo refuses, by the field that it names."""
 REFUSED = sorted(name for name, recorded in RECORDED.items() if "refused" in recorded)
-NAMES = sorted(RECORDED.keys() - REFUSED - NOT_IMPLEMENTED.keys())
+NAMES = sorted(RECORDED.keys() - REFUSED)
 
 # Not in the recordings, since they differ from run to run.
 VARYING = ("startedAt", "finishedAt", "taskResultSynced")
@@ -156,9 +151,3 @@ def test_refused_as_recorded(name: str) -> None:
     with pytest.raises(Invalid) as caught:
         validate(RECORDED[name])
     assert {"code": caught.value.code, "message": caught.value.message} == RECORDED[name]["refused"]
-
-
-@pytest.mark.parametrize("name", sorted(NOT_IMPLEMENTED))
-def test_what_is_not_implemented_is_refused_by_its_name(name: str) -> None:
-    with pytest.raises(Invalid, match=re.escape(f"{NOT_IMPLEMENTED[name]} is not implemented")):
-        validate(RECORDED[name])

@@ -55,7 +55,7 @@ def spec_with(template: JSON | None = None, task: JSON | None = None, spec: JSON
         (spec_with(task={"hooks": {"exit": {"template": "pod"}}}), "templates.main.dag.tasks[0].hooks"),
         (spec_with(template={"sidecars": [{"name": "s"}]}), "templates.pod.sidecars"),
         (spec_with(template={"memoize": {"key": "k"}}), "templates.pod.memoize"),
-        (spec_with(spec={"synchronization": {"mutexes": [{"name": "m"}]}}), "spec.synchronization"),
+        (spec_with(spec={"executor": {"serviceAccountName": "s"}}), "spec.executor"),
         (
             spec_with(template={"container": {"image": "x", "envFrom": [{"secretRef": {"name": "s"}}]}}),
             "templates.pod.container.envFrom",
