@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from metaflow_hera.argo.target import Target
+from metaflow_hera.argo.target import Target, without_password
 from metaflow_hera.contract import environment
 from metaflow_hera.contract.datastores import LIBRARIES
 from metaflow_hera.metaflow_api.light.configuration import setting
 from metaflow_hera.metaflow_api.light.storage import write_and_read
-from metaflow_hera.operations.health.configuration import without_password
 from metaflow_hera.operations.health.findings import Finding, Part
 
 PART = Part("datastore")
