@@ -166,12 +166,18 @@ OF_NO_USER = (
     'export ARGO_TOKEN="Bearer $(kubectl -n default create token metaflow-deployer)".'
 )
 PLUGIN = {"exec": {"command": "aws", "args": ["eks", "get-token", "--cluster-name", "a b"]}}
+OF_OIDC = {"exec": {"command": "kubectl", "args": ["oidc-login", "get-token", "--oidc-client-secret=abc"]}}
+OF_A_FILE = {"exec": {"command": "cat", "args": ["/home/me/abc.json"]}}
+OF_TEXT = {"exec": {"command": "echo", "args": ['{"kind": "ExecCredential", "status": {"token": "abc"}}']}}
 
 
 @pytest.mark.parametrize(
     ("user", "words"),
     [
-        (PLUGIN, r"the user me of your kubeconfig gets one by aws eks get-token --cluster-name 'a b'"),
+        (PLUGIN, "the user me of your kubeconfig gets one by aws eks get-token: export"),
+        (OF_OIDC, "the user me of your kubeconfig gets one by kubectl oidc-login get-token: export"),
+        (OF_A_FILE, "the user me of your kubeconfig gets one by cat: export"),
+        (OF_TEXT, "the user me of your kubeconfig gets one by echo: export"),
         ({"token": "abc"}, "the user me of your kubeconfig has one"),
         ({"client-certificate": "a"}, None),
     ],
