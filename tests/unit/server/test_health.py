@@ -98,6 +98,8 @@ class TestServer:
             ({"exp": NOW.timestamp() - 1}, FAILED, "it was valid until"),
             ({}, OK, "without an end"),
             ([1], OK, "does not tell"),
+            ({"exp": 1.8e12}, OK, "does not tell"),
+            ({"exp": float("inf")}, OK, "does not tell"),
         ],
     )
     @pytest.mark.parametrize("scheme", ["", "Bearer "])
