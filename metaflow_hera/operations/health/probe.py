@@ -16,8 +16,8 @@ from metaflow_hera.argo.permissions import OF_DEPLOYERS, can_be_asked, is_denial
 from metaflow_hera.argo.starting import Start, random_end, submit_as
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import ArgoError, ArgoNotFound, MetaflowHeraError
-from metaflow_hera.metaflow_api.light.configuration import setting
-from metaflow_hera.operations.health import permissions, storage
+from metaflow_hera.metaflow_api.light.configuration import default_datastore, setting
+from metaflow_hera.operations.health import permissions
 from metaflow_hera.operations.health.findings import Finding, Part
 from metaflow_hera.operations.health.pod_report import Pod, of_image, told
 
@@ -70,7 +70,7 @@ def findings(client: ArgoClient, datastore: str | None, seconds: float) -> Itera
 
     name = f"mfhera-doctor-{random_end()}"
     try:
-        made = template(name, storage.chosen(datastore), client.target, seconds)
+        made = template(name, datastore or default_datastore(), client.target, seconds)
     except MetaflowHeraError as error:
         yield PART.failed(RUN, f"it cannot be made: {error}")
         return

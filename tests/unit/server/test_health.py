@@ -294,6 +294,15 @@ class TestExamination:
             assert (found[part].state, found[part].found) == (NOT_CHECKED, "the server cannot be asked")
         assert FAILED not in {each.state for each in found.values()}
 
+    def test_no_server_for_a_run_is_a_failure(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """Such as in a pod, which does not start the embedded Argo."""
+        monkeypatch.delenv("METAFLOW_HERA_HOME", raising=False)
+        monkeypatch.setenv("METAFLOW_HERA_PATH", "")
+        monkeypatch.setenv("EMBEDDED_ARGO_HOME", str(tmp_path))
+        found = by_what([each for each in examination.examine("local", probe_seconds=1) if each.state != OK])
+        assert found["reachable"].state == FAILED
+        assert (found["run"].state, found["run"].found) == (NOT_CHECKED, "the server cannot be asked")
+
     def test_an_address_that_is_none(self, examined: Callable[..., Any]) -> None:
         found = examined(None, ARGO_SERVER="argo:port")
         assert found["server", "address"].state == FAILED
