@@ -1,7 +1,7 @@
 """The permissions of Kubernetes that the verbs need, and calls of Argo's by which they are asked for.
 
 Argo's server hands a call on to Kubernetes in the name of who calls. Kubernetes looks at the permission
-first: what comes back for an object that is not there, or cannot be created, tells whether it is there.
+first: what comes back for an object that is not there, or cannot be created, tells whether it was granted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REFUSED_NAMESPACE = 'namespaces "'
 ADMISSION = "admission webhook"
 """Who refuses an object, with 403 as well, though the permission is there."""
 DOES_NOTHING: JSON = {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}]}
-
+"""A spec of a workflow that Argo takes."""
 NO_WORKFLOW: JSON = {
     "apiVersion": "argoproj.io/v1alpha1",
     "kind": "Workflow",

@@ -26,16 +26,18 @@ REFUSED = {"code": 16, "message": "token not valid"}
 
 
 class Server:
-    """An HTTP server that answers all calls alike, and notes the lines that came."""
+    """An HTTP server that answers all calls alike, and notes the lines and the logins that came."""
 
     def __init__(self, status: int = 200, body: Any = TEMPLATE) -> None:
         self.lines: list[str] = []
+        self.logins: list[str | None] = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 server.lines.append(self.requestline)
+                server.logins.append(self.headers["Authorization"])
                 text = json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -159,6 +161,21 @@ def test_a_proxy_hands_on_what_is_not_excepted(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_forms_of_a_token(token: str, header: str) -> None:
     assert bearer(token) == header
+
+
+@pytest.mark.parametrize(
+    ("token", "login"), [("abc", "Bearer abc"), ("Basic dTpw", "Basic dTpw"), ("", "Basic bWU6cHc=")]
+)
+def test_a_login_of_netrc_counts_where_there_is_no_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str, login: str
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password pw\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with Server().running() as server:
+        asked = client(server.address, ARGO_TOKEN=token)
+        asked.template("linearflow")
+        asked.create_template(TEMPLATE)
+    assert server.logins == [login, login]
 
 
 OF_NO_USER = (
