@@ -36,6 +36,8 @@ class Calls:
         self.version: str | None = None
         """The version of the server, once an answer has told it."""
         self.session.cert = target.client_certificate
+        if target.token:
+            self.session.auth = lambda request: request  # or a login of .netrc would replace the token
         if transport is not None:
             self.session.mount(target.host, transport)
         if target.embedded:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-import shlex
+import re
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
+
+WORD = re.compile(r"[a-z][a-z-]*")
+"""A subcommand. What follows, options and their values, may hold a secret, and is not shown."""
 
 
 def how_to_get_a_token(namespace: str, env: Mapping[str, str] = os.environ) -> str:
@@ -36,8 +40,8 @@ def _way_to_a_token(env: Mapping[str, str]) -> str | None:
     user = _named(files, "users", "user", name)
     plugin = user.get("exec")
     if isinstance(plugin, dict) and isinstance(plugin.get("command"), str):
-        command = shlex.join([plugin["command"], *map(str, plugin.get("args") or ())])
-        return f"the user {name} of your kubeconfig gets one by {command}"
+        words = takewhile(WORD.fullmatch, map(str, plugin.get("args") or ()))
+        return f"the user {name} of your kubeconfig gets one by {' '.join([plugin['command'], *words])}"
     if user.get("token") or user.get("tokenFile"):
         return f"the user {name} of your kubeconfig has one"
     return None

@@ -1,7 +1,7 @@
 """The permissions of Kubernetes that the verbs need, and calls of Argo's by which they are asked for.
 
 Argo's server hands a call on to Kubernetes in the name of who calls. Kubernetes looks at the permission
-first: what comes back for an object that is not there, or cannot be created, tells whether it is there.
+first: what comes back for an object that is not there, or cannot be created, tells whether it was granted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REFUSED_NAMESPACE = 'namespaces "'
 ADMISSION = "admission webhook"
 """Who refuses an object, with 403 as well, though the permission is there."""
 DOES_NOTHING: JSON = {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}]}
-
+"""A spec of a workflow that Argo takes."""
 NO_WORKFLOW: JSON = {
     "apiVersion": "argoproj.io/v1alpha1",
     "kind": "Workflow",
@@ -41,11 +41,11 @@ NO_WORKFLOW: JSON = {
 
 @dataclass(frozen=True)
 class Permission:
-    """A verb on a resource of a namespace, as a Role of Kubernetes has them; `verbs` of mfhera need it."""
+    """A verb on a resource of a namespace, as a Role has them, and the verbs of mfhera that need it."""
 
     resource: str
     verb: str
-    verbs: Sequence[str]
+    needed_by: Sequence[str]
 
     def __str__(self) -> str:
         return f"{self.verb} {self.resource}"
@@ -110,7 +110,7 @@ OF_DEPLOYERS_OF_EVENTS = _permissions(
 """What they need besides for flows with @trigger, in the namespace of the sensors."""
 
 
-class Missing(ArgoError):
+class NamespaceMissing(ArgoError):
     """The namespace is not there."""
 
 
@@ -123,25 +123,32 @@ def can_be_asked(permission: Permission) -> bool:
     )
 
 
+def is_denial(error: ArgoError) -> bool:
+    """Whether an error says that this user, whose token is valid, lacks a permission."""
+    return (
+        isinstance(error, ArgoDenied)
+        and not isinstance(error, ArgoTokenRefused)
+        and ADMISSION not in str(error)
+    )
+
+
 def is_allowed(calls: Calls, permission: Permission, namespace: str) -> bool | None:
     """Whether this user has a permission; None if no call tells without a change.
 
-    Raises Missing if there is no such namespace, ArgoTokenRefused if the token is not valid, ArgoError for an
-    answer that tells nothing.
+    Raises NamespaceMissing if there is no such namespace, ArgoTokenRefused if the token is not valid,
+    ArgoError for an answer that tells nothing.
     """
     if not can_be_asked(permission):
         return None
     try:
         ASK[permission.verb](calls, KINDS[permission.resource], namespace)
-    except ArgoTokenRefused:
-        raise
     except ArgoDenied as error:
-        if ADMISSION in str(error):
+        if not is_denial(error):
             raise
         return False
     except ArgoNotFound as error:
         if REFUSED_NAMESPACE in str(error):
-            raise Missing(f"There is no namespace {namespace}") from error
+            raise NamespaceMissing(f"There is no namespace {namespace}") from error
         if permission.verb in ("create", "list"):
             raise
     except ArgoError as error:

@@ -28,6 +28,7 @@ from metaflow_hera.errors import (
 LONGEST = 300
 """How many characters of a server's own words are repeated."""
 SHOWN = 60
+"""How many of an answer that is not Argo's."""
 OF_ANOTHER_TLS = "HTTP request to an HTTPS server"
 """What Go's server, and others, answer to a call without TLS."""
 NO_SUCH_KIND = "could not find the requested resource"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from metaflow_hera import __version__
 from metaflow_hera.contract import environment
@@ -16,17 +18,18 @@ from metaflow_hera.home import embedded_errors, home_folder
 from metaflow_hera.metaflow_api.light.configuration import kubernetes_namespace
 
 TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
+FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
 
 
 @dataclass(frozen=True)
 class Target:
     """An Argo server.
 
-    `host` is its base address with a slash at the end. `verify` is what `requests` takes: whether to
-    check the server's certificate, or the file with the certificate authority; `client_certificate` is
-    the files with this user's certificate and its key. `instance` is the
-    instance id of the controller that is to run the workflows. `just_started` says that this command
-    started the embedded Argo.
+    `host` is its base address with a slash at the end, without a user or a password. `verify` is what
+    `requests` takes: whether to check the server's certificate, or the file with the certificate authority;
+    `client_certificate` is the files with this user's certificate and its key. `instance` is the instance id
+    of the controller that runs the workflows. `just_started` says that this command started the embedded
+    Argo.
     """
 
     host: str
@@ -52,7 +55,8 @@ def configured_target(env: Mapping[str, str] = os.environ) -> Target | None:
     server = env.get("ARGO_SERVER", "").strip()
     if not server:
         return None
-    secure = env.get("ARGO_SECURE", "true").lower() in TRUE
+    # As Argo: without a clear no the token is not sent in the clear.
+    secure = env.get("ARGO_SECURE", "").lower() not in FALSE
     address = server if "://" in server else f"{'https' if secure else 'http'}://{server}"
     try:
         parts = urlsplit(address)
@@ -60,7 +64,7 @@ def configured_target(env: Mapping[str, str] = os.environ) -> Target | None:
     except ValueError:  # a bracket without its other half, a port that is none
         usable = False
     if not usable:
-        raise ConfigurationError(f"ARGO_SERVER is {server!r}: write it as host:port.")
+        raise ConfigurationError(f"ARGO_SERVER is {without_password(server)!r}: write it as host:port.")
     base = "/".join(
         part.strip("/") for part in (parts.path, env.get("ARGO_BASE_HREF", "")) if part.strip("/")
     )
@@ -72,13 +76,26 @@ def configured_target(env: Mapping[str, str] = os.environ) -> Target | None:
     if (certificate is None) != (key is None):
         raise ConfigurationError("ARGO_CLIENT_CERTIFICATE and ARGO_CLIENT_KEY are needed together.")
     return Target(
-        host=f"{parts.scheme}://{parts.netloc}/{base}{'/' if base else ''}",
+        host=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{base}{'/' if base else ''}",
         namespace=env.get("ARGO_NAMESPACE") or kubernetes_namespace(),
-        token=env.get("ARGO_TOKEN") or None,
+        token=_login(parts) or env.get("ARGO_TOKEN") or None,
         verify=verify,
         client_certificate=(certificate, key) if certificate and key else None,
         instance=env.get("ARGO_INSTANCEID") or None,
     )
+
+
+def without_password(text: str) -> str:
+    """An address, or a message with one, without the user and the password that it may have."""
+    return re.sub(r"(//|^)[^/@\s]+@(?!sha256:)", r"\1...@", text)  # an image's digest is no password
+
+
+def _login(address: SplitResult) -> str | None:
+    """The user and the password of an address as a token, by which they are shown nowhere."""
+    if "@" not in address.netloc:
+        return None
+    login = f"{unquote(address.username or '')}:{unquote(address.password or '')}"
+    return f"Basic {base64.b64encode(login.encode()).decode()}"
 
 
 def _file(env: Mapping[str, str], name: str) -> str | None:

@@ -8,7 +8,11 @@ from importlib import resources
 
 from metaflow_hera.contract.datastores import SHARED
 from metaflow_hera.errors import ConfigurationError, OptionError
-from metaflow_hera.metaflow_api.light.configuration import kubernetes_namespace, sensor_namespace, setting
+from metaflow_hera.metaflow_api.light.configuration import (
+    default_datastore,
+    kubernetes_namespace,
+    sensor_namespace,
+)
 
 FILES = {"rbac": "rbac/rbac.yaml", "events": "events/events.yaml", "image": "image/Dockerfile"}
 NAMESPACE = "namespace: flows\n"
@@ -22,22 +26,22 @@ def text_of(what: str, datastore: str | None = None) -> str:
 
     The image has this machine's version of Python, as the pods have that are given no image.
     `datastore` is that of `storage`, by default the configured one. Raises OptionError if no cluster can use
-    it, ConfigurationError for `events` where sensors are to be in a namespace of their own.
+    it, ConfigurationError for `events` where Metaflow is configured for sensors in another namespace.
     """
-    if what == "events" and (elsewhere := sensor_namespace()) is not None:
+    namespace = os.environ.get("ARGO_NAMESPACE") or kubernetes_namespace()
+    if what == "events" and (of_sensors := sensor_namespace()) not in (None, namespace):
         raise ConfigurationError(
-            f"METAFLOW_ARGO_EVENTS_SENSOR_NAMESPACE is {elsewhere}, and the file has all in one namespace: "
-            "unset it, or change deploy/events/events.yaml."
+            f"METAFLOW_ARGO_EVENTS_SENSOR_NAMESPACE is {of_sensors}, and the file has everything in "
+            f"{namespace}: unset it, or change deploy/events/events.yaml."
         )
     file = FILES.get(what)
     if file is None:
-        name = datastore or str(setting("DEFAULT_DATASTORE") or "local")
+        name = datastore or default_datastore()
         if name not in SHARED:
             raise OptionError(
                 f"The datastore is {name}, which no cluster has: add --datastore s3, azure or gs."
             )
         file = f"storage/{name}.yaml"
     text = resources.files("metaflow_hera").joinpath("deploy", *file.split("/")).read_text(encoding="utf-8")
-    namespace = os.environ.get("ARGO_NAMESPACE") or kubernetes_namespace()
     version = "{}.{}".format(*sys.version_info)
     return text.replace(NAMESPACE, f"namespace: {namespace}\n").replace(PYTHON, f"ARG PYTHON={version}\n")

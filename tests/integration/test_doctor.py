@@ -63,3 +63,5 @@ def test_what_fails_is_the_exit_code(mfhera: Mfhera) -> None:
 def test_options_that_do_not_go_together(mfhera: Mfhera) -> None:
     refused(mfhera("doctor", "--print", "rbac", "--json"), "leave out --json")
     refused(mfhera("doctor", "--print", "storage"), "--datastore s3, azure or gs")
+    endless = mfhera("doctor", "--probe", "--timeout", "inf")
+    assert (endless.returncode, "Invalid value for '--timeout'" in endless.stderr) == (2, True)

@@ -65,7 +65,7 @@ def test_the_variables_of_argo_are_those_that_are_read_and_that_doctor_shows() -
 
 def test_the_table_of_permissions() -> None:
     rows = re.findall(r"^\| `([\w/]+)` \| `(\w+)` \| (.*) \|$", TEXT, re.M)
-    assert rows == [(each.resource, each.verb, ", ".join(each.verbs)) for each in OF_DEPLOYERS]
+    assert rows == [(each.resource, each.verb, ", ".join(each.needed_by)) for each in OF_DEPLOYERS]
 
 
 def test_the_metrics() -> None:

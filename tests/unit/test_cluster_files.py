@@ -188,6 +188,8 @@ class TestPrinting:
         monkeypatch.setattr("metaflow.metaflow_config.ARGO_EVENTS_SENSOR_NAMESPACE", "events")
         with pytest.raises(ConfigurationError, match="SENSOR_NAMESPACE is events"):
             text_of("events")
+        monkeypatch.setenv("ARGO_NAMESPACE", "events")  # which is that of all
+        assert "namespace: events\n" in text_of("events")
 
     def test_the_image(self) -> None:
         here = ".".join(map(str, sys.version_info[:2]))

@@ -164,6 +164,17 @@ class TestMetadata:
         found = self.only()
         assert (found.state, "cannot be reached (Connection refused)" in found.found) == (FAILED, True)
         assert "secret" not in found.found
+        configured("ftp://user:secret@127.0.0.1")
+        assert "secret" not in self.only().found
+
+    def test_headers_that_are_none(
+        self, configured: Callable[[str | None], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        configured(NOTHING)
+        for text in ("abc", "[1]"):
+            monkeypatch.setattr("metaflow.metaflow_config.SERVICE_HEADERS", text)
+            found = self.only()
+            assert (found.state, "METAFLOW_SERVICE_HEADERS" in found.found) == (FAILED, True)
 
     def test_no_address(self, configured: Callable[[str | None], None]) -> None:
         configured(None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from metaflow_hera.argo.target import configured_target, embedded_namespace, resolve_target
+from metaflow_hera.argo.target import configured_target, embedded_namespace, resolve_target, without_password
 from metaflow_hera.errors import ConfigurationError, LocalServerError
 
 
@@ -25,6 +25,8 @@ def target(**env: str):
         ({"ARGO_SERVER": "argo:2746", "ARGO_SECURE": "false"}, "http://argo:2746/"),
         ({"ARGO_SERVER": "argo:2746", "ARGO_SECURE": "0"}, "http://argo:2746/"),
         ({"ARGO_SERVER": "argo:2746", "ARGO_SECURE": "TRUE"}, "https://argo:2746/"),
+        ({"ARGO_SERVER": "argo:2746", "ARGO_SECURE": ""}, "https://argo:2746/"),
+        ({"ARGO_SERVER": "argo:2746", "ARGO_SECURE": "maybe"}, "https://argo:2746/"),
         ({"ARGO_SERVER": "http://argo:2746"}, "http://argo:2746/"),
         ({"ARGO_SERVER": "https://argo/base/"}, "https://argo/base/"),
         ({"ARGO_SERVER": "argo:1", "ARGO_BASE_HREF": "/base/"}, "https://argo:1/base/"),
@@ -60,6 +62,29 @@ def test_the_token_is_kept_and_never_shown() -> None:
     without = target(ARGO_SERVER="argo:1", ARGO_TOKEN="")
     assert without is not None
     assert without.token is None
+
+
+@pytest.mark.parametrize("server", ["https://me:p%40ss@argo:1", "me:p%40ss@argo:1"])
+def test_a_password_in_the_address_is_sent_and_never_shown(server: str) -> None:
+    found = target(ARGO_SERVER=server)
+    assert found is not None
+    assert (found.host, found.token) == ("https://argo:1/", "Basic bWU6cEBzcw==")
+    with pytest.raises(ConfigurationError, match=r"ARGO_SERVER is '[^']*\.\.\.@argo:port'") as told:
+        target(ARGO_SERVER=server.replace(":1", ":port"))
+    assert "p%40ss" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://me:pass@argo/a", "https://...@argo/a"),
+        ("me:pass@argo:2746", "...@argo:2746"),
+        ("s3://bucket/a@b", "s3://bucket/a@b"),
+        ("python:3.12@sha256:ab", "python:3.12@sha256:ab"),
+    ],
+)
+def test_what_is_shown_of_an_address(text: str, shown: str) -> None:
+    assert without_password(text) == shown
 
 
 def test_how_the_certificate_is_checked(tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ WIDTH = max(map(len, COLOURS))
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=1),
-    default=300.0,
+    type=click.IntRange(min=1),
+    default=300,
     show_default=True,
     metavar="SECONDS",
     help="How long the run of --probe may take.",
@@ -54,7 +54,7 @@ WIDTH = max(map(len, COLOURS))
     help="Check nothing; write what a cluster needs, for kubectl apply -f - (image: a Dockerfile).",
 )
 @as_json
-def doctor(datastore: str | None, probe: bool, timeout: float, printed: str | None, as_json: bool) -> None:
+def doctor(datastore: str | None, probe: bool, timeout: int, printed: str | None, as_json: bool) -> None:
     """Check all that a deployment needs, with what to do beside what fails.
 
     It asks Argo's server, the datastore and the metadata service that are configured. Exits with 1 if

@@ -99,6 +99,11 @@ def _has_other_extensions() -> bool:
     return any(name != OWN_EXTENSION and not name.startswith((".", "__")) for name in names)
 
 
+def default_datastore() -> str:
+    """Metaflow's name of the datastore that it is configured for."""
+    return str(setting("DEFAULT_DATASTORE") or "local")
+
+
 def kubernetes_namespace() -> str:
     """The Kubernetes namespace that Metaflow is configured for."""
     return str(setting("KUBERNETES_NAMESPACE") or "default")

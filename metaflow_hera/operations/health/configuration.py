@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 
+from metaflow_hera.argo.target import without_password
 from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.metaflow_api.light.configuration import ENVIRONMENT, origin, path_of_file
 from metaflow_hera.operations.health.findings import Finding, Part
@@ -52,8 +52,3 @@ def findings(env: Mapping[str, str] = os.environ) -> Iterator[Finding]:
     for name, value, place in set_here:
         if value not in (None, "") and place is not None:
             yield PART.ok(f"METAFLOW_{name}", f"{without_password(str(value))}, from {place}")
-
-
-def without_password(text: str) -> str:
-    """An address without the user and the password that it may have."""
-    return re.sub(r"//[^/@\s]+@", "//...@", text)

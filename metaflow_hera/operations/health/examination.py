@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 
 from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.argo.target import Target, configured_target, resolve_target
+from metaflow_hera.argo.target import Target, resolve_target
 from metaflow_hera.errors import ConfigurationError, LocalServerError
 from metaflow_hera.operations.health import configuration, metadata, permissions, probe, server, storage
 from metaflow_hera.operations.health.findings import FAILED, NOT_CHECKED, Finding, has_failed
@@ -28,7 +28,8 @@ def examine(
     """Check what deployments need, and yield each finding as it is made.
 
     `datastore` is Metaflow's name of the one to use; None: the configured one. With `probe_seconds` a small
-    run is made and deleted again, which may take so long. `connect` makes the client of a target.
+    run is made and deleted again, which may take that long; the embedded Argo is started for it. `connect`
+    makes the client of a target.
     """
     configured = [*configuration.findings()]
     yield from configured
@@ -50,7 +51,10 @@ def examine(
     else:
         yield from permissions.PART.not_checked(UNASKED, "each permission")
     if has_failed(configured):
-        for part, what in (*AFTER_CONFIGURATION, *([(probe.PART, probe.RUN)] if probe_seconds else [])):
+        for part, what in (
+            *AFTER_CONFIGURATION,
+            *([(probe.PART, probe.RUN)] if probe_seconds is not None else []),
+        ):
             yield from part.not_checked("Metaflow's configuration cannot be read", what)
         return
     if client is not None and reached:
@@ -75,11 +79,12 @@ def examine(
 
 def _client(connect: Connect, *, start: bool) -> tuple[ArgoClient | None, list[Finding]]:
     try:
-        configured = configured_target()
-        return connect(configured or resolve_target(start=start)), []
+        return connect(resolve_target(start=start)), []
     except ConfigurationError as error:
         return None, [server.PART.failed("address", str(error))]
     except LocalServerError as error:
+        if start:
+            return None, [server.PART.failed("reachable", str(error))]
         return None, [
             Finding(
                 server.PART.name,

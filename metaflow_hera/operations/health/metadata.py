@@ -9,9 +9,8 @@ from collections.abc import Iterator
 import requests
 
 from metaflow_hera.argo.refusals import root_cause
-from metaflow_hera.argo.target import Target
+from metaflow_hera.argo.target import Target, without_password
 from metaflow_hera.metaflow_api.light.configuration import setting
-from metaflow_hera.operations.health.configuration import without_password
 from metaflow_hera.operations.health.findings import Finding, Part
 
 PART = Part("metadata")
@@ -20,6 +19,7 @@ OLDEST = (2, 0, 2)
 """As Metaflow's own plugin asks for: earlier ones take no ids that are words."""
 VERSION = "METADATA_SERVICE_VERSION"
 SECONDS = 10.0
+"""How long the service has to answer."""
 
 
 def findings(target: Target | None) -> Iterator[Finding]:
@@ -32,9 +32,18 @@ def findings(target: Target | None) -> Iterator[Finding]:
         yield PART.failed(WHAT, "METAFLOW_SERVICE_URL is not set", "Set it to the address of the service.")
         return
     try:
-        answer = requests.get(f"{str(url).rstrip('/')}/ping", headers=_headers(), timeout=SECONDS)
+        headers = _headers()
+    except ValueError:
+        yield PART.failed(
+            WHAT,
+            "METAFLOW_SERVICE_HEADERS is no JSON object",
+            'Write it as {"NAME": "VALUE"}, or unset it.',
+        )
+        return
+    try:
+        answer = requests.get(f"{str(url).rstrip('/')}/ping", headers=headers, timeout=SECONDS)
     except requests.RequestException as error:
-        found = f"{without_password(str(url))} cannot be reached ({root_cause(error)})"
+        found = without_password(f"{url} cannot be reached ({root_cause(error)})")
         yield PART.failed(WHAT, found, "Is METAFLOW_SERVICE_URL right, and the network up?")
         return
     yield _answered(without_password(str(url)), answer)
@@ -69,7 +78,10 @@ def _without_service(target: Target | None) -> Iterator[Finding]:
 
 
 def _headers() -> dict[str, str]:
-    """The headers with which Metaflow calls its service."""
+    """The headers with which Metaflow calls its service. Raises ValueError if they are no JSON object."""
     given, key = setting("SERVICE_HEADERS"), setting("SERVICE_AUTH_KEY")
-    found: dict[str, str] = dict(json.loads(given) if isinstance(given, str) else given or {})
-    return {**found, **({"x-api-key": str(key)} if key else {})}
+    found = json.loads(given) if isinstance(given, str) and given else given or {}
+    if not isinstance(found, dict):
+        raise ValueError(given)
+    headers = {str(name): str(value) for name, value in found.items()}
+    return {**headers, **({"x-api-key": str(key)} if key else {})}

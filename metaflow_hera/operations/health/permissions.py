@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.argo.permissions import OF_DEPLOYERS, OF_DEPLOYERS_OF_EVENTS, Missing, Permission
+from metaflow_hera.argo.permissions import (
+    OF_DEPLOYERS,
+    OF_DEPLOYERS_OF_EVENTS,
+    NamespaceMissing,
+    Permission,
+)
 from metaflow_hera.errors import ArgoError, ArgoEventsMissing, ArgoTokenRefused
 from metaflow_hera.metaflow_api.light.configuration import sensor_namespace, setting
 from metaflow_hera.operations.health.findings import Finding, Part
@@ -29,15 +34,11 @@ def findings(client: ArgoClient, *, probe: bool = False) -> Iterator[Finding]:
         return
     allowed: list[Permission] = []
     unknown: list[Permission] = []
-    # A creation tells of the namespace as well, so it is asked first.
-    for permission in sorted(OF_DEPLOYERS, key=lambda each: each.verb != "create"):
+    for permission in _creations_first(OF_DEPLOYERS):
         try:
             answer = client.is_allowed(permission, target.namespace)
-        except Missing:
-            mend = (
-                f"Create it: kubectl create namespace {target.namespace}; or set ARGO_NAMESPACE to another."
-            )
-            yield PART.failed("namespace", f"there is no {target.namespace}", mend)
+        except NamespaceMissing:
+            yield _no_namespace(PART, target.namespace, "ARGO_NAMESPACE")
             return
         except ArgoTokenRefused as error:
             yield PART.failed("token", str(error))
@@ -67,11 +68,15 @@ def of_events(client: ArgoClient) -> Iterator[Finding]:
         return
     unset = [f"METAFLOW_{name}" for name in NEEDED_FOR_EVENTS if not setting(name)]
     wanted = len(unset) < len(NEEDED_FOR_EVENTS)
+    namespace = sensor_namespace() or client.target.namespace
     allowed: list[Permission] = []
     lacking: list[Permission] = []
-    for permission in OF_DEPLOYERS_OF_EVENTS:
+    for permission in _creations_first(OF_DEPLOYERS_OF_EVENTS):
         try:
-            answer = client.is_allowed(permission, sensor_namespace() or client.target.namespace)
+            answer = client.is_allowed(permission, namespace)
+        except NamespaceMissing:
+            yield _no_namespace(EVENTS, namespace, "METAFLOW_ARGO_EVENTS_SENSOR_NAMESPACE")
+            return
         except ArgoEventsMissing:
             found = "the cluster has none, so flows with @trigger cannot be deployed"
             mend = "Install Argo Events, or unset METAFLOW_ARGO_EVENTS_*."
@@ -100,8 +105,18 @@ def of_events(client: ArgoClient) -> Iterator[Finding]:
 
 def denied(part: Part, permission: Permission, printed: str) -> Finding:
     """A permission that is not there; `printed` is the file of deploy/ that gives it."""
-    verbs = ", ".join(f"mfhera {verb}" for verb in permission.verbs)
+    verbs = ", ".join(f"mfhera {verb}" for verb in permission.needed_by)
     return part.failed(str(permission), f"denied, and needed by {verbs}", GRANT.format(printed))
+
+
+def _creations_first(permissions: Sequence[Permission]) -> Sequence[Permission]:
+    """A creation tells of the namespace as well: where that is not there, nothing else need be asked."""
+    return sorted(permissions, key=lambda each: each.verb != "create")
+
+
+def _no_namespace(part: Part, namespace: str, variable: str) -> Finding:
+    mend = f"Create it: kubectl create namespace {namespace}; or set {variable} to another."
+    return part.failed("namespace", f"there is no {namespace}", mend)
 
 
 def _by_resource(permissions: Sequence[Permission]) -> Iterator[tuple[str, str]]:

@@ -12,12 +12,12 @@ from contextlib import suppress
 from typing import TypeVar
 
 from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.argo.permissions import OF_DEPLOYERS, can_be_asked
+from metaflow_hera.argo.permissions import OF_DEPLOYERS, can_be_asked, is_denial
 from metaflow_hera.argo.starting import Start, random_end, submit_as
 from metaflow_hera.contract.objects import JSON
-from metaflow_hera.errors import ArgoDenied, ArgoError, ArgoNotFound, MetaflowHeraError
-from metaflow_hera.metaflow_api.light.configuration import setting
-from metaflow_hera.operations.health import permissions, storage
+from metaflow_hera.errors import ArgoError, ArgoNotFound, MetaflowHeraError
+from metaflow_hera.metaflow_api.light.configuration import default_datastore, setting
+from metaflow_hera.operations.health import permissions
 from metaflow_hera.operations.health.findings import Finding, Part
 from metaflow_hera.operations.health.pod_report import Pod, of_image, told
 
@@ -70,7 +70,7 @@ def findings(client: ArgoClient, datastore: str | None, seconds: float) -> Itera
 
     name = f"mfhera-doctor-{random_end()}"
     try:
-        made = template(name, storage.chosen(datastore), client.target, seconds)
+        made = template(name, datastore or default_datastore(), client.target, seconds)
     except MetaflowHeraError as error:
         yield PART.failed(RUN, f"it cannot be made: {error}")
         return
@@ -101,11 +101,12 @@ class Probe:
 
     def _look(self) -> Iterator[Finding]:
         client, name = self._client, self._name
-        if self._try("create workflowtemplates", lambda: client.create_template(self._template)) is None:
+        made = self._tries.needed("create workflowtemplates", lambda: client.create_template(self._template))
+        if made is None:
             yield from PART.not_checked("its template cannot be created", RUN)
             return
         self._to_delete.append(("workflowtemplates", name, client.delete_template))
-        run = self._start("run")
+        run = self._start("run", self._tries.needed)
         if run is None:
             yield from PART.not_checked("it cannot be started", RUN)
             return
@@ -129,7 +130,7 @@ class Probe:
 
     def _ask_for_permissions(self) -> None:
         client, name = self._client, self._name
-        second = self._start("second")
+        second = self._start("second", self._try)
         if second is not None:
             self._try("update workflows", lambda: client.suspend(second))
             self._try("patch workflows", lambda: client.terminate(second))
@@ -147,9 +148,9 @@ class Probe:
             changed = {**stored, "spec": {**stored["spec"], "schedules": ["0 0 2 1 *"]}}
             self._try("update cronworkflows", lambda: client.update_cron(changed))
 
-    def _start(self, end: str) -> str | None:
+    def _start(self, end: str, attempt: Callable[[str, Callable[[], JSON]], JSON | None]) -> str | None:
         run = f"{self._name}-{end}"
-        if self._try("create workflows", lambda: submit_as(self._client, Start(self._name), run)) is None:
+        if attempt("create workflows", lambda: submit_as(self._client, Start(self._name), run)) is None:
             return None
         self._to_delete.append(("workflows", run, self._client.delete_workflow))
         return run
@@ -191,15 +192,20 @@ class _Tries:
     def one(self, permission: str, call: Callable[[], T]) -> T | None:
         """Do what needs a permission; None if it was not done."""
         try:
+            return self.needed(permission, call)
+        except ArgoError as error:
+            self._unclear[permission] = str(error)
+            return None
+
+    def needed(self, permission: str, call: Callable[[], T]) -> T | None:
+        """Do what the run cannot do without; None if it is denied. Raises ArgoError for another reason."""
+        try:
             done = call()
         except ArgoError as error:
             cannot = CANNOT.search(str(error))
-            if cannot is not None:
-                self.denied.add(f"{cannot[1]} {cannot[2]}")
-            elif isinstance(error, ArgoDenied):
-                self.denied.add(permission)
-            else:
-                self._unclear[permission] = str(error)
+            if cannot is None and not is_denial(error):
+                raise
+            self.denied.add(f"{cannot[1]} {cannot[2]}" if cannot is not None else permission)
             return None
         self.had.add(permission)
         return done

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from metaflow_hera.argo.target import Target
+from metaflow_hera.argo.target import Target, without_password
 from metaflow_hera.contract import environment
 from metaflow_hera.contract.datastores import LIBRARIES
-from metaflow_hera.metaflow_api.light.configuration import setting
+from metaflow_hera.metaflow_api.light.configuration import default_datastore
 from metaflow_hera.metaflow_api.light.storage import write_and_read
-from metaflow_hera.operations.health.configuration import without_password
 from metaflow_hera.operations.health.findings import Finding, Part
 
 PART = Part("datastore")
@@ -18,14 +17,9 @@ SECONDS = 30.0
 """How long a datastore has to answer."""
 
 
-def chosen(datastore: str | None) -> str:
-    """Metaflow's name of the datastore: as given, or as configured."""
-    return datastore or str(setting("DEFAULT_DATASTORE") or "local")
-
-
 def findings(datastore: str | None, target: Target | None) -> Iterator[Finding]:
     """What there is to say of a datastore (None: the configured one) for runs at a target."""
-    name = chosen(datastore)
+    name = datastore or default_datastore()
     if name == "local" and target is not None and not target.embedded:
         yield PART.failed(
             "for pods",

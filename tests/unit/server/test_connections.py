@@ -26,16 +26,18 @@ REFUSED = {"code": 16, "message": "token not valid"}
 
 
 class Server:
-    """An HTTP server that answers all calls alike, and notes the lines that came."""
+    """An HTTP server that answers all calls alike, and notes the lines and the logins that came."""
 
     def __init__(self, status: int = 200, body: Any = TEMPLATE) -> None:
         self.lines: list[str] = []
+        self.logins: list[str | None] = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 server.lines.append(self.requestline)
+                server.logins.append(self.headers["Authorization"])
                 text = json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -161,17 +163,38 @@ def test_forms_of_a_token(token: str, header: str) -> None:
     assert bearer(token) == header
 
 
+@pytest.mark.parametrize(
+    ("token", "login"), [("abc", "Bearer abc"), ("Basic dTpw", "Basic dTpw"), ("", "Basic bWU6cHc=")]
+)
+def test_a_login_of_netrc_counts_where_there_is_no_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str, login: str
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password pw\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with Server().running() as server:
+        asked = client(server.address, ARGO_TOKEN=token)
+        asked.template("linearflow")
+        asked.create_template(TEMPLATE)
+    assert server.logins == [login, login]
+
+
 OF_NO_USER = (
     "For Argo with the tokens of Kubernetes: "
     'export ARGO_TOKEN="Bearer $(kubectl -n default create token metaflow-deployer)".'
 )
 PLUGIN = {"exec": {"command": "aws", "args": ["eks", "get-token", "--cluster-name", "a b"]}}
+OF_OIDC = {"exec": {"command": "kubectl", "args": ["oidc-login", "get-token", "--oidc-client-secret=abc"]}}
+OF_A_FILE = {"exec": {"command": "cat", "args": ["/home/me/abc.json"]}}
+OF_TEXT = {"exec": {"command": "echo", "args": ['{"kind": "ExecCredential", "status": {"token": "abc"}}']}}
 
 
 @pytest.mark.parametrize(
     ("user", "words"),
     [
-        (PLUGIN, r"the user me of your kubeconfig gets one by aws eks get-token --cluster-name 'a b'"),
+        (PLUGIN, "the user me of your kubeconfig gets one by aws eks get-token: export"),
+        (OF_OIDC, "the user me of your kubeconfig gets one by kubectl oidc-login get-token: export"),
+        (OF_A_FILE, "the user me of your kubeconfig gets one by cat: export"),
+        (OF_TEXT, "the user me of your kubeconfig gets one by echo: export"),
         ({"token": "abc"}, "the user me of your kubeconfig has one"),
         ({"client-certificate": "a"}, None),
     ],

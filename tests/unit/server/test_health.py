@@ -98,6 +98,8 @@ class TestServer:
             ({"exp": NOW.timestamp() - 1}, FAILED, "it was valid until"),
             ({}, OK, "without an end"),
             ([1], OK, "does not tell"),
+            ({"exp": 1.8e12}, OK, "does not tell"),
+            ({"exp": float("inf")}, OK, "does not tell"),
         ],
     )
     @pytest.mark.parametrize("scheme", ["", "Bearer "])
@@ -224,7 +226,7 @@ class TestEvents:
     def test_all_is_there(self, twin: Twin) -> None:
         found = by_what([*permissions.of_events(client(twin.transport))])
         assert {each.state for each in found.values()} == {OK}
-        assert found["sensors"].found == "get, list, create, update, delete"
+        assert found["sensors"].found == "create, get, list, update, delete"
         assert twin.stored() == []
 
     @pytest.mark.parametrize("missing", OF_DEPLOYERS_OF_EVENTS, ids=str)
@@ -243,6 +245,17 @@ class TestEvents:
         (only,) = permissions.of_events(client(front))
         assert only.state == OK  # for whoever wants none
 
+    @pytest.mark.parametrize("wanted", [True, False])
+    def test_sensors_in_a_namespace_that_is_not_there(
+        self, twin: Twin, configured: Callable[..., None], wanted: bool
+    ) -> None:
+        configured(**(EVENTS if wanted else {}), ARGO_EVENTS_SENSOR_NAMESPACE="elsewhere")
+        front = Front(twin.transport)
+        front.reset(says(404, {"code": 5, "message": NO_NAMESPACE}))
+        (only,) = permissions.of_events(client(front))
+        assert (only.state, only.what, only.found) == (FAILED, "namespace", "there is no elsewhere")
+        assert "METAFLOW_ARGO_EVENTS_SENSOR_NAMESPACE" in str(only.mend)
+
     def test_metaflow_is_told_a_part(self, twin: Twin, configured: Callable[..., None]) -> None:
         configured(ARGO_EVENTS_EVENT="e")
         (failed,) = [each for each in permissions.of_events(client(twin.transport)) if each.state == FAILED]
@@ -253,7 +266,7 @@ class TestEvents:
         roles = Roles(twin.transport, set())
         assert {each.state for each in permissions.of_events(client(roles))} == {OK}
         whats = {each.what for each in permissions.of_events(client(roles))}
-        assert "get, list, create, update, delete sensors" in whats
+        assert "create, get, list, update, delete sensors" in whats
 
 
 class TestExamination:
@@ -280,6 +293,15 @@ class TestExamination:
         for part in (("permissions", "each permission"), ("events", "Argo Events")):
             assert (found[part].state, found[part].found) == (NOT_CHECKED, "the server cannot be asked")
         assert FAILED not in {each.state for each in found.values()}
+
+    def test_no_server_for_a_run_is_a_failure(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """Such as in a pod, which does not start the embedded Argo."""
+        monkeypatch.delenv("METAFLOW_HERA_HOME", raising=False)
+        monkeypatch.setenv("METAFLOW_HERA_PATH", "")
+        monkeypatch.setenv("EMBEDDED_ARGO_HOME", str(tmp_path))
+        found = by_what([each for each in examination.examine("local", probe_seconds=1) if each.state != OK])
+        assert found["reachable"].state == FAILED
+        assert (found["run"].state, found["run"].found) == (NOT_CHECKED, "the server cannot be asked")
 
     def test_an_address_that_is_none(self, examined: Callable[..., Any]) -> None:
         found = examined(None, ARGO_SERVER="argo:port")

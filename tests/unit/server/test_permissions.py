@@ -102,4 +102,4 @@ def test_the_verbs_need_what_doctor_asks_for(asked: dict[str, set[str]]) -> None
     following = asked.pop("logs --follow") - asked["logs"]
     needed = {(permission, verb) for verb, permissions in asked.items() for permission in permissions}
     needed |= {(permission, "logs --follow") for permission in following}
-    assert {(str(each), verb) for each in ALL for verb in each.verbs} == needed
+    assert {(str(each), verb) for each in ALL for verb in each.needed_by} == needed

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import requests
 from argo_permissions import Roles
+from requests.adapters import BaseAdapter
 from twin import TOKEN, Twin
-from wrong import says
+from wrong import Front, says
 
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.permissions import OF_DEPLOYERS, can_be_asked
@@ -55,7 +56,7 @@ class Cluster(Roles):
         return made
 
 
-def probed(cluster: Cluster, seconds: float = 30.0, **target: Any) -> list[Finding]:
+def probed(cluster: BaseAdapter, seconds: float = 30.0, **target: Any) -> list[Finding]:
     """What a run finds."""
     about = {"host": "http://127.0.0.1:2746/", "namespace": "default", "token": TOKEN, **target}
     return [*probe.Probe(ArgoClient(Target(**about), cluster), TEMPLATE, seconds).findings()]
@@ -98,6 +99,30 @@ def test_the_run_cannot_be_made(twin: Twin, missing: str, run: str) -> None:
     found = {each.what: each for each in probed(Cluster(twin, {missing}))}
     assert found[missing].state == FAILED
     assert (found["run"].state, run in found["run"].found) == (NOT_CHECKED, True)
+    assert twin.stored() == []
+
+
+WEBHOOK = 'admission webhook "policy" denied the request: no such image'
+
+
+@pytest.mark.parametrize("call", [0, 1])
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (says(400, {"code": 3, "message": "spec is invalid"}), "spec is invalid"),
+        (says(403, {"code": 7, "message": WEBHOOK}), WEBHOOK),
+        (says(401, {"code": 16, "message": "token not valid"}), "token not valid"),
+    ],
+)
+@pytest.mark.parametrize("embedded", [False, True])
+def test_what_is_refused_for_another_reason_is_no_missing_permission(
+    twin: Twin, call: int, answer: Any, words: str, embedded: bool
+) -> None:
+    """First the template, then the run; each is needed."""
+    front = Front(Cluster(twin))
+    front.reset(answer, at=call, once=True)
+    (failed,) = [each for each in probed(front, embedded=embedded) if each.state == FAILED]
+    assert (failed.what, words in failed.found) == ("run", True)
     assert twin.stored() == []
 
 
