@@ -177,7 +177,7 @@ def _pod_options(flow: LoadedFlow) -> list[str]:
         options += ["--with", spec]
     for deco in flow_decorators(state.flow):
         for name, value in deco.get_top_level_options():
-            for each in value if isinstance(value, list | tuple) else [value]:
+            for each in value if isinstance(value, (list, tuple)) else [value]:
                 if each is True:
                     options.append(f"--{name}")
                 elif each is not None and each is not False:
