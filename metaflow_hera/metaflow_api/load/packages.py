@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from metaflow.decorators import flow_decorators
@@ -25,6 +26,9 @@ from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.messages import message_of, reason_of
 from metaflow_hera.metaflow_api.load.output import to_stderr
 from metaflow_hera.metaflow_api.pod.packaged_settings import FILE_NAME, PodSettings
+
+LONGEST_REASON = 300
+"""Characters of the reason for which a code package could not be made."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Packing:
         with self._open:
             if self._made is None:
                 raise self._fault or AssertionError("it has not begun")
-            with _told_as_not_made():
+            with _told_as_not_made(self._flow.environment):
                 blob = self._made.blob
             store = self._flow.state.flow_datastore
             try:
@@ -105,7 +109,7 @@ class Packing:
 
         internal.HeraInternalDecorator.to_package = staticmethod(files)
         try:
-            with _told_as_not_made():
+            with _told_as_not_made(self._flow.environment):
                 self._made = _Package(
                     state.flow, state.environment, state.echo, suffixes=state.package_suffixes
                 )
@@ -119,13 +123,15 @@ def save_package(flow: LoadedFlow) -> CodePackage:
 
 
 @contextmanager
-def _told_as_not_made() -> Iterator[None]:
+def _told_as_not_made(environment: str) -> Iterator[None]:
+    where = "" if environment == "local" else f" with --environment={environment}"
     try:
         yield
-    except MetaflowException as error:
-        raise FlowError(f"The code package could not be made: {message_of(error)}") from error
     except Exception as error:  # an environment or a file system may raise anything
-        raise FlowError(f"The code package could not be made: {error}") from error
+        why = message_of(error) if isinstance(error, MetaflowException) else str(error)
+        # What makes an environment may quote all that its tools print.
+        why = shorten(why, LONGEST_REASON, placeholder=" ...")
+        raise FlowError(f"The code package could not be made{where}: {why}") from error
 
 
 class _Package(MetaflowPackage):  # type: ignore[misc]
