@@ -40,5 +40,10 @@ def like_an_image(python: str, folder: Path, env: dict[str, str]) -> str:
     """An environment of an interpreter with the one package that Metaflow needs."""
     reaching = {**env, **NETWORK}
     for command in (["venv", "--python", python, folder], ["pip", "install", "--python", folder, "requests"]):
-        subprocess.run(["uv", *map(str, command), "--quiet"], env=reaching, check=True, timeout=SECONDS)
+        subprocess.run(
+            [sys.executable, "-m", "uv", *map(str, command), "--quiet"],
+            env=reaching,
+            check=True,
+            timeout=SECONDS,
+        )
     return str(folder / "bin" / "python")

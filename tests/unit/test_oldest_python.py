@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+import sys
 from pathlib import Path
 
 from other_pythons import VERSIONS
@@ -31,7 +32,8 @@ def test_its_grammar_is_that_of_the_oldest_python() -> None:
 def test_it_uses_only_what_the_oldest_standard_library_has() -> None:
     """Modules, functions, and their arguments."""
     target = "-t={}.{}-".format(*OLDEST)
+    vermin = Path(sys.executable).with_name("vermin")
     done = subprocess.run(
-        ["vermin", target, "--violations", "--no-tips", *map(str, FILES)], capture_output=True, text=True
+        [vermin, target, "--violations", "--no-tips", *map(str, FILES)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout
