@@ -137,7 +137,7 @@ def screenshot(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("extension", EXTENSIONS, ids=EXTENSIONS)
+@nox.parametrize("extension", [*EXTENSIONS], ids=[*EXTENSIONS])
 def extensions(session: nox.Session, extension: str) -> None:
     """Flows with the extensions of others, one beside this package at a time. torch and ray are large."""
     session.install("-e", ".[dev]", *EXTENSIONS[extension])
