@@ -49,6 +49,15 @@ END_TO_END = tuple(
 )
 """The tests of flows, verbs and their refusals, from a command to what the server and the pods make of it."""
 
+EXTENSIONS = {
+    "card_html": ("metaflow-card-html==1.0.3",),
+    "metaflow_checkpoint": ("metaflow-checkpoint==0.2.14",),
+    "metaflow_torchrun": ("metaflow-torchrun==0.2.2", "torch", "numpy"),
+    "metaflow_ray": ("metaflow-ray==0.1.5", "ray"),
+    "metaflow_netflixext": ("metaflow-netflixext==1.3.17",),
+}
+"""Extensions of Metaflow, each with what it needs in a pod. Their tests are tests/extensions/test_NAME.py."""
+
 NOTEBOOK = """
 import nbclient, nbformat
 notebook = nbformat.read("examples/notebook.ipynb", as_version=4)
@@ -125,6 +134,14 @@ def screenshot(session: nox.Session) -> None:
     session.install("-e", ".[dev]")
     env = {"PAGE_SCREENSHOT": str(Path("docs/page.png").absolute())}
     session.run("pytest", "tests/acceptance/test_browser.py", "-k", "screenshot", env=env)
+
+
+@nox.session
+@nox.parametrize("extension", [*EXTENSIONS], ids=[*EXTENSIONS])
+def extensions(session: nox.Session, extension: str) -> None:
+    """Flows with the extensions of others, one beside this package at a time. torch and ray are large."""
+    session.install("-e", ".[dev]", *EXTENSIONS[extension])
+    session.run("pytest", "-rs", f"tests/extensions/test_{extension}.py", *session.posargs)
 
 
 @nox.session

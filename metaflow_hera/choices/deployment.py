@@ -10,10 +10,11 @@ Metaflow's own plugin, so that its Deployer takes the same keywords.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Optional
 
 from metaflow_hera.choices import checks, readers
 from metaflow_hera.choices.option import option, options_of
+from metaflow_hera.choices.tables import dataclass
 from metaflow_hera.contract import manifest
 from metaflow_hera.errors import OptionError
 
@@ -36,7 +37,7 @@ class Choices:
         flags="--tag",
         place="the tags of Metaflow's runs and tasks",
     )
-    user_namespace: str | None = option(
+    user_namespace: Optional[str] = option(
         None,
         "Namespace to read other flows' results from.",
         flags="--namespace",
@@ -57,7 +58,7 @@ class Choices:
         check=checks.splits,
         place="the items of the foreachs, and the template of the step in each",
     )
-    workflow_timeout: int | None = option(
+    workflow_timeout: Optional[int] = option(
         None,
         "End a run after this many seconds.",
         metavar="SECONDS",
@@ -65,7 +66,7 @@ class Choices:
         read=int,
         field="spec.activeDeadlineSeconds",
     )
-    workflow_priority: int | None = option(
+    workflow_priority: Optional[int] = option(
         None,
         "Runs of a higher priority go first.",
         metavar="N",
@@ -73,19 +74,19 @@ class Choices:
         read=int,
         field="spec.priority",
     )
-    workflow_title: str | None = option(
+    workflow_title: Optional[str] = option(
         None,
         "Title in Argo's UI; by default the flow's name.",
         metavar="TEXT",
         place=f"the annotation `{manifest.TITLE}`",
     )
-    workflow_description: str | None = option(
+    workflow_description: Optional[str] = option(
         None,
         "Description in Argo's UI; by default the flow's docstring.",
         metavar="TEXT",
         place=f"the annotation `{manifest.DESCRIPTION}`",
     )
-    concurrency_policy: str | None = option(
+    concurrency_policy: Optional[str] = option(
         None,
         "What a schedule does while its last run is still active: Allow another run, Forbid it, "
         "or Replace the active one.",
@@ -94,7 +95,7 @@ class Choices:
         read=str,
         place="`spec.concurrencyPolicy` of a CronWorkflow; Allow by default",
     )
-    starting_deadline: int | None = option(
+    starting_deadline: Optional[int] = option(
         None,
         "How many seconds late a missed schedule still starts its run; 3540 by default.",
         metavar="SECONDS",
@@ -102,7 +103,7 @@ class Choices:
         read=int,
         place="`spec.startingDeadlineSeconds` of a CronWorkflow",
     )
-    successful_history_limit: int | None = option(
+    successful_history_limit: Optional[int] = option(
         None,
         "How many scheduled runs that succeeded Argo keeps.",
         metavar="N",
@@ -110,7 +111,7 @@ class Choices:
         read=int,
         place="`spec.successfulJobsHistoryLimit` of a CronWorkflow",
     )
-    failed_history_limit: int | None = option(
+    failed_history_limit: Optional[int] = option(
         None,
         "How many scheduled runs that failed Argo keeps.",
         metavar="N",
@@ -118,7 +119,7 @@ class Choices:
         read=int,
         place="`spec.failedJobsHistoryLimit` of a CronWorkflow",
     )
-    events: str | None = option(
+    events: Optional[str] = option(
         None,
         "What starts runs on events: a sensor of Argo Events (by default), or a workflow-event-binding, "
         "for an export to a cluster without Argo Events.",
@@ -142,7 +143,7 @@ class Choices:
         "Notify when a run succeeds.",
         place="a pod of `spec.onExit` that notifies",
     )
-    notify_slack_webhook_url: str | None = option(
+    notify_slack_webhook_url: Optional[str] = option(
         None,
         "Slack incoming webhook to notify.",
         metavar="URL",
@@ -150,7 +151,7 @@ class Choices:
         only_with=NOTIFIES,
         place="a variable of the pod that notifies",
     )
-    notify_pager_duty_integration_key: str | None = option(
+    notify_pager_duty_integration_key: Optional[str] = option(
         None,
         "PagerDuty integration key (Events API v2) to notify.",
         metavar="KEY",
@@ -158,7 +159,7 @@ class Choices:
         only_with=NOTIFIES,
         place="a variable of the pod that notifies",
     )
-    notify_incident_io_api_key: str | None = option(
+    notify_incident_io_api_key: Optional[str] = option(
         None,
         "incident.io API key to notify.",
         metavar="KEY",
@@ -166,7 +167,7 @@ class Choices:
         only_with=NOTIFIES,
         place="a variable of the pod that notifies",
     )
-    incident_io_alert_source_config_id: str | None = option(
+    incident_io_alert_source_config_id: Optional[str] = option(
         None,
         "incident.io alert source to notify.",
         metavar="ID",
@@ -183,7 +184,7 @@ class Choices:
         only_with=NOTIFIES,
         place="a variable of the pod that notifies",
     )
-    ttl_after_success: int | None = option(
+    ttl_after_success: Optional[int] = option(
         None,
         "How many seconds Argo keeps a run that succeeded.",
         metavar="SECONDS",
@@ -191,7 +192,7 @@ class Choices:
         read=int,
         field="spec.ttlStrategy.secondsAfterSuccess",
     )
-    ttl_after_failure: int | None = option(
+    ttl_after_failure: Optional[int] = option(
         None,
         "How many seconds Argo keeps a run that failed.",
         metavar="SECONDS",
@@ -199,7 +200,7 @@ class Choices:
         read=int,
         field="spec.ttlStrategy.secondsAfterFailure",
     )
-    pod_gc: str | None = option(
+    pod_gc: Optional[str] = option(
         None,
         "When pods are deleted, such as OnPodCompletion or OnWorkflowSuccess.",
         metavar="STRATEGY",
@@ -207,26 +208,26 @@ class Choices:
         read=str,
         field="spec.podGC.strategy",
     )
-    archive_logs: bool | None = option(
+    archive_logs: Optional[bool] = option(
         None,
         "Let Argo archive the pods' logs in its artifact repository.",
         read=readers.flag,
         field="spec.archiveLogs",
     )
-    metrics: bool | None = option(
+    metrics: Optional[bool] = option(
         None,
         "Let Argo's controller tell Prometheus how runs and steps end, and how long they take.",
         read=readers.flag,
         place="`spec.metrics`, and `metrics` of the templates of steps",
     )
-    priority_class: str | None = option(
+    priority_class: Optional[str] = option(
         None,
         "Priority class of the pods.",
         metavar="NAME",
         read=str,
         field="spec.podPriorityClassName",
     )
-    service_account: str | None = option(
+    service_account: Optional[str] = option(
         None,
         "Service account of pods for which @kubernetes names none.",
         metavar="NAME",
@@ -313,13 +314,13 @@ class CreateOptions(Choices):
     Raises OptionError for a value that is not valid, or for two that do not go together.
     """
 
-    name: str | None = option(
+    name: Optional[str] = option(
         None,
         "Name of the deployment, instead of the flow's.",
         metavar="NAME",
         place="`metadata.name`",
     )
-    authorize: str | None = option(
+    authorize: Optional[str] = option(
         None,
         "The production token of a flow that somebody else deployed.",
         metavar="TOKEN",
@@ -330,7 +331,7 @@ class CreateOptions(Choices):
         flags="--generate-new-token",
         place=f"the annotation `{manifest.PRODUCTION_TOKEN}`",
     )
-    given_token: str | None = option(
+    given_token: Optional[str] = option(
         None,
         "Move to the production namespace of this token.",
         flags="--new-token",

@@ -4,10 +4,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 from metaflow_hera.choices.option import Option, option, options_of
+from metaflow_hera.choices.tables import dataclass
 from metaflow_hera.contract.datastores import DATASTORES
 
 
@@ -18,21 +18,21 @@ class MetaflowOptions:
     decorators: Sequence[str] = option(
         (), "Add a decorator to all steps.", flags="--with", metavar="DECORATOR"
     )
-    environment: str | None = option(None, "Execution environment.", metavar="TYPE")
-    datastore: str | None = option(
+    environment: Optional[str] = option(None, "Execution environment.", metavar="TYPE")
+    datastore: Optional[str] = option(
         None, f"Where artifacts are stored: {', '.join(DATASTORES)}.", metavar="TYPE"
     )
-    datastore_root: str | None = option(None, "Root of the datastore.", metavar="PATH")
-    metadata: str | None = option(None, "Metadata provider.", metavar="TYPE")
-    package_suffixes: str | None = option(
+    datastore_root: Optional[str] = option(None, "Root of the datastore.", metavar="PATH")
+    metadata: Optional[str] = option(None, "Metadata provider.", metavar="TYPE")
+    package_suffixes: Optional[str] = option(
         None, "File suffixes to package, separated by commas.", metavar="LIST"
     )
-    config: Mapping[str, str] | None = option(None, "File for a Config.", metavar="NAME FILE")
-    config_value: Mapping[str, Any] | None = option(None, "Value for a Config.", metavar="NAME VALUE")
-    branch: str | None = option(None, "Branch of @project.", metavar="NAME")
+    config: Optional[Mapping[str, str]] = option(None, "File for a Config.", metavar="NAME FILE")
+    config_value: Optional[Mapping[str, Any]] = option(None, "Value for a Config.", metavar="NAME VALUE")
+    branch: Optional[str] = option(None, "Branch of @project.", metavar="NAME")
     production: bool = option(False, "Use the production branch of @project.", flags="--production")
-    event_logger: str | None = option(None, "Event logger.", metavar="TYPE")
-    monitor: str | None = option(None, "Monitoring backend.", metavar="TYPE")
+    event_logger: Optional[str] = option(None, "Event logger.", metavar="TYPE")
+    monitor: Optional[str] = option(None, "Monitoring backend.", metavar="TYPE")
     no_pylint: bool = option(False, "Skip pylint where it is installed.", flags="--no-pylint")
 
     def words(self) -> list[str]:

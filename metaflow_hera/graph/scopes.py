@@ -7,6 +7,7 @@ tasks and whole inner scopes that wait for each other, whatever splits, switches
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Union
 
 from metaflow_hera.graph.steps import FOREACH, SWITCH, Graph, Step
 
@@ -58,7 +59,7 @@ class Scope:
     members: tuple[Member, ...]
 
 
-Member = Task | Foreach
+Member = Union[Task, Foreach]
 
 
 def scopes(graph: Graph) -> Scope:

@@ -149,6 +149,6 @@ class Graph:
                 )
             first = tuple(
                 replace(one, inside=tuple(dict.fromkeys([*one.inside, *two.inside])))
-                for one, two in zip(first, other, strict=True)
+                for one, two in zip(first, other)
             )
         return first

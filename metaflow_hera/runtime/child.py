@@ -22,6 +22,8 @@ from types import FrameType
 from metaflow_hera.runtime.logs import STREAMS, TaskLogs
 
 CHUNK = 1 << 16
+F_GETPIPE_SZ = 1032
+"""Of Linux, as in `fcntl` from Python 3.10 on."""
 PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 MEANINGS = {
     "SIGKILL": "out of memory, perhaps: little else kills without a message",
@@ -217,5 +219,5 @@ def _collect(pipes: dict[int, str], exited: int, logs: TaskLogs, stopper: _Stopp
 def _capacity(pipe: int) -> int:
     """The most bytes that a pipe holds."""
     if sys.platform == "linux":
-        return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+        return fcntl.fcntl(pipe, F_GETPIPE_SZ)
     return CHUNK

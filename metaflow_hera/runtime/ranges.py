@@ -35,7 +35,7 @@ def run_range(pod: PodTask, items: range, attempts: Attempts) -> int:
     """
     store = attempts.store
     tasks = {item: pod.item(item) for item in items}
-    known = dict(zip(items, store.so_far([task.key for task in tasks.values()]), strict=True))
+    known = dict(zip(items, store.so_far([task.key for task in tasks.values()])))
     earlier = _made_before_the_retry(pod, items, known, store)
     each = attempts.settings.steps[pod.step].retries.total + 1
     most = {item: min(MAX_ATTEMPTS, earlier.get(item, 0) + each) for item in items}

@@ -36,6 +36,8 @@ STEP_DECORATORS = frozenset(
         "unbounded_test_foreach_internal",  # does nothing where there is no unbounded foreach
     ]
 )
+SHARE_IN_CLOUD = frozenset({"torchrun", "metaflow_ray"})
+"""Decorators of extensions whose nodes find each other in the datastore, which must be one of a cloud."""
 
 
 def check(flow: LoadedFlow) -> None:
@@ -54,7 +56,12 @@ def check(flow: LoadedFlow) -> None:
     for step in flow.graph:
         for decorator in flow.step_decorators(step.name):
             if decorator.name not in STEP_DECORATORS and not decorator.within_task:
-                raise UnsupportedError(f"@{decorator.name} of step {step.name} is not supported yet.")
+                raise _unsupported(flow, step.name, decorator.name)
+            if decorator.name in SHARE_IN_CLOUD and flow.datastore == "local":
+                raise UnsupportedError(
+                    f"@{decorator.name} of step {step.name} takes no local datastore: its nodes find each "
+                    "other in one of a cloud. Deploy with --datastore=s3, azure or gs."
+                )
             if decorator.name == "environment":
                 _check_variables(step.name, decorator.attributes["vars"])
         # These two raise before anything is stored.
@@ -117,6 +124,15 @@ def local_notes(flow: LoadedFlow) -> list[str]:
         "The embedded Argo runs pods as processes of this machine: what steps say of "
         f"{' and '.join(words)} has no effect there."
     ]
+
+
+def _unsupported(flow: LoadedFlow, step: str, decorator: str) -> UnsupportedError:
+    if decorator in flow.environment_decorators:
+        return UnsupportedError(
+            f"--environment={flow.environment} is that of an extension which starts tasks in its own way "
+            f"(@{decorator}), and is not supported yet: use --environment=uv, or an image with the packages."
+        )
+    return UnsupportedError(f"@{decorator} of step {step} is not supported yet.")
 
 
 def _check_compute(flow: LoadedFlow, step: str) -> None:

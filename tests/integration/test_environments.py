@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 
-from harness import FLOWS, NETWORK, SECONDS, Mfhera
+import pytest
+from harness import FLOWS, NETWORK, SECONDS, Mfhera, refused
 
 
 def test_a_flow_in_an_environment_of_uv(own_mfhera: Mfhera) -> None:
@@ -43,3 +44,64 @@ def test_a_flow_outside_of_a_project_is_refused_at_create(mfhera: Mfhera) -> Non
     assert (done.returncode, done.stdout) == (2, "")
     assert ours.startswith("mfhera: ")
     assert "Could not find pyproject.toml in current directory or any parent directory" in ours
+
+
+NEEDS_PACKAGES = """
+from metaflow import FlowSpec, conda, pypi, step
+
+
+class PackagesFlow(FlowSpec):
+    @DECORATOR(packages={"regex": "2024.11.6"})
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    PackagesFlow()
+"""
+
+
+def with_packages(mfhera: Mfhera, decorator: str) -> None:
+    """A flow with a step that has packages of its own."""
+    (mfhera.folder / "packages_flow.py").write_text(NEEDS_PACKAGES.replace("DECORATOR", decorator))
+
+
+@pytest.mark.parametrize("decorator", ["conda", "pypi"])
+@pytest.mark.parametrize("environment", ["conda", "pypi"])
+def test_packages_that_cannot_be_had_are_told_at_create(
+    decorator: str, environment: str, mfhera: Mfhera
+) -> None:
+    """Metaflow resolves them when a flow is deployed: without a network it says what it could not get."""
+    with_packages(mfhera, decorator)
+    tools = mfhera.folder / "tools"
+    tools.mkdir()
+    (tools / "micromamba").write_text("#!/bin/sh\necho 'Could not resolve host: conda.example' >&2\nexit 1\n")
+    (tools / "micromamba").chmod(0o755)
+    env = {"METAFLOW_PATH_TO_MICROMAMBA": str(tools / "micromamba")}
+    done = mfhera("create", "packages_flow.py", f"--environment={environment}", env=env)
+    *_, ours = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert ours.startswith(f"mfhera: The code package could not be made with --environment={environment}: ")
+    assert "Could not resolve host" in ours
+    assert len(ours) < 500
+
+
+@pytest.mark.parametrize("decorator", ["conda", "pypi"])
+def test_packages_without_an_environment_are_refused(decorator: str, mfhera: Mfhera) -> None:
+    with_packages(mfhera, decorator)
+    refused(mfhera("create", "packages_flow.py"), f"@{decorator}", "--environment=conda")
+
+
+@pytest.mark.parametrize("environment", ["fast-bakery", "unheard-of"])
+def test_an_unknown_environment_is_refused_with_those_that_there_are(
+    environment: str, mfhera: Mfhera
+) -> None:
+    """fast-bakery is that of an extension of Outerbounds."""
+    mfhera.take("linear_flow.py")
+    done = mfhera("create", "linear_flow.py", f"--environment={environment}")
+    refused(done, "--environment", environment, "local", "conda", "pypi", "uv")

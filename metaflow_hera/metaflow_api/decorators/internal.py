@@ -17,7 +17,7 @@ from metaflow.decorators import StepDecorator
 from metaflow.exception import MetaflowException
 from metaflow.metadata_provider import MetaDatum
 from metaflow.packaging_sys import ContentType
-from metaflow.unbounded_foreach import UBF_CONTROL
+from metaflow.unbounded_foreach import UBF_CONTROL, UBF_TASK
 
 import metaflow_hera
 from metaflow_hera.contract import environment
@@ -89,6 +89,7 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
     ) -> None:
         """Register where the task runs and what started it, under the names of Metaflow's own plugin."""
         self._task = (run_id, task_id)
+        self._is_worker = ubf_context == UBF_TASK
         self._env = dict(os.environ)
         triggers = tell_current(self._env)
         values = {
@@ -147,7 +148,8 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
 
         Does neither if the step ended without its self.next(): Metaflow's own runtime then ends the run, and
         Argo would just go on. `is_task_ok` does not say so: it is also false after a sys.exit(0) that
-        follows self.next(), which Metaflow counts as success.
+        follows self.next(), which Metaflow counts as success. Of the nodes of a @parallel step it asks this
+        of the first alone: a decorator such as @metaflow_ray runs the step on that one only.
         """
         node = graph[step_name]
         next_steps = flow._transition[0] if flow._transition else []
@@ -155,7 +157,7 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
             if len(next_steps) != 1 or next_steps[0] not in node.out_funcs:
                 return
             self._write_output(next_steps[0])
-        elif next_steps != node.out_funcs:
+        elif next_steps != node.out_funcs and not (self._is_worker and is_task_ok and not next_steps):
             return
         elif node.type == "foreach":
             items = _items(flow)

@@ -20,6 +20,7 @@ from metaflow.decorators import StepDecorator
 from metaflow.exception import MetaflowException
 from metaflow.includefile import FilePathClass
 from metaflow.parameters import DelayedEvaluationParameter, deploy_time_eval, flow_context
+from metaflow.plugins.parallel_decorator import ParallelDecorator
 from metaflow.user_configs.config_options import ConfigInput
 
 from metaflow_hera.contract import environment
@@ -122,6 +123,11 @@ class LoadedFlow:
     def environment(self) -> str:
         """The type of the environment: local, conda, pypi, ..."""
         return str(self.state.environment.TYPE)
+
+    @property
+    def environment_decorators(self) -> Sequence[str]:
+        """The names of the decorators that the environment itself attaches to all steps."""
+        return [spec.partition(":")[0] for spec in self.state.environment.decospecs() or ()]
 
     @cached_property
     def graph(self) -> Graph:
@@ -284,8 +290,10 @@ def _forget_configs_of_others(flow: str) -> None:
 
 
 def _is_within_task(deco: type[Any]) -> bool:
-    return _is_extensions(deco) and not any(
-        getattr(deco, hook) is not getattr(StepDecorator, hook) for hook in START_HOOKS
+    # Those built on @parallel have its hook, whose work is done by the pods of its nodes.
+    known = (StepDecorator, ParallelDecorator)
+    return _is_extensions(deco) and all(
+        getattr(deco, hook) in [getattr(each, hook) for each in known] for hook in START_HOOKS
     )
 
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from stat import S_IMODE
+from textwrap import shorten
 from typing import Any
 
 from metaflow.decorators import flow_decorators
@@ -30,6 +31,9 @@ from metaflow_hera.metaflow_api.pod.packaged_settings import FILE_NAME, PodSetti
 
 TIME = 1575360000
 """When Metaflow says that all files of a package were changed."""
+
+LONGEST_REASON = 300
+"""Characters of the reason for which a code package could not be made."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Packing:
         with self._open:
             if self._made is None:
                 raise self._fault or AssertionError("it has not begun")
-            with _told_as_not_made():
+            with _told_as_not_made(self._flow.environment):
                 blob = self._made.blob
             store = self._flow.state.flow_datastore
             try:
@@ -110,7 +114,7 @@ class Packing:
 
         internal.HeraInternalDecorator.to_package = staticmethod(files)
         try:
-            with _told_as_not_made():
+            with _told_as_not_made(self._flow.environment):
                 self._made = _Package(
                     state.flow, state.environment, state.echo, suffixes=state.package_suffixes
                 )
@@ -124,13 +128,15 @@ def save_package(flow: LoadedFlow) -> CodePackage:
 
 
 @contextmanager
-def _told_as_not_made() -> Iterator[None]:
+def _told_as_not_made(environment: str) -> Iterator[None]:
+    where = "" if environment == "local" else f" with --environment={environment}"
     try:
         yield
-    except MetaflowException as error:
-        raise FlowError(f"The code package could not be made: {message_of(error)}") from error
     except Exception as error:  # an environment or a file system may raise anything
-        raise FlowError(f"The code package could not be made: {error}") from error
+        why = message_of(error) if isinstance(error, MetaflowException) else str(error)
+        # What makes an environment may quote all that its tools print.
+        why = shorten(why, LONGEST_REASON, placeholder=" ...")
+        raise FlowError(f"The code package could not be made{where}: {why}") from error
 
 
 class _Package(MetaflowPackage):  # type: ignore[misc]
@@ -192,7 +198,7 @@ def _pod_options(flow: LoadedFlow) -> list[str]:
         options += ["--with", spec]
     for deco in flow_decorators(state.flow):
         for name, value in deco.get_top_level_options():
-            for each in value if isinstance(value, list | tuple) else [value]:
+            for each in value if isinstance(value, (list, tuple)) else [value]:
                 if each is True:
                     options.append(f"--{name}")
                 elif each is not None and each is not False:

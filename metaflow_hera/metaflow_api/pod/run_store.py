@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -105,13 +104,13 @@ class RunStore:
         for attempt in range(MAX_ATTEMPTS):
             known = self._storage.is_file([self._file(task, f"{attempt}.attempt.json") for task in asked])
             # No attempt is without those before it (`begin`).
-            asked = [task for task, exists in zip(asked, known, strict=True) if exists]
+            asked = [task for task, exists in zip(asked, known) if exists]
             counts.update(dict.fromkeys(asked, attempt + 1))
             if not asked:
                 break
         begun = [task for task in tasks if counts[task]]
         noted, done, failed = (
-            dict(zip(begun, self._storage.is_file(files), strict=True))
+            dict(zip(begun, self._storage.is_file(files)))
             for files in (
                 [self._note(task, counts[task] - 1, WELL) for task in begun],
                 [self._file(task, f"{counts[task] - 1}.DONE.lock") for task in begun],
@@ -202,7 +201,10 @@ class RunStore:
         bound = 1
         while not is_missing(bound - 1):
             bound *= 2
-        count = bisect_left(range(bound), True, key=is_missing)
+        count = bound // 2
+        while count < bound:
+            middle = (count + bound) // 2
+            count, bound = (count, middle) if is_missing(middle) else (middle + 1, bound)
         return replace(loop, iteration=count - 1) if count else None
 
     def stored(self, task: TaskKey) -> Stored:
@@ -221,7 +223,7 @@ class RunStore:
     def left(self, tasks: Sequence[TaskKey], attempt: int, name: str) -> Sequence[TaskKey]:
         """The tasks whose attempt has left such a note."""
         found = self._storage.is_file([self._note(task, attempt, name) for task in tasks])
-        return [task for task, exists in zip(tasks, found, strict=True) if exists]
+        return [task for task, exists in zip(tasks, found) if exists]
 
     def latest(self, task: TaskKey, oldest: int, name: str) -> str | None:
         """The latest note of that name that an attempt from `oldest` on has left; None if there is none."""

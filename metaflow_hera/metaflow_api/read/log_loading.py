@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Optional
 
 from metaflow.metaflow_config import ARTIFACT_LOCALROOT
 from metaflow.plugins.datastores.azure_storage import AzureStorage
@@ -24,10 +24,10 @@ GROWTH = 8
 PART = 1 << 22
 """How many bytes of a file in Azure are fetched at once: its client keeps them in memory."""
 
-File = tuple[str, str | None]
+File = tuple[str, Optional[str]]
 """A name in the datastore, and a file on this machine: None if the datastore has no such name."""
 
-Fetch = Callable[[str, int], tuple[str | None, bool]]
+Fetch = Callable[[str, int], tuple[Optional[str], bool]]
 """Fetches the last bytes of a name, so many of them: the file with them, and whether they are all it has."""
 
 

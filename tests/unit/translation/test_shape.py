@@ -111,8 +111,8 @@ def test_retries_are_where_something_retries_and_nowhere_else() -> None:
 def test_no_text_of_the_users_is_expanded_by_argo_or_kubernetes(name: str) -> None:
     """All tags are the controller's own, and no environment value has a dollar sign."""
     ours = re.compile(
-        r"\{\{(workflow\.(name|status|parameters\.[\w-]+)"
-        r"|inputs\.parameters\.(step|path|items|outcome|split-range)|item|retries"
+        r"\{\{(workflow\.(name|namespace|status|duration|parameters\.[\w-]+)"
+        r"|inputs\.parameters\.(step|path|items|outcome|split-range)|item|retries|status|duration"
         r"|tasks\.[\w-]+\.(status|outputs\.parameters\.(items|next)))\}\}"
     )
     for item in objects(exported(*CASES[name])):
@@ -120,7 +120,7 @@ def test_no_text_of_the_users_is_expanded_by_argo_or_kubernetes(name: str) -> No
             assert "{{" not in ours.sub("", json.dumps(each)), each["name"]
             for variable in each.get("container", {}).get("env", ()):
                 assert "$" not in (variable.get("value") or "")
-        for key in ("arguments", "workflowMetadata", "podMetadata"):
+        for key in ("arguments", "workflowMetadata", "podMetadata", "metrics"):
             assert "{{" not in ours.sub("", json.dumps(item["spec"].get(key)))
 
 
