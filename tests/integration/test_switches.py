@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from harness import FLOWS, Mfhera, assert_same, step_of
+from harness import FLOWS, SECONDS, Mfhera, assert_same, step_of
 from recorded_flows import Record
 from shapes import flow_script
 
@@ -239,7 +239,8 @@ def test_a_flow_with_choices_makes_the_same_as_by_metaflow_itself(
 def test_a_loop_of_250_turns_has_a_task_for_each(mfhera: Mfhera) -> None:
     mfhera.take("long_loop_flow.py")
     mfhera.ok("create", "long_loop_flow.py")
-    tasks = mfhera.read(mfhera.run()["pathspec"])
+    # With data in S3 Metaflow starts a process for each transfer: that takes seconds for an iteration.
+    tasks = mfhera.read(mfhera.run(timeout=3 * SECONDS)["pathspec"])
     assert sum(key.startswith("turn:") for key in tasks) == 250
     assert tasks["end"]["turns"] == "250"
 

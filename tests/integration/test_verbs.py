@@ -100,7 +100,7 @@ class TestLogs:
         assert {key: line[key] for key in expected} == expected
         assert line["time"].startswith("20")
 
-    @pytest.mark.same_machine
+    @pytest.mark.embedded_only("has its data here; test_datastores.py does the same in the others")
     @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process from /proc")
     def test_of_any_size(self, mfhera: Mfhera) -> None:
         mfhera.take("linear_flow.py")
@@ -274,7 +274,9 @@ class TestRetry:
         refused(mfhera(*new), "other Parameters ('place' is gone)")
         script.write_text(old)
         refused(mfhera(*new, "--with", "retry"), "retries step start 3 times", "deployed with 0")
-        refused(mfhera(*new, "--datastore-root", str(tmp_path / "ds")), "is not in the datastore")
+        kind = mfhera.env.get("METAFLOW_DEFAULT_DATASTORE", "local")
+        root = mfhera.env.get(f"METAFLOW_DATASTORE_SYSROOT_{kind.upper()}", str(tmp_path))
+        refused(mfhera(*new, "--datastore-root", f"{root}/other"), "is not in the datastore")
         refused(mfhera("retry", run, "--with-new-code"), "needs the code")
         refused(mfhera("retry", run, "mended_flow.py"), "need --with-new-code")
         assert mfhera.stored() == before
