@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 PAUSES = (0.3, 2.0)
 """The seconds before each look: a server whose answer was cut off may still be at it."""
+LEARNS = 5.0
+"""The seconds in which Argo's server learns of a template that has just been created."""
 GOING = (0.0, 0.1, 0.5, 2.0)
 """The seconds before each look whether an object has gone: Argo's server reads from a cache."""
 
@@ -38,6 +40,22 @@ def settled(write: Callable[[], T], look: Callable[[], T | None], what: str, see
         if pause == PAUSES[-1]:
             raise ArgoUnreachable(f"{unanswered}, and the change was not made: try again.") from unanswered
     raise unknown(unanswered, what, see) from unanswered
+
+
+def learned(write: Callable[[], T], embedded: bool) -> T:
+    """The result of a write for which Argo's server looks at a template that may be a moment old.
+
+    It looks at copies of the templates, which follow what is created. The embedded Argo has none. Raises
+    ArgoNotFound if the server does not come to know the template.
+    """
+    end = time.monotonic() + (0 if embedded else LEARNS)
+    while True:
+        try:
+            return write()
+        except ArgoNotFound:
+            if time.monotonic() > end:
+                raise
+            time.sleep(PAUSES[0])
 
 
 def unknown(unanswered: ArgoUnanswered, what: str, see: str) -> ArgoUnanswered:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.argo.settling import unknown
+from metaflow_hera.argo.settling import learned, unknown
 from metaflow_hera.contract.manifest import run_id
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import (
@@ -26,8 +26,6 @@ LONGEST = 63
 """The longest name of a workflow: it is the value of a label of its pods."""
 NAMES = 5
 """How many names are tried: others may have taken one by chance."""
-LEARNS = 5.0
-"""The seconds in which Argo's server learns of a template that has just been created."""
 PAUSES = (0.5, 2.0)
 """The seconds before each further try under the same name."""
 
@@ -99,15 +97,11 @@ def _submitted(client: ArgoClient, start: Start, name: str) -> JSON:
 
 
 def submit_as(client: ArgoClient, start: Start, name: str) -> JSON:
-    """Submit a workflow under a name, once Argo's server knows its template, which may be a moment old."""
-    end = time.monotonic() + (0 if client.target.embedded else LEARNS)
-    while True:
-        try:
-            return client.submit(start.template, name, start.parameters, start.annotations)
-        except ArgoNotFound:
-            if time.monotonic() > end:
-                raise
-            time.sleep(PAUSES[0])
+    """Submit a workflow under a name, once Argo's server knows its template."""
+    return learned(
+        lambda: client.submit(start.template, name, start.parameters, start.annotations),
+        client.target.embedded,
+    )
 
 
 def _found(client: ArgoClient, name: str) -> JSON | None:

@@ -74,18 +74,18 @@ def write_export(prepared: Prepared, form: str, options: ExportOptions) -> Creat
     for warning in made.objects.warnings():
         click.echo(warning, err=True)
     objects = [writing.as_json(item) for item in made.objects.objects]
-    accounts = ", ".join(writing.service_accounts(objects))
-    if accounts and target is not None:
-        click.echo(f"It needs the service accounts {accounts}.", err=True)
     output = options.output
     if output is not None and (output.endswith("/") or Path(output).is_dir()):
         _write_folder(objects, form, Path(output))
-        return made
-    text = writing.FORMS[form](objects).rstrip("\n") + "\n"
-    if output is None:
-        click.echo(text, nl=False)
     else:
-        _write(Path(output), text)
+        text = writing.FORMS[form](objects).rstrip("\n") + "\n"
+        if output is None:
+            click.echo(text, nl=False)
+        else:
+            _write(Path(output), text)
+    accounts = ", ".join(writing.service_accounts(objects))
+    if accounts and target is not None:
+        click.echo(f"It needs the service accounts {accounts}.", err=True)
     return made
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from metaflow_hera.argo.client import ArgoClient
+from metaflow_hera.argo.settling import learned
 from metaflow_hera.contract.objects import CRON, JSON, SENSOR, TEMPLATE
 
 
@@ -35,8 +36,9 @@ KINDS = {
     CRON: Kind(
         words="cron workflow",
         read=lambda client, name, _: client.cron(name),
-        create=ArgoClient.create_cron,
-        update=ArgoClient.update_cron,
+        # Argo's server checks it with its template, which may have been created just before.
+        create=lambda client, cron: learned(lambda: client.create_cron(cron), client.target.embedded),
+        update=lambda client, cron: learned(lambda: client.update_cron(cron), client.target.embedded),
         delete=lambda client, name, _: client.delete_cron(name),
     ),
     SENSOR: Kind(

@@ -65,7 +65,8 @@ def test_the_example_of_the_documents(found: dict[str, Any], mfhera: Mfhera) -> 
     name, identifier, flow, token = found["deployed"]
     assert (name, identifier, flow) == ("parameterflow", "parameterflow", "ParameterFlow")
     assert found["name"] == "parameterflow"
-    assert found["metadata"] == f"local@{mfhera.folder}"
+    service = mfhera.env.get("METAFLOW_SERVICE_URL")
+    assert found["metadata"] == (f"service@{service}" if service else f"local@{mfhera.folder}")
     assert found["nothing compiled"] is None
     assert found["status"] == ["Succeeded", False]
     assert found["finished"] == [True, True]

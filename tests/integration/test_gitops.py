@@ -22,6 +22,8 @@ FIVE = {
 sensors = pytest.mark.embedded_only("has sensors, as Argo Events has them for a cluster")
 PLURAL = {"WorkflowTemplate": "workflow-templates", "CronWorkflow": "cron-workflows", "Sensor": "sensors"}
 OF_THE_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid", "namespace")
+WHO_WROTE_IT = tuple(f"workflows.argoproj.io/{word}" for word in ("creator", "actor", "action"))
+"""What the labels begin with by which Argo's server says whose token it was."""
 
 
 def example(mfhera: Mfhera, name: str) -> str:
@@ -35,6 +37,8 @@ def at_server(mfhera: Mfhera, item: dict[str, Any]) -> dict[str, Any]:
     for key in OF_THE_SERVER:
         found["metadata"].pop(key, None)
     found["metadata"]["annotations"].pop("metaflow/deployment_timestamp", None)
+    for key in [key for key in found["metadata"]["labels"] if key.startswith(WHO_WROTE_IT)]:
+        del found["metadata"]["labels"][key]
     found.pop("status", None)
     return found
 

@@ -531,7 +531,7 @@ from metaflow_hera.interface.api import Run
 run = Run({run!r})
 run.retry()
 run.wait()
-print([line.text for line in run.logs("end")][-2])
+print([line.text for line in run.logs("end") if "all" in line.text][-1])
 new = run.resubmit()
 new.wait()
 print(new.status, new.id != run.id)

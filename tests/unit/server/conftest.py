@@ -19,7 +19,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (session, settling, starting):
         monkeypatch.setattr(module, "PAUSES", (0.0, 0.0))
     monkeypatch.setattr(settling, "GOING", (0.0, 0.0))
-    monkeypatch.setattr(starting, "LEARNS", 0.0)
+    monkeypatch.setattr(settling, "LEARNS", 0.0)
     monkeypatch.setattr(present, "PAUSE", 0.0)
     monkeypatch.setattr(client, "CONFLICT_PAUSE", 0.0)
 

@@ -13,7 +13,7 @@ from harness import step_of
 from twin import Twin
 from wrong import Front, says
 
-from metaflow_hera.argo import client, deployments, runs, starting
+from metaflow_hera.argo import client, deployments, runs, settling
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.starting import Start, submitted
@@ -185,13 +185,28 @@ class TestFind:
         about = create_from(export("linear"), twin.client, None)
         front = Front(twin.transport)
         asked = ArgoClient(replace(twin.client.target, embedded=False), front)
-        monkeypatch.setattr(starting, "LEARNS", 60.0)
+        monkeypatch.setattr(settling, "LEARNS", 60.0)
         asked.version()
         late = says(404, {"code": 5, "message": f'workflowtemplates.argoproj.io "{about.name}" not found'})
         front.reset(late, at=0, once=True)
         run = submitted(asked, Start(about.name))["metadata"]["name"]
         assert runs.get(twin.client, run_id(run)).phase == "Running"
         assert len(front.calls) == 2
+
+    def test_so_it_is_for_the_cron_workflow_of_a_new_template(
+        self, twin: Twin, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Argo's server checks it with its template, and says the same with another number."""
+        front = Front(twin.transport)
+        asked = ArgoClient(replace(twin.client.target, embedded=False), front)
+        monkeypatch.setattr(settling, "LEARNS", 60.0)
+        name = create_from(export("schedule"), asked, None).name
+        last_write = len(front.calls) - 1 - front.calls[::-1].index("POST")
+        remove(twin.client, name, None)
+        words = f'cannot validate Workflow: workflowtemplates.argoproj.io "{name}" not found'
+        front.reset(says(400, {"code": 3, "message": words}), at=last_write, once=True)
+        assert create_from(export("schedule"), asked, None).name == name
+        assert [deployments.template_of(cron) for cron in twin.client.crons()] == [name]
 
     def test_a_run_is_followed_to_its_end(self, twin: Twin) -> None:
         run = started(twin)
