@@ -15,7 +15,7 @@ from metaflow_hera.contract import environment
 from metaflow_hera.embedded.local import launch
 from metaflow_hera.errors import ConfigurationError, LocalServerError
 from metaflow_hera.home import embedded_errors, home_folder
-from metaflow_hera.metaflow_api.light.configuration import kubernetes_namespace
+from metaflow_hera.metaflow_api.light.configuration import checked_namespace, namespace_in_use
 
 TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
@@ -77,7 +77,7 @@ def configured_target(env: Mapping[str, str] = os.environ) -> Target | None:
         raise ConfigurationError("ARGO_CLIENT_CERTIFICATE and ARGO_CLIENT_KEY are needed together.")
     return Target(
         host=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{base}{'/' if base else ''}",
-        namespace=env.get("ARGO_NAMESPACE") or kubernetes_namespace(),
+        namespace=namespace_in_use(env),
         token=_login(parts) or env.get("ARGO_TOKEN") or None,
         verify=verify,
         client_certificate=(certificate, key) if certificate and key else None,
@@ -148,5 +148,11 @@ def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Targe
 
 
 def embedded_namespace(env: Mapping[str, str] = os.environ) -> str:
-    """The namespace at the embedded Argo: that of ARGO_NAMESPACE, else that of this pod, else `default`."""
-    return env.get("ARGO_NAMESPACE") or env.get(environment.ARGO_NAMESPACE) or "default"
+    """The namespace at the embedded Argo: that of ARGO_NAMESPACE, else that of this pod, else `default`.
+
+    Raises ConfigurationError for a name that no namespace can have.
+    """
+    name = env.get("ARGO_NAMESPACE")
+    if name:
+        return checked_namespace(name, "ARGO_NAMESPACE")
+    return env.get(environment.ARGO_NAMESPACE) or "default"

@@ -9,6 +9,7 @@ import pytest
 
 from metaflow_hera.argo.target import configured_target, embedded_namespace, resolve_target, without_password
 from metaflow_hera.errors import ConfigurationError, LocalServerError
+from metaflow_hera.metaflow_api.light.configuration import sensor_namespace
 
 
 def target(**env: str):
@@ -52,6 +53,22 @@ def test_without_an_address_it_is_the_embedded_argo(value: str) -> None:
 def test_what_is_no_address(value: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(f"ARGO_SERVER is {value!r}")):
         target(ARGO_SERVER=value)
+
+
+@pytest.mark.parametrize("name", ["a b", "Team", "a.b", "-a", "a\nb", " ", "ü", "x" * 64, "a: b"])
+def test_what_is_no_namespace(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for ask in (
+        lambda: target(ARGO_SERVER="argo:1", ARGO_NAMESPACE=name),
+        lambda: embedded_namespace({"ARGO_NAMESPACE": name}),
+    ):
+        with pytest.raises(ConfigurationError, match=re.escape(f"ARGO_NAMESPACE is {name!r}, which cannot")):
+            ask()
+    monkeypatch.setattr("metaflow.metaflow_config.KUBERNETES_NAMESPACE", name)
+    with pytest.raises(ConfigurationError, match="METAFLOW_KUBERNETES_NAMESPACE is "):
+        target(ARGO_SERVER="argo:1", ARGO_NAMESPACE="")
+    monkeypatch.setattr("metaflow.metaflow_config.ARGO_EVENTS_SENSOR_NAMESPACE", f"{name}?")
+    with pytest.raises(ConfigurationError, match="METAFLOW_ARGO_EVENTS_SENSOR_NAMESPACE is "):
+        sensor_namespace()
 
 
 def test_the_token_is_kept_and_never_shown() -> None:
