@@ -167,6 +167,17 @@ class TestMetadata:
         configured("ftp://user:secret@127.0.0.1")
         assert "secret" not in self.only().found
 
+    @pytest.mark.parametrize("url", ["http://a..b", "http://[::1", "127.0.0.1:8080", " ", "ü"])
+    def test_what_is_no_address(self, configured: Callable[[str | None], None], url: str) -> None:
+        configured(url)
+        found = self.only()
+        assert (found.state, "cannot be reached" in found.found) == (FAILED, True)
+
+    def test_a_service_that_leads_nowhere(self, configured: Callable[[str | None], None]) -> None:
+        with answering(302, Location="http://[::1") as url:
+            configured(url)
+            assert "cannot be reached (Invalid IPv6 URL)" in self.only().found
+
     def test_headers_that_are_none(
         self, configured: Callable[[str | None], None], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -42,7 +42,7 @@ def findings(target: Target | None) -> Iterator[Finding]:
         return
     try:
         answer = requests.get(f"{str(url).rstrip('/')}/ping", headers=headers, timeout=SECONDS)
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:  # also what cannot be sent, or be followed
         found = without_password(f"{url} cannot be reached ({root_cause(error)})")
         yield PART.failed(WHAT, found, "Is METAFLOW_SERVICE_URL right, and the network up?")
         return
