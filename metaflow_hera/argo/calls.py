@@ -126,3 +126,5 @@ class Calls:
             yield
         except requests.exceptions.RequestException as error:
             raise unreachable(self.target, self.session.method if writes else "GET", error) from error
+        except OSError as error:  # the file of REQUESTS_CA_BUNDLE is not there
+            raise ArgoError(f"{self.target} cannot be asked: {error}.") from error
