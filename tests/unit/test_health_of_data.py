@@ -86,7 +86,14 @@ class TestDatastore:
         assert "METAFLOW_DEFAULT_DATASTORE" in str(found.mend)
 
     def test_one_that_metaflow_does_not_know(self) -> None:
-        assert "Metaflow knows no such datastore" in self.only("s4", CLUSTER).found
+        found = self.only("s4", CLUSTER)
+        assert "Metaflow knows no such datastore" in found.found
+        assert "--datastore" in str(found.mend)
+
+    def test_a_variable_that_metaflow_cannot_read(self, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("METAFLOW_SERVICE_HEADERS", "{")
+        found = self.only("local", EMBEDDED)
+        assert (found.state, found.mend) == (FAILED, "Correct METAFLOW_SERVICE_HEADERS, or unset it.")
 
     def test_a_root_that_is_not_set(self) -> None:
         found = self.only("s3", CLUSTER)
