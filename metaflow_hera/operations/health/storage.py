@@ -44,10 +44,9 @@ def findings(datastore: str | None, target: Target | None) -> Iterator[Finding]:
 def _mend(name: str, error: str) -> str:
     if "no such datastore" in error:
         return "Give one of them as --datastore, or set METAFLOW_DEFAULT_DATASTORE to one."
-    if found := re.search(
-        r" for (METAFLOW_[A-Z0-9_]+), got", error
-    ):  # which Metaflow reads, whatever is stored
-        return f"Correct {found[1]}, or unset it."
+    of_metaflow = re.search(r" for (METAFLOW_[A-Z0-9_]+), got", error)  # read whatever is stored
+    if of_metaflow is not None:
+        return f"Correct {of_metaflow[1]}, or unset it."
     if "module" in error.lower() and name in LIBRARIES:
         return f"Install what Metaflow needs: pip install {' '.join(LIBRARIES[name])}"
     if name == "local":
