@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from metaflow_hera.contract import environment
 from metaflow_hera.contract.kubernetes import NAMESPACE
 from metaflow_hera.errors import ConfigurationError
 
@@ -124,7 +125,7 @@ def namespace_in_use(env: Mapping[str, str] = os.environ) -> str:
     name = env.get("ARGO_NAMESPACE")
     if name:
         return checked_namespace(name, "ARGO_NAMESPACE")
-    return checked_namespace(kubernetes_namespace(), "METAFLOW_KUBERNETES_NAMESPACE")
+    return checked_namespace(kubernetes_namespace(), environment.KUBERNETES_NAMESPACE)
 
 
 def kubernetes_namespace() -> str:
