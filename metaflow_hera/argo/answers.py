@@ -7,6 +7,7 @@ from typing import Any
 
 from metaflow_hera.contract.objects import JSON
 
+TEXTS_OF_STATUS = ("phase", "message", "progress", "startedAt", "finishedAt")
 Check = Callable[[Any], bool]
 """Whether the JSON of an answer is what was asked for."""
 
@@ -81,6 +82,7 @@ def _is_object(value: Any, *, spec: bool = True) -> bool:
         and all(_is_texts(metadata.get(key)) for key in ("labels", "annotations"))
         and isinstance(value.get("spec") if spec else value.get("spec") or {}, dict)
         and isinstance(status, dict)
+        and all(isinstance(status.get(key) or "", str) for key in TEXTS_OF_STATUS)
         and isinstance(status.get("nodes") or {}, dict)
         and all(isinstance(node, dict) for node in (status.get("nodes") or {}).values())
     )

@@ -17,7 +17,7 @@ from metaflow_hera.argo.refusals import not_argos, refused, unreachable
 from metaflow_hera.argo.session import CONNECT_SECONDS, LONG_SECONDS, Session
 from metaflow_hera.argo.target import Target
 from metaflow_hera.argo.versions import HEADER
-from metaflow_hera.contract.objects import JSON
+from metaflow_hera.contract.objects import JSON, NOT_JSON
 from metaflow_hera.errors import ArgoError
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ class Calls:
         `patient` says that it may take long, `writes` is false for a POST that only asks.
         """
         self.session.patient = patient
-        with self._told(writes), suppress(ValueError):  # an address or a token that cannot be sent
+        # An address or a token that cannot be sent, or an answer that is read below.
+        with self._told(writes), suppress(*NOT_JSON):
             call()
         answer = self.session.answer
         if answer is None:
@@ -92,7 +93,7 @@ class Calls:
         if not answer.ok:
             raise refused(self.target, method, answer)
         self.version = answer.headers.get(HEADER) or self.version
-        with suppress(ValueError):
+        with suppress(*NOT_JSON):
             found = answer.json()
             if check(found):
                 return found  # type: ignore[no-any-return]
@@ -125,3 +126,5 @@ class Calls:
             yield
         except requests.exceptions.RequestException as error:
             raise unreachable(self.target, self.session.method if writes else "GET", error) from error
+        except OSError as error:  # the file of REQUESTS_CA_BUNDLE is not there
+            raise ArgoError(f"{self.target} cannot be asked: {error}.") from error

@@ -21,7 +21,7 @@ from metaflow_hera.argo.permissions import Permission, is_allowed
 from metaflow_hera.argo.refusals import said_by
 from metaflow_hera.argo.target import Target, resolve_target
 from metaflow_hera.argo.versions import check_version
-from metaflow_hera.contract.objects import JSON
+from metaflow_hera.contract.objects import JSON, NOT_JSON
 from metaflow_hera.errors import ArgoConflict, ArgoError, ArgoExpired
 
 if TYPE_CHECKING:
@@ -317,7 +317,7 @@ def _log_line(text: bytes) -> tuple[str, str]:
             reason = said_by(entry) or "no reason given"
             raise ArgoError(f"Argo cannot show the rest of the log: {reason}")
         return str(entry["result"].get("podName", "")), str(entry["result"].get("content", ""))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (*NOT_JSON, KeyError, TypeError, AttributeError) as error:
         raise ArgoError("The server does not send logs like Argo: is ARGO_SERVER right?") from error
 
 

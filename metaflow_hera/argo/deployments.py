@@ -10,7 +10,7 @@ from typing import Any
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.objects import arguments_of, is_cron_of, template_of
 from metaflow_hera.contract import manifest
-from metaflow_hera.contract.objects import JSON
+from metaflow_hera.contract.objects import JSON, NOT_JSON
 from metaflow_hera.errors import ArgoNotFound, NameTakenError, NotFoundError
 
 
@@ -132,7 +132,7 @@ def _parameters(note: str) -> dict[str, dict[str, Any]] | None:
     """What create noted about the Parameters; None if that is not what it writes."""
     try:
         found = json.loads(note)
-    except ValueError:
+    except NOT_JSON:
         return None
     if not isinstance(found, dict):
         return None

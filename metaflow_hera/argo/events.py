@@ -61,8 +61,8 @@ def publish(client: ArgoClient, name: str, payload: Mapping[str, Any]) -> Sent:
     if url is None:
         _send(client, event)
         return Sent(identity, f"{client.target}, for workflow event bindings")
-    post(url, event)
     namespace = sensor_namespace() or client.target.namespace
+    post(url, event)
     return Sent(identity, url, _unheard_in(client, namespace, name))
 
 

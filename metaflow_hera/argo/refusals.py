@@ -13,6 +13,7 @@ import requests
 from metaflow_hera.argo.kubeconfig import how_to_get_a_token
 from metaflow_hera.argo.session import BUSY, Redirected, was_sent
 from metaflow_hera.argo.target import Target
+from metaflow_hera.contract.objects import NOT_JSON
 from metaflow_hera.errors import (
     ArgoConflict,
     ArgoDenied,
@@ -207,7 +208,7 @@ def _described(answer: requests.Response) -> str:
 def _json(answer: requests.Response) -> Any:
     try:
         return answer.json()
-    except ValueError:
+    except NOT_JSON:
         return None
 
 

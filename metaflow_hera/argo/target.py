@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from metaflow_hera.contract import environment
 from metaflow_hera.embedded.local import launch
 from metaflow_hera.errors import ConfigurationError, LocalServerError
 from metaflow_hera.home import embedded_errors, home_folder
-from metaflow_hera.metaflow_api.light.configuration import kubernetes_namespace
+from metaflow_hera.metaflow_api.light.configuration import checked_namespace, namespace_in_use
 
 TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
@@ -75,10 +76,12 @@ def configured_target(env: Mapping[str, str] = os.environ) -> Target | None:
     certificate, key = _file(env, "ARGO_CLIENT_CERTIFICATE"), _file(env, "ARGO_CLIENT_KEY")
     if (certificate is None) != (key is None):
         raise ConfigurationError("ARGO_CLIENT_CERTIFICATE and ARGO_CLIENT_KEY are needed together.")
+    if parts.scheme == "https":
+        _check_certificates(authority if verify else None, certificate, key)
     return Target(
         host=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{base}{'/' if base else ''}",
-        namespace=env.get("ARGO_NAMESPACE") or kubernetes_namespace(),
-        token=_login(parts) or env.get("ARGO_TOKEN") or None,
+        namespace=namespace_in_use(env),
+        token=_login(parts) or _token(env),
         verify=verify,
         client_certificate=(certificate, key) if certificate and key else None,
         instance=env.get("ARGO_INSTANCEID") or None,
@@ -96,6 +99,43 @@ def _login(address: SplitResult) -> str | None:
         return None
     login = f"{unquote(address.username or '')}:{unquote(address.password or '')}"
     return f"Basic {base64.b64encode(login.encode()).decode()}"
+
+
+def _token(env: Mapping[str, str]) -> str | None:
+    """The token of ARGO_TOKEN, or None. Raises ConfigurationError for what cannot be one."""
+    words = env.get("ARGO_TOKEN", "").split()
+    token = " ".join(words)
+    if token.lower() in ("bearer", "basic"):
+        raise ConfigurationError(
+            f"ARGO_TOKEN is {token!r}, with no token after it: the command that was to make one has failed."
+        )
+    if not (token.isascii() and token.isprintable()):
+        raise ConfigurationError("ARGO_TOKEN has characters that no token has: set it anew, or unset it.")
+    return token or None
+
+
+def _check_certificates(authority: str | None, certificate: str | None, key: str | None) -> None:
+    """Raise ConfigurationError for files that TLS cannot use.
+
+    They are an authority's certificate, and a user's with its key.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if authority is not None:
+            context.load_verify_locations(authority)
+    except OSError:
+        raise ConfigurationError(
+            f"No certificate can be read from {authority}, which ARGO_CA_CERT names: "
+            "set it to a file with that of the server's certificate authority, in PEM."
+        ) from None
+    try:
+        if certificate is not None:
+            context.load_cert_chain(certificate, key, password="")  # or OpenSSL asks for one on the terminal
+    except OSError:
+        raise ConfigurationError(
+            f"{certificate} and {key} cannot be used: set ARGO_CLIENT_CERTIFICATE to a file with a "
+            "certificate and ARGO_CLIENT_KEY to one with its key, both in PEM, the key without a password."
+        ) from None
 
 
 def _file(env: Mapping[str, str], name: str) -> str | None:
@@ -148,5 +188,11 @@ def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Targe
 
 
 def embedded_namespace(env: Mapping[str, str] = os.environ) -> str:
-    """The namespace at the embedded Argo: that of ARGO_NAMESPACE, else that of this pod, else `default`."""
-    return env.get("ARGO_NAMESPACE") or env.get(environment.ARGO_NAMESPACE) or "default"
+    """The namespace at the embedded Argo: that of ARGO_NAMESPACE, else that of this pod, else `default`.
+
+    Raises ConfigurationError for a name that no namespace can have.
+    """
+    name = env.get("ARGO_NAMESPACE")
+    if name:
+        return checked_namespace(name, "ARGO_NAMESPACE")
+    return env.get(environment.ARGO_NAMESPACE) or "default"

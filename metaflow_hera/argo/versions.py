@@ -17,7 +17,7 @@ def numbers(version: str) -> tuple[int, int, int] | None:
 
     A server that was built without a version (v0.0.0+unknown) has none either.
     """
-    found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?![\d.])", version)
+    found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?![\d.])", version, re.ASCII)
     if found is None or found[1] == "0":
         return None
     return int(found[1]), int(found[2]), int(found[3] or 0)

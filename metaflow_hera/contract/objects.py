@@ -10,3 +10,5 @@ JSON = dict[str, Any]
 TEMPLATE, CRON, SENSOR = "WorkflowTemplate", "CronWorkflow", "Sensor"
 BINDING = "WorkflowEventBinding"
 """An export may hold one; Argo's server has no call that creates it."""
+NOT_JSON = (ValueError, RecursionError)
+"""What `json.loads` raises for a text that is no JSON, or that is nested deeper than Python goes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import sys
 from importlib import resources
 
@@ -10,7 +10,7 @@ from metaflow_hera.contract.datastores import SHARED
 from metaflow_hera.errors import ConfigurationError, OptionError
 from metaflow_hera.metaflow_api.light.configuration import (
     default_datastore,
-    kubernetes_namespace,
+    namespace_in_use,
     sensor_namespace,
 )
 
@@ -26,9 +26,10 @@ def text_of(what: str, datastore: str | None = None) -> str:
 
     The image has this machine's version of Python, as the pods have that are given no image.
     `datastore` is that of `storage`, by default the configured one. Raises OptionError if no cluster can use
-    it, ConfigurationError for `events` where Metaflow is configured for sensors in another namespace.
+    it, ConfigurationError for a namespace that cannot be one, and for `events` where Metaflow is configured
+    for sensors in another namespace.
     """
-    namespace = os.environ.get("ARGO_NAMESPACE") or kubernetes_namespace()
+    namespace = namespace_in_use()
     if what == "events" and (of_sensors := sensor_namespace()) not in (None, namespace):
         raise ConfigurationError(
             f"METAFLOW_ARGO_EVENTS_SENSOR_NAMESPACE is {of_sensors}, and the file has everything in "
@@ -44,4 +45,5 @@ def text_of(what: str, datastore: str | None = None) -> str:
         file = f"storage/{name}.yaml"
     text = resources.files("metaflow_hera").joinpath("deploy", *file.split("/")).read_text(encoding="utf-8")
     version = "{}.{}".format(*sys.version_info)
-    return text.replace(NAMESPACE, f"namespace: {namespace}\n").replace(PYTHON, f"ARG PYTHON={version}\n")
+    quoted = json.dumps(namespace)  # or `123` and `on` would be no text
+    return text.replace(NAMESPACE, f"namespace: {quoted}\n").replace(PYTHON, f"ARG PYTHON={version}\n")

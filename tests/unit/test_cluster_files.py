@@ -171,6 +171,20 @@ class TestPrinting:
             assert {subject["namespace"] for subject in subjects} == {"science"}
             assert "flows\n" not in text_of(what).replace("deploys flows", "")
 
+    @pytest.mark.parametrize("name", ["123", "on", "null", "1e3"])
+    def test_a_namespace_that_looks_like_something_else(
+        self, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.setenv("ARGO_NAMESPACE", name)
+        for what in ("rbac", "storage", "events"):
+            assert f'namespace: "{name}"\n' in text_of(what, "s3")
+
+    def test_no_namespace_becomes_more_of_the_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ARGO_NAMESPACE", "flows\nspec: {}")
+        for what in ("rbac", "storage", "events"):
+            with pytest.raises(ConfigurationError, match=r"ARGO_NAMESPACE is .* cannot be a namespace"):
+                text_of(what, "s3")
+
     def test_nothing_else_is_on_stdout(self) -> None:
         done = CliRunner().invoke(mfhera, ["doctor", "--print", "rbac"])
         assert done.stdout == text_of("rbac")
@@ -189,7 +203,7 @@ class TestPrinting:
         with pytest.raises(ConfigurationError, match="SENSOR_NAMESPACE is events"):
             text_of("events")
         monkeypatch.setenv("ARGO_NAMESPACE", "events")  # which is that of all
-        assert "namespace: events\n" in text_of("events")
+        assert 'namespace: "events"\n' in text_of("events")
 
     def test_the_image(self) -> None:
         here = ".".join(map(str, sys.version_info[:2]))

@@ -86,7 +86,14 @@ class TestDatastore:
         assert "METAFLOW_DEFAULT_DATASTORE" in str(found.mend)
 
     def test_one_that_metaflow_does_not_know(self) -> None:
-        assert "Metaflow knows no such datastore" in self.only("s4", CLUSTER).found
+        found = self.only("s4", CLUSTER)
+        assert "Metaflow knows no such datastore" in found.found
+        assert "--datastore" in str(found.mend)
+
+    def test_a_variable_that_metaflow_cannot_read(self, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("METAFLOW_SERVICE_HEADERS", "{")
+        found = self.only("local", EMBEDDED)
+        assert (found.state, found.mend) == (FAILED, "Correct METAFLOW_SERVICE_HEADERS, or unset it.")
 
     def test_a_root_that_is_not_set(self) -> None:
         found = self.only("s3", CLUSTER)
@@ -166,6 +173,17 @@ class TestMetadata:
         assert "secret" not in found.found
         configured("ftp://user:secret@127.0.0.1")
         assert "secret" not in self.only().found
+
+    @pytest.mark.parametrize("url", ["http://a..b", "http://[::1", "127.0.0.1:8080", " ", "ü"])
+    def test_what_is_no_address(self, configured: Callable[[str | None], None], url: str) -> None:
+        configured(url)
+        found = self.only()
+        assert (found.state, "cannot be reached" in found.found) == (FAILED, True)
+
+    def test_a_service_that_leads_nowhere(self, configured: Callable[[str | None], None]) -> None:
+        with answering(302, Location="http://[::1") as url:
+            configured(url)
+            assert "cannot be reached (Invalid IPv6 URL)" in self.only().found
 
     def test_headers_that_are_none(
         self, configured: Callable[[str | None], None], monkeypatch: pytest.MonkeyPatch

@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+import trustme
 
 from metaflow_hera.argo.target import configured_target, embedded_namespace, resolve_target, without_password
 from metaflow_hera.errors import ConfigurationError, LocalServerError
+from metaflow_hera.metaflow_api.light.configuration import sensor_namespace
 
 
 def target(**env: str):
@@ -54,6 +56,22 @@ def test_what_is_no_address(value: str) -> None:
         target(ARGO_SERVER=value)
 
 
+@pytest.mark.parametrize("name", ["a b", "Team", "a.b", "-a", "a\nb", " ", "ü", "x" * 64, "a: b"])
+def test_what_is_no_namespace(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for ask in (
+        lambda: target(ARGO_SERVER="argo:1", ARGO_NAMESPACE=name),
+        lambda: embedded_namespace({"ARGO_NAMESPACE": name}),
+    ):
+        with pytest.raises(ConfigurationError, match=re.escape(f"ARGO_NAMESPACE is {name!r}, which cannot")):
+            ask()
+    monkeypatch.setattr("metaflow.metaflow_config.KUBERNETES_NAMESPACE", name)
+    with pytest.raises(ConfigurationError, match="METAFLOW_KUBERNETES_NAMESPACE is "):
+        target(ARGO_SERVER="argo:1", ARGO_NAMESPACE="")
+    monkeypatch.setattr("metaflow.metaflow_config.ARGO_EVENTS_SENSOR_NAMESPACE", f"{name}?")
+    with pytest.raises(ConfigurationError, match="METAFLOW_ARGO_EVENTS_SENSOR_NAMESPACE is "):
+        sensor_namespace()
+
+
 def test_the_token_is_kept_and_never_shown() -> None:
     found = target(ARGO_SERVER="argo:1", ARGO_TOKEN="Bearer secret")
     assert found is not None
@@ -62,6 +80,29 @@ def test_the_token_is_kept_and_never_shown() -> None:
     without = target(ARGO_SERVER="argo:1", ARGO_TOKEN="")
     assert without is not None
     assert without.token is None
+
+
+@pytest.mark.parametrize("token", ["", " ", "\n", "\t \n"])
+def test_a_token_of_nothing_is_none(token: str) -> None:
+    found = target(ARGO_SERVER="argo:1", ARGO_TOKEN=token)
+    assert found is not None
+    assert found.token is None
+
+
+@pytest.mark.parametrize(
+    ("token", "why"),
+    [
+        ("Bearer", "with no token after it"),
+        ("Bearer \n", "with no token after it"),
+        ("basic ", "with no token after it"),
+        ("t\u00f6k", "characters"),
+        ("a\x00b", "characters"),
+        ("\udcff", "characters"),
+    ],
+)
+def test_what_is_no_token(token: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"ARGO_TOKEN .*{why}"):
+        target(ARGO_SERVER="argo:1", ARGO_TOKEN=token)
 
 
 @pytest.mark.parametrize("server", ["https://me:p%40ss@argo:1", "me:p%40ss@argo:1"])
@@ -89,7 +130,7 @@ def test_what_is_shown_of_an_address(text: str, shown: str) -> None:
 
 def test_how_the_certificate_is_checked(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
-    authority.touch()
+    trustme.CA().cert_pem.write_to_path(str(authority))
 
     def verify(**env: str) -> bool | str:
         found = target(ARGO_SERVER="argo:1", **env)
@@ -101,6 +142,12 @@ def test_how_the_certificate_is_checked(tmp_path: Path) -> None:
     assert verify(ARGO_CA_CERT=str(authority)) == str(authority)
     with pytest.raises(ConfigurationError, match=r"ARGO_CA_CERT names .*absent"):
         verify(ARGO_CA_CERT=str(tmp_path / "absent"))
+    for content in (b"", b"no certificate", b"\xff\xfe"):
+        authority.write_bytes(content)
+        with pytest.raises(ConfigurationError, match=r"No certificate can be read from .*ca.pem"):
+            verify(ARGO_CA_CERT=str(authority))
+        assert verify(ARGO_CA_CERT=str(authority), ARGO_INSECURE_SKIP_VERIFY="true") is False
+        assert verify(ARGO_CA_CERT=str(authority), ARGO_SECURE="false")  # which nothing is checked with
 
 
 POD = {"METAFLOW_HERA_PATH": "", "ARGO_WORKFLOW_NAMESPACE": "team"}

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from metaflow_hera.embedded.api.http import (
     ALREADY_EXISTS,
     INVALID_ARGUMENT,
+    NOT_FOUND,
     ApiError,
     Call,
     check_size,
@@ -29,7 +30,9 @@ from metaflow_hera.embedded.storage.store import Store
 # Kubernetes' alphabet for generated names: no vowels, no 0, 1 and 3 that look like them.
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 SUFFIX = 5
-SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
+NAME_PART = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 LABEL_VALUE = r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
 SERVER_KEEPS = (
     "uid",
@@ -51,7 +54,7 @@ def new_metadata(resource: str, given: JSON, namespace: str, version: int, now: 
     """The metadata of a new object: the given one, checked, and what the server adds.
 
     Raises:
-        ApiError: no name, or a name or label that Kubernetes refuses.
+        ApiError: no name, or a name, label or namespace that Kubernetes refuses.
     """
     given = {key: value for key, value in given.items() if value not in (None, {}, [])}
     other = given.get("namespace") or namespace
@@ -60,11 +63,14 @@ def new_metadata(resource: str, given: JSON, namespace: str, version: int, now: 
             INVALID_ARGUMENT,
             f"the namespace of the provided object does not match the namespace sent on the request: {other}",
         )
+    if len(namespace) > 63 or not re.fullmatch(LABEL, namespace):  # so no cluster has it
+        raise ApiError(NOT_FOUND, f'namespaces "{namespace}" not found')
     name = given.get("name") or ""
     if not name and given.get("generateName"):
         name = generate_name(given["generateName"])
     check_name(resource, name)
     check_labels(resource, name, given.get("labels") or {})
+    _check_annotations(resource, name, given.get("annotations") or {})
     kept = {key: value for key, value in given.items() if key not in (*SERVER_KEEPS, "name", "generateName")}
     generated = {"generateName": given["generateName"]} if given.get("generateName") else {}
     return {
@@ -97,8 +103,9 @@ def check_name(resource: str, name: str) -> None:
 
 
 def check_labels(resource: str, name: str, labels: JSON) -> None:
-    """Refuse label values that Kubernetes refuses."""
-    for value in labels.values():
+    """Refuse labels that Kubernetes refuses."""
+    for key, value in labels.items():
+        _check_key(resource, name, "labels", key)
         if not isinstance(value, str) or len(value) > 63 or not re.fullmatch(LABEL_VALUE, value):
             raise _invalid(
                 resource,
@@ -107,6 +114,30 @@ def check_labels(resource: str, name: str, labels: JSON) -> None:
                 "consist of at most 63 alphanumeric characters, '-', '_' or '.', and must start and end with "
                 f"an alphanumeric character (e.g. 'MyValue', regex used for validation is '{LABEL_VALUE}')",
             )
+
+
+def _check_annotations(resource: str, name: str, annotations: JSON) -> None:
+    """Refuse annotations that Kubernetes refuses."""
+    for key in annotations:
+        _check_key(resource, name, "annotations", key)
+
+
+def _check_key(resource: str, name: str, kind: str, key: str) -> None:
+    """Refuse a key of labels or annotations that Kubernetes refuses (IsQualifiedName)."""
+    prefix, slash, part = (key.lower() if kind == "annotations" else key).rpartition("/")
+    if slash and (len(prefix) > 253 or not re.fullmatch(SUBDOMAIN, prefix)):
+        why = "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters"
+    elif len(part) > 63:
+        why = "name part must be no more than 63 bytes"
+    elif not re.fullmatch(NAME_PART, part):
+        why = (
+            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with "
+            "an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
+            f"validation is '{NAME_PART}')"
+        )
+    else:
+        return
+    raise _invalid(resource, name, f'metadata.{kind}: Invalid value: "{key}": {why}')
 
 
 def _invalid(resource: str, name: str, text: str) -> ApiError:
@@ -179,6 +210,7 @@ def update(call: Call, resource: Resource, obj: JSON, changed: Changed = _nobody
             f"the name of the object ({given['name']}) does not match the name on the URL ({call.name})",
         )
     check_labels(resource, call.name, given.get("labels") or {})
+    _check_annotations(resource, call.name, given.get("annotations") or {})
 
     def change(store: Store, stored: JSON) -> JSON:
         meta = stored["metadata"]

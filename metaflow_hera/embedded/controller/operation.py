@@ -89,7 +89,7 @@ class Operation:
             # By now the labels hold what Argo's controller wrote when it first saw the workflow.
             self._is_new = False
             run.refresh_labels()
-        if not first and not self._begun:
+        if not first and not self._begun and not self._is_held_outside():
             self._begin()
         self._take_in(events, first)
         self._go_on()
@@ -219,7 +219,7 @@ class Operation:
         """Begin; returns whether the controller had not seen the workflow before."""
         status = self.workflow["status"]
         phase = status.get("phase") or ""
-        if phase not in ("", "Pending"):
+        if phase not in ("", "Pending") or (phase and self._run.held):
             return False
         status["phase"] = "Running"
         self._start_clock()
@@ -233,6 +233,10 @@ class Operation:
         metadata = self.workflow["metadata"]
         metadata["annotations"] = {**(metadata.get("annotations") or {}), POD_NAMES: "v2"}
         return True
+
+    def _is_held_outside(self) -> bool:
+        """Whether the workflow is suspended and has no node yet, so that there is nothing to continue."""
+        return self._run.held and self._run.name not in self._run.nodes.by_id
 
     def _start_clock(self) -> None:
         status = self.workflow["status"]
@@ -253,6 +257,7 @@ class Operation:
         if run.held:
             run.run()
             return
+        self._mark_running()  # after a lock and `suspend`
         if not self._begun:
             self._begin()
         run.ring()

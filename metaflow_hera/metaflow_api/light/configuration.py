@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from metaflow_hera.contract import environment
+from metaflow_hera.contract.kubernetes import NAMESPACE
 from metaflow_hera.errors import ConfigurationError
 
 FILE = "config.json"
@@ -104,6 +107,27 @@ def default_datastore() -> str:
     return str(setting("DEFAULT_DATASTORE") or "local")
 
 
+def checked_namespace(name: str, variable: str) -> str:
+    """The namespace that a variable names. Raises ConfigurationError for what cannot be one."""
+    if not NAMESPACE.fullmatch(name):
+        raise ConfigurationError(
+            f"{variable} is {name!r}, which cannot be a namespace: use at most 63 of a-z, 0-9 and '-', "
+            "begin and end with a letter or a digit."
+        )
+    return name
+
+
+def namespace_in_use(env: Mapping[str, str] = os.environ) -> str:
+    """The Kubernetes namespace of workflows: that of ARGO_NAMESPACE, else that of Metaflow's configuration.
+
+    Raises ConfigurationError for a name that no namespace can have.
+    """
+    name = env.get("ARGO_NAMESPACE")
+    if name:
+        return checked_namespace(name, "ARGO_NAMESPACE")
+    return checked_namespace(kubernetes_namespace(), environment.KUBERNETES_NAMESPACE)
+
+
 def kubernetes_namespace() -> str:
     """The Kubernetes namespace that Metaflow is configured for."""
     return str(setting("KUBERNETES_NAMESPACE") or "default")
@@ -113,6 +137,9 @@ def sensor_namespace() -> str | None:
     """The namespace that Metaflow is configured to have sensors in; None if it is none of their own.
 
     By default Metaflow uses the namespace of its own configuration, not that of ARGO_NAMESPACE.
+    Raises ConfigurationError for a name that no namespace can have.
     """
     namespace = setting("ARGO_EVENTS_SENSOR_NAMESPACE")
-    return None if namespace in (None, kubernetes_namespace()) else str(namespace)
+    if namespace in (None, "", kubernetes_namespace()):
+        return None
+    return checked_namespace(str(namespace), "METAFLOW_ARGO_EVENTS_SENSOR_NAMESPACE")

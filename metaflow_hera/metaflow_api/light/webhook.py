@@ -27,7 +27,7 @@ def post(url: str, event: Any) -> None:
         headers = metaflow_config.SERVICE_HEADERS
     try:
         answer = requests.post(url, json=event, headers=headers, timeout=SECONDS)
-    except requests.RequestException as error:
+    except (OSError, ValueError) as error:  # also what cannot be sent
         raise ArgoUnreachable(
             f"The webhook for events, {url}, cannot be reached ({type(error).__name__}): "
             f"is {WEBHOOK_URL} right?"

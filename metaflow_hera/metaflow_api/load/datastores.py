@@ -13,9 +13,9 @@ from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
 ROOTS = {
-    "s3": (r"s3://[^/]+(/.*)?", "s3://BUCKET/FOLDER"),
-    "azure": (r"[^/:]+(/[^/]+)*", "CONTAINER/FOLDER, without an address and without a slash at the end"),
-    "gs": (r"gs://[^/]+(/.*)?", "gs://BUCKET/FOLDER"),
+    "s3": (r"s3://[^/\s]+(/.*)?", "s3://BUCKET/FOLDER"),
+    "azure": (r"[^/:\s]+(/[^/\n]+)*", "CONTAINER/FOLDER, without an address and without a slash at the end"),
+    "gs": (r"gs://[^/\s]+(/.*)?", "gs://BUCKET/FOLDER"),
 }
 """The form of the roots that a datastore takes, as a regular expression and in words."""
 

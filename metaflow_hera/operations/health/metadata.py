@@ -42,8 +42,9 @@ def findings(target: Target | None) -> Iterator[Finding]:
         return
     try:
         answer = requests.get(f"{str(url).rstrip('/')}/ping", headers=headers, timeout=SECONDS)
-    except requests.RequestException as error:
-        found = without_password(f"{url} cannot be reached ({root_cause(error)})")
+    except (OSError, ValueError) as error:  # also what cannot be sent, or be followed
+        reason = root_cause(error) if isinstance(error, requests.RequestException) else str(error)
+        found = without_password(f"{url} cannot be reached ({reason})")
         yield PART.failed(WHAT, found, "Is METAFLOW_SERVICE_URL right, and the network up?")
         return
     yield _answered(without_password(str(url)), answer)

@@ -11,7 +11,7 @@ from metaflow_hera.argo.permissions import (
     NamespaceMissing,
     Permission,
 )
-from metaflow_hera.errors import ArgoError, ArgoEventsMissing, ArgoTokenRefused
+from metaflow_hera.errors import ArgoError, ArgoEventsMissing, ArgoTokenRefused, ConfigurationError
 from metaflow_hera.metaflow_api.light.configuration import sensor_namespace, setting
 from metaflow_hera.operations.health.findings import Finding, Part
 
@@ -68,7 +68,11 @@ def of_events(client: ArgoClient) -> Iterator[Finding]:
         return
     unset = [f"METAFLOW_{name}" for name in NEEDED_FOR_EVENTS if not setting(name)]
     wanted = len(unset) < len(NEEDED_FOR_EVENTS)
-    namespace = sensor_namespace() or client.target.namespace
+    try:
+        namespace = sensor_namespace() or client.target.namespace
+    except ConfigurationError as error:
+        yield EVENTS.failed("namespace", str(error))
+        return
     allowed: list[Permission] = []
     lacking: list[Permission] = []
     for permission in _creations_first(OF_DEPLOYERS_OF_EVENTS):

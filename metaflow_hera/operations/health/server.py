@@ -12,6 +12,7 @@ from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.kubeconfig import how_to_get_a_token
 from metaflow_hera.argo.target import Target
 from metaflow_hera.argo.versions import OLDEST, numbers
+from metaflow_hera.contract.objects import NOT_JSON
 from metaflow_hera.errors import ArgoError, ArgoTokenRefused
 from metaflow_hera.operations.health.findings import Finding, Part
 
@@ -138,6 +139,6 @@ def _claims(text: str) -> dict[str, object] | None:
         return None
     try:
         found = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
+    except NOT_JSON:
         return None
     return found if isinstance(found, dict) else None

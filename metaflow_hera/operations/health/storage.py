@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from metaflow_hera.argo.target import Target, without_password
@@ -41,6 +42,11 @@ def findings(datastore: str | None, target: Target | None) -> Iterator[Finding]:
 
 
 def _mend(name: str, error: str) -> str:
+    if "no such datastore" in error:
+        return "Give one of them as --datastore, or set METAFLOW_DEFAULT_DATASTORE to one."
+    of_metaflow = re.search(r" for (METAFLOW_[A-Z0-9_]+), got", error)  # read whatever is stored
+    if of_metaflow is not None:
+        return f"Correct {of_metaflow[1]}, or unset it."
     if "module" in error.lower() and name in LIBRARIES:
         return f"Install what Metaflow needs: pip install {' '.join(LIBRARIES[name])}"
     if name == "local":

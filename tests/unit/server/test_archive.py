@@ -82,6 +82,17 @@ def test_what_only_the_archive_has_is_told(twin: Twin) -> None:
     assert ("GET", ARCHIVE) in archive.asked
 
 
+@pytest.mark.parametrize("field", ["phase", "message", "startedAt", "finishedAt"])
+def test_what_is_no_run_is_not_taken_for_one(twin: Twin, field: str) -> None:
+    archive = Archive(twin)
+    for value in (True, 3, ["x"], {"a": 1}):
+        archive.kept["status"][field] = value
+        with pytest.raises(ArgoError, match="does not answer like Argo"):
+            list(runs.runs(archive.client, None, archived=True))
+    archive.kept["status"][field] = None
+    assert len(list(runs.runs(archive.client, None, archived=True))) == 1
+
+
 def test_its_logs_are_those_of_the_datastore(twin: Twin) -> None:
     archive = Archive(twin)
     wanted = logs.Wanted.parse(archive.run.run_id, None)

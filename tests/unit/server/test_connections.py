@@ -19,7 +19,7 @@ from wrong import STATUS
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.paths import bearer
 from metaflow_hera.argo.target import configured_target
-from metaflow_hera.errors import ArgoDenied, ArgoUnreachable, ConfigurationError
+from metaflow_hera.errors import ArgoDenied, ArgoError, ArgoUnreachable, ConfigurationError
 
 TEMPLATE = export("linear")[0]
 REFUSED = {"code": 16, "message": "token not valid"}
@@ -115,6 +115,26 @@ class TestClientCertificates:
             client("argo:1", ARGO_CLIENT_CERTIFICATE=files["cert"])
         with pytest.raises(ConfigurationError, match=r"ARGO_CLIENT_KEY names /absent, which is not a file"):
             client("argo:1", ARGO_CLIENT_CERTIFICATE=files["cert"], ARGO_CLIENT_KEY="/absent")
+
+    def test_what_is_none(self, files: dict[str, str], tmp_path: Path) -> None:
+        other, text = tmp_path / "other.key", tmp_path / "text"
+        self.authority.issue_cert("other").private_key_pem.write_to_path(str(other))
+        text.write_bytes(b"\xff no certificate")
+        for certificate, key in (
+            (files["cert"], str(other)),
+            (files["key"], files["cert"]),
+            (files["cert"], str(text)),
+            (str(text), str(text)),
+        ):
+            given = {"ARGO_CLIENT_CERTIFICATE": certificate, "ARGO_CLIENT_KEY": key}
+            with pytest.raises(ConfigurationError, match="cannot be used: set ARGO_CLIENT_CERTIFICATE"):
+                client("argo:1", ARGO_CA_CERT=files["ca"], **given)
+
+
+def test_the_authorities_of_requests_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/absent")
+    with pytest.raises(ArgoError, match=r"cannot be asked: .*/absent"):
+        client("argo.example:1", ARGO_SECURE="true").template("linearflow")
 
 
 EACH_VERB: list[Callable[[ArgoClient], object]] = [

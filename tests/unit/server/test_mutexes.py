@@ -166,6 +166,29 @@ def test_a_workflow_that_waits_as_a_whole_can_be_terminated(server: Server) -> N
     assert server.workflow("c")["status"]["phase"] == "Running"
 
 
+def test_a_suspended_workflow_gets_its_lock_and_begins_nothing(server: Server) -> None:
+    server.start("a", "b", pod={}, **mutexes("lock"))
+    server.put("b", "suspend")
+    server.finish_one("a")
+    status = server.workflow("b")["status"]
+    assert (status["phase"], status["message"], status.get("nodes")) == ("Pending", WAITS, None)
+    assert status["synchronization"]["mutex"]["holding"] == [{"mutex": LOCK, "holder": "default/b"}]
+    server.put("b", "resume")
+    status = server.workflow("b")["status"]
+    assert (status["phase"], status.get("message")) == ("Running", None)
+    server.finish_one("b")
+
+
+def test_a_suspended_workflow_that_has_its_lock_can_be_ended(server: Server) -> None:
+    server.start("a", "b", pod={}, **mutexes("lock"))
+    server.put("b", "suspend")
+    server.finish_one("a")
+    server.put("b", "terminate")
+    assert server.workflow("b")["status"]["phase"] == "Failed"
+    server.start("c", pod={}, **mutexes("lock"))
+    server.finish_one("c")
+
+
 def test_who_is_first_keeps_others_from_a_free_lock_until_it_has_all_of_its_own(server: Server) -> None:
     server.start("one", pod=mutexes("x"))
     server.start("both", pod=mutexes("x", "y"))
@@ -221,3 +244,17 @@ def test_a_workflow_lock_outlives_the_server(server: Server, tmp_path: Path) -> 
     server.finish_one("a")
     phases = [server.workflow(name)["status"]["phase"] for name in "abc"]
     assert phases == ["Succeeded", "Pending", "Running"]
+
+
+@pytest.mark.parametrize("lock", [{}, mutexes("lock")])
+def test_a_workflow_that_begins_suspended_stays_so_in_another_server(
+    server: Server, tmp_path: Path, lock: JSON
+) -> None:
+    server.start("a", pod={}, suspend=True, **lock)
+    server.save(tmp_path / "kept")
+    server.load(tmp_path / "kept")
+    server.look()
+    status = server.workflow("a")["status"]
+    assert (status["phase"], status.get("nodes")) == ("Running", None)
+    server.put("a", "resume")
+    server.finish_one("a")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from twin import HOST, Twin
 
@@ -60,3 +62,33 @@ def test_pods_end_as_the_test_says(twin: Twin) -> None:
     assert twin.waiting(second) == ["a"]
     twin.client.terminate(second)
     assert twin.workflow(second)["status"]["phase"] == "Failed"
+
+
+@pytest.mark.parametrize("namespace", ["a b", "Team", "a.b", "-a", "\u00fc", "x" * 64])
+def test_what_can_be_no_namespace_is_none(twin: Twin, namespace: str) -> None:
+    nowhere = {**TEMPLATE, "metadata": {"name": "two"}}
+    for kind, body in (("workflow-templates", {"template": nowhere}), ("workflows", {"workflow": nowhere})):
+        answer = twin.raw("POST", f"{kind}/{quote(namespace)}", body)
+        told = f'namespaces "{namespace}" not found'
+        assert (answer.status_code, answer.json()["message"]) == (404, told)
+
+
+@pytest.mark.parametrize("kind", ["labels", "annotations"])
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("a b", "name part must consist"),
+        ("", "name part must consist"),
+        ("-a", "name part must consist"),
+        ("a/b/c", "prefix part"),
+        ("/a", "prefix part"),
+        ("a_b/c", "prefix part"),
+        ("x" * 64, "no more than 63 bytes"),
+    ],
+)
+def test_keys_that_kubernetes_refuses(twin: Twin, kind: str, key: str, why: str) -> None:
+    changed = {**TEMPLATE, "metadata": {**TEMPLATE["metadata"], kind: {key: "x"}}}
+    answer = twin.raw("POST", "workflow-templates/default", {"template": changed})
+    assert (answer.status_code, why in answer.json()["message"]) == (400, True)
+    good = {**TEMPLATE, "metadata": {**TEMPLATE["metadata"], kind: {"example.com/A.b_c": "x", "D": "y"}}}
+    assert twin.raw("POST", "workflow-templates/default", {"template": good}).ok

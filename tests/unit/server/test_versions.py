@@ -26,6 +26,7 @@ VERSION = "GET api/v1/version"
     [
         *(("v3.6.19", (3, 6, 19)), ("3.6", (3, 6, 0)), ("v4.1.0-rc2", (4, 1, 0))),
         *(("v0.0.0+unknown", None), ("latest", None), ("4", None), ("3.6.19.1", None), ("", None)),
+        ("3.\u0666.1", None),
     ],
 )
 def test_the_numbers_of_a_version(text: str, found: tuple[int, int, int] | None) -> None:

@@ -70,6 +70,7 @@ ANSWERS: dict[str, Callable[[], requests.Response]] = {
     "items that are none": says(200, {"items": "all"}),
     "metadata that are none": says(200, {"metadata": [], "spec": [], "status": []}),
     "half of it": says(200, '{"metadata": {"name": "linearfl'),
+    "nested without end": says(200, "[" * 100_000),
     "not UTF-8": says(200, "\udcff".encode("utf-8", "surrogateescape").decode("latin-1") + "{}"),
     "a Status": says(200, STATUS),
     "a refusal of Kubernetes": says(403, STATUS),

@@ -161,6 +161,8 @@ ADDRESS = "METAFLOW_AZURE_STORAGE_BLOB_SERVICE_ENDPOINT"
         ("gs", {"METAFLOW_DATASTORE_SYSROOT_GS": "gs://"}, ["'gs://'", "gs://BUCKET/FOLDER"]),
         ("azure", {"METAFLOW_DATASTORE_SYSROOT_AZURE": "az://a"}, ["'az://a'", "CONTAINER/FOLDER, without"]),
         ("azure", {"METAFLOW_DATASTORE_SYSROOT_AZURE": "a/b/"}, ["'a/b/'", "slash at the end"]),
+        ("azure", {"METAFLOW_DATASTORE_SYSROOT_AZURE": " a"}, ["' a'", "CONTAINER/FOLDER"]),
+        ("gs", {"METAFLOW_DATASTORE_SYSROOT_GS": "gs://a\n/b"}, ["'gs://a\\n/b'", "gs://BUCKET/FOLDER"]),
         ("azure", {ADDRESS: None}, [ADDRESS, "https://ACCOUNT.blob.core.windows.net"]),
     ],
 )
