@@ -35,7 +35,7 @@ def test_a_flow_makes_the_same_as_by_metaflow_itself(
     assert_same(record.by_metaflow(flow, mfhera, flow), ours, "by Metaflow", "by mfhera", flow)
 
 
-def test_status_logs_and_the_page_tell_of_tasks(mfhera: Mfhera) -> None:
+def test_status_and_logs_tell_of_tasks(mfhera: Mfhera) -> None:
     mfhera.take("lost_splits_flow.py")
     mfhera.ok("create", "lost_splits_flow.py", "--splits-per-pod", "start=5")
     run = failed(mfhera, failing="36")
@@ -55,6 +55,13 @@ def test_status_logs_and_the_page_tell_of_tasks(mfhera: Mfhera) -> None:
             f"work 3 attempt {attempt}"
         ]
     assert "work/work-7: work 7 attempt 0" in mfhera.ok("logs", run["run_id"], "work").splitlines()
+
+
+@pytest.mark.embedded_only("has a page of this package's")
+def test_the_page_tells_of_tasks(mfhera: Mfhera) -> None:
+    mfhera.take("lost_splits_flow.py")
+    mfhera.ok("create", "lost_splits_flow.py", "--splits-per-pod", "start=5")
+    run = failed(mfhera, failing="36")
     (group,) = [each for each in page(mfhera, run)["groups"] if each["label"] == "work"]
     assert (group["phases"], group["total"]) == ({"Succeeded": 6, "Failed": 2}, 8)
     assert sorted((each["label"], each["message"]) for each in page(mfhera, run)["failures"]) == [
