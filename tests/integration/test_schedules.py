@@ -121,7 +121,9 @@ def test_what_is_deployed_and_when_it_fires(mfhera: Mfhera) -> None:
     assert all((time.hour, time.minute) == (10, 0) and time.weekday() < 5 for time in times)
     text = mfhera.ok("schedule", "schedule_flow.py")
     assert text.count("Europe/Helsinki") == 6
-    mfhera.server.call("PUT", "cron-workflows", "scheduleflow", "suspend")
+    cron = mfhera.ask("cron-workflows", "scheduleflow")
+    cron["spec"]["suspend"] = True  # by update, which those who deploy may do
+    mfhera.server.call("PUT", "cron-workflows", "scheduleflow", json={"cronWorkflow": cron})
     mfhera.ok("create", "schedule_flow.py")
     assert "suspended" in mfhera.ok("schedule")  # by somebody who had a reason
     (mfhera.folder / "plain_flow.py").write_text(
