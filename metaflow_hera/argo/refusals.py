@@ -38,6 +38,8 @@ OTHERS = "is not managed by the current Argo Server"
 """What Argo's server answers (with 400) for an object that is not of its instance id."""
 SERVICE_ACCOUNT = re.compile(r'User "system:serviceaccount:([^:"]+):[^"]+" cannot ')
 """How Kubernetes names a service account, with its namespace, that it denies something."""
+DENIED = re.compile(r'cannot (\w+) resource "([\w/]+)"')
+"""Kubernetes' words for a permission that a Role does not give."""
 NO_TEMPLATE = re.compile(r'workflowtemplates\.argoproj\.io "[^"]*" not found')
 """What Argo's server says where it does not know the template of what it is given: of a workflow with 404,
 of a cron workflow with 400. Seen on a real Argo 4.1.2."""
@@ -60,7 +62,7 @@ def refused(target: Target, method: str, answer: requests.Response) -> ArgoError
             f"{target} denies access ({status}: {said}): {hint}{_how_to_get_a_token(target)}"
         )
     if status == 403:
-        what = _permission(method, str(answer.url))
+        what = _permission(method, str(answer.url), said)
         token = " (or set ARGO_TOKEN)" if target.token is None else ""
         return ArgoDenied(
             f"{target} does not allow you to {what} ({status}: {said}): "
@@ -212,13 +214,19 @@ def _json(answer: requests.Response) -> Any:
         return None
 
 
-def _permission(method: str, url: str) -> str:
-    """The verb and the resource of a call, as a Role of Kubernetes names them."""
+def _permission(method: str, url: str, said: str) -> str:
+    """The verb and the resource that were denied, as a Role of Kubernetes names them.
+
+    Kubernetes says which: for one call, Argo's server may ask it for several things. Argo's own words do not.
+    """
     parts = _parts(url)
     resource, rest = parts[0].replace("-", ""), parts[2:]
     action = rest[-1] if rest else ""
     if action == "log":
         return "get the logs of pods (list and watch pods, get pods/log)"
+    denied = DENIED.search(said)
+    if denied is not None:
+        return f"{denied[1]} {denied[2]}"
     verb = OF_A_RUN.get(action) if resource == "workflows" else None
     if verb is None:
         verb = "list" if method == "GET" and not rest else VERBS.get(method, method.lower())

@@ -528,6 +528,7 @@ def test_the_same_in_python(mfhera: Mfhera) -> None:
     waiting = waiting_run(mfhera, "stopped-in-python")
     code = f"""
 from metaflow_hera.interface.api import Run
+Run({waiting!r}).stop()
 run = Run({run!r})
 run.retry()
 run.wait()
@@ -535,7 +536,6 @@ print([line.text for line in run.logs("end") if "all" in line.text][-1])
 new = run.resubmit()
 new.wait()
 print(new.status, new.id != run.id)
-Run({waiting!r}).stop()
 """
     done = mfhera.python("-c", code)
     assert done.returncode == 0, done.stderr

@@ -138,6 +138,13 @@ class TestWords:
         with pytest.raises(ArgoDenied, match=rf"does not allow you to {words} .*\(403: permission denied\)"):
             act(denies)
 
+    def test_of_several_permissions_that_a_call_needs_kubernetes_names_the_one(self, twin: Twin) -> None:
+        """A retry deletes the pods that failed, and a deletion reads first: seen on a real Argo 4.1.2."""
+        reason = 'pods "a" is forbidden: User "x" cannot delete resource "pods" in API group ""'
+        denies = cluster(twin, lambda *_: says(403, {"code": 7, "message": reason}))
+        with pytest.raises(ArgoDenied, match=r"does not allow you to delete pods \(403: "):
+            denies.retry("a")
+
     def test_a_log_that_may_not_be_read(self, twin: Twin) -> None:
         reason = 'pods is forbidden: User "x" cannot watch resource "pods"'
         denies = cluster(twin, lambda *_: says(403, {"error": {"code": 7, "message": reason}}))
