@@ -86,9 +86,9 @@ def refused(target: Target, method: str, answer: requests.Response) -> ArgoError
             "is ARGO_INSTANCEID that of this server's controller?"
         )
     known = {404: ArgoNotFound, 409: ArgoConflict, 410: ArgoExpired}
-    if NO_TEMPLATE.search(said):  # of a cron workflow whose template is not there: 400
-        known = {status: ArgoNotFound}
     other = ArgoExpired if EXPIRED in said else known.get(status, ArgoError)
+    if NO_TEMPLATE.search(said):
+        other = ArgoNotFound
     return other(f"{target} refuses the request: {said}" + ("" if _is_argos(answer) else f" ({status})"))
 
 
