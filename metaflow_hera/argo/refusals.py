@@ -214,6 +214,12 @@ def _json(answer: requests.Response) -> Any:
         return None
 
 
+def denied_permission(said: str) -> str | None:
+    """The permission that Kubernetes says is missing (`get pods/log`); None for the words of others."""
+    found = DENIED.search(said)
+    return None if found is None else f"{found[1]} {found[2]}"
+
+
 def _permission(method: str, url: str, said: str) -> str:
     """The verb and the resource that were denied, as a Role of Kubernetes names them.
 
@@ -224,9 +230,9 @@ def _permission(method: str, url: str, said: str) -> str:
     action = rest[-1] if rest else ""
     if action == "log":
         return "get the logs of pods (list and watch pods, get pods/log)"
-    denied = DENIED.search(said)
+    denied = denied_permission(said)
     if denied is not None:
-        return f"{denied[1]} {denied[2]}"
+        return denied
     verb = OF_A_RUN.get(action) if resource == "workflows" else None
     if verb is None:
         verb = "list" if method == "GET" and not rest else VERBS.get(method, method.lower())

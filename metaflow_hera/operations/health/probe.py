@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.permissions import OF_DEPLOYERS, can_be_asked, is_denial
+from metaflow_hera.argo.refusals import denied_permission
 from metaflow_hera.argo.starting import Start, random_end, submit_as
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import ArgoError, ArgoNotFound, MetaflowHeraError
@@ -28,8 +29,6 @@ RUN, RESULTS, IMAGE, DATASTORE = "run", "task results", "image", "datastore from
 ENDED = ("Succeeded", "Failed", "Error")
 PAUSE = 1.0
 """The seconds between two looks at the run."""
-CANNOT = re.compile(r'cannot (\w+) resource "([\w/]+)"')
-"""How Kubernetes names the permission that is missing."""
 RETRY_ALONE = "delete pods"
 ACCOUNT = (
     "Let pods run as an account that may: mfhera doctor --print rbac | kubectl apply -f -, "
@@ -202,10 +201,10 @@ class _Tries:
         try:
             done = call()
         except ArgoError as error:
-            cannot = CANNOT.search(str(error))
-            if cannot is None and not is_denial(error):
+            denied = denied_permission(str(error))
+            if denied is None and not is_denial(error):
                 raise
-            self.denied.add(f"{cannot[1]} {cannot[2]}" if cannot is not None else permission)
+            self.denied.add(denied or permission)
             return None
         self.had.add(permission)
         return done
