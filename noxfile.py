@@ -201,7 +201,7 @@ def oldest(session: nox.Session) -> None:
     session.run(*lowest, "-e", ".")
     session.run("uv", "pip", "list", "--python", python)
     _run_example(session)
-    session.install("pytest", "httpx", "jsonschema", "pyawscron", "cronsim")
+    session.install("pytest", "httpx", "jsonschema", "pyawscron", "cronsim", "trustme")
     session.run("pytest", "-q", *OLDEST)
 
 
