@@ -14,7 +14,7 @@ import pytest
 # Here, and not in their folder: with several workers pytest itself loads no conftest but this one.
 import random_flows
 import recorded_flows
-from harness import Mfhera, environment, leave_the_machine
+from harness import Mfhera, environment, leave_the_machine, share_modules
 from random_flows import pytest_generate_tests
 from recorded_flows import Record
 from summaries import pytest_terminal_summary
@@ -64,9 +64,10 @@ def record(pytestconfig: pytest.Config) -> Record:
 
 
 @pytest.fixture
-def own_mfhera(tmp_path: Path) -> Iterator[Mfhera]:
+def own_mfhera(_worker: Mfhera, tmp_path: Path) -> Iterator[Mfhera]:
     """`mfhera` with an Argo that has nothing: an embedded one of the test's own, not started yet."""
     home = tmp_path / "home"
+    share_modules(_worker.home, home)
     command = Mfhera(home, home, environment(home)).at(tmp_path / "project")
     if any_argo.real():
         command.stop()

@@ -38,13 +38,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.machinery import BuiltinImporter, SourceFileLoader
+from importlib.machinery import BuiltinImporter, SourceFileLoader, all_suffixes
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, NoReturn
 
 FORKS = sys.platform == "linux"
 COMMAND = "metaflow_hera.cli.main"
+INSTALLED = str(Path(sys.executable).with_name("mfhera"))
+"""The script that stands for the command in a shell."""
 KINDS = {
     "metaflow": ["metaflow", "metaflow.client.core"],
     "hera": ["metaflow", "hera.workflows", "metaflow_hera"],
@@ -63,6 +65,7 @@ AT_START = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "DYLD_", "MALLOC_", "OPENSSL_"
 """What the interpreter and its libraries read beside `os.environ`."""
 PLACES = {"HOME", "METAFLOW_HOME"}
 """Looked up only to find Metaflow's configuration file: a call starts cold where there is one."""
+MODULES = tuple(all_suffixes())
 UNSUITABLE = 3
 """The exit code of a warm process that must not be used."""
 KEPT = 4
@@ -106,6 +109,19 @@ def call_cold(
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
+def start(
+    arguments: Sequence[str], folder: Path, env: Mapping[str, str], out: int, err: int
+) -> socket.socket | None:
+    """Start a call warm that writes to two descriptors, which are closed here.
+
+    Returns a socket that tells its process id and, at the end, its exit code, a line each; None where only a
+    cold start is the same, and nothing was done.
+    """
+    with _choosing:
+        warm = _chosen(arguments, folder, env)
+        return warm and warm.start(arguments, folder, env, out, err)
+
+
 _choosing = threading.Lock()
 _kept: dict[str, list[_Warm]] = {}
 _calls: Counter[tuple[str, frozenset[tuple[str, str]]]] = Counter()
@@ -114,17 +130,27 @@ _calls: Counter[tuple[str, frozenset[tuple[str, str]]]] = Counter()
 
 def _fork(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> _Forked | None:
     """Start a call warm; None where only a cold start is the same."""
+    warm = _chosen(arguments, folder, env)
+    return warm and warm.fork(arguments, folder, env)
+
+
+def _chosen(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> _Warm | None:
+    """The warm process for a call; None where only a cold start is the same."""
     is_script = arguments[0] not in ("-c", "-m")
     if not FORKS or _is_configured(folder, env):
         return None
     if arguments[0] == "-m" and arguments[1] != COMMAND:
         return None
-    imports_hera = "hera" in arguments or any(COMMAND.split(".")[0] in each for each in arguments[:2])
-    warm = _suiting("hera" if imports_hera and (not is_script or "hera" in arguments) else "metaflow", env)
-    folders = {folder, *((folder / each).parent for each in arguments if os.path.isfile(folder / each))}
+    needs = "hera" in arguments or (
+        any(COMMAND.split(".")[0] in each for each in arguments[:2]) and not is_script
+    )
+    warm = _suiting("hera" if needs or arguments[0] == INSTALLED else "metaflow", env)
+    folders = {(folder / each).parent for each in arguments if os.path.isfile(folder / each)}
+    if not is_script:
+        folders.add(folder)
     if warm is None or not warm.works or any(warm.modules & _importable(each) for each in folders):
         return None
-    return warm.fork(arguments, folder, env)
+    return warm
 
 
 def _importable(folder: Path) -> set[str]:
@@ -132,7 +158,9 @@ def _importable(folder: Path) -> set[str]:
     return {
         each.name.split(".")[0]
         for each in folder.iterdir()
-        if not each.is_dir() or (each / "__init__.py").exists() or each.name == "metaflow_extensions"
+        if (not each.is_dir() and each.name.endswith(MODULES))
+        or (each / "__init__.py").exists()
+        or each.name == "metaflow_extensions"
     }
 
 
@@ -209,14 +237,21 @@ class _Warm:
 
     def fork(self, arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> _Forked:
         """Start a call."""
-        ours, theirs = socket.socketpair()
         out, err = os.pipe(), os.pipe()
-        with theirs:
-            socket.send_fds(self._control, [b"!"], [theirs.fileno(), out[1], err[1]])
-        os.close(out[1])
-        os.close(err[1])
-        ours.sendall(json.dumps([list(arguments), str(folder), dict(env)]).encode() + b"\n")
+        ours = self.start(arguments, folder, env, out[1], err[1])
         return _Forked(ours, out[0], err[0])
+
+    def start(
+        self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], out: int, err: int
+    ) -> socket.socket:
+        """Start a call that writes to two descriptors, which are closed here. Returns what tells of it."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self._control, [b"!"], [theirs.fileno(), out, err])
+        os.close(out)
+        os.close(err)
+        ours.sendall(json.dumps([list(arguments), str(folder), dict(env)]).encode() + b"\n")
+        return ours
 
     def close(self) -> None:
         """End it. Calls that it has forked go on."""

@@ -30,8 +30,9 @@ SCHEME = os.environ.get("PAGE_SCHEME", "light")
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--window-size=1280,900", "--force-device-scale-factor=1",
+    "--force-device-scale-factor=1",
 )  # fmt: skip
+WINDOW = (1280, 900)
 WIDE = 10_000
 VALUES = [
     *(
@@ -61,18 +62,22 @@ pytestmark = [
 
 
 class Browser:
-    """A browser with a profile of its own, and what a person does with it."""
+    """A browser in which nobody has logged in, and what a person does with it."""
 
-    def __init__(self, profile: Path) -> None:
-        options = webdriver.ChromeOptions()
-        options.binary_location = CHROMIUM
-        for flag in (*FLAGS, f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-        self.driver = webdriver.Chrome(options=options, service=Service(executable_path=DRIVER))
+    def __init__(self, driver: webdriver.Chrome) -> None:
+        self.driver = driver
         self.requests: list[str] = []
-        self.driver.get("about:blank")
-        self.driver.get_log("performance")  # what the browser's own first page asked for
+        # All else that a page keeps is kept by its address, and each test has a server of its own.
+        driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+        before = driver.current_window_handle
+        driver.switch_to.new_window("tab")
+        tab = driver.current_window_handle
+        driver.switch_to.window(before)
+        driver.close()
+        driver.switch_to.window(tab)
+        driver.set_window_size(*WINDOW)
+        for kind in ("performance", "browser"):
+            driver.get_log(kind)  # what the browser's own first page, or the page before, asked for
 
     def until(self, test: Callable[[], Any]) -> Any:
         """Wait until something holds; returns it."""
@@ -166,12 +171,23 @@ class Browser:
         return str(self.driver.current_url).rpartition("/")[2]
 
 
+@pytest.fixture(scope="module")
+def _driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """One browser for all tests: its start takes longer than most of them."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(executable_path=DRIVER))
+    yield driver
+    driver.quit()
+
+
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    """A browser of the test's own."""
-    made = Browser(tmp_path / "profile")
-    yield made
-    made.driver.quit()
+def browser(_driver: webdriver.Chrome) -> Browser:
+    """The browser, in a tab of the test's own."""
+    return Browser(_driver)
 
 
 def test_a_run_from_the_form_to_its_end(own_mfhera: Mfhera, browser: Browser) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from harness import NETWORK, SECONDS, clean_environment
+from warm_command import warm_command
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -42,7 +43,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
         "HOME": os.environ["HOME"],  # with the package index's settings, and what has been fetched before
     }
     (folder / ".metaflow").mkdir()
-    yield folder, env
+    with warm_command() as command:
+        yield folder, {**env, "PATH": f"{command}{os.pathsep}{env['PATH']}"}
     subprocess.run(["mfhera", "local", "stop"], cwd=folder, env=env, timeout=SECONDS, check=True)
 
 

@@ -1,0 +1,67 @@
+"""A command `mfhera` for the shells that tests start: its processes start warm, see warm.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import socketserver
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import warm
+
+SCRIPT = """#!{python} -IS
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as talk:
+    talk.connect({address!r})
+    socket.send_fds(talk, [b"!"], [1, 2])
+    talk.sendall(json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode() + b"\\n")
+    answer = talk.makefile().readline()
+if not answer:
+    os.execv({installed!r}, [{installed!r}, *sys.argv[1:]])
+code = int(answer)
+if code < 0:
+    os.kill(os.getpid(), -code)
+sys.exit(code)
+"""
+"""It asks the process of the tests for a warm start, and starts cold where that is refused."""
+
+
+@contextmanager
+def warm_command() -> Iterator[Path]:
+    """A folder with the command, for PATH. It answers what `mfhera` does, but has /dev/null as stdin."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place, "bin")
+        folder.mkdir()
+        address = str(Path(place, "socket"))
+        script = folder / "mfhera"
+        text = SCRIPT.format(python=sys.executable, address=address, installed=warm.INSTALLED)
+        script.write_text(text)
+        script.chmod(0o755)
+        with socketserver.ThreadingUnixStreamServer(address, _Asked) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield folder
+            server.shutdown()
+
+
+class _Asked(socketserver.BaseRequestHandler):
+    """A call that a shell makes."""
+
+    def handle(self) -> None:
+        """Start it, wait for its end, and tell its exit code; nothing where it has to start cold."""
+        _, (out, err), *_ = socket.recv_fds(self.request, 1, 2)
+        with self.request.makefile("rb") as file:
+            given, folder, env = json.loads(file.readline())
+        started = warm.start([warm.INSTALLED, *given], Path(folder), env, out, err)
+        if started is None:
+            os.close(out)
+            os.close(err)
+            return
+        with started, started.makefile("rb") as answers:
+            answers.readline()  # its process id
+            self.request.sendall(answers.readline())
