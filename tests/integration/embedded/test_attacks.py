@@ -272,6 +272,25 @@ def test_headers_above_the_limit(argo: Argo, size: int) -> None:
         refused("size", answer, 400, 431)
 
 
+@pytest.mark.parametrize(
+    "begin",
+    [
+        b"GET /",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: ",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Long",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Long: ",
+    ],
+    ids=["address", "value", "name", "trailer"],
+)
+def test_a_head_without_end(argo: Argo, begin: bytes) -> None:
+    address = ("127.0.0.1", int(argo.server.url.rsplit(":", 1)[1]))
+    with socket.create_connection(address, SECONDS) as client:
+        client.sendall(begin)
+        with pytest.raises(ConnectionError):  # the server closes it
+            client.sendall(b"x" * 100_000_000)
+    REFUSED["size"] += 1
+
+
 def test_a_request_that_is_not_http(argo: Argo) -> None:
     for text in (
         b"\x16\x03\x01\x00\xff",
