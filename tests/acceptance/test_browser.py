@@ -363,6 +363,26 @@ def test_a_run_that_failed_on_a_small_screen(own_mfhera: Mfhera, browser: Browse
     assert browser.driver.execute_script(inside)
 
 
+def test_what_changed_between_two_versions(own_mfhera: Mfhera, browser: Browser) -> None:
+    own_mfhera.take("page_flow.py")
+    own_mfhera.ok("create", "page_flow.py", "--max-workers", "5")
+    own_mfhera.ok("create", "page_flow.py", "--max-workers", "7")
+    browser.log_in(own_mfhera)
+    browser.one(".deployments a").click()
+    browser.one(".heading button.quiet").click()
+    browser.reads("dialog.versions", "live")
+    assert len(browser.all("dialog.versions li")) == 2
+    browser.reads(".difference .removed", "parallelism: 5")
+    browser.reads(".difference .added", "parallelism: 7")
+    # The other way round.
+    older, newer = browser.all("dialog.versions select")
+    for select, option in ((older, 0), (newer, 1)):
+        select.find_elements("css selector", "option")[option].click()
+    browser.reads(".difference .added", "parallelism: 5")
+    browser.keys(Keys.ESCAPE)
+    _asked_nobody_else(browser, own_mfhera)
+
+
 def test_light_and_dark(own_mfhera: Mfhera, browser: Browser) -> None:
     own_mfhera.ok("local", "start")
     browser.log_in(own_mfhera)

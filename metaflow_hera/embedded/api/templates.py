@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from starlette.responses import Response
@@ -26,7 +27,7 @@ def create(call: Call) -> Response:
     """Check and store a new template."""
     template = _given(call)
     validation.validate_template(template)
-    return json_response(objects.create(call, RESOURCE, template))
+    return json_response(objects.create(call, RESOURCE, template, _kept(call)))
 
 
 def get(call: Call) -> Response:
@@ -43,12 +44,24 @@ def update(call: Call) -> Response:
     """Replace a template; its workflows keep the version that they started with."""
     template = _given(call)
     validation.validate_template(template)
-    return json_response(objects.update(call, RESOURCE, template))
+    return json_response(objects.update(call, RESOURCE, template, _kept(call)))
 
 
 def delete(call: Call) -> Response:
     """Delete a template; its workflows continue."""
-    return json_response(objects.delete(call, RESOURCE))
+    store = call.services.engine.store
+    gone = partial(store.forget_revisions, call.namespace, call.name)
+    return json_response(objects.delete(call, RESOURCE, gone))
+
+
+def _kept(call: Call) -> objects.Changed:
+    """What keeps each revision of a template, for the page."""
+    engine = call.services.engine
+
+    def keep(new: JSON, old: JSON | None) -> None:
+        engine.store.put_revision(new, engine.clock())
+
+    return keep
 
 
 def _given(call: Call) -> JSON:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.labels import TEMPLATE_LABEL
@@ -228,6 +229,28 @@ class PageReader(Reader):
         )
         heads = (self.head_by_uid(uid) for (uid,) in rows.fetchall())
         return [head for head in heads if head is not None]
+
+    def revisions(self, namespace: str, name: str, *notes: str) -> list[tuple[Any, ...]]:
+        """The revisions of a workflow template that are kept, the latest first.
+
+        Of each its number, when it was stored (seconds since the epoch), and the annotations that
+        `notes` names.
+        """
+        found = "".join(", json_extract(template, '$.metadata.annotations.\"' || ? || '\"')" for _ in notes)
+        return self._db.execute(
+            f"SELECT version, at{found} FROM revisions "  # noqa: S608
+            "WHERE namespace=? AND name=? AND json_valid(template) ORDER BY version DESC",
+            (*notes, namespace, name),
+        ).fetchall()
+
+    def revision(self, namespace: str, name: str, version: int) -> JSON | None:
+        """One of them, as it was stored."""
+        row = self._db.execute(
+            "SELECT template FROM revisions "
+            "WHERE namespace=? AND name=? AND version=? AND json_valid(template)",
+            (namespace, name, version),
+        ).fetchone()
+        return json.loads(row[0]) if row else None
 
     def deployed(self) -> list[tuple[str, str, int]]:
         """Namespace, name and version of each workflow template: what tells whether they changed."""

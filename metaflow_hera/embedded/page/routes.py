@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from metaflow_hera.embedded.api.http import (
     INVALID_ARGUMENT,
+    NOT_FOUND,
     ApiError,
     Call,
     Services,
@@ -27,6 +28,7 @@ from metaflow_hera.embedded.page.deployments import Deployments
 from metaflow_hera.embedded.page.feed import Feed
 from metaflow_hera.embedded.page.parameters import misfits
 from metaflow_hera.embedded.page.reading import PageReader
+from metaflow_hera.embedded.page.revisions import Revisions
 from metaflow_hera.embedded.page.summary import Summaries
 from metaflow_hera.embedded.web.session import HEADERS, LOGIN, Session, words
 
@@ -57,6 +59,7 @@ class Page:
         self._reader = PageReader(services.engine.home / "argo.db")
         self._summaries = Summaries(self._reader)
         self._deployments = Deployments(self._reader)
+        self._revisions = Revisions(self._reader)
         named = "/page/runs/{namespace}/{name}"
         self.calls: list[tuple[str, str, Callable[[Call], Response]]] = [
             ("GET", "/page/overview", lambda call: _private(json_response(self._overview("", "")))),
@@ -65,6 +68,8 @@ class Page:
             ("GET", "/page/events", self._overview_events),
             ("GET", "/page/events/{namespace}/{name}", self._run_events),
             ("POST", "/page/deployments/{namespace}/{name}/check", self._check),
+            ("GET", "/page/deployments/{namespace}/{name}/versions", self._versions),
+            ("GET", "/page/deployments/{namespace}/{name}/changes", self._changes),
         ]
         self.routes = [
             Route("/page/code", self._code, methods=["POST"]),
@@ -116,6 +121,20 @@ class Page:
         if template is None:
             raise not_found("workflowtemplates", call.name)
         return _private(json_response({"misfits": misfits(template, call.body.get("values") or {})}))
+
+    def _versions(self, call: Call) -> Response:
+        return _private(json_response({"versions": self._revisions.all(call.namespace, call.name)}))
+
+    def _changes(self, call: Call) -> Response:
+        """What changed in a deployment between two of its versions."""
+        try:
+            before, after = int(call.query["from"]), int(call.query["to"])
+        except (KeyError, ValueError) as error:
+            raise ApiError(INVALID_ARGUMENT, "from and to must be numbers of revisions") from error
+        lines = self._revisions.changes(call.namespace, call.name, before, after)
+        if lines is None:
+            raise ApiError(NOT_FOUND, "One of these versions is not kept any more.")
+        return _private(json_response({"lines": lines}))
 
     async def _code(self, request: Request) -> Response:
         """A code for a browser, for callers with the token: a browser's cookie cannot get more cookies."""

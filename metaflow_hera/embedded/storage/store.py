@@ -60,11 +60,20 @@ MIGRATIONS = [
         at REAL NOT NULL, event TEXT NOT NULL, PRIMARY KEY (namespace, sensor, trigger, dependency)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE revisions (
+        namespace TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, at REAL NOT NULL,
+        template TEXT NOT NULL, PRIMARY KEY (namespace, name, version)
+    ) WITHOUT ROWID;
+    """,
 ]
 VERSION = len(MIGRATIONS)
 
 MOST_FREE = 64 * 1024 * 1024
 """Bytes of a database that may be unused, after runs were deleted, before a start makes the file smaller."""
+
+REVISIONS = 100
+"""How many revisions of a workflow template are kept, the latest."""
 
 # What `specs.stored` holds: the parts of the status that are as large as the manifest.
 STORED = ("storedTemplates", "storedWorkflowTemplateSpec")
@@ -177,6 +186,24 @@ class Store(Reader):
         self._connection.execute(
             "DELETE FROM objects WHERE resource=? AND namespace=? AND name=?", (resource, namespace, name)
         )
+
+    def put_revision(self, template: JSON, at: float) -> None:
+        """Keep a workflow template as it was stored at a time, beside what is stored later."""
+        meta = template["metadata"]
+        place = (meta["namespace"], meta["name"])
+        self._connection.execute(
+            "INSERT OR REPLACE INTO revisions VALUES (?,?,?,?,?)",
+            (*place, int(meta["resourceVersion"]), at, dump(template)),
+        )
+        self._connection.execute(
+            "DELETE FROM revisions WHERE namespace=? AND name=? AND version NOT IN (SELECT version FROM "
+            "revisions WHERE namespace=? AND name=? ORDER BY version DESC LIMIT ?)",
+            (*place, *place, REVISIONS),
+        )
+
+    def forget_revisions(self, namespace: str, name: str) -> None:
+        """Delete what is kept of a workflow template."""
+        self._connection.execute("DELETE FROM revisions WHERE namespace=? AND name=?", (namespace, name))
 
     def put_cron_since(self, namespace: str, name: str, since: float | None) -> None:
         """Note the time up to which a cron workflow's schedule has been checked; None deletes the note."""

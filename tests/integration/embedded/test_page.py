@@ -20,6 +20,7 @@ from harness import SECONDS
 
 from metaflow_hera.embedded.local import opening
 from metaflow_hera.embedded.storage.reader import dump
+from metaflow_hera.embedded.storage.store import REVISIONS
 from metaflow_hera.embedded.web.session import CODES, Session
 
 from .conftest import Argo, pod_spec, pods, task_group_spec
@@ -417,3 +418,46 @@ def test_no_secret_is_in_the_log_or_the_list_of_processes(argo: Argo, page: http
         assert secret not in log
         assert secret not in processes
         assert secret not in page.get("/page/overview").text
+
+
+def template(command: str, **notes: str) -> dict[str, Any]:
+    """A template of one pod, with annotations."""
+    spec = pod_spec(command)
+    return {"metadata": {"name": "changing", "annotations": notes}, "spec": spec}
+
+
+def test_what_changed_between_two_versions_of_a_deployment(argo: Argo, page: httpx.Client) -> None:
+    token = "metaflow/production_token"
+    first = {token: "secret-1", "metaflow/owner": "ada", "metaflow/deployment_version": "1"}
+    made = argo.call("POST", "/workflow-templates/argo", {"template": template("echo one", **first)})
+    second = template("echo two", **{token: "secret-2"})
+    second["metadata"]["resourceVersion"] = made["metadata"]["resourceVersion"]
+    argo.call("PUT", "/workflow-templates/argo/changing", {"template": second})
+    new, old = page.get("/page/deployments/argo/changing/versions").json()["versions"]
+    assert (old["version"], old["by"]) == ("1", "ada")
+    assert (new["version"], new["by"]) == (None, None)
+    assert old["at"] <= new["at"]
+    address = "/page/deployments/argo/changing/changes"
+    answer = page.get(address, params={"from": old["revision"], "to": new["revision"]})
+    lines = answer.json()["lines"]
+    assert [line for line in lines if line.startswith("-") and "echo" in line] != []
+    assert any(line.startswith("+") and "echo two" in line for line in lines)
+    assert "secret" not in answer.text
+    same = page.get(address, params={"from": old["revision"], "to": old["revision"]})
+    assert same.json()["lines"] == []
+    assert page.get(address, params={"from": old["revision"], "to": 0}).status_code == 404
+    assert page.get(address, params={"from": "x"}).status_code == 400
+    argo.call("DELETE", "/workflow-templates/argo/changing")
+    assert page.get("/page/deployments/argo/changing/versions").json() == {"versions": []}
+
+
+def test_as_many_versions_are_kept_as_one_can_look_through(argo: Argo, page: httpx.Client) -> None:
+    found = argo.call("POST", "/workflow-templates/argo", {"template": template("echo 0")})
+    for number in range(REVISIONS):
+        changed = template(f"echo {number + 1}")
+        changed["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"]
+        found = argo.call("PUT", "/workflow-templates/argo/changing", {"template": changed})
+    versions = page.get("/page/deployments/argo/changing/versions").json()["versions"]
+    assert len(versions) == REVISIONS
+    assert versions[0]["revision"] == int(found["metadata"]["resourceVersion"])
+    argo.call("DELETE", "/workflow-templates/argo/changing")

@@ -44,6 +44,17 @@ export async function check(deployment, values) {
   return found.misfits;
 }
 
+/** The versions of a deployment, the latest first: [{revision, version, at, by}]. */
+export async function versions(deployment) {
+  return (await call("GET", `/page/deployments/${path(deployment.namespace, deployment.name)}/versions`)).versions;
+}
+
+/** The lines of a difference between two revisions of a deployment. */
+export async function changes(deployment, from, to) {
+  const found = await call("GET", `/page/deployments/${path(deployment.namespace, deployment.name)}/changes?from=${from}&to=${to}`);
+  return found.lines;
+}
+
 /** A page of the tasks of one place of a run. */
 export function tasks(run, place, offset, limit) {
   return call("GET", `/page/runs/${path(run.namespace, run.name)}/tasks?path=${part(place)}&offset=${offset}&limit=${limit}`);

@@ -4,7 +4,8 @@ import { check, submit } from "./api.js";
 import { el, set, text } from "./dom.js";
 import { inFlowsForm } from "./values.js";
 
-function show(dialog) {
+/** Show a dialog, which is removed when it is closed. */
+export function show(dialog) {
   document.body.append(dialog);
   dialog.addEventListener("close", () => dialog.remove());
   dialog.showModal();

@@ -3,6 +3,7 @@
 import { events, path } from "./api.js";
 import { startForm } from "./dialogs.js";
 import { el, reconcile, set, text } from "./dom.js";
+import { showVersions } from "./versions.js";
 import { duration, moment, podsOf, runState, state } from "./words.js";
 
 const sameDeployment = (one, other) => one && other && one.namespace === other.namespace && one.name === other.name;
@@ -16,12 +17,13 @@ export class Overview {
     this.runs = el("tbody", { "data-list": "" });
     this.title = el("h2", {}, chosen ? `Runs of ${chosen.name}` : "Runs");
     this.start = el("button", { class: "primary", hidden: true, onclick: () => this.startRun() }, "Start a run");
+    this.versions = el("button", { class: "quiet", hidden: true, onclick: () => this.showVersions() }, "Versions");
     this.empty = el("p", { class: "dim empty", hidden: true });
     view.replaceChildren(el("div", { class: "overview" },
       el("section", { class: "side", "aria-label": "Deployments" },
         el("div", { class: "heading" }, el("h2", {}, "Deployments")), this.deployments),
       el("section", { "aria-label": "Runs" },
-        el("div", { class: "heading" }, this.title, el("span", { class: "grow" }), this.start),
+        el("div", { class: "heading" }, this.title, el("span", { class: "grow" }), this.versions, this.start),
         el("table", { class: "runs" },
           el("thead", {}, el("tr", {}, ...["State", "Run", "Deployment", "Started", "Time", "Pods"].map((each) => el("th", { scope: "col" }, each)))),
           this.runs),
@@ -37,7 +39,7 @@ export class Overview {
   take(found) {
     this.found = found;
     this.skew = found.now - Date.now() / 1000;
-    set(this.start, "hidden", !this.deployment());
+    for (const each of [this.start, this.versions]) set(each, "hidden", !this.deployment());
     const all = found.deployments.map((each) => [`${each.namespace}/${each.name}`, each]);
     reconcile(this.deployments, all, (each) => this.makeDeployment(each), (row, each) => {
       row.about = each;
@@ -82,6 +84,10 @@ export class Overview {
     const about = this.deployment() ?? document.activeElement?.closest("li")?.about ?? only;
     if (about) this.open(about);
     else this.page.notice("Choose a deployment first.");
+  }
+
+  showVersions() {
+    showVersions(this.deployment()).catch(this.page.problem);
   }
 
   open(deployment) {
