@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha1
 from io import BytesIO
 from pathlib import Path
 from stat import S_IMODE
@@ -19,6 +20,7 @@ from typing import Any
 from metaflow.decorators import flow_decorators
 from metaflow.exception import MetaflowException
 from metaflow.metaflow_config import DEFAULT_DECOSPECS
+from metaflow.metaflow_environment import MetaflowEnvironment
 from metaflow.package import MetaflowPackage
 
 from metaflow_hera.errors import FlowError
@@ -52,17 +54,21 @@ class Packing:
 
     As a context, Metaflow makes it in a thread while the caller goes on, most of it in the compression, which
     keeps nobody from running. Until it is stored, or the context ends, stdout goes to stderr.
+
+    With `only_code` no environments of steps are made, for which Metaflow stores packages in the datastore:
+    where a flow has any, the package lacks what is told of them.
     """
 
-    def __init__(self, flow: LoadedFlow) -> None:
+    def __init__(self, flow: LoadedFlow, *, only_code: bool = False) -> None:
         self._flow = flow
+        self.lacks_environments = only_code and flow.environment != "local"
         self._open = ExitStack()
         self._made: _Package | None = None
         self._fault: FlowError | None = None
 
     def __enter__(self) -> Packing:
         # An environment may take minutes to be made: not before everything else is checked.
-        if self._flow.environment == "local":
+        if self._flow.environment == "local" or self.lacks_environments:
             _ = self._flow.parameters  # functions of the user's, which may write files
             self._begin()
         return self
@@ -74,23 +80,39 @@ class Packing:
         self._open.close()
 
     @cached_property
-    def saved(self) -> CodePackage:
-        """The package, stored in the flow's datastore. Raises FlowError if it cannot be made or stored."""
+    def blob(self) -> bytes:
+        """The package itself, stored nowhere. Raises FlowError if it cannot be made."""
         if self._made is None and self._fault is None:
             self._begin()
         with self._open:
             if self._made is None:
                 raise self._fault or AssertionError("it has not begun")
             with _told_as_not_made(self._flow.environment):
-                blob = self._made.blob
-            store = self._flow.state.flow_datastore
-            try:
-                url, _ = store.save_data([blob], len_hint=1)[0]
-            except Exception as error:  # a datastore may raise anything
-                where = self._flow.datastore
-                raise FlowError(
-                    f"The code package could not be stored in {where}: {reason_of(error)}"
-                ) from error
+                return self._made.blob  # type: ignore[no-any-return]
+
+    @cached_property
+    def saved(self) -> CodePackage:
+        """The package, stored in the flow's datastore. Raises FlowError if it cannot be made or stored."""
+        store = self._flow.state.flow_datastore
+        blob = self.blob
+        try:
+            url, _ = store.save_data([blob], len_hint=1)[0]
+        except Exception as error:  # a datastore may raise anything
+            where = self._flow.datastore
+            raise FlowError(f"The code package could not be stored in {where}: {reason_of(error)}") from error
+        return self._package(url)
+
+    @cached_property
+    def unsaved(self) -> CodePackage:
+        """The package with the URL that it would have if it were stored. Raises FlowError as `blob` does."""
+        digest = sha1(self.blob, usedforsecurity=False).hexdigest()
+        storage = self._flow.state.flow_datastore._storage_impl
+        # As Metaflow's content-addressed store names what it keeps.
+        path = storage.path_join(self._flow.name, "data", digest[:2], digest)
+        return self._package(str(storage.full_uri(path)))
+
+    def _package(self, url: str) -> CodePackage:
+        assert self._made is not None
         return CodePackage(url, self._made.package_metadata)
 
     def _begin(self) -> None:
@@ -100,6 +122,8 @@ class Packing:
         settings_file = Path(folder, "settings.json")
 
         def files() -> Iterator[internal.PackagedFile]:
+            if self.lacks_environments:
+                return internal.pod_files(None)
             # Not before Metaflow asks: by then it has made the environments of the steps.
             settings = PodSettings(
                 script=flow.file.name,
@@ -115,9 +139,10 @@ class Packing:
         internal.HeraInternalDecorator.to_package = staticmethod(files)
         try:
             with _told_as_not_made(self._flow.environment):
-                self._made = _Package(
-                    state.flow, state.environment, state.echo, suffixes=state.package_suffixes
+                environment = (
+                    MetaflowEnvironment(state.flow) if self.lacks_environments else state.environment
                 )
+                self._made = _Package(state.flow, environment, state.echo, suffixes=state.package_suffixes)
         except FlowError as error:
             self._fault = error  # for whoever asks for the package: other faults of the flow come first
 
