@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -100,3 +100,24 @@ class Difference:
             or any((self.about, self.parameters, self.starts, self.objects))
             or any((self.software, self.settings, self.files))
         )
+
+
+def difference_of(data: Mapping[str, Any]) -> Difference:
+    """What differs, from the JSON of `mfhera diff --json`."""
+
+    def fields(each: Mapping[str, Any]) -> tuple[FieldChange, ...]:
+        return tuple(FieldChange(**field) for field in each["fields"])
+
+    return Difference(
+        name=data["name"],
+        is_new=data["is_new"],
+        about=tuple(FieldChange(**each) for each in data["about"]),
+        parameters=tuple(ParameterChange(**{**each, "fields": fields(each)}) for each in data["parameters"]),
+        starts=tuple(StartChange(**each) for each in data["starts"]),
+        objects=tuple(ObjectChange(**{**each, "fields": fields(each)}) for each in data["objects"]),
+        software=tuple(FieldChange(**each) for each in data["software"]),
+        settings=tuple(FieldChange(**each) for each in data["settings"]),
+        files=tuple(FileChange(**each) for each in data["files"]),
+        is_package_known=data["is_package_known"],
+        notes=tuple(data["notes"]),
+    )

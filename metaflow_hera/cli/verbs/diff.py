@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +15,7 @@ from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.exporting import read_export
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.words import json_text
+from metaflow_hera.display.visible import visible
 from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
@@ -39,52 +40,58 @@ def diff(flow: str, top_level: list[str], as_json: bool, **given: Any) -> int:
     """
     from metaflow_hera.metaflow_api.load.flows import load_flow
 
-    how = {name: given.pop(name) for name in ("stat", "name_only", "source")}
-    return show_diff(load_flow(flow, top_level), CreateOptions(**given), as_json=as_json, **how)
+    view = View(given.pop("stat"), given.pop("name_only"), as_json)
+    source = given.pop("source")
+    return show(compared(load_flow(flow, top_level), CreateOptions(**given), source), view)
 
 
-def show_diff(
-    flow: LoadedFlow,
-    options: CreateOptions,
-    *,
-    stat: bool,
-    name_only: bool,
-    source: str | None,
-    as_json: bool,
-) -> int:
-    """Compare a flow with what is deployed, or with an export; returns the exit code."""
+@dataclass(frozen=True)
+class View:
+    """What is shown of a difference. Raises OptionError for options that cannot be used together."""
+
+    stat: bool
+    name_only: bool
+    as_json: bool
+
+    def __post_init__(self) -> None:
+        flags = (("--stat", self.stat), ("--name-only", self.name_only), ("--json", self.as_json))
+        given = [flag for flag, is_given in flags if is_given]
+        if len(given) > 1:
+            raise OptionError(f"{given[0]} and {given[1]} cannot be used together: choose one.")
+
+
+def compared(flow: LoadedFlow, options: CreateOptions, source: str | None) -> Difference:
+    """What differs between a flow and what is deployed, or an export: a file, or a folder of files."""
     from metaflow_hera.argo.target import configured_target
     from metaflow_hera.operations.diff import diff, diff_from, prepared_to_compare
 
-    if stat and name_only:
-        raise OptionError("--stat and --name-only cannot be used together: choose one.")
     objects = None if source is None else read_export(source)
     with prepared_to_compare(flow, options) as prepared:
         if objects is None:
-            found = diff(prepared, client_at(start=False))
-        else:
-            found = diff_from(prepared, objects, configured_target())
-    _write(found, stat, name_only, as_json)
-    return 1 if found else 0
+            return diff(prepared, client_at(start=False))
+        return diff_from(prepared, objects, configured_target())
 
 
-def _write(found: Difference, stat: bool, name_only: bool, as_json: bool) -> None:
-    if as_json:
+def show(found: Difference, view: View) -> int:
+    """Write what differs, and return the exit code that tells whether anything does."""
+    code = 1 if found else 0
+    if view.as_json:
         click.echo(json_text({"differs": bool(found), **asdict(found)}))
-        return
+        return code
     from rich.console import Console
 
     from metaflow_hera.display.differences import difference_lines, names, stat_lines
 
-    if name_only:
+    if view.name_only:
         for name in names(found):
-            click.echo(name)
+            click.echo(visible(name))
         for note in found.notes:
-            click.echo(note, err=True)
-        return
+            click.echo(visible(note), err=True)
+        return code
     console = Console(soft_wrap=True, highlight=False)
-    for line in (stat_lines if stat else difference_lines)(found):
+    for line in stat_lines(found) if view.stat else difference_lines(found):
         console.print(line)
+    return code
 
 
 command = diff
