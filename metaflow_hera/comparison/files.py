@@ -22,7 +22,7 @@ def file_changes(old: Package, new: Package) -> Iterator[FileChange]:
         was, will = old.files.get(path), new.files.get(path)
         if was != will:
             yield _change(path, was, will)
-    if old.configs != new.configs:
+    if (old.configs or None) != (new.configs or None):
         yield _change(CONFIGS, _as_file(old.configs), _as_file(new.configs))
 
 

@@ -42,16 +42,15 @@ PackagedFile = tuple[str, str, ContentType]
 """A file, its name in the code package, and what it is."""
 
 
-def pod_files(settings_file: str | None) -> Iterator[PackagedFile]:
-    """The files of this package that a pod needs, and the file with the pod's settings, if there is one."""
+def pod_files(settings_file: str) -> Iterator[PackagedFile]:
+    """The files of this package that a pod needs, and the file with the pod's settings."""
     root = Path(metaflow_hera.__file__).parent
     for part in POD_PARTS:
         path = root / part
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             arcname = f"metaflow_hera/{file.relative_to(root).as_posix()}"
             yield str(file), arcname, ContentType.CODE_CONTENT
-    if settings_file is not None:
-        yield settings_file, FILE_NAME, ContentType.OTHER_CONTENT
+    yield settings_file, FILE_NAME, ContentType.OTHER_CONTENT
 
 
 def first_and_last(graph: Any) -> tuple[str, str]:

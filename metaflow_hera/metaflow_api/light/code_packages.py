@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from metaflow_hera.contract.objects import NOT_JSON
+from metaflow_hera.metaflow_api.pod.packaged_settings import FILE_NAME
 
 CODE, META, MARKER = ".mf_code/", ".mf_meta/", ".mf_install"
 """Where Metaflow puts modules and its notes, and the file by which it knows its own packages."""
-NOTES = {"INFO": "info", "CONFIG": "configs", "metaflow_hera.json": "settings"}
+NOTES = {"INFO": "info", "CONFIG": "configs", FILE_NAME: "settings"}
 """The notes that are read."""
+MADE = ("DIST_INFO", "conda.manifest")
+"""Those that Metaflow makes of what it finds on the machine, and when it makes environments."""
 METAFLOW, OURS, EXTENSIONS = "Metaflow", "metaflow_hera", "extensions of Metaflow"
 SOFTWARE = {
     "metaflow/": METAFLOW,
@@ -71,7 +74,8 @@ def read_package(archive: IO[bytes]) -> Package:
         for member in tar:
             name = member.name
             whose = next((v for k, v in SOFTWARE.items() if name.startswith(CODE + k)), None)
-            is_note = name.startswith(META) or name == MARKER
+            note = name[len(META) :] if name.startswith(META) else None
+            is_note = note in NOTES or note in MADE or name == MARKER
             keeps = member.size <= (LONGEST if is_note else min(LONGEST, room)) and whose is None
             is_ours = name == f"{CODE}metaflow_hera/__init__.py" and member.size <= LONGEST
             found = _file(tar, member, keeps=keeps or is_ours)
@@ -80,8 +84,8 @@ def read_package(archive: IO[bytes]) -> Package:
                 if version is not None:
                     versions[OURS] = version[1].decode("utf-8", "replace")
             if is_note:
-                if (key := NOTES.get(name[len(META) :])) is not None:
-                    notes[key] = _json(found.content)
+                if note in NOTES:
+                    notes[NOTES[note]] = _json(found.content)
             elif whose is not None:
                 software[whose][name] = found
             else:

@@ -20,7 +20,6 @@ from typing import Any
 from metaflow.decorators import flow_decorators
 from metaflow.exception import MetaflowException
 from metaflow.metaflow_config import DEFAULT_DECOSPECS
-from metaflow.metaflow_environment import MetaflowEnvironment
 from metaflow.package import MetaflowPackage
 
 from metaflow_hera.errors import FlowError
@@ -34,6 +33,8 @@ from metaflow_hera.metaflow_api.pod.packaged_settings import FILE_NAME, PodSetti
 TIME = 1575360000
 """When Metaflow says that all files of a package were changed."""
 
+MADE_IN_PODS = ("local", "uv")
+"""The environments of which nothing is made, or stored, when a flow is packed."""
 LONGEST_REASON = 300
 """Characters of the reason for which a code package could not be made."""
 
@@ -55,13 +56,12 @@ class Packing:
     As a context, Metaflow makes it in a thread while the caller goes on, most of it in the compression, which
     keeps nobody from running. Until it is stored, or the context ends, stdout goes to stderr.
 
-    With `only_code` no environments of steps are made, for which Metaflow stores packages in the datastore:
-    where a flow has any, the package lacks what is told of them.
+    With `only_code` no environments of steps are made, for which Metaflow stores packages in the datastore.
     """
 
     def __init__(self, flow: LoadedFlow, *, only_code: bool = False) -> None:
         self._flow = flow
-        self.lacks_environments = only_code and flow.environment != "local"
+        self.lacks_environments = only_code and flow.environment not in MADE_IN_PODS
         self._open = ExitStack()
         self._made: _Package | None = None
         self._fault: FlowError | None = None
@@ -122,8 +122,6 @@ class Packing:
         settings_file = Path(folder, "settings.json")
 
         def files() -> Iterator[internal.PackagedFile]:
-            if self.lacks_environments:
-                return internal.pod_files(None)
             # Not before Metaflow asks: by then it has made the environments of the steps.
             settings = PodSettings(
                 script=flow.file.name,
@@ -139,9 +137,7 @@ class Packing:
         internal.HeraInternalDecorator.to_package = staticmethod(files)
         try:
             with _told_as_not_made(self._flow.environment):
-                environment = (
-                    MetaflowEnvironment(state.flow) if self.lacks_environments else state.environment
-                )
+                environment = _Unmade(state.environment) if self.lacks_environments else state.environment
                 self._made = _Package(state.flow, environment, state.echo, suffixes=state.package_suffixes)
         except FlowError as error:
             self._fault = error  # for whoever asks for the package: other faults of the flow come first
@@ -150,6 +146,19 @@ class Packing:
 def save_package(flow: LoadedFlow) -> CodePackage:
     """Pack a flow and store that in its datastore. Raises FlowError if that fails."""
     return Packing(flow).saved
+
+
+class _Unmade:
+    """An environment of Metaflow's, of which nothing is made yet."""
+
+    def __init__(self, environment: Any) -> None:
+        self._environment = environment
+
+    def init_environment(self, *_: Any) -> None:
+        """Make nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._environment, name)
 
 
 @contextmanager
