@@ -70,7 +70,7 @@ def read_package(archive: IO[bytes]) -> Package:
     notes: dict[str, Any] = {}
     versions: dict[str, str] = {}
     room = MOST
-    with tarfile.open(fileobj=archive, mode="r|gz") as tar:
+    with tarfile.open(fileobj=archive, mode="r:gz") as tar:
         for member in tar:
             name = member.name
             whose = next((v for k, v in SOFTWARE.items() if name.startswith(CODE + k)), None)
