@@ -45,7 +45,8 @@ def object_changes(old: State, new: State) -> Iterator[ObjectChange]:
         if there is None:
             yield ObjectChange(*place, "added", ())
             continue
-        fields = tuple(changes(*(_content(each, (there, item), own) for each in (there, item))))
+        both = (there, item)
+        fields = tuple(changes(_content(there, both, own), _content(item, both, own)))
         was, will = (State([each], None) for each in (there, item))
         if fields or any(parameter_changes(was, will)) or any(start_changes(was, will)):
             yield ObjectChange(*place, "changed", fields)

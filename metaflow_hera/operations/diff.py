@@ -17,12 +17,14 @@ from metaflow_hera.comparison.comparing import compare
 from metaflow_hera.comparison.records import Difference
 from metaflow_hera.comparison.states import NOTHING, State, package_place, template_in
 from metaflow_hera.contract.objects import JSON
+from metaflow_hera.errors import UsageError
 from metaflow_hera.metaflow_api.light.code_packages import Package, read_package
 from metaflow_hera.metaflow_api.light.stored_files import Unreadable, fetch
 from metaflow_hera.metaflow_api.load.files import storing_nothing
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.packages import Packing
 from metaflow_hera.operations.deployment import Prepared, exported, prepare, preview
+from metaflow_hera.operations.exports import exported_deployment
 from metaflow_hera.operations.plan import plan_deployment
 
 SECONDS = 60.0
@@ -51,7 +53,16 @@ def diff(prepared: Prepared, client: ArgoClient) -> Difference:
 
 
 def diff_from(prepared: Prepared, objects: Sequence[JSON], target: Target | None) -> Difference:
-    """What an export of a flow for a target (None: the embedded Argo) would change of an earlier one."""
+    """What an export of a flow for a target (None: the embedded Argo) would change of an earlier one.
+
+    Raises UsageError if that is none, or that of another deployment.
+    """
+    about, flow = exported_deployment(objects), prepared.flow.name
+    if (about.flow, about.name) != (flow, prepared.name):
+        raise UsageError(
+            f"The export is of {about.flow}, deployed as {about.name}, and not of {flow} as {prepared.name}: "
+            "name another export, or give the options with which it was written, such as --name."
+        )
     return _compared(prepared, objects, exported(prepared, target))
 
 

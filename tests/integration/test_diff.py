@@ -246,6 +246,17 @@ def test_what_cannot_be_compared_is_refused(nightly: Mfhera, tmp_path: Path) -> 
     refused(nightly("diff", "nightly_flow.py", "--from", "broken.yaml"), "neither YAML nor JSON")
     refused(nightly("diff", "nightly_flow.py", "--from", "cron.json"), "It holds Pod")
     refused(nightly("diff", "nightly_flow.py", "--stat", "--json"), "--stat and --json")
+    nightly.take("linear_flow.py")
+    nightly.ok("create", "linear_flow.py", "--only-json", "--output", "linear.json")
+    refused(nightly("diff", "nightly_flow.py", "--from", "linear.json"), "The export is of LinearFlow")
+    refused(
+        nightly("diff", "linear_flow.py", "--from", "linear.json", "--name", "other"),
+        "deployed as linearflow, and not of LinearFlow as other",
+    )
+    (nightly.folder / "empty").mkdir()
+    refused(
+        nightly("diff", "linear_flow.py", "--from", "empty"), "one workflow template, but this one holds 0"
+    )
     refused(nightly("diff", "nightly_flow.py", "--workflow-timeout", "-1"), "--workflow-timeout")
     nowhere = {"ARGO_SERVER": "127.0.0.1:9", "ARGO_SECURE": "false"}
     refused(nightly("diff", "nightly_flow.py", env=nowhere), "cannot see this machine's files")

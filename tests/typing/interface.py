@@ -126,7 +126,8 @@ def compared(deployment: Deployment) -> list[Any]:
     assert_type(found.files, Sequence[FileChange])
     assert_type(found.notes, Sequence[str])
     fields: list[FieldChange] = [*found.about, *found.software, *found.settings]
-    fields += [field for each in (*found.parameters, *found.objects) for field in each.fields]
+    fields += [field for parameter in found.parameters for field in parameter.fields]
+    fields += [field for item in found.objects for field in item.fields]
     told = [(each.path, each.action, each.diff, each.inserted, each.deleted) for each in found.files]
     return [*told, *((field.field, field.old, field.new) for field in fields)]
 

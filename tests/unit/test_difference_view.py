@@ -150,6 +150,17 @@ def test_what_would_steer_a_terminal_is_written_out_and_what_is_long_is_cut() ->
     assert '    ~ spec.c: "one\\ntwo" -> [...]' in said
 
 
+def test_what_is_added_is_green_and_what_is_removed_red() -> None:
+    starts = [StartChange("event", "new", "added"), StartChange("event", "old", "removed")]
+    files = [FileChange("a.py", "changed", 2, 2, 1, 1, DIFF)]
+    lines = list(difference_lines(Difference(**{**NOTHING, "starts": starts, "files": files})))
+    styles = {line.plain.strip(): str(line.spans[-1].style if line.spans else line.style) for line in lines}
+    assert (styles["+ the event new"], styles["- the event old"]) == ("green", "red")
+    assert (styles["+2"], styles["-1"], styles["@@ -1 +1 @@"], styles["+++ b/a.py"]) == (
+        *("green", "red", "cyan", "bold"),
+    )
+
+
 def test_a_wide_change_has_a_bar_that_fits() -> None:
     files = [
         FileChange("a.py", "changed", 2, 2, 3000, 1000, "x"),
