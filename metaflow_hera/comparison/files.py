@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from metaflow_hera.comparison.fields import changes, tree
 from metaflow_hera.comparison.records import FieldChange, FileChange
 from metaflow_hera.metaflow_api.light.code_packages import File, Package
 
+MOST_PAIRS = 500_000
+"""Of data whose lines repeat, difflib would make a diff for hours: it is only told that it differs."""
 CONFIGS = "the values of Configs"
 """What the values of the flow's Configs are called: they are a file of Metaflow's own."""
 
@@ -64,7 +67,7 @@ def _change(path: str, old: File | None, new: File | None) -> FileChange:
     sizes = (None if old is None else old.size, None if new is None else new.size)
     action = "added" if old is None else "removed" if new is None else "changed"
     before, after = _lines(old), _lines(new)
-    if before is None or after is None:
+    if before is None or after is None or _pairs(before, after) > MOST_PAIRS:
         return FileChange(path, action, *sizes)  # type: ignore[arg-type]
     source, target = "/dev/null" if old is None else f"a/{path}", "/dev/null" if new is None else f"b/{path}"
     lines = list(difflib.unified_diff(before, after, source, target))
@@ -76,6 +79,13 @@ def _change(path: str, old: File | None, new: File | None) -> FileChange:
     if old is not None and new is not None and old.is_executable != new.is_executable:
         text = "".join(f"{which} mode {_mode(file)}\n" for which, file in (("old", old), ("new", new))) + text
     return FileChange(path, action, *sizes, inserted, deleted, text)  # type: ignore[arg-type]
+
+
+def _pairs(before: list[str], after: list[str]) -> int:
+    """How many pairs of equal lines difflib looks at; it leaves out lines that are frequent in a long file."""
+    counts = Counter(after)
+    frequent = len(after) // 100 + 1 if len(after) >= 200 else len(after)
+    return sum(count for count in map(counts.__getitem__, before) if count <= frequent)
 
 
 def _mode(file: File) -> str:

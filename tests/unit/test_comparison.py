@@ -387,6 +387,17 @@ def test_lines_end_where_files_say_so() -> None:
     assert (change.inserted, change.deleted) == (1, 1)
 
 
+def test_data_whose_lines_repeat_is_not_compared_line_by_line() -> None:
+    """It would take difflib more than a minute."""
+    old, new = ("".join(f"{number * 7919 % 500}\n" for number in range(250_000 + more)) for more in (0, 1))
+    (change,) = packages(Package({"f": file(old)}), Package({"f": file(new)})).files
+    assert (change.action, change.diff) == ("changed", None)
+    # A long script whose lines differ is.
+    old, new = ("".join(f"line {number}\n\n" for number in range(begin, 20_000)) for begin in (0, 1))
+    (change,) = packages(Package({"f": file(old)}), Package({"f": file(new)})).files
+    assert (change.deleted, change.inserted) == (2, 0)
+
+
 def test_a_file_that_has_become_executable() -> None:
     (change,) = packages(Package({"f.sh": file("x")}), Package({"f.sh": file("x", True)})).files
     assert change.diff == "old mode 100644\nnew mode 100755\n"

@@ -96,7 +96,8 @@ class Packing:
         store = self._flow.state.flow_datastore
         blob = self.blob
         try:
-            url, _ = store.save_data([blob], len_hint=1)[0]
+            with to_stderr():
+                url, _ = store.save_data([blob], len_hint=1)[0]
         except Exception as error:  # a datastore may raise anything
             where = self._flow.datastore
             raise FlowError(f"The code package could not be stored in {where}: {reason_of(error)}") from error
