@@ -82,7 +82,7 @@ def _change(path: str, old: File | None, new: File | None) -> FileChange:
 
 
 def _pairs(before: list[str], after: list[str]) -> int:
-    """How many pairs of equal lines difflib looks at; it leaves out lines that are frequent in a long file."""
+    """How many pairs of equal lines difflib looks at: not at lines that are frequent in a long file."""
     counts = Counter(after)
     frequent = len(after) // 100 + 1 if len(after) >= 200 else len(after)
     return sum(count for count in map(counts.__getitem__, before) if count <= frequent)
