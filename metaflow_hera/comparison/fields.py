@@ -138,7 +138,7 @@ def _variables(env: list[JSON]) -> Named:
 def _encoded(value: str) -> dict[str, Any]:
     try:
         variables = json.loads(base64.b64decode(value))
-        return {name: _value(name, str(text)) for name, text in variables.items()}
+        return {name: Leaf(text, HIDDEN) for name, text in variables.items()}
     except (*NOT_JSON, AttributeError):
         return {environment.ENCODED: Leaf(value, HIDDEN)}
 

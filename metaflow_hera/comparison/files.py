@@ -6,11 +6,11 @@ import difflib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from metaflow_hera.comparison.fields import changes, tree
-from metaflow_hera.comparison.records import FieldChange, FileChange
+from metaflow_hera.comparison.fields import Leaf, Named, changes, tree
+from metaflow_hera.comparison.records import HIDDEN, FieldChange, FileChange
 from metaflow_hera.metaflow_api.light.code_packages import File, Package
 
 MOST_PAIRS = 500_000
@@ -52,8 +52,29 @@ def setting_changes(old: Package, new: Package) -> Iterator[FieldChange]:
     was, will = ({k: v for k, v in each.settings.items() if k != "graph"} for each in (old, new))
     both = (was.get("steps") or {}).keys() & (will.get("steps") or {}).keys()
     for each in (was, will):
+        each["options"] = _options(each.pop("top_level", None) or ())
         each["steps"] = {name: step for name, step in (each.get("steps") or {}).items() if name in both}
     yield from changes(tree(was), tree(will))
+
+
+def _options(words: Sequence[str]) -> Named:
+    """Metaflow's options before a task's command, by their names; of decorators the name alone is shown.
+
+    What a decorator is given may be a secret: `--with environment:vars=...`.
+    """
+    found: dict[str, Leaf] = {}
+    for word, following in zip(words, (*words[1:], ""), strict=True):
+        if word == "--with":
+            name, given, _ = following.partition(":")
+            before = found.get(f"--with {name}", Leaf("", ""))
+            shown = f"{name}:{HIDDEN}" if given else name
+            found[f"--with {name}"] = Leaf(f"{before.value} {following}", shown)
+        elif word.startswith("--"):
+            name, is_whole, value = word.partition("=")
+            given = value if is_whole else "" if following.startswith("--") else following
+            found[name] = Leaf(given, given)
+    found.pop("--with hera_internal", None)  # this package's own
+    return Named(found)
 
 
 def _as_file(value: Any) -> File | None:

@@ -440,6 +440,26 @@ def test_what_pods_are_told_beside_the_manifest() -> None:
     )
 
 
+def test_what_a_decorator_of_the_command_line_is_given_is_not_shown() -> None:
+    def flow(*options: str) -> Package:
+        return Package(settings={"top_level": [*options, "--with", "hera_internal:a=1", "--quiet"]})
+
+    old = flow("--with", "retry", "--metadata=local", "--branch", "a")
+    new = flow("--with", f"environment:vars={SECRET}", "--metadata=service", "--branch", "b", "--production")
+    found = packages(old, new)
+    assert SECRET not in repr(found)
+    assert {each.field: (each.old, each.new) for each in found.settings} == {
+        "options[--with retry]": ("retry", None),
+        "options[--with environment]": (None, "environment:(hidden)"),
+        "options[--metadata]": ("local", "service"),
+        "options[--branch]": ("a", "b"),
+        "options[--production]": (None, ""),
+    }
+    other = flow("--with", "environment:vars=another", "--metadata=service", "--branch", "b", "--production")
+    (change,) = packages(new, other).settings
+    assert (change.old, change.new) == ("environment:(hidden)", "environment:(hidden)")
+
+
 def test_a_package_that_is_gone_is_told_and_hides_no_other_difference() -> None:
     old, new = version("linear"), version("linear")
     container(new)["image"] = "python:3.12"
