@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from metaflow_hera.argo.progress import StepProgress
     from metaflow_hera.argo.shared_pods import TaskFailure
+    from metaflow_hera.comparison.records import (
+        Difference,
+        FieldChange,
+        FileChange,
+        ObjectChange,
+        ParameterChange,
+        StartChange,
+    )
     from metaflow_hera.errors import (
         ArgoConflict,
         ArgoDenied,
@@ -51,6 +59,9 @@ __all__ = [
     "ArgoUnreachable",
     "ConfigurationError",
     "Deployment",
+    "Difference",
+    "FieldChange",
+    "FileChange",
     "FlowError",
     "Line",
     "LocalServerError",
@@ -59,10 +70,13 @@ __all__ = [
     "NameTakenError",
     "NotFoundError",
     "NotYoursError",
+    "ObjectChange",
     "OptionError",
+    "ParameterChange",
     "ParameterError",
     "Run",
     "RunFailed",
+    "StartChange",
     "StepProgress",
     "TaskFailure",
     "UnsupportedError",
@@ -77,6 +91,10 @@ _MODULES = {
     "StepProgress": "argo.progress",
     "TaskFailure": "argo.shared_pods",
     "Line": "operations.logs",
+    **dict.fromkeys(
+        ("Difference", "FieldChange", "FileChange", "ObjectChange", "ParameterChange", "StartChange"),
+        "comparison.records",
+    ),
 }
 """The module of each name that is not an error."""
 

@@ -67,7 +67,7 @@ def _permissions(needed: dict[str, dict[str, str]]) -> tuple[Permission, ...]:
 OF_DEPLOYERS = _permissions(
     {
         "workflowtemplates": {
-            "get": "create, delete, resubmit, runs, schedule, trigger",
+            "get": "create, delete, diff, resubmit, runs, schedule, trigger",
             "list": "list",
             "create": "create",
             "update": "create",
@@ -75,7 +75,7 @@ OF_DEPLOYERS = _permissions(
         },
         "cronworkflows": {
             "get": "create, delete",
-            "list": "create, delete, list, schedule",
+            "list": "create, delete, diff, list, schedule",
             "create": "create",
             "update": "create",
             "delete": "create, delete",
@@ -99,7 +99,7 @@ OF_DEPLOYERS = _permissions(
 OF_DEPLOYERS_OF_EVENTS = _permissions(
     {
         "sensors": {
-            "get": "create, delete",
+            "get": "create, delete, diff",
             "list": "emit",
             "create": "create",
             "update": "create",

@@ -85,6 +85,16 @@ LINT: tuple[ClickOption, ...] = (
 )
 """What a flow is checked for."""
 
+DIFF: tuple[ClickOption, ...] = (
+    (("--stat",), {"is_flag": True, "help": "Only how much differs of each object and file."}),
+    (("--name-only",), {"is_flag": True, "help": "Only the names of the objects and files that differ."}),
+    (
+        ("--from", "source"),
+        {"metavar": "FILE", "help": "Compare with FILE, an export or a folder of them, not with the server."},
+    ),
+)
+"""What a flow is compared with, and what is shown of it."""
+
 LOGS: tuple[ClickOption, ...] = (
     (("--follow", "-f"), {"is_flag": True, "help": "Keep showing new lines until the run ends."}),
     (("--stdout",), {"is_flag": True, "help": "Only stdout; of running tasks, what is stored so far."}),

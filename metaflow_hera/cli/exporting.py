@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from metaflow_hera.errors import ConfigurationError, OptionError
+from metaflow_hera.errors import ConfigurationError, OptionError, UsageError
 
 if TYPE_CHECKING:
     from metaflow_hera.operations.deployment import Created, Prepared
@@ -87,6 +87,23 @@ def write_export(prepared: Prepared, form: str, options: ExportOptions) -> Creat
     if accounts and target is not None:
         click.echo(f"It needs the service accounts {accounts}.", err=True)
     return made
+
+
+def read_export(source: str) -> list[dict[str, Any]]:
+    """The objects of an export, a file or a folder of files. Raises UsageError for what is none."""
+    from metaflow_hera.translation import writing
+
+    path = Path(source)
+    files = sorted(each for each in path.iterdir() if each.suffix in EXPORTED) if path.is_dir() else [path]
+    objects = []
+    for file in files:
+        try:
+            objects += writing.read(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file} cannot be read: {error}.") from error
+        except UsageError as error:
+            raise type(error)(f"{file}: {error}") from error
+    return objects
 
 
 def _write_folder(objects: Sequence[dict[str, Any]], form: str, folder: Path) -> None:

@@ -21,7 +21,7 @@ from metaflow_hera.display.visible import visible
 from metaflow_hera.errors import MetaflowHeraError
 
 GROUPS = {
-    "Deploy": ("create", "list", "lint", "delete"),
+    "Deploy": ("create", "diff", "list", "lint", "delete"),
     "Run": (
         "trigger",
         "runs",

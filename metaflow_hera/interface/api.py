@@ -24,6 +24,7 @@ from metaflow_hera.choices.deployment import CreateOptions
 from metaflow_hera.choices.metaflow import MetaflowOptions
 from metaflow_hera.choices.option import options_of
 from metaflow_hera.choices.signature import note_options
+from metaflow_hera.comparison.records import Difference
 from metaflow_hera.contract import manifest
 from metaflow_hera.display import views
 from metaflow_hera.errors import OptionError, RunFailed, UsageError
@@ -206,6 +207,33 @@ class Deployment:
             given = self._source.call(isolated.stored_files, given)
         started = runs.start(self._client, found, given, tags)
         return Run(started.run_id, self._client)
+
+    def diff(self, flow: Flow | None = None, /, **options: Any) -> Difference:
+        """What deploying its flow, as that is now, would change; nothing is deployed or stored.
+
+        Args:
+            flow: the flow, as `deploy` takes it; by default the one that `deploy` was called with.
+            options: those of `deploy`, for a flow that is given here; others are deployed as they were.
+
+        Raises:
+            OptionError: an option is unknown, or has a value that is not valid.
+            UsageError: the flow cannot be loaded or translated, it is none of this deployment, or it is not
+                known here and has to be given.
+            ConfigurationError: the configuration names no usable datastore.
+            ArgoError: the server refuses the request, or does not answer.
+        """
+        if flow is None and options:
+            raise UsageError("Options of deploy need the flow that they are for: give it before them.")
+        source = self._source if flow is None else _Source.of(flow, options)
+        if source is None:
+            raise UsageError(f"{self.name} was found by its name: give the flow to compare it with.")
+        found: Difference = source.call(isolated.diff, source.create, self._client.target)
+        if found.name != self.name:
+            raise UsageError(
+                f"With these options the flow is deployed as {found.name}, and not as {self.name}: "
+                "give those with which it was deployed."
+            )
+        return found
 
     def delete(self, authorize: str | None = None) -> None:
         """Remove it; runs and results stay.

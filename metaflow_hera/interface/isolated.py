@@ -20,6 +20,7 @@ from metaflow_hera.errors import FlowError, MetaflowHeraError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.target import Target
+    from metaflow_hera.comparison.records import Difference
     from metaflow_hera.operations.deployment import Created, Prepared
     from metaflow_hera.translation.template import Translation
 
@@ -52,6 +53,16 @@ def deploy(
     target = resolve_target(start=True)
     created = deployment.create(prepared, ArgoClient(target))
     return created, target, deployment.notes(prepared, created, target)
+
+
+def diff(script: str, top_level: Sequence[str], options: CreateOptions, target: Target) -> Difference:
+    """What deploying a flow's script at a target would change. Raises what `deploy` does."""
+    from metaflow_hera.argo.client import ArgoClient
+    from metaflow_hera.metaflow_api.load.flows import load_flow
+    from metaflow_hera.operations import diff
+
+    with diff.prepared_to_compare(load_flow(script, top_level), options) as prepared:
+        return diff.diff(prepared, ArgoClient(target))
 
 
 def stored_files(script: str, top_level: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from metaflow_hera.choices.configured import configured
 from metaflow_hera.choices.deployment import BINDING, CreateOptions
 from metaflow_hera.contract.datastores import SHARED
 from metaflow_hera.contract.manifest import sensor_name
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import ConfigurationError, NotFoundError, OptionError
 from metaflow_hera.home import make_home
 from metaflow_hera.metaflow_api.light.tokens import known_token
@@ -24,13 +25,13 @@ from metaflow_hera.metaflow_api.light.users import user
 from metaflow_hera.metaflow_api.load import config
 from metaflow_hera.metaflow_api.load.datastores import far_notes
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
-from metaflow_hera.metaflow_api.load.packages import Packing
+from metaflow_hera.metaflow_api.load.packages import CodePackage, Packing
 from metaflow_hera.metaflow_api.load.tags import check_tags
 from metaflow_hera.metaflow_api.load.tokens import remember_token
 from metaflow_hera.operations import applying, old_argo
 from metaflow_hera.operations.belonging import check_belongs, found_of, name_of
-from metaflow_hera.operations.plan import Plan, plan_deployment
-from metaflow_hera.operations.present import deployed_in, read_living
+from metaflow_hera.operations.plan import Plan, Present, plan_deployment
+from metaflow_hera.operations.present import deployed_in, read, read_living
 from metaflow_hera.translation import parameters, support
 from metaflow_hera.translation.events import events
 from metaflow_hera.translation.names import token_prefix
@@ -38,6 +39,9 @@ from metaflow_hera.translation.settings import EventsPlace, Settings
 from metaflow_hera.translation.splits import splits
 from metaflow_hera.translation.template import Translation, translate
 from metaflow_hera.translation.writing import as_json
+
+NEXT = "-next"
+"""What stands at the end of a token in place of one that is not made yet."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +92,7 @@ def prepare(flow: LoadedFlow, options: CreateOptions, packing: Packing | None = 
 
 def create(prepared: Prepared, client: ArgoClient) -> Created:
     """Deploy a flow at a server, and note it as the last one deployed from this folder."""
-    _check_target(prepared, client.target)
-    if client.target.embedded:
-        support.check_local(prepared.flow)
-    if prepared.options.events == BINDING and events(prepared.flow) is not None:
-        raise OptionError(
-            "Argo's server has no call that creates a workflow event binding: "
-            "write the objects with --only-yaml and deploy them with kubectl apply, or deploy a sensor."
-        )
+    _check_deployable(prepared, client.target)
     return with_retries(lambda: _create(prepared, client))
 
 
@@ -125,6 +122,27 @@ def deploy(client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str) -
     make_home()
     applying.apply(client, plan)
     last.remember(last.noted(plan.deployment, flow, client.target))
+
+
+def preview(prepared: Prepared, client: ArgoClient) -> tuple[Present, list[JSON]]:
+    """What the server has of a flow's deployment, and the objects that `create` would give it.
+
+    Nothing is stored or written, and whoever may read may ask: the token is that of what is deployed. With an
+    option for another one it is that one, or one that stands for it. Raises what `create` refuses.
+    """
+    _check_deployable(prepared, client.target)
+    present = read(client, prepared.name, _sensor(prepared, client.target))
+    client.check_version()
+    previous = deployed_in(present)
+    if previous is not None:
+        check_belongs(previous, prepared.flow)
+    token = first_token(prepared.token_prefix) if previous is None else previous.token
+    if prepared.options.given_token is not None:
+        token = bare(prepared.options.given_token)
+    elif prepared.options.generate_new_token:
+        token += NEXT
+    objects = _translated(prepared, token, client.target, None, prepared.packing.unsaved)
+    return present, [as_json(item) for item in objects.objects]
 
 
 def notes(prepared: Prepared, created: Created, target: Target) -> list[str]:
@@ -161,6 +179,15 @@ def export(prepared: Prepared, target: Target | None, client: ArgoClient | None 
     return Created(prepared.flow.name, prepared.name, token, False, objects)
 
 
+def exported(prepared: Prepared, target: Target | None) -> list[JSON]:
+    """The objects that `export` gives without a client; nothing is stored."""
+    target = target or Target(host="", namespace=embedded_namespace(), embedded=True)
+    _check_target(prepared, target)
+    token = _token_to_write(prepared, None)
+    made = _translated(prepared, token, target, None, prepared.packing.unsaved)
+    return [as_json(item) for item in made.objects]
+
+
 def _token_to_write(prepared: Prepared, client: ArgoClient | None) -> str:
     options = prepared.options
     if client is not None:
@@ -187,6 +214,17 @@ def _token(previous: Deployed | None, prepared: Prepared) -> Token:
         generate=options.generate_new_token,
         given=options.given_token,
     )
+
+
+def _check_deployable(prepared: Prepared, target: Target) -> None:
+    _check_target(prepared, target)
+    if target.embedded:
+        support.check_local(prepared.flow)
+    if prepared.options.events == BINDING and events(prepared.flow) is not None:
+        raise OptionError(
+            "Argo's server has no call that creates a workflow event binding: "
+            "write the objects with --only-yaml and deploy them with kubectl apply, or deploy a sensor."
+        )
 
 
 def _check_target(prepared: Prepared, target: Target) -> None:
@@ -216,14 +254,21 @@ def _sensor(prepared: Prepared, target: Target) -> tuple[str, str] | None:
     return sensor_name(prepared.name), place.namespace
 
 
-def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str | None) -> Translation:
+def _translated(
+    prepared: Prepared,
+    token: str,
+    target: Target,
+    deployed_at: str | None,
+    package: CodePackage | None = None,
+) -> Translation:
+    """The objects that deploy a flow; its code package is stored, unless one is given that is not."""
     flow, options = prepared.flow, prepared.options
     settings = Settings(
         name=prepared.name,
         kubernetes_namespace=target.namespace,
         token=token,
         owner=user(),
-        package=prepared.packing.saved,
+        package=package or prepared.packing.saved,
         environment=config.pod_environment(flow, token, same_machine=target.embedded),
         # The embedded Argo serves all of a user's environments: a pod runs in the one that deployed it.
         python=sys.executable if target.embedded else None,

@@ -23,13 +23,18 @@ def create_from(objects: Sequence[JSON], client: ArgoClient, authorize: str | No
 
     Raises UsageError for objects that are not those of one deployment, or not this user's to deploy.
     """
-    about = described(_only_template(objects))
+    about = exported_deployment(objects)
     namespace = client.target.namespace
     for item in objects:
         _check_belongs(item, about.name, namespace)
     completed = [_completed(item, namespace) for item in objects]
     with_retries(lambda: _create(completed, about, client, authorize))
     return about
+
+
+def exported_deployment(objects: Sequence[JSON]) -> Deployed:
+    """The deployment that an export is of. Raises UsageError for objects that are not those of one."""
+    return described(_only_template(objects))
 
 
 def _completed(item: JSON, namespace: str) -> JSON:

@@ -19,6 +19,7 @@ README = ROOT / "README.md"
 METAFLOW = ROOT / "docs" / "metaflow.md"
 STARTING = ROOT / "docs" / "starting.md"
 OPERATING = ROOT / "docs" / "operating.md"
+CHANGING = ROOT / "docs" / "changing.md"
 
 
 def blocks(language: str, document: Path = README) -> list[str]:
@@ -142,6 +143,13 @@ def test_what_is_done_to_runs_runs_as_written(place: tuple[Path, dict[str, str]]
     assert "succeeded" in shell(again, place)
     assert "Resumed" in shell(held, place)
     assert "its results stay in the datastore" in shell(tidied, place)
+
+
+def test_what_a_new_version_changes_runs_as_written(place: tuple[Path, dict[str, str]]) -> None:
+    (compared,) = blocks("bash", CHANGING)
+    said = shell(compared, place)
+    assert "~ alpha, its default: 0.01 -> 0.05" in said
+    assert '"differs": false' in said
 
 
 def test_the_second_command_is_the_one_that_ci_runs() -> None:

@@ -147,6 +147,21 @@ def test_an_export_for_a_cluster_keeps_its_code_in_the_datastore(remote: Remote,
     assert not list((tmp_path / "code").rglob("metaflow_hera/embedded"))
 
 
+def test_diff_compares_with_the_code_in_the_datastore(remote: Remote) -> None:
+    mfhera = remote.mfhera
+    mfhera.take("linear_flow.py")
+    mfhera.ok("create", "linear_flow.py", remote.option, "--name", "compared")
+    compare = ("diff", "linear_flow.py", remote.option, "--name", "compared")
+    assert mfhera(*compare).returncode == 0
+    with (mfhera.folder / "linear_flow.py").open("a") as file:
+        file.write("# more\n")
+    done = mfhera(*compare)
+    assert done.returncode == 1, done.stderr
+    assert "\n+# more\n" in done.stdout
+    assert "not compared" not in done.stdout
+    mfhera.ok("delete", "--name", "compared")
+
+
 ABSENT = {
     "s3": {"METAFLOW_DATASTORE_SYSROOT_S3": "s3://absent/metaflow"},
     "azure": {"METAFLOW_DATASTORE_SYSROOT_AZURE": "absent/metaflow"},

@@ -20,6 +20,9 @@ from metaflow_hera import (
     ArgoUnreachable,
     ConfigurationError,
     Deployment,
+    Difference,
+    FieldChange,
+    FileChange,
     FlowError,
     Line,
     LocalServerError,
@@ -28,10 +31,13 @@ from metaflow_hera import (
     NameTakenError,
     NotFoundError,
     NotYoursError,
+    ObjectChange,
     OptionError,
+    ParameterChange,
     ParameterError,
     Run,
     RunFailed,
+    StartChange,
     StepProgress,
     TaskFailure,
     UnsupportedError,
@@ -106,6 +112,24 @@ def failures(steps: Sequence[StepProgress]) -> list[TaskFailure]:
     for step in steps:
         print(step.name, step.depth, step.phase, step.tasks, step.done, step.expected, step.attempts)
     return [failure for step in steps for failure in step.failures if failure.path and failure.message]
+
+
+def compared(deployment: Deployment) -> list[Any]:
+    """The parts of a difference."""
+    found = deployment.diff()
+    assert_type(found, Difference)
+    assert_type(deployment.diff("flow.py", max_workers=3), Difference)
+    assert_type((bool(found), found.name, found.is_new, found.is_package_known), tuple[bool, str, bool, bool])
+    assert_type(found.parameters, Sequence[ParameterChange])
+    assert_type(found.starts, Sequence[StartChange])
+    assert_type(found.objects, Sequence[ObjectChange])
+    assert_type(found.files, Sequence[FileChange])
+    assert_type(found.notes, Sequence[str])
+    fields: list[FieldChange] = [*found.about, *found.software, *found.settings]
+    fields += [field for parameter in found.parameters for field in parameter.fields]
+    fields += [field for item in found.objects for field in item.fields]
+    told = [(each.path, each.action, each.diff, each.inserted, each.deleted) for each in found.files]
+    return [*told, *((field.field, field.old, field.new) for field in fields)]
 
 
 def told_apart() -> int:

@@ -6,6 +6,7 @@ A pod can import this module too, although it has neither Hera nor the commands 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import shlex
 import sys
@@ -130,6 +131,35 @@ def create(
             metadata=flow.metadata_place,
             additional_info=more,
         )
+
+
+@hera.command(help="Show what create would change; exit with 1 if anything.")
+@shared(verbs.DIFF)
+@shared(verbs.CREATE)
+@as_json
+@attribute_file
+@click.pass_obj
+def diff(
+    obj: Any,
+    stat: bool,
+    name_only: bool,
+    source: str | None,
+    as_json: bool,
+    deployer_attribute_file: str | None,
+    **given: Any,
+) -> None:
+    """Compare the flow with what is deployed."""
+    with _our_errors():
+        from metaflow_hera.cli.verbs.diff import View, compared, show
+
+        flow = _flow(obj)
+        flow.lint()
+        view = View(stat, name_only, as_json)
+        found = compared(flow, CreateOptions(name=obj.deployment_name, **given), source)
+        if deployer_attribute_file is None:
+            sys.exit(show(found, view))
+        # A Deployer takes any other exit code than 0 for a failure.
+        _leave(deployer_attribute_file, **dataclasses.asdict(found))
 
 
 @parameters.add_custom_parameters(deploy_mode=False)

@@ -11,6 +11,8 @@ from metaflow.runner.deployer_impl import DeployerImpl
 from .deployer_errors import whole_message
 
 if TYPE_CHECKING:
+    from metaflow_hera import Difference
+
     from .hera_deployer_objects import HeraDeployedFlow
 
 
@@ -70,6 +72,28 @@ class HeraDeployer(DeployerImpl):
         """`create`, while a running event loop goes on."""
         return await asyncio.to_thread(self.create, **kwargs)
 
+    def diff(self, **kwargs: Any) -> Difference:
+        """
+        Show what `create` would change. Nothing is deployed or stored.
+
+        Parameters
+        ----------
+        options: those of docs/options.md, by their names in Python.
+
+        Returns
+        -------
+        Difference
+            What differs; false if nothing does.
+
+        Raises
+        ------
+        RuntimeError
+            It was refused, or failed; the message holds what the command printed.
+        """
+        from .hera_deployer_objects import difference
+
+        return difference(self, **kwargs)
+
     @classmethod
     def from_deployment(cls, identifier: str, metadata: str | None = None) -> HeraDeployedFlow:
         """What is deployed under a name; see `HeraDeployedFlow.from_deployment`."""
@@ -89,6 +113,7 @@ def _note_options() -> None:
 
     options = [option for option in options_of(CreateOptions) if option.name != "name"]
     note_options(HeraDeployer.create, options, line)
+    note_options(HeraDeployer.diff, options, line)
 
 
 _addl_stubgen_modules = ["metaflow_extensions.hera.plugins.hera_deployer_objects"]

@@ -37,11 +37,14 @@ if TYPE_CHECKING:
 
     from metaflow.runner.deployer_impl import DeployerImpl
 
+    from metaflow_hera import Difference
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.deployments import Deployed
     from metaflow_hera.argo.runs import RunList
 
 ALIVE = ("Pending", "Running")
+FOUND = "_hera_found_by_name"
+"""The attribute of a Deployer whose script only stands for that of a flow."""
 _COMMANDS = threading.Lock()
 """Held while a command is built: Metaflow changes its only description of the command line for that."""
 
@@ -189,6 +192,33 @@ class HeraDeployedFlow(DeployedFlow):
         """`trigger`, while a running event loop goes on."""
         return await asyncio.to_thread(self.trigger, **kwargs)
 
+    def diff(self, **kwargs: Any) -> Difference:
+        """
+        Show what deploying the flow again, as it is now, would change. Nothing is deployed or stored.
+
+        Parameters
+        ----------
+        **kwargs : Any
+            The options of `create` with which it would be deployed.
+
+        Returns
+        -------
+        Difference
+            What differs; false if nothing does.
+
+        Raises
+        ------
+        RuntimeError
+            It was refused, or failed; the message holds what the command printed.
+        MetaflowException
+            The flow's script is not known here: the deployment was found by its name.
+        """
+        if getattr(self.deployer, FOUND, False):
+            raise MetaflowException(
+                f"{self.name} was found by its name: use Deployer(FILE).hera().diff() with its script."
+            )
+        return difference(self.deployer, **kwargs)
+
     def delete(self, authorize: str | None = None) -> bool:
         """Remove the deployment; runs and results stay. Returns whether that was done."""
         return _call(self.deployer, "delete", authorize=authorize)
@@ -255,7 +285,20 @@ def _deployer_of(found: Deployed, metadata: str | None) -> DeployerImpl:
     impl = deployer.hera() if found.project else deployer.hera(name=found.name)
     impl.name, impl.flow_name = found.name, found.flow
     impl.metadata = metadata or get_metadata()
+    setattr(impl, FOUND, True)
     return impl
+
+
+def difference(deployer: DeployerImpl, **options: Any) -> Difference:
+    """What the verb `diff` tells. Raises RuntimeError if it is refused or fails."""
+    from metaflow_hera.comparison.records import difference_of
+
+    with temporary_fifo() as (path, descriptor):
+        process = _start(deployer, "diff", deployer_attribute_file=path, **options)
+        with whole_message(deployer.spm):
+            content = handle_timeout(descriptor, process, deployer.file_read_timeout)
+        process.sync_wait()
+    return difference_of(json.loads(content))
 
 
 def _within_quotes(text: str) -> str:

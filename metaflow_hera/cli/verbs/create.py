@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,12 +13,12 @@ from metaflow_hera.choices.deployment import CreateOptions
 from metaflow_hera.cli.choosing import client_at
 from metaflow_hera.cli.click_options import as_json, metaflow_options, shared
 from metaflow_hera.cli.completing import complete_flow
-from metaflow_hera.cli.exporting import EXPORTED, ExportOptions, write_export
+from metaflow_hera.cli.exporting import ExportOptions, read_export, write_export
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.verbs.lint import check
 from metaflow_hera.cli.words import json_text
 from metaflow_hera.contract.manifest import event_name
-from metaflow_hera.errors import OptionError, UsageError
+from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -88,18 +87,8 @@ def _refuse_beside_from(export: ExportOptions, top_level: list[str], given: Mapp
 def deploy_from(source: str, authorize: str | None, as_json: bool) -> None:
     """Deploy an export, a file or a folder of files, and report it."""
     from metaflow_hera.operations.exports import create_from
-    from metaflow_hera.translation import writing
 
-    path = Path(source)
-    files = sorted(each for each in path.iterdir() if each.suffix in EXPORTED) if path.is_dir() else [path]
-    objects = []
-    for file in files:
-        try:
-            objects += writing.read(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{file} cannot be read: {error}.") from error
-        except UsageError as error:
-            raise type(error)(f"{file}: {error}") from error
+    objects = read_export(source)
     client = client_at(start=True)
     about = create_from(objects, client, authorize)
     if as_json:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from metaflow import parameters
+from metaflow import includefile, parameters
 
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow, parameter_errors
 from metaflow_hera.metaflow_api.load.output import to_stderr
@@ -31,3 +32,19 @@ def _stored(flow: LoadedFlow, parameter: str, path: str) -> str:
     with parameter_errors(parameter), to_stderr():
         value = kind.convert(path, None, context)
         return str(value(return_str=True))
+
+
+@contextmanager
+def storing_nothing() -> Iterator[None]:
+    """Meanwhile files that are defaults of IncludeFiles are not stored; their URLs are their names there."""
+
+    def named(client: Any, key: str, content: bytes, overwrite: bool = True) -> str:
+        return key
+
+    clients: dict[str, Any] = includefile._dict_dataclients
+    kept = dict(clients)
+    clients.update({name: type(each.__name__, (each,), {"put": named}) for name, each in kept.items()})
+    try:
+        yield
+    finally:
+        clients.update(kept)

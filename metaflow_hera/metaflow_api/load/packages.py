@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha1
 from io import BytesIO
 from pathlib import Path
 from stat import S_IMODE
@@ -32,6 +33,8 @@ from metaflow_hera.metaflow_api.pod.packaged_settings import FILE_NAME, PodSetti
 TIME = 1575360000
 """When Metaflow says that all files of a package were changed."""
 
+MADE_IN_PODS = ("local", "uv")
+"""The environments of which nothing is made, or stored, when a flow is packed."""
 LONGEST_REASON = 300
 """Characters of the reason for which a code package could not be made."""
 
@@ -52,17 +55,20 @@ class Packing:
 
     As a context, Metaflow makes it in a thread while the caller goes on, most of it in the compression, which
     keeps nobody from running. Until it is stored, or the context ends, stdout goes to stderr.
+
+    With `only_code` no environments of steps are made, for which Metaflow stores packages in the datastore.
     """
 
-    def __init__(self, flow: LoadedFlow) -> None:
+    def __init__(self, flow: LoadedFlow, *, only_code: bool = False) -> None:
         self._flow = flow
+        self.lacks_environments = only_code and flow.environment not in MADE_IN_PODS
         self._open = ExitStack()
         self._made: _Package | None = None
         self._fault: FlowError | None = None
 
     def __enter__(self) -> Packing:
         # An environment may take minutes to be made: not before everything else is checked.
-        if self._flow.environment == "local":
+        if self._flow.environment == "local" or self.lacks_environments:
             _ = self._flow.parameters  # functions of the user's, which may write files
             self._begin()
         return self
@@ -74,23 +80,40 @@ class Packing:
         self._open.close()
 
     @cached_property
-    def saved(self) -> CodePackage:
-        """The package, stored in the flow's datastore. Raises FlowError if it cannot be made or stored."""
+    def blob(self) -> bytes:
+        """The package itself, stored nowhere. Raises FlowError if it cannot be made."""
         if self._made is None and self._fault is None:
             self._begin()
         with self._open:
             if self._made is None:
                 raise self._fault or AssertionError("it has not begun")
             with _told_as_not_made(self._flow.environment):
-                blob = self._made.blob
-            store = self._flow.state.flow_datastore
-            try:
+                return self._made.blob  # type: ignore[no-any-return]
+
+    @cached_property
+    def saved(self) -> CodePackage:
+        """The package, stored in the flow's datastore. Raises FlowError if it cannot be made or stored."""
+        store = self._flow.state.flow_datastore
+        blob = self.blob
+        try:
+            with to_stderr():
                 url, _ = store.save_data([blob], len_hint=1)[0]
-            except Exception as error:  # a datastore may raise anything
-                where = self._flow.datastore
-                raise FlowError(
-                    f"The code package could not be stored in {where}: {reason_of(error)}"
-                ) from error
+        except Exception as error:  # a datastore may raise anything
+            where = self._flow.datastore
+            raise FlowError(f"The code package could not be stored in {where}: {reason_of(error)}") from error
+        return self._package(url)
+
+    @cached_property
+    def unsaved(self) -> CodePackage:
+        """The package with the URL that it would have if it were stored. Raises FlowError as `blob` does."""
+        digest = sha1(self.blob, usedforsecurity=False).hexdigest()
+        storage = self._flow.state.flow_datastore._storage_impl
+        # As Metaflow's content-addressed store names what it keeps.
+        path = storage.path_join(self._flow.name, "data", digest[:2], digest)
+        return self._package(str(storage.full_uri(path)))
+
+    def _package(self, url: str) -> CodePackage:
+        assert self._made is not None
         return CodePackage(url, self._made.package_metadata)
 
     def _begin(self) -> None:
@@ -115,9 +138,8 @@ class Packing:
         internal.HeraInternalDecorator.to_package = staticmethod(files)
         try:
             with _told_as_not_made(self._flow.environment):
-                self._made = _Package(
-                    state.flow, state.environment, state.echo, suffixes=state.package_suffixes
-                )
+                environment = _Unmade(state.environment) if self.lacks_environments else state.environment
+                self._made = _Package(state.flow, environment, state.echo, suffixes=state.package_suffixes)
         except FlowError as error:
             self._fault = error  # for whoever asks for the package: other faults of the flow come first
 
@@ -125,6 +147,19 @@ class Packing:
 def save_package(flow: LoadedFlow) -> CodePackage:
     """Pack a flow and store that in its datastore. Raises FlowError if that fails."""
     return Packing(flow).saved
+
+
+class _Unmade:
+    """An environment of Metaflow's, of which nothing is made yet."""
+
+    def __init__(self, environment: Any) -> None:
+        self._environment = environment
+
+    def init_environment(self, *_: Any) -> None:
+        """Make nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._environment, name)
 
 
 @contextmanager

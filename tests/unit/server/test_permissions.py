@@ -17,9 +17,12 @@ from twin import TOKEN, Twin
 from wrong import says
 
 from metaflow_hera.argo import runs
+from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.permissions import OF_DEPLOYERS, OF_DEPLOYERS_OF_EVENTS
+from metaflow_hera.argo.target import resolve_target
 from metaflow_hera.cli.main import run_command
 from metaflow_hera.operations.exports import create_from
+from metaflow_hera.operations.present import read
 
 CALLS = (
     *("create --from linear.json", "create --from schedules.json", "create --from event.json"),
@@ -95,6 +98,10 @@ def asked(twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[s
         words = call.format(**{name: run.run_id for name, run in names.items()}).split()
         assert run_command(words) == 0, call
         found[verb_of(call)] |= roles.needed
+    # `diff` needs a flow, and reads no more than this.
+    roles.needed.clear()
+    read(ArgoClient(resolve_target(start=False)), "eventflow", ("eventflow", "default"))
+    found["diff"] |= roles.needed
     return found
 
 

@@ -1,0 +1,97 @@
+"""What `create` would change: `mfhera diff`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from metaflow_hera.choices import verbs
+from metaflow_hera.choices.deployment import CreateOptions
+from metaflow_hera.cli.choosing import client_at
+from metaflow_hera.cli.click_options import as_json, metaflow_options, shared
+from metaflow_hera.cli.completing import complete_flow
+from metaflow_hera.cli.exporting import read_export
+from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.words import json_text
+from metaflow_hera.display.visible import visible
+from metaflow_hera.errors import OptionError
+
+if TYPE_CHECKING:
+    from metaflow_hera.comparison.records import Difference
+    from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+
+
+@click.command(
+    cls=Verb,
+    examples=("mfhera diff flow.py", "mfhera diff flow.py --stat", "mfhera diff flow.py --from manifests/"),
+)
+@click.argument("flow", metavar="FLOW.py", shell_complete=complete_flow)
+@metaflow_options
+@shared(verbs.NAME)
+@shared(verbs.DIFF)
+@shared(verbs.CREATE)
+@as_json
+def diff(flow: str, top_level: list[str], as_json: bool, **given: Any) -> int:
+    """Show what create would change.
+
+    It deploys and stores nothing. The exit code is 0 if nothing differs, 1 if something does, 2 for an error.
+    """
+    from metaflow_hera.metaflow_api.load.flows import load_flow
+
+    view = View(given.pop("stat"), given.pop("name_only"), as_json)
+    source = given.pop("source")
+    return show(compared(load_flow(flow, top_level), CreateOptions(**given), source), view)
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown of a difference. Raises OptionError for options that cannot be used together."""
+
+    stat: bool
+    name_only: bool
+    as_json: bool
+
+    def __post_init__(self) -> None:
+        flags = (("--stat", self.stat), ("--name-only", self.name_only), ("--json", self.as_json))
+        given = [flag for flag, is_given in flags if is_given]
+        if len(given) > 1:
+            raise OptionError(f"{given[0]} and {given[1]} cannot be used together: choose one.")
+
+
+def compared(flow: LoadedFlow, options: CreateOptions, source: str | None) -> Difference:
+    """What differs between a flow and what is deployed, or an export: a file, or a folder of files."""
+    from metaflow_hera.argo.target import configured_target
+    from metaflow_hera.operations.diff import diff, diff_from, prepared_to_compare
+
+    objects = None if source is None else read_export(source)
+    with prepared_to_compare(flow, options) as prepared:
+        if objects is None:
+            return diff(prepared, client_at(start=False))
+        return diff_from(prepared, objects, configured_target())
+
+
+def show(found: Difference, view: View) -> int:
+    """Write what differs, and return the exit code that tells whether anything does."""
+    code = 1 if found else 0
+    if view.as_json:
+        click.echo(json_text({"differs": bool(found), **asdict(found)}))
+        return code
+    from rich.console import Console
+
+    from metaflow_hera.display.differences import difference_lines, names, stat_lines
+
+    if view.name_only:
+        for name in names(found):
+            click.echo(visible(name))
+        for note in found.notes:
+            click.echo(visible(note), err=True)
+        return code
+    console = Console(soft_wrap=True, highlight=False)
+    for line in stat_lines(found) if view.stat else difference_lines(found):
+        console.print(line)
+    return code
+
+
+command = diff
