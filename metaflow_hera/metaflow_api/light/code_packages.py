@@ -21,10 +21,10 @@ MADE = ("DIST_INFO", "conda.manifest")
 """Those that Metaflow makes of what it finds on the machine, and when it makes environments."""
 METAFLOW, OURS, EXTENSIONS = "Metaflow", "metaflow_hera", "extensions of Metaflow"
 SOFTWARE = {
-    "metaflow/": METAFLOW,
-    "metaflow_hera/": OURS,
-    "metaflow_extensions/hera/": OURS,
-    "metaflow_extensions/": EXTENSIONS,
+    "metaflow": METAFLOW,
+    "metaflow_hera": OURS,
+    "metaflow_extensions/hera": OURS,
+    "metaflow_extensions": EXTENSIONS,
 }
 """Whose modules these are, below CODE; all others are a user's own."""
 LONGEST = 1 << 20
@@ -73,7 +73,7 @@ def read_package(archive: IO[bytes]) -> Package:
     with tarfile.open(fileobj=archive, mode="r:gz") as tar:
         for member in tar:
             name = member.name
-            whose = next((v for k, v in SOFTWARE.items() if name.startswith(CODE + k)), None)
+            whose = next((v for k, v in SOFTWARE.items() if name.startswith(f"{CODE}{k}/")), None)
             note = name[len(META) :] if name.startswith(META) else None
             is_note = note in NOTES or note in MADE or name == MARKER
             keeps = member.size <= (LONGEST if is_note else min(LONGEST, room)) and whose is None
