@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, replace
 
-from metaflow_hera.argo import last
-from metaflow_hera.argo.client import ArgoClient, with_retries
+from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.target import Target, embedded_namespace
 from metaflow_hera.argo.tokens import Token, bare, first_token, resolve_token
@@ -18,7 +16,6 @@ from metaflow_hera.choices.deployment import BINDING, CreateOptions
 from metaflow_hera.contract.datastores import SHARED
 from metaflow_hera.contract.manifest import sensor_name
 from metaflow_hera.errors import ConfigurationError, NotFoundError, OptionError
-from metaflow_hera.home import make_home
 from metaflow_hera.metaflow_api.light.tokens import known_token
 from metaflow_hera.metaflow_api.light.users import user
 from metaflow_hera.metaflow_api.load import config
@@ -26,11 +23,13 @@ from metaflow_hera.metaflow_api.load.datastores import far_notes
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.packages import Packing
 from metaflow_hera.metaflow_api.load.tags import check_tags
-from metaflow_hera.metaflow_api.load.tokens import remember_token
-from metaflow_hera.operations import applying, old_argo
+from metaflow_hera.metaflow_api.read.history_store import HistoryPlace
+from metaflow_hera.operations import old_argo
 from metaflow_hera.operations.belonging import check_belongs, found_of, name_of
-from metaflow_hera.operations.plan import Plan, plan_deployment
+from metaflow_hera.operations.git_state import git_state
+from metaflow_hera.operations.history import CREATE, History, history_at
 from metaflow_hera.operations.present import deployed_in, read_living
+from metaflow_hera.operations.releasing import Draft, Reason, draft, release_in_turn
 from metaflow_hera.translation import parameters, support
 from metaflow_hera.translation.events import events
 from metaflow_hera.translation.names import token_prefix
@@ -44,7 +43,8 @@ from metaflow_hera.translation.writing import as_json
 class Created:
     """What `create` deployed. `token_is_new` says that this version begins a new production namespace.
 
-    `limits` are sentences on what the server's version of Argo cannot do with it.
+    `limits` are sentences on what the server's version of Argo cannot do with it. `version` is its
+    number, None for what was only written; `meanwhile` are sentences on what others deployed meanwhile.
     """
 
     flow: str
@@ -53,6 +53,8 @@ class Created:
     token_is_new: bool
     objects: Translation
     limits: Sequence[str] = ()
+    version: int | None = None
+    meanwhile: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -96,35 +98,34 @@ def create(prepared: Prepared, client: ArgoClient) -> Created:
             "Argo's server has no call that creates a workflow event binding: "
             "write the objects with --only-yaml and deploy them with kubectl apply, or deploy a sensor."
         )
-    return with_retries(lambda: _create(prepared, client))
+    git = git_state(prepared.flow.file.parent)
+    made: list[Created] = []
+
+    def attempt() -> tuple[History, Draft]:
+        objects, created = _drafted(prepared, client, Reason(CREATE, prepared.options.message, git))
+        made.append(created)
+        return objects
+
+    released = release_in_turn(client, attempt)
+    return replace(made[-1], version=released.version.number, meanwhile=released.notes)
 
 
-def _create(prepared: Prepared, client: ArgoClient) -> Created:
-    """Deploy a flow as the server is now. Raises ArgoConflict if somebody else deploys it at this moment."""
+def _drafted(prepared: Prepared, client: ArgoClient, reason: Reason) -> tuple[tuple[History, Draft], Created]:
+    """The next version of a flow's deployment, as the server is now."""
+    flow = prepared.flow
     present = read_living(client, prepared.name, _sensor(prepared, client.target))
     client.check_version()  # known by now: answers tell it
     previous = deployed_in(present)
     if previous is not None:
-        check_belongs(previous, prepared.flow)
+        check_belongs(previous, flow)
     token = _token(previous, prepared)
-    objects = _translated(prepared, token.value, client.target, deployed_at=now())
+    objects = _translated(prepared, token.value, client.target)
     wanted = [as_json(item) for item in objects.objects]
-    plan = plan_deployment(present, wanted)
-    deploy(client, plan, prepared.flow.name, prepared.token_prefix, token.value)
+    place = HistoryPlace(flow.datastore, flow.datastore_root, flow.name, prepared.name)
+    history = history_at(place)
     limits = old_argo.limits(client.version(), wanted)
-    return Created(prepared.flow.name, prepared.name, token.value, token.is_new, objects, limits)
-
-
-def deploy(client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str) -> None:
-    """Carry out the plan of a flow's deployment, and note it on this machine as the last one, with its token.
-
-    Raises what `applying.apply` does.
-    """
-    # What is kept on this machine goes first: a folder that cannot be written leaves nothing half done.
-    remember_token(prefix, token)
-    make_home()
-    applying.apply(client, plan)
-    last.remember(last.noted(plan.deployment, flow, client.target))
+    created = Created(flow.name, prepared.name, token.value, token.is_new, objects, limits)
+    return (history, draft(history, present, wanted, reason)), created
 
 
 def notes(prepared: Prepared, created: Created, target: Target) -> list[str]:
@@ -157,7 +158,7 @@ def export(prepared: Prepared, target: Target | None, client: ArgoClient | None 
     target = target or Target(host="", namespace=embedded_namespace(), embedded=True)
     _check_target(prepared, target)
     token = _token_to_write(prepared, client)
-    objects = _translated(prepared, token, target, deployed_at=None)
+    objects = _translated(prepared, token, target)
     return Created(prepared.flow.name, prepared.name, token, False, objects)
 
 
@@ -216,7 +217,7 @@ def _sensor(prepared: Prepared, target: Target) -> tuple[str, str] | None:
     return sensor_name(prepared.name), place.namespace
 
 
-def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str | None) -> Translation:
+def _translated(prepared: Prepared, token: str, target: Target) -> Translation:
     flow, options = prepared.flow, prepared.options
     settings = Settings(
         name=prepared.name,
@@ -230,7 +231,6 @@ def _translated(prepared: Prepared, token: str, target: Target, deployed_at: str
         choices=options,
         events=_events_place(target),
         instance=target.instance,
-        deployed_at=deployed_at,
     )
     return translate(flow, settings)
 
@@ -243,8 +243,3 @@ def _events_place(target: Target) -> EventsPlace | None:
         return None
     namespace = found.sensor_namespace or target.namespace
     return EventsPlace(found.bus, found.source, found.event, found.service_account, namespace)
-
-
-def now() -> str:
-    """The time of a version, as its template notes it."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
