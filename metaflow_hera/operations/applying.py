@@ -188,9 +188,16 @@ def _is_written(found: JSON, before: JSON | None, after: JSON) -> bool:
 def _delete(client: ArgoClient, change: Change) -> bool:
     """Delete an object, and say whether it was there."""
     kind = KINDS[change.kind]
+    was = (change.before or {}).get("metadata", {}).get("uid")
+
+    def look() -> JSON | None:
+        found = read_object(client, change.kind, change.name, change.namespace)
+        made_anew = found is not None and was is not None and found["metadata"]["uid"] != was
+        return None if made_anew else found
+
     return deleted(
         lambda: kind.delete(client, change.name, change.namespace),
-        lambda: read_object(client, change.kind, change.name, change.namespace),
+        look,
         f"the {kind.words} {change.name}",
         "mfhera list",
     )
