@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from metaflow_hera.interface.api import Deployment, Run, WorkflowTemplate, deploy, translate
     from metaflow_hera.operations.logs import Line
+    from metaflow_hera.operations.versions import Version
 
 __version__ = "0.4.0"
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "TaskFailure",
     "UnsupportedError",
     "UsageError",
+    "Version",
     "WorkflowTemplate",
     "__version__",
     "deploy",
@@ -77,6 +79,7 @@ _MODULES = {
     "StepProgress": "argo.progress",
     "TaskFailure": "argo.shared_pods",
     "Line": "operations.logs",
+    "Version": "operations.versions",
 }
 """The module of each name that is not an error."""
 

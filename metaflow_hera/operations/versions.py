@@ -9,9 +9,7 @@ from metaflow_hera.argo import deployments
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import Deployed, unfinished, version_of
 from metaflow_hera.contract.objects import JSON
-from metaflow_hera.errors import UsageError
-from metaflow_hera.operations.git_state import GitState
-from metaflow_hera.operations.history import FOUND, Entry, History, history_of
+from metaflow_hera.operations.history import FOUND, Entry, history_of
 from metaflow_hera.operations.plan import Present, companions_of
 from metaflow_hera.operations.present import deployed_in, read
 
@@ -22,8 +20,9 @@ class Version:
 
     `number` is None for what is live and was not deployed by `create`: by an older mfhera, `create --from` or
     kubectl. `kind` is what made it: create, rollback (`to` an earlier version), promotion (of the deployment
-    and version `origin`), or found, which was noted when the next one replaced it. `git` is the commit of the
-    flow's folder, `package` the address of the code package.
+    and version `origin`), or found, which was recorded when the next one replaced it. `commit`, `branch` and
+    `dirty` (files that git knows were changed) are those of the flow's folder, None where git knows nothing
+    of it; `package` is the address of the code package, `metaflow` and `metaflow_hera` are what deployed it.
     """
 
     number: int | None
@@ -34,7 +33,9 @@ class Version:
     message: str | None = None
     to: int | None = None
     origin: tuple[str, int] | None = None
-    git: GitState | None = None
+    commit: str | None = None
+    branch: str | None = None
+    dirty: bool | None = None
     package: str | None = None
     metaflow: str | None = None
     metaflow_hera: str | None = None
@@ -42,10 +43,9 @@ class Version:
     def as_json(self) -> JSON:
         """All that is known about it, for programs."""
         about = asdict(self)
-        return {
-            **about,
-            "origin": self.origin and dict(zip(("deployment", "version"), self.origin, strict=True)),
-        }
+        if self.origin is not None:
+            about["origin"] = {"deployment": self.origin[0], "version": self.origin[1]}
+        return {"version": about.pop("number"), **about}
 
     @property
     def words(self) -> str:
@@ -91,22 +91,6 @@ def versions_of(client: ArgoClient, name: str) -> Versions:
     return Versions(name, found, notes)
 
 
-def present_of(client: ArgoClient, name: str) -> tuple[Present, Deployed, History]:
-    """What a server has of a deployment, and its history.
-
-    Raises what `versions_of` does, and UsageError if nothing says where the history is.
-    """
-    present, about = _present(client, name)
-    assert present.template is not None
-    history = history_of(about, present.template)
-    if history is None:
-        raise UsageError(
-            f"{name} was deployed by a version that did not note its code package, so it has no history: "
-            "deploy it again with mfhera create."
-        )
-    return present, about, history
-
-
 def _present(client: ArgoClient, name: str) -> tuple[Present, Deployed]:
     present = read(client, name)
     about = deployed_in(present)
@@ -116,6 +100,7 @@ def _present(client: ArgoClient, name: str) -> tuple[Present, Deployed]:
 
 
 def _version(entry: Entry, *, live: bool) -> Version:
+    git = entry.git
     return Version(
         number=entry.key.number,
         live=live,
@@ -125,7 +110,9 @@ def _version(entry: Entry, *, live: bool) -> Version:
         message=entry.message,
         to=entry.to,
         origin=entry.origin,
-        git=entry.git,
+        commit=git.commit if git else None,
+        branch=git.branch if git else None,
+        dirty=git.dirty if git else None,
         package=entry.package,
         metaflow=entry.metaflow,
         metaflow_hera=entry.metaflow_hera,

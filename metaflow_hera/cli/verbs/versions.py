@@ -79,10 +79,10 @@ def show_versions(
 
 
 def _commit(version: Version) -> str:
-    git = version.git
-    if git is None:
+    if version.commit is None:
         return "-"
-    return " ".join([git.commit[:COMMIT], *([git.branch] if git.branch else []), *(["changed"] * git.dirty)])
+    changed = ["changed"] if version.dirty else []
+    return " ".join([version.commit[:COMMIT], *([version.branch] if version.branch else []), *changed])
 
 
 command = versions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +11,11 @@ import pytest
 from exports import export, of_kind
 from releases import create, objects_of, told
 from twin import Twin
+from versionless import without_version
 
 from metaflow_hera.argo import deployments, runs
 from metaflow_hera.argo.deployments import version_of
 from metaflow_hera.contract.environment import VERSION as VARIABLE
-from metaflow_hera.contract.manifest import CRON_WORKFLOWS, DEPLOYMENT_TIMESTAMP, VERSION, VERSION_ID
 from metaflow_hera.errors import ConfigurationError, MetaflowHeraError, UsageError
 from metaflow_hera.operations.exports import create_from
 from metaflow_hera.operations.removal import remove
@@ -35,19 +34,9 @@ def files(folder: Path, flow: str = "SchedulesFlow", name: str = NAME) -> list[P
 
 def bare(item: JSON) -> JSON:
     """What was asked for in an object, without what says its version."""
-    item = copy.deepcopy(item)
-    for notes in ("annotations", "labels"):
-        for name in (VERSION, VERSION_ID, DEPLOYMENT_TIMESTAMP, CRON_WORKFLOWS):
-            item["metadata"].get(notes, {}).pop(name, None)
-    (item["spec"].get("workflowMetadata") or {}).get("labels", {}).pop(VERSION, None)
-    for part in item["spec"].get("templates") or ():
-        env = part.get("container", {}).get("env")
-        if env is not None:
-            part["container"]["env"] = [each for each in env if each["name"] != VARIABLE]
-    return {
-        "metadata": {key: item["metadata"].get(key) for key in ("labels", "annotations")},
-        "spec": item["spec"],
-    }
+    item = without_version(item)
+    metadata = {key: item["metadata"].get(key) for key in ("labels", "annotations")}
+    return {"metadata": metadata, "spec": item["spec"]}
 
 
 def server(twin: Twin, name: str = NAME) -> list[JSON]:
