@@ -27,8 +27,9 @@ from metaflow_hera.metaflow_api.read.history_store import HistoryPlace
 from metaflow_hera.operations import old_argo
 from metaflow_hera.operations.belonging import check_belongs, found_of, name_of
 from metaflow_hera.operations.git_state import git_state
-from metaflow_hera.operations.history import CREATE, History, history_at
+from metaflow_hera.operations.history import CREATE, PROMOTION, History, history_at
 from metaflow_hera.operations.present import deployed_in, read_living
+from metaflow_hera.operations.promotion import Promotion, promotion
 from metaflow_hera.operations.releasing import Draft, Reason, draft, release_in_turn
 from metaflow_hera.translation import parameters, support
 from metaflow_hera.translation.events import events
@@ -98,11 +99,17 @@ def create(prepared: Prepared, client: ArgoClient) -> Created:
             "Argo's server has no call that creates a workflow event binding: "
             "write the objects with --only-yaml and deploy them with kubectl apply, or deploy a sensor."
         )
-    git = git_state(prepared.flow.file.parent)
+    flow, options = prepared.flow, prepared.options
+    promoted: Promotion | None = None
+    if options.from_branch is None:
+        reason = Reason(CREATE, options.message, git_state(flow.file.parent))
+    else:
+        promoted = promotion(client, flow, prepared.name, options.from_branch, prepared.packing)
+        reason = Reason(PROMOTION, options.message, promoted.git, origin=promoted.origin)
     made: list[Created] = []
 
     def attempt() -> tuple[History, Draft]:
-        objects, created = _drafted(prepared, client, Reason(CREATE, prepared.options.message, git))
+        objects, created = _drafted(prepared, client, reason, promoted)
         made.append(created)
         return objects
 
@@ -110,7 +117,9 @@ def create(prepared: Prepared, client: ArgoClient) -> Created:
     return replace(made[-1], version=released.version.number, meanwhile=released.notes)
 
 
-def _drafted(prepared: Prepared, client: ArgoClient, reason: Reason) -> tuple[tuple[History, Draft], Created]:
+def _drafted(
+    prepared: Prepared, client: ArgoClient, reason: Reason, promoted: Promotion | None
+) -> tuple[tuple[History, Draft], Created]:
     """The next version of a flow's deployment, as the server is now."""
     flow = prepared.flow
     present = read_living(client, prepared.name, _sensor(prepared, client.target))
@@ -119,7 +128,7 @@ def _drafted(prepared: Prepared, client: ArgoClient, reason: Reason) -> tuple[tu
     if previous is not None:
         check_belongs(previous, flow)
     token = _token(previous, prepared)
-    objects = _translated(prepared, token.value, client.target)
+    objects = _translated(prepared, token.value, client.target, promoted)
     wanted = [as_json(item) for item in objects.objects]
     place = HistoryPlace(flow.datastore, flow.datastore_root, flow.name, prepared.name)
     history = history_at(place)
@@ -155,6 +164,11 @@ def export(prepared: Prepared, target: Target | None, client: ArgoClient | None 
     A server is asked only for the token, and only if a `client` is given: without one it is the token in the
     options, or the one that this user has, or one that follows from the deployment's name.
     """
+    if prepared.options.from_branch is not None:
+        raise OptionError(
+            "--from-branch asks the server what is live on the branch, and deploys it: "
+            "it goes neither with an export nor with lint or --dry-run."
+        )
     target = target or Target(host="", namespace=embedded_namespace(), embedded=True)
     _check_target(prepared, target)
     token = _token_to_write(prepared, client)
@@ -217,14 +231,17 @@ def _sensor(prepared: Prepared, target: Target) -> tuple[str, str] | None:
     return sensor_name(prepared.name), place.namespace
 
 
-def _translated(prepared: Prepared, token: str, target: Target) -> Translation:
+def _translated(
+    prepared: Prepared, token: str, target: Target, promoted: Promotion | None = None
+) -> Translation:
     flow, options = prepared.flow, prepared.options
     settings = Settings(
         name=prepared.name,
         kubernetes_namespace=target.namespace,
         token=token,
         owner=user(),
-        package=prepared.packing.saved,
+        package=promoted.package if promoted else prepared.packing.saved,
+        project=promoted.project if promoted else None,
         environment=config.pod_environment(flow, token, same_machine=target.embedded),
         # The embedded Argo serves all of a user's environments: a pod runs in the one that deployed it.
         python=sys.executable if target.embedded else None,

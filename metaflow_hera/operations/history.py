@@ -46,7 +46,7 @@ class Entry:
     package: str | None
     objects: Sequence[JSON]
     to: int | None = None
-    origin: tuple[str, int] | None = None
+    origin: tuple[str, int | None] | None = None
     message: str | None = None
     git: GitState | None = None
     metaflow: str | None = None
@@ -66,7 +66,7 @@ class Entry:
         entry = cls(
             key=VersionKey(*data.pop("key")),
             previous=VersionKey(*previous) if previous else None,
-            origin=(str(origin[0]), int(origin[1])) if origin else None,
+            origin=(origin[0], origin[1]) if origin else None,
             git=GitState(**git) if git else None,
             **data,
         )
@@ -216,7 +216,7 @@ def history_at(place: HistoryPlace) -> History:
 
 def history_of(deployed: Deployed, template: JSON) -> History | None:
     """The history of what is deployed, beside its code package; None if nothing says where that is."""
-    package, datastore = package_of(template), _variables(template).get(environment.CODE_DATASTORE)
+    package, datastore = package_of(template), variables_of(template).get(environment.CODE_DATASTORE)
     if package is None or not datastore:
         return None
     parts = package.rsplit("/", 4)  # ROOT/FLOW/data/the first two letters/HASH
@@ -228,10 +228,10 @@ def history_of(deployed: Deployed, template: JSON) -> History | None:
 def package_of(template: JSON) -> str | None:
     """The address of the code package that a template's pods run, also where Metaflow's plugin made it."""
     text = arguments_of(template["spec"]).get(manifest.CODE_PARAMETER)
-    return decode(text) if text else _variables(template).get(environment.CODE_URL)
+    return decode(text) if text else variables_of(template).get(environment.CODE_URL)
 
 
-def _variables(template: JSON) -> Mapping[str, Any]:
+def variables_of(template: JSON) -> Mapping[str, Any]:
     """The variables of the first of a template's containers that has any."""
     for part in template["spec"].get("templates") or ():
         env = (part.get("container") or {}).get("env") or ()

@@ -44,7 +44,7 @@ class Reason:
     message: str | None = None
     git: GitState | None = None
     to: int | None = None
-    origin: tuple[str, int] | None = None
+    origin: tuple[str, int | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class Version:
     user: str
     message: str | None = None
     to: int | None = None
-    origin: tuple[str, int] | None = None
+    origin: tuple[str, int | None] | None = None
     commit: str | None = None
     branch: str | None = None
     dirty: bool | None = None
@@ -50,9 +50,10 @@ class Version:
     @property
     def words(self) -> str:
         """What made it, with what its author said."""
+        origin, version = self.origin or ("", None)
         made = {
             "rollback": f"a rollback to {self.to}",
-            "promotion": f"a promotion of {self.origin[0]}, version {self.origin[1]}" if self.origin else "",
+            "promotion": f"a promotion of {origin}" + (f", version {version}" if version else ""),
             FOUND: "recorded when it was replaced",
         }.get(self.kind, "")
         return ": ".join(part for part in (made, self.message) if part)

@@ -145,3 +145,41 @@ def test_what_was_deployed_from_a_file_is_told(mfhera: Mfhera, verb: tuple[str, 
     else:
         refused(mfhera(*verb), "pricesflow has no earlier version")
     mfhera.ok("delete", "prices.py")
+
+
+def test_what_was_tested_on_a_branch_becomes_production(mfhera: Mfhera) -> None:
+    """The very package: its tasks are production's all the same."""
+    mfhera.take("project_flow.py")
+    mfhera.ok("create", "project_flow.py", "--branch", "tried")
+    (tested,) = mfhera.json("versions", "--name", "tested.test.tried.projectflow", "--json")
+    promote = ("create", "project_flow.py", "--production", "--from-branch")
+    made = mfhera.json(*promote, "tried", "--message", "tried it", "--json")
+    assert (made["name"], made["version"]) == ("tested.prod.projectflow", 1)
+    (version,) = mfhera.json("versions", "--json")
+    assert version["package"] == tested["package"]
+    assert version["kind"] == "promotion"
+    assert version["origin"] == {"deployment": "tested.test.tried.projectflow", "version": 1}
+    end = mfhera.read(mfhera.run()["pathspec"])["end"]
+    assert end["where"] == "('tested', 'prod', 'tested.prod.ProjectFlow', True, False)"
+    assert {"project_branch:prod", "version:1"} <= set(end["tags"])
+    assert "project_branch:test.tried" not in end["tags"]
+    # Back and forth between packages of both.
+    with (mfhera.folder / "project_flow.py").open("a") as script:
+        script.write("# changed\n")
+    differs = ("project_flow.py differs", "Promote it as it was deployed there")
+    refused(mfhera(*promote, "tried"), "not what is live as tested.test.tried.projectflow", *differs)
+    mfhera.ok("create", "project_flow.py", "--production")
+    mfhera.ok("rollback", "--name", "tested.prod.projectflow")
+    run = mfhera.run()
+    assert run["version"] == 3
+    assert "'tested.prod.ProjectFlow', True" in mfhera.read(run["pathspec"])["end"]["where"]
+    refused(mfhera(*promote, "absent"), "no deployment tested.test.absent.projectflow")
+    refused(mfhera(*promote, "tried", "--only-yaml"), "--from-branch asks the server")
+    refused(
+        mfhera("create", "project_flow.py", "--branch", "tried", "--from-branch", "tried"), "to deploy to"
+    )
+    refused(mfhera("create", "project_flow.py", "--branch", "b", "--from-branch", "tried", "--dry-run"))
+    mfhera.take("linear_flow.py")
+    refused(mfhera("create", "linear_flow.py", "--from-branch", "tried"), "for a flow with @project")
+    for branch in (("--production",), ("--branch", "tried")):
+        mfhera.ok("delete", "project_flow.py", *branch)
