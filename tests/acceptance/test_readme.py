@@ -18,6 +18,7 @@ README = ROOT / "README.md"
 METAFLOW = ROOT / "docs" / "metaflow.md"
 STARTING = ROOT / "docs" / "starting.md"
 OPERATING = ROOT / "docs" / "operating.md"
+VERSIONS = ROOT / "docs" / "versions.md"
 
 
 def blocks(language: str, document: Path = README) -> list[str]:
@@ -140,6 +141,15 @@ def test_what_is_done_to_runs_runs_as_written(place: tuple[Path, dict[str, str]]
     assert "succeeded" in shell(again, place)
     assert "Resumed" in shell(held, place)
     assert "its results stay in the datastore" in shell(tidied, place)
+
+
+def test_versions_run_as_written(place: tuple[Path, dict[str, str]]) -> None:
+    (commands,) = blocks("bash", VERSIONS)
+    said = shell(commands, place)
+    assert "Would roll back hourlyflow to version 1, as version 3." in said
+    assert "3 (live)" in said
+    assert "a rollback to 1: as it was" in said
+    assert "METAFLOW_HERA_HISTORY" in VERSIONS.read_text("utf-8")
 
 
 def test_the_second_command_is_the_one_that_ci_runs() -> None:

@@ -39,6 +39,7 @@ found["looked up"] = DeployedFlow.get_triggered_hera_run(deployed.id, triggered.
 found["listed"] = [each.name for each in DeployedFlow.list_hera(flow_name=deployed.flow_name)]
 found["runs"] = [each.pathspec for each in deployed.runs()][:2] == [second.pathspec, triggered.pathspec]
 
+Deployer(flow).hera().create()
 deployed.rollback(to=1, message="as it was")
 found["versions"] = [[each.number, each.to, each.message] for each in deployed.versions()]
 found["no such version"] = again.rollback(to=7)
