@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     )
     from metaflow_hera.interface.api import Deployment, Run, WorkflowTemplate, deploy, translate
     from metaflow_hera.operations.logs import Line
+    from metaflow_hera.operations.versions import Version
 
 __version__ = "0.4.0"
 __all__ = [
@@ -81,6 +82,7 @@ __all__ = [
     "TaskFailure",
     "UnsupportedError",
     "UsageError",
+    "Version",
     "WorkflowTemplate",
     "__version__",
     "deploy",
@@ -95,6 +97,7 @@ _MODULES = {
         ("Difference", "FieldChange", "FileChange", "ObjectChange", "ParameterChange", "StartChange"),
         "comparison.records",
     ),
+    "Version": "operations.versions",
 }
 """The module of each name that is not an error."""
 

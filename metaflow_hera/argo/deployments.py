@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.objects import arguments_of, is_cron_of, template_of
-from metaflow_hera.contract import manifest
+from metaflow_hera.contract import environment, manifest
 from metaflow_hera.contract.objects import JSON, NOT_JSON
 from metaflow_hera.errors import ArgoNotFound, NameTakenError, NotFoundError
+
+
+class VersionKey(NamedTuple):
+    """A version of a deployment: its number, and the id that no other one has."""
+
+    number: int
+    id: str
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,8 @@ class Deployed:
     translation.parameters.annotation); `takes_tags` says that a run can be given tags of its own; `project`
     and `branch` are those of @project; `schedules` are Argo's cron expressions. `is_readable` is false where
     somebody else has written the annotation with the Parameters: such a deployment starts no run.
+    `version` is the number of the live version, None if `create` did not deploy it; `unfinished` says in a
+    sentence that it was deployed in part.
     """
 
     name: str
@@ -35,6 +44,8 @@ class Deployed:
     branch: str | None = None
     schedules: Sequence[str] = ()
     is_readable: bool = True
+    version: int | None = None
+    unfinished: str | None = None
 
     def is_file(self, parameter: str) -> bool:
         """Whether a Parameter is an IncludeFile."""
@@ -90,12 +101,12 @@ def _flow_in_words(flow: str, project: str | None) -> str:
 
 def deployed(client: ArgoClient) -> Iterator[Deployed]:
     """All deployments at a server."""
-    schedules: dict[str, list[str]] = {}
+    crons: dict[str, list[JSON]] = {}
     for cron in client.crons(manifest.SELECTOR):
-        schedules.setdefault(template_of(cron), []).extend(cron["spec"].get("schedules") or ())
+        crons.setdefault(template_of(cron), []).append(cron)
     for template in client.templates(manifest.SELECTOR):
         if manifest.OWNER in (template["metadata"].get("annotations") or {}):
-            yield described(template, schedules.get(template["metadata"]["name"], ()))
+            yield described(template, crons.get(template["metadata"]["name"], ()))
 
 
 def crons_of(client: ArgoClient, name: str) -> list[JSON]:
@@ -103,8 +114,51 @@ def crons_of(client: ArgoClient, name: str) -> list[JSON]:
     return [cron for cron in client.crons() if is_cron_of(cron, name)]
 
 
-def described(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
-    """The deployment that a template describes. Raises NameTakenError if it is not that of a flow."""
+def version_of(item: JSON) -> VersionKey | None:
+    """The version that an object of a deployment is of; None if `create` did not deploy it.
+
+    What others write with `kubectl apply` may keep the annotations of the version before, not its pods.
+    """
+    notes = item["metadata"].get("annotations") or {}
+    number, identity = notes.get(manifest.VERSION, ""), notes.get(manifest.VERSION_ID, "")
+    if not (identity and number.isascii() and number.isdigit()):
+        return None
+    for part in (item.get("spec") or {}).get("templates") or ():
+        variables = {
+            each["name"]: each.get("value") for each in (part.get("container") or {}).get("env") or ()
+        }
+        if variables and variables.get(environment.VERSION) != number:
+            return None
+    return VersionKey(int(number), identity)
+
+
+def unfinished(template: JSON, companions: Sequence[JSON]) -> str | None:
+    """A sentence that says that a version was deployed in part, and how to complete it; None if it was not.
+
+    `companions` are the cron workflows and the sensor of the deployment, as far as they are known.
+    """
+    live, name = version_of(template), template["metadata"]["name"]
+    if live is None:
+        return None
+    complete = f"mfhera rollback --name {name} --to {live.number} completes it"
+    for item in companions:
+        other = version_of(item)
+        if other != live:
+            before = f"versions {other.number} and" if other else "an earlier version and version"
+            return f"{name} is between {before} {live.number}: {complete}."
+    wanted = (template["metadata"]["annotations"].get(manifest.CRON_WORKFLOWS) or "").split(",")
+    there = {item["metadata"]["name"] for item in companions}
+    missing = [cron for cron in wanted if cron and cron not in there]
+    if missing:
+        return f"{name} lacks the cron workflow {missing[0]} of version {live.number}: {complete}."
+    return None
+
+
+def described(template: JSON, crons: Sequence[JSON] | None = None) -> Deployed:
+    """The deployment that a template describes. Raises NameTakenError if it is not that of a flow.
+
+    `crons` are its cron workflows, where they are known.
+    """
     metadata = template["metadata"]
     notes = metadata.get("annotations") or {}
     if manifest.OWNER not in notes or manifest.FLOW_NAME not in notes:
@@ -113,6 +167,8 @@ def described(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
             "give the flow another name with --name, or delete that template."
         )
     declared = _parameters(notes.get(manifest.PARAMETERS, "{}"))
+    version = version_of(template)
+    own = [cron for cron in crons or () if is_cron_of(cron, metadata["name"])]
     return Deployed(
         name=metadata["name"],
         flow=notes[manifest.FLOW_NAME],
@@ -123,8 +179,10 @@ def described(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
         takes_tags=manifest.TAGS_PARAMETER in arguments_of(template.get("spec") or {}),
         project=notes.get(manifest.PROJECT_NAME),
         branch=notes.get(manifest.BRANCH_NAME),
-        schedules=schedules,
+        schedules=[each for cron in crons or () for each in cron["spec"].get("schedules") or ()],
         is_readable=declared is not None,
+        version=version.number if version else None,
+        unfinished=None if crons is None else unfinished(template, own),
     )
 
 

@@ -67,18 +67,18 @@ def _permissions(needed: dict[str, dict[str, str]]) -> tuple[Permission, ...]:
 OF_DEPLOYERS = _permissions(
     {
         "workflowtemplates": {
-            "get": "create, delete, diff, resubmit, runs, schedule, trigger",
+            "get": "create, delete, diff, resubmit, rollback, runs, schedule, trigger, versions",
             "list": "list",
             "create": "create",
-            "update": "create",
+            "update": "create, rollback",
             "delete": "delete",
         },
         "cronworkflows": {
-            "get": "create, delete",
-            "list": "create, delete, diff, list, schedule",
-            "create": "create",
-            "update": "create",
-            "delete": "create, delete",
+            "get": "create, delete, rollback",
+            "list": "create, delete, diff, list, rollback, schedule, versions",
+            "create": "create, rollback",
+            "update": "create, rollback",
+            "delete": "create, delete, rollback",
         },
         "workflows": {
             "get": "delete --run, logs, resubmit, resume, retry, status, stop, suspend, terminate, trigger",
@@ -99,11 +99,11 @@ OF_DEPLOYERS = _permissions(
 OF_DEPLOYERS_OF_EVENTS = _permissions(
     {
         "sensors": {
-            "get": "create, delete, diff",
+            "get": "create, delete, diff, rollback, versions",
             "list": "emit",
-            "create": "create",
-            "update": "create",
-            "delete": "create, delete",
+            "create": "create, rollback",
+            "update": "create, rollback",
+            "delete": "create, delete, rollback",
         }
     }
 )

@@ -48,7 +48,8 @@ class Run:
     started from, `owner` and `token` are those of the deployment, as is `project`, with the branch.
     `estimate` is how long it may take, if Argo knows that from earlier runs. `uid` is Kubernetes' id of the
     workflow, `archived` says that this is the copy in Argo's archive: a run of which Kubernetes has nothing
-    any more, unless it comes from a list.
+    any more, unless it comes from a list. `version` is that of the deployment, None if it
+    had none.
     """
 
     workflow: str
@@ -66,6 +67,7 @@ class Run:
     uid: str = ""
     archived: bool = False
     steps: Sequence[StepProgress] = ()
+    version: int | None = None
 
     @property
     def run_id(self) -> str:
@@ -95,12 +97,13 @@ class Run:
 
     def as_json(self, *, steps: bool = True) -> JSON:
         """All that is known about it, for programs; `steps` says whether to include its steps."""
-        about = {
+        about: JSON = {
             "run_id": self.run_id,
             "pathspec": self.pathspec,
             "workflow": self.workflow,
             "flow": self.flow,
             "deployment": self.deployment,
+            "version": self.version,
             "owner": self.owner,
             "phase": self.phase,
             "message": self.message,
@@ -235,13 +238,18 @@ def resubmit(client: ArgoClient, run: Run, parameters: Sequence[str] = ()) -> Ru
     return as_run(settled(lambda: client.resubmit(run.workflow, parameters), look, what, "mfhera runs"))
 
 
-def runs(client: ArgoClient, deployment: str | None, *, archived: bool = False) -> Iterator[Run]:
+def runs(
+    client: ArgoClient, deployment: str | None, *, version: int | None = None, archived: bool = False
+) -> Iterator[Run]:
     """The runs of a deployment, or (None) of all, that Argo still has, newest first.
 
-    Those that are in its archive are among them; with `archived` it is those alone.
+    With `version` those of that version alone. Those that are in Argo's archive are among them; with
+    `archived` it is those alone.
     """
     fields = ",".join(f"items.{field}" for field in SUMMARY.split(","))
     selector = f"{manifest.TEMPLATE_LABEL}={deployment}" if deployment else manifest.SELECTOR
+    if version is not None:
+        selector += f",{manifest.VERSION}={version}"
     found = client.archived_workflows(selector) if archived else client.workflows(selector, fields)
     items = sorted(found, key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
     return map(as_run, items)
@@ -317,6 +325,7 @@ def as_run(workflow: JSON) -> Run:
         uid=metadata.get("uid", ""),
         archived=labels.get(manifest.ARCHIVED) == manifest.ONLY_ARCHIVED,
         steps=progress(status),
+        version=int(version) if (version := labels.get(manifest.VERSION, "")).isdecimal() else None,
     )
 
 

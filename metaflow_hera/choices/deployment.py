@@ -338,6 +338,18 @@ class CreateOptions(Choices):
         metavar="TOKEN",
         place=f"the annotation `{manifest.PRODUCTION_TOKEN}`",
     )
+    from_branch: Optional[str] = option(
+        None,
+        "Deploy the code package that is live on this branch of the @project, without packing anew.",
+        metavar="BRANCH",
+        place=f"the parameter `{manifest.CODE_PARAMETER}`",
+    )
+    message: Optional[str] = option(
+        None,
+        "Why there is this version, for those who look at the versions later.",
+        metavar="TEXT",
+        place="the history of the deployment's versions",
+    )
 
     def __post_init__(self) -> None:
         if self.generate_new_token and self.given_token:

@@ -66,6 +66,13 @@ AUTHORIZE: tuple[ClickOption, ...] = (
     (("--authorize",), {"metavar": "TOKEN", "help": "The production token, if somebody else deployed it."}),
 )
 
+ROLLBACK: tuple[ClickOption, ...] = (
+    (("--to",), {"type": int, "metavar": "N", "help": "The version to go back to; else the one before."}),
+    (("--message",), {"metavar": "TEXT", "help": "Why, for those who look at the versions later."}),
+    (("--dry-run",), {"is_flag": True, "help": "Check it and show which objects change; change nothing."}),
+)
+"""What to go back to, and how."""
+
 TRIGGER: tuple[ClickOption, ...] = (
     (("--tag", "tags"), {"multiple": True, "help": "Tag of the run and its tasks; repeatable."}),
     (("--run-id-file",), {"metavar": "FILE", "help": "Write the run's id to this file."}),

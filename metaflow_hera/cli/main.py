@@ -21,7 +21,7 @@ from metaflow_hera.display.visible import visible
 from metaflow_hera.errors import MetaflowHeraError
 
 GROUPS = {
-    "Deploy": ("create", "diff", "list", "lint", "delete"),
+    "Deploy": ("create", "diff", "list", "versions", "rollback", "lint", "delete"),
     "Run": (
         "trigger",
         "runs",
@@ -50,6 +50,8 @@ ELSEWHERE = {
     "kill": "terminate",
     "cancel": "terminate",
     "deploy": "create",
+    "history": "versions",
+    "undo": "rollback",
 }
 """Names that Metaflow's, Argo's and other command lines have for a verb."""
 

@@ -15,6 +15,7 @@ from metaflow_hera.contract.objects import CRON, JSON, TEMPLATE
 KEYS = (
     *(manifest.PRODUCTION_TOKEN, manifest.DEPLOYMENT_TIMESTAMP, manifest.OWNER, manifest.USER_KEYS),
     *(manifest.PARAMETERS, manifest.TRIGGERS),
+    *(manifest.VERSION, manifest.VERSION_ID, manifest.CRON_WORKFLOWS),
     # Argo's server says by these whose token it was.
     *(f"{manifest.ARGO_PREFIX}{who}*" for who in ("creator", "actor", "action")),
 )
@@ -22,7 +23,7 @@ KEYS = (
 VARIABLES = (
     # Where it was packed and by whom is no part of what runs; the version of Metaflow is told of the package.
     *("METAFLOW_VERSION", "METAFLOW_PRODUCTION_TOKEN", environment.OWNER, "USER"),
-    *(environment.RUN_TAGS, environment.SCHEDULED_TIME),
+    *(environment.RUN_TAGS, environment.SCHEDULED_TIME, environment.VERSION),
     *(f"{environment.PARAMETER}*", f"{environment.EVENT}*"),
 )
 """Variables that are left out."""

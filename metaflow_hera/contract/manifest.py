@@ -60,7 +60,8 @@ INSTANCE = "workflows.argoproj.io/controller-instanceid"
 SELECTOR = f"{PART_OF}={METAFLOW}"
 """Kubernetes' label selector for all that belongs to flows."""
 
-# Annotations, some of them labels as well. All but USER_KEYS are those of Metaflow's own plugin.
+# Annotations, some of them labels as well: those of Metaflow's own plugin, but for USER_KEYS and those of a
+# version.
 
 METAFLOW_PREFIX = "metaflow/"
 FLOW_NAME = "metaflow/flow_name"
@@ -68,6 +69,12 @@ OWNER = "metaflow/owner"
 USER = "metaflow/user"
 PRODUCTION_TOKEN = "metaflow/production_token"
 DEPLOYMENT_TIMESTAMP = "metaflow/deployment_timestamp"
+VERSION = "metaflow/deployment_version"
+"""The number of a version: an annotation of each object of a deployment, and a label of its runs."""
+VERSION_ID = "metaflow/deployment_version_id"
+"""Which version it is: two deployers at once may give two versions the same number, never the same id."""
+CRON_WORKFLOWS = "metaflow/cron_workflows"
+"""The names of the cron workflows that a version has beside its template, separated by commas."""
 TAGS = "metaflow/tags"
 PARAMETERS = "metaflow/parameters"
 """What is needed to check values for a flow's Parameters: a JSON object, by their names."""
@@ -97,6 +104,11 @@ WARM = "embedded-argo/warm"
 def run_id(workflow: str) -> str:
     """The id in Metaflow of a workflow's run."""
     return RUN_PREFIX + workflow
+
+
+def version_tag(version: int | str) -> str:
+    """The tag in Metaflow of the runs of a version."""
+    return f"version:{version}"
 
 
 def event_name(flow: str, step: str) -> str:

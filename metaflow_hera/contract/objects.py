@@ -7,6 +7,7 @@ from typing import Any
 JSON = dict[str, Any]
 """An object of Argo's or a part of one, as read from JSON."""
 
+API_VERSION = "argoproj.io/v1alpha1"
 TEMPLATE, CRON, SENSOR = "WorkflowTemplate", "CronWorkflow", "Sensor"
 BINDING = "WorkflowEventBinding"
 """An export may hold one; Argo's server has no call that creates it."""

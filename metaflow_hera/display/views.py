@@ -54,7 +54,8 @@ def run_tree(run: Run) -> Group:
     of_about = f" of about {took(run.estimate)}" if run.estimate and not run.ended else ""
     now, end = datetime.now(timezone.utc), run.finished_at if run.ended else None
     duration = took(run.duration(now))
-    head.append(f"  {duration}{of_about}  started {local_time(run.started_at)}", "dim")
+    version = f"  version {run.version}" if run.version else ""
+    head.append(f"{version}  {duration}{of_about}  started {local_time(run.started_at)}", "dim")
     root = Tree(head)
     branches = {0: root}
     for step in run.steps:

@@ -36,6 +36,8 @@ from metaflow_hera.operations import control
 from metaflow_hera.operations.logs import Line, Wanted, lines
 from metaflow_hera.operations.logs import follow as follow_lines
 from metaflow_hera.operations.removal import remove
+from metaflow_hera.operations.rollback import rollback
+from metaflow_hera.operations.versions import Version, versions_of
 from metaflow_hera.translation.template import Companion, Translation
 from metaflow_hera.translation.writing import as_json, to_yaml
 
@@ -235,6 +237,43 @@ class Deployment:
             )
         return found
 
+    def versions(self) -> Sequence[Version]:
+        """The versions that were deployed so far, as far as the history goes back, the newest first.
+
+        Raises:
+            NotFoundError: the deployment is gone.
+            ConfigurationError: the history cannot be read.
+            ArgoError: the server refuses the request, or does not answer.
+        """
+        return versions_of(self._client, self.name).versions
+
+    def rollback(
+        self, to: int | None = None, *, message: str | None = None, authorize: str | None = None
+    ) -> int:
+        """Make an earlier version live again, manifest and code package as they were; runs go on with theirs.
+
+        Args:
+            to: the number of the version; by default the one before the live version.
+            message: why, for those who look at the versions later.
+            authorize: the production token, if somebody else deployed it.
+
+        Returns:
+            The number of the version that is live now: a new one, unless `to` is the live version, which is
+            then completed where it was deployed in part.
+
+        Raises:
+            NotFoundError: the deployment is gone, or has no such version.
+            NotYoursError: somebody else deployed it.
+            UsageError: that version cannot be live again; the message says why.
+            ConfigurationError: the history cannot be read or written.
+            ArgoError: the server refuses it, or does not answer.
+        """
+        done = rollback(self._client, self.name, to, message=message, authorize=authorize)
+        for note in done.notes:
+            print(note, file=sys.stderr)
+        self._deployed = deployments.existing(self._client, self.name)
+        return done.version
+
     def delete(self, authorize: str | None = None) -> None:
         """Remove it; runs and results stay.
 
@@ -257,6 +296,7 @@ class Deployment:
             "flow": found.flow,
             "at": str(self._client.target),
             "owner": found.owner,
+            "version": str(found.version or "-"),
             "deployed": found.deployed_at or "-",
             "namespace": self.namespace,
             "parameters": ", ".join(_parameter(name, about) for name, about in found.parameters.items()),
@@ -292,6 +332,11 @@ class Run:
     def status(self) -> str:
         """Pending, Running, Succeeded, Failed or Error. Raises ArgoNotFound if Argo no longer has it."""
         return self._look(steps=False).phase
+
+    @property
+    def version(self) -> int | None:
+        """The version of the deployment that it runs, None if that has no number."""
+        return self._look(steps=False).version
 
     @property
     def is_running(self) -> bool:

@@ -10,12 +10,22 @@ OLDEST_METAFLOW = (2, 19)
 """As in pyproject.toml: pip refuses an older one, except where Metaflow is installed afterwards."""
 
 
-def check_metaflow() -> None:
-    """Raise ConfigurationError if the installed Metaflow is too old. It is not imported for that."""
+def installed_metaflow() -> str | None:
+    """The version of the installed Metaflow, which is not imported for that.
+
+    None in a pod, where the code package holds the Metaflow of the deployment.
+    """
     try:
-        version = metadata.version("metaflow")
+        return metadata.version("metaflow")
     except metadata.PackageNotFoundError:
-        return  # in a pod: the code package holds the Metaflow of the deployment
+        return None
+
+
+def check_metaflow() -> None:
+    """Raise ConfigurationError if the installed Metaflow is too old."""
+    version = installed_metaflow()
+    if version is None:
+        return
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_METAFLOW:
         raise ConfigurationError(
             f"Metaflow {version} is too old for mfhera, which needs 2.19.0 or later: pip install -U metaflow."

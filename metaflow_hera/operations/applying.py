@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from metaflow_hera.argo.client import ArgoClient, with_retries
 from metaflow_hera.argo.settling import deleted, is_dying, settled
-from metaflow_hera.contract.manifest import INSTANCE
+from metaflow_hera.contract.manifest import DEPLOYMENT_TIMESTAMP, INSTANCE, VERSION_ID
 from metaflow_hera.contract.objects import JSON, SENSOR, TEMPLATE
 from metaflow_hera.errors import ArgoConflict, ArgoError, ArgoUnanswered, UsageError
 from metaflow_hera.operations.kinds import KINDS
@@ -129,14 +129,27 @@ def _undo(client: ArgoClient, plan: Plan) -> list[tuple[Change, Exception]]:
 
 
 def _restore(client: ArgoClient, change: Change) -> None:
-    """Do a change of an undo, whatever has become of the object."""
+    """Do a change of an undo, whatever has become of the object.
+
+    But a template is left alone that somebody else has deployed since.
+    """
+    found = None
+    if change.after is not None or change.kind == TEMPLATE:
+        found = read_object(client, change.kind, change.name, change.namespace)
+    if change.kind == TEMPLATE and found is not None and _marks(found) != _marks(change.before):
+        return
     if change.after is None:
         _delete(client, change)
         return
-    found = read_object(client, change.kind, change.name, change.namespace)
     version = {} if found is None else {key: found["metadata"][key] for key in VERSION}
     after = {**change.after, "metadata": {**change.after["metadata"], **version}}
     _write(client, Change(change.kind, change.name, change.namespace, found, after, after))
+
+
+def _marks(template: JSON | None) -> list[str | None]:
+    """What two versions of a template never have alike."""
+    notes = ((template or {}).get("metadata") or {}).get("annotations") or {}
+    return [notes.get(name) for name in (VERSION_ID, DEPLOYMENT_TIMESTAMP)]
 
 
 def _write(client: ArgoClient, change: Change) -> JSON | None:
@@ -175,9 +188,16 @@ def _is_written(found: JSON, before: JSON | None, after: JSON) -> bool:
 def _delete(client: ArgoClient, change: Change) -> bool:
     """Delete an object, and say whether it was there."""
     kind = KINDS[change.kind]
+    was = (change.before or {}).get("metadata", {}).get("uid")
+
+    def look() -> JSON | None:
+        found = read_object(client, change.kind, change.name, change.namespace)
+        made_anew = found is not None and was is not None and found["metadata"]["uid"] != was
+        return None if made_anew else found
+
     return deleted(
         lambda: kind.delete(client, change.name, change.namespace),
-        lambda: read_object(client, change.kind, change.name, change.namespace),
+        look,
         f"the {kind.words} {change.name}",
         "mfhera list",
     )

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, replace
 
-from metaflow_hera.argo import last
-from metaflow_hera.argo.client import ArgoClient, with_retries
+from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.target import Target, embedded_namespace
 from metaflow_hera.argo.tokens import Token, bare, first_token, resolve_token
@@ -19,7 +17,6 @@ from metaflow_hera.contract.datastores import SHARED
 from metaflow_hera.contract.manifest import sensor_name
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import ConfigurationError, NotFoundError, OptionError
-from metaflow_hera.home import make_home
 from metaflow_hera.metaflow_api.light.tokens import known_token
 from metaflow_hera.metaflow_api.light.users import user
 from metaflow_hera.metaflow_api.load import config
@@ -27,11 +24,15 @@ from metaflow_hera.metaflow_api.load.datastores import far_notes
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.packages import CodePackage, Packing
 from metaflow_hera.metaflow_api.load.tags import check_tags
-from metaflow_hera.metaflow_api.load.tokens import remember_token
-from metaflow_hera.operations import applying, old_argo
+from metaflow_hera.metaflow_api.read.history_store import HistoryPlace
+from metaflow_hera.operations import old_argo
 from metaflow_hera.operations.belonging import check_belongs, found_of, name_of
-from metaflow_hera.operations.plan import Plan, Present, plan_deployment
+from metaflow_hera.operations.git_state import git_state
+from metaflow_hera.operations.history import CREATE, PROMOTION, History, history_at
+from metaflow_hera.operations.plan import Present
 from metaflow_hera.operations.present import deployed_in, read, read_living
+from metaflow_hera.operations.promotion import Promotion, promotion
+from metaflow_hera.operations.releasing import Draft, Reason, draft, release_in_turn
 from metaflow_hera.translation import parameters, support
 from metaflow_hera.translation.events import events
 from metaflow_hera.translation.names import token_prefix
@@ -48,7 +49,8 @@ NEXT = "-next"
 class Created:
     """What `create` deployed. `token_is_new` says that this version begins a new production namespace.
 
-    `limits` are sentences on what the server's version of Argo cannot do with it.
+    `limits` are sentences on what the server's version of Argo cannot do with it. `version` is its
+    number, None for what was only written; `meanwhile` are sentences on what others deployed meanwhile.
     """
 
     flow: str
@@ -57,6 +59,8 @@ class Created:
     token_is_new: bool
     objects: Translation
     limits: Sequence[str] = ()
+    version: int | None = None
+    meanwhile: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -93,35 +97,48 @@ def prepare(flow: LoadedFlow, options: CreateOptions, packing: Packing | None = 
 def create(prepared: Prepared, client: ArgoClient) -> Created:
     """Deploy a flow at a server, and note it as the last one deployed from this folder."""
     _check_deployable(prepared, client.target)
-    return with_retries(lambda: _create(prepared, client))
+    message, promoted = prepared.options.message, _promoted(prepared, client)
+    if promoted is None:
+        reason = Reason(CREATE, message, git_state(prepared.flow.file.parent))
+    else:
+        reason = Reason(PROMOTION, message, promoted.git, origin=promoted.origin)
+    made: list[Created] = []
+
+    def attempt() -> tuple[History, Draft]:
+        objects, created = _drafted(prepared, client, reason, promoted)
+        made.append(created)
+        return objects
+
+    released = release_in_turn(client, attempt)
+    return replace(made[-1], version=released.version.number, meanwhile=released.notes)
 
 
-def _create(prepared: Prepared, client: ArgoClient) -> Created:
-    """Deploy a flow as the server is now. Raises ArgoConflict if somebody else deploys it at this moment."""
+def _promoted(prepared: Prepared, client: ArgoClient) -> Promotion | None:
+    """The code package of a branch, where the options name one."""
+    branch = prepared.options.from_branch
+    if branch is None:
+        return None
+    return promotion(client, prepared.flow, prepared.name, branch, prepared.packing)
+
+
+def _drafted(
+    prepared: Prepared, client: ArgoClient, reason: Reason, promoted: Promotion | None
+) -> tuple[tuple[History, Draft], Created]:
+    """The next version of a flow's deployment, as the server is now."""
+    flow = prepared.flow
     present = read_living(client, prepared.name, _sensor(prepared, client.target))
     client.check_version()  # known by now: answers tell it
     previous = deployed_in(present)
     if previous is not None:
-        check_belongs(previous, prepared.flow)
+        check_belongs(previous, flow)
     token = _token(previous, prepared)
-    objects = _translated(prepared, token.value, client.target, deployed_at=now())
+    objects = _translated(prepared, token.value, client.target, promoted)
     wanted = [as_json(item) for item in objects.objects]
-    plan = plan_deployment(present, wanted)
-    deploy(client, plan, prepared.flow.name, prepared.token_prefix, token.value)
+    place = HistoryPlace(flow.datastore, flow.datastore_root, flow.name, prepared.name)
+    history = history_at(place)
     limits = old_argo.limits(client.version(), wanted)
-    return Created(prepared.flow.name, prepared.name, token.value, token.is_new, objects, limits)
-
-
-def deploy(client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str) -> None:
-    """Carry out the plan of a flow's deployment, and note it on this machine as the last one, with its token.
-
-    Raises what `applying.apply` does.
-    """
-    # What is kept on this machine goes first: a folder that cannot be written leaves nothing half done.
-    remember_token(prefix, token)
-    make_home()
-    applying.apply(client, plan)
-    last.remember(last.noted(plan.deployment, flow, client.target))
+    created = Created(flow.name, prepared.name, token.value, token.is_new, objects, limits)
+    return (history, draft(history, present, wanted, reason)), created
 
 
 def preview(prepared: Prepared, client: ArgoClient) -> tuple[Present, list[JSON]]:
@@ -141,7 +158,8 @@ def preview(prepared: Prepared, client: ArgoClient) -> tuple[Present, list[JSON]
         token = bare(prepared.options.given_token)
     elif prepared.options.generate_new_token:
         token += NEXT
-    objects = _translated(prepared, token, client.target, None, prepared.packing.unsaved)
+    promoted = _promoted(prepared, client)
+    objects = _translated(prepared, token, client.target, promoted, prepared.packing.unsaved)
     return present, [as_json(item) for item in objects.objects]
 
 
@@ -172,10 +190,15 @@ def export(prepared: Prepared, target: Target | None, client: ArgoClient | None 
     A server is asked only for the token, and only if a `client` is given: without one it is the token in the
     options, or the one that this user has, or one that follows from the deployment's name.
     """
+    if prepared.options.from_branch is not None:
+        raise OptionError(
+            "--from-branch asks the server what is live on the branch, and deploys it: "
+            "it goes neither with an export nor with lint or --dry-run."
+        )
     target = target or Target(host="", namespace=embedded_namespace(), embedded=True)
     _check_target(prepared, target)
     token = _token_to_write(prepared, client)
-    objects = _translated(prepared, token, target, deployed_at=None)
+    objects = _translated(prepared, token, target)
     return Created(prepared.flow.name, prepared.name, token, False, objects)
 
 
@@ -258,7 +281,7 @@ def _translated(
     prepared: Prepared,
     token: str,
     target: Target,
-    deployed_at: str | None,
+    promoted: Promotion | None = None,
     package: CodePackage | None = None,
 ) -> Translation:
     """The objects that deploy a flow; its code package is stored, unless one is given that is not."""
@@ -268,14 +291,14 @@ def _translated(
         kubernetes_namespace=target.namespace,
         token=token,
         owner=user(),
-        package=package or prepared.packing.saved,
+        package=promoted.package if promoted else package or prepared.packing.saved,
+        project=promoted.project if promoted else None,
         environment=config.pod_environment(flow, token, same_machine=target.embedded),
         # The embedded Argo serves all of a user's environments: a pod runs in the one that deployed it.
         python=sys.executable if target.embedded else None,
         choices=options,
         events=_events_place(target),
         instance=target.instance,
-        deployed_at=deployed_at,
     )
     return translate(flow, settings)
 
@@ -288,8 +311,3 @@ def _events_place(target: Target) -> EventsPlace | None:
         return None
     namespace = found.sensor_namespace or target.namespace
     return EventsPlace(found.bus, found.source, found.event, found.service_account, namespace)
-
-
-def now() -> str:
-    """The time of a version, as its template notes it."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")

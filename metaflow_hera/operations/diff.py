@@ -19,10 +19,10 @@ from metaflow_hera.comparison.states import NOTHING, State, package_place, templ
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import UsageError
 from metaflow_hera.metaflow_api.light.code_packages import Package, read_package
-from metaflow_hera.metaflow_api.light.stored_files import Unreadable, fetch
 from metaflow_hera.metaflow_api.load.files import storing_nothing
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.packages import Packing
+from metaflow_hera.metaflow_api.read.stored_files import Unreadable, fetch
 from metaflow_hera.operations.deployment import Prepared, exported, prepare, preview
 from metaflow_hera.operations.exports import exported_deployment
 from metaflow_hera.operations.plan import plan_deployment

@@ -12,9 +12,9 @@ from metaflow_hera.contract.manifest import DEPLOYMENT_TIMESTAMP, sensor_name
 from metaflow_hera.contract.objects import BINDING, CRON, JSON, SENSOR, TEMPLATE
 from metaflow_hera.errors import UsageError
 from metaflow_hera.metaflow_api.light.users import user
-from metaflow_hera.operations.deployment import deploy, now
-from metaflow_hera.operations.plan import plan_deployment
+from metaflow_hera.operations.plan import plan_deployment, sensor_of
 from metaflow_hera.operations.present import deployed_in, read_living
+from metaflow_hera.operations.releasing import deploy, now
 from metaflow_hera.translation.names import token_prefix
 
 
@@ -47,9 +47,7 @@ def _completed(item: JSON, namespace: str) -> JSON:
 
 def _create(objects: Sequence[JSON], about: Deployed, client: ArgoClient, authorize: str | None) -> None:
     """Deploy them as the server is now. Raises ArgoConflict if somebody else deploys it at this moment."""
-    places = [item["metadata"] for item in objects if item["kind"] == SENSOR]
-    sensor = (places[0]["name"], places[0]["namespace"]) if places else None
-    present = read_living(client, about.name, sensor)
+    present = read_living(client, about.name, sensor_of(objects))
     client.check_version()
     prefix = token_prefix(about.flow, about.name, about.project, about.branch)
     previous = deployed_in(present)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from metaflow_hera.argo.objects import is_cron_of, sensor_place, template_of, templates_of
 from metaflow_hera.contract import manifest
-from metaflow_hera.contract.objects import CRON, JSON, SENSOR, TEMPLATE
+from metaflow_hera.contract.objects import API_VERSION, CRON, JSON, SENSOR, TEMPLATE
 from metaflow_hera.errors import NameTakenError
 
 OURS = (manifest.METAFLOW_PREFIX, manifest.TITLE, manifest.DESCRIPTION)
@@ -167,7 +167,32 @@ def _merged(wanted: JSON, before: JSON) -> JSON:
     if wanted["kind"] == CRON:  # one that somebody has suspended stays so
         spec = {key: value for key, value in wanted["spec"].items() if key != "suspend"}
         merged["spec"] = {**spec, "suspend": True} if before["spec"].get("suspend") else spec
+        if before.get("status"):  # by which Argo knows what it has started, and has missed: a PUT replaces it
+            merged["status"] = before["status"]
     return merged
+
+
+def belonging(present: Present) -> list[JSON]:
+    """What a server has of a deployment, as it could be sent again: the template, then what starts it."""
+    found = [(TEMPLATE, present.template)] if present.template is not None else []
+    found += [(CRON, cron) for cron in _crons_of(present)]
+    found += [(SENSOR, each) for each in _sensors_of(present)]
+    return [_as_sent(kind, item) for kind, item in found]
+
+
+def companions_of(present: Present) -> list[JSON]:
+    """The cron workflows and the sensor that a server has of a deployment."""
+    return [*_crons_of(present), *_sensors_of(present)]
+
+
+def sensor_of(objects: Sequence[JSON]) -> tuple[str, str] | None:
+    """The name and the namespace of the sensor among some objects, None if there is none."""
+    return next((_place(item) for item in objects if item["kind"] == SENSOR), None)
+
+
+def _as_sent(kind: str, item: JSON) -> JSON:
+    metadata = {key: value for key, value in item["metadata"].items() if key not in (*SERVERS, *VERSION)}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": item["spec"]}
 
 
 def _without_version(item: JSON) -> JSON:
@@ -183,11 +208,19 @@ def _content(item: JSON) -> tuple[JSON, JSON, JSON]:
 
 
 def _cron_removals(present: Present) -> list[Change]:
-    return [_removal(CRON, cron) for cron in present.crons if is_cron_of(cron, present.name)]
+    return [_removal(CRON, cron) for cron in _crons_of(present)]
 
 
 def _sensor_removals(present: Present) -> list[Change]:
-    return [_removal(SENSOR, each) for each in present.sensors if present.name in templates_of(each)]
+    return [_removal(SENSOR, each) for each in _sensors_of(present)]
+
+
+def _crons_of(present: Present) -> list[JSON]:
+    return [cron for cron in present.crons if is_cron_of(cron, present.name)]
+
+
+def _sensors_of(present: Present) -> list[JSON]:
+    return [each for each in present.sensors if present.name in templates_of(each)]
 
 
 def _removal(kind: str, item: JSON) -> Change:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from metaflow_hera.contract import environment
-from metaflow_hera.contract.manifest import TAGS_PARAMETER
+from metaflow_hera.contract.manifest import TAGS_PARAMETER, version_tag
 from metaflow_hera.contract.ranges import members
 from metaflow_hera.contract.values import decode
 from metaflow_hera.errors import ParameterError
@@ -57,10 +57,17 @@ class PodTask:
             run_id=env[environment.RUN_ID],
             key=TaskKey(env[environment.STEP_NAME], parse_path(env.get(environment.PATH, ""))),
             argo_retries=int(env.get(environment.RETRIES, "0")),
-            tags=(*_tags(env, environment.TAGS), *_tags(env, environment.RUN_TAGS)),
+            tags=tuple(dict.fromkeys(_all_tags(env))),
             namespace=env.get(environment.NAMESPACE),
             items=members(env[environment.RANGE]) if environment.RANGE in env else None,
         )
+
+
+def _all_tags(env: Mapping[str, str]) -> Iterator[str]:
+    yield from _tags(env, environment.TAGS)
+    yield from _tags(env, environment.RUN_TAGS)
+    if version := env.get(environment.VERSION):
+        yield version_tag(version)
 
 
 def _tags(env: Mapping[str, str], variable: str) -> list[str]:

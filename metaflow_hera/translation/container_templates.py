@@ -216,6 +216,8 @@ class ContainerTemplates:
         fixed = {}
         if choices.tags:
             fixed[environment.TAGS] = json.dumps(list(choices.tags))
+        if self._settings.project is not None:
+            fixed[environment.PROJECT] = json.dumps(list(self._settings.project))
         if choices.user_namespace is not None:
             fixed[environment.NAMESPACE] = choices.user_namespace
         if not choices.auto_emit_argo_events:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from metaflow_hera.choices.deployment import Choices
@@ -27,8 +27,8 @@ class Settings:
     `name` and `token` are the deployment's name and production token, `environment` what Metaflow
     needs in each pod, `python` the interpreter of this machine that all pods run with, None if each uses
     that of its image. `events` is None if nothing says where events come from, `instance` the instance id of
-    the controller that is to run the flow. `deployed_at` is left out of an export, so that the same flow
-    always gives the same text.
+    the controller that is to run the flow. `project` are Metaflow's options that say which branch of @project
+    it is, where the code package is another branch's.
     """
 
     name: str
@@ -41,4 +41,4 @@ class Settings:
     python: str | None = None
     events: EventsPlace | None = None
     instance: str | None = None
-    deployed_at: str | None = None
+    project: Sequence[str] | None = None

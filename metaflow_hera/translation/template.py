@@ -153,7 +153,6 @@ def _optional(flow: LoadedFlow, settings: Settings, made: Events | None) -> Mapp
     found = {
         manifest.PARAMETERS: parameters.annotation(flow.parameters) if flow.parameters else None,
         manifest.TAGS: json.dumps(list(choices.tags)) if choices.tags else None,
-        manifest.DEPLOYMENT_TIMESTAMP: settings.deployed_at,
         manifest.TITLE: choices.workflow_title or flow.project.get("project_flow_name", flow.name),
         manifest.DESCRIPTION: choices.workflow_description or flow.doc or None,
     }

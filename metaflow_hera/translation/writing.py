@@ -11,11 +11,10 @@ import yaml
 from hera.workflows import CronWorkflow, WorkflowTemplate, models
 from pydantic import BaseModel, ValidationError
 
-from metaflow_hera.contract.objects import BINDING, CRON, JSON, SENSOR, TEMPLATE
+from metaflow_hera.contract.objects import API_VERSION, BINDING, CRON, JSON, SENSOR, TEMPLATE
 from metaflow_hera.errors import ManifestError, UsageError
 from metaflow_hera.translation.template import Companion
 
-API_VERSION = "argoproj.io/v1alpha1"
 KINDS = (TEMPLATE, CRON, SENSOR, BINDING)
 """The kinds of objects that `create` deploys or writes."""
 

@@ -20,6 +20,7 @@ METAFLOW = ROOT / "docs" / "metaflow.md"
 STARTING = ROOT / "docs" / "starting.md"
 OPERATING = ROOT / "docs" / "operating.md"
 CHANGING = ROOT / "docs" / "changing.md"
+VERSIONS = ROOT / "docs" / "versions.md"
 
 
 def blocks(language: str, document: Path = README) -> list[str]:
@@ -150,6 +151,15 @@ def test_what_a_new_version_changes_runs_as_written(place: tuple[Path, dict[str,
     said = shell(compared, place)
     assert "~ alpha, its default: 0.01 -> 0.05" in said
     assert '"differs": false' in said
+
+
+def test_versions_run_as_written(place: tuple[Path, dict[str, str]]) -> None:
+    (commands,) = blocks("bash", VERSIONS)
+    said = shell(commands, place)
+    assert "Would roll back hourlyflow to version 1, as version 3." in said
+    assert "3 (live)" in said
+    assert "a rollback to 1: as it was" in said
+    assert "METAFLOW_HERA_HISTORY" in VERSIONS.read_text("utf-8")
 
 
 def test_the_second_command_is_the_one_that_ci_runs() -> None:

@@ -15,7 +15,7 @@ from metaflow.runner.deployer import DeployedFlow
 found: dict[str, object] = {}
 flow = sys.argv[1]
 
-deployed = Deployer(flow).hera().create(tags=["of the deployment"], max_workers=3)
+deployed = Deployer(flow).hera().create(tags=["of the deployment"], max_workers=3, message="the first")
 found["deployed"] = [deployed.name, deployed.id, deployed.flow_name, deployed.production_token]
 found["metadata"] = deployed.metadata
 found["nothing compiled"] = deployed.workflow_template
@@ -38,6 +38,11 @@ found["from deployment"] = [again.name, again.flow_name, second.run["end"].task.
 found["looked up"] = DeployedFlow.get_triggered_hera_run(deployed.id, triggered.run.id).status
 found["listed"] = [each.name for each in DeployedFlow.list_hera(flow_name=deployed.flow_name)]
 found["runs"] = [each.pathspec for each in deployed.runs()][:2] == [second.pathspec, triggered.pathspec]
+
+Deployer(flow).hera().create()
+deployed.rollback(to=1, message="as it was")
+found["versions"] = [[each.number, each.to, each.message] for each in deployed.versions()]
+found["no such version"] = again.rollback(to=7)
 
 only = Deployer(flow).hera(name="never-deployed").create(only_json=True)
 template = only.workflow_template

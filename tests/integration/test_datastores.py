@@ -102,6 +102,27 @@ def test_a_run_that_an_event_starts_fails_and_is_gone_on_with(remote: Remote) ->
     assert tasks["end"]["all"] == "['A', 'B']"
 
 
+def test_versions(remote: Remote) -> None:
+    """The history is in the datastore too, and keeps the last versions."""
+    mfhera = remote.mfhera
+    mfhera.take("linear_flow.py")
+    few = {"METAFLOW_HERA_HISTORY": "3"}
+    for number in range(4):
+        with (mfhera.folder / "linear_flow.py").open("a") as script:
+            script.write(f"# {number}\n")
+        mfhera.ok("create", "linear_flow.py", remote.option, "--name", "kept", env=few)
+    found = mfhera.json("versions", "--name", "kept", "--json")
+    assert [each["version"] for each in found] == [4, 3, 2]
+    assert all(each["package"].startswith(f"{remote.store.root}/LinearFlow/data/") for each in found)
+    assert mfhera.json("rollback", "--name", "kept", "--json", env=few)["version"] == 5
+    again = mfhera.json("versions", "--name", "kept", "--json")
+    assert [each["version"] for each in again] == [5, 4, 3]
+    assert again[0]["package"] == found[1]["package"]
+    refused(mfhera("rollback", "--name", "kept", "--to", "2"), "kept has no version 2 in its history")
+    assert not list(mfhera.folder.rglob("mfhera-versions"))
+    mfhera.ok("delete", "--name", "kept")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process from /proc")
 def test_a_log_may_be_larger_than_memory(remote: Remote) -> None:
     mfhera = remote.mfhera

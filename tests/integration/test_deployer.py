@@ -76,6 +76,8 @@ def test_the_example_of_the_documents(found: dict[str, Any], mfhera: Mfhera) -> 
     assert found["looked up"] == "Succeeded"
     assert "parameterflow" in found["listed"]
     assert found["runs"] is True
+    assert found["versions"] == [[3, 1, "as it was"], [2, None, None], [1, None, "the first"]]
+    assert found["no such version"] is False
     assert found["only json"] == ["never-deployed", "WorkflowTemplate", "never-deployed", None]
     assert found["async"] == [[1.0, 2.0], True, None]
     assert "nonsense" in found["no such option"]

@@ -30,7 +30,7 @@ def ok(mfhera: Mfhera, flow: str, *arguments: str) -> str:
 def test_a_whole_life(mfhera: Mfhera) -> None:
     mfhera.take("gate_flow.py")
     said = ok(mfhera, "gate_flow.py", "--name", "by-metaflow", "create", "--tag", "all", "--max-workers", "3")
-    assert "Deployed GateFlow as by-metaflow." in said
+    assert "Deployed GateFlow as by-metaflow, version 1." in said
     assert "python gate_flow.py hera trigger" in said
     gate = mfhera.folder / "gate"
     named = ("--name", "by-metaflow")

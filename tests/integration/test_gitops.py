@@ -11,6 +11,7 @@ import pytest
 import yaml
 from argo_schema import faults
 from harness import EXAMPLES, Mfhera, message, refused
+from versionless import without_version
 
 FIVE = {
     "parameter_flow.py": ["WorkflowTemplate"],
@@ -36,7 +37,7 @@ def at_server(mfhera: Mfhera, item: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = mfhera.ask(PLURAL[item["kind"]], item["metadata"]["name"])
     for key in OF_THE_SERVER:
         found["metadata"].pop(key, None)
-    found["metadata"]["annotations"].pop("metaflow/deployment_timestamp", None)
+    found = without_version(found)
     for key in [key for key in found["metadata"]["labels"] if key.startswith(WHO_WROTE_IT)]:
         del found["metadata"]["labels"][key]
     found.pop("status", None)

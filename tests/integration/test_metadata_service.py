@@ -70,7 +70,7 @@ def test_a_foreach_and_retries(serviced: Mfhera, service: MetadataService) -> No
     found = read(serviced, run["pathspec"], made["namespace"])
     assert found["run"] == [run["run_id"], True, True]
     assert found["latest"] == run["run_id"]
-    assert found["tags"] == ["mine", "ours"]
+    assert found["tags"] == ["mine", "ours", "version:1"]
     assert {made["namespace"], "runtime:argo-workflows"} <= set(found["system tags"])
     assert found["steps"] == {
         "start": ["start"],

@@ -34,6 +34,12 @@ def at(env, call):
         call()
 
 
+def went_back(deployment):
+    number = deployment.rollback(1, message="again")
+    found = deployment.versions()
+    return [[[each.number, each.live] for each in found], number, found[0].message]
+
+
 async def main():
     import parameter_flow
 
@@ -48,6 +54,7 @@ async def main():
     found["run"] = [run.status, run.is_running, run.run["end"].task.data.alpha]
     found["pathspec"] = run.pathspec == run.run.pathspec
     found["tags"] = sorted(run.run.user_tags)
+    found["versions"] = [run.version, *went_back(third)]
     found["steps"] = [step.name for step in Run(run.id).steps]
     found["found"] = [Deployment.find("from-a-class").flow, len(first.runs), first.owner]
     found["namespace"] = first.namespace == f"production:{first.production_token}"
@@ -108,7 +115,8 @@ def test_a_script_within_an_event_loop(mfhera: Mfhera) -> None:
     assert about["names"] == ["from-a-class", "parameterflow", "parameterflow"]
     assert about["run"] == ["Succeeded", False, 0.75]
     assert about["pathspec"] is True
-    assert about["tags"] == ["t", "u"]
+    assert about["tags"] == ["t", "u", "version:1"]
+    assert about["versions"] == [1, [[3, True], [2, False], [1, False]], 3, "again"]
     assert about["steps"] == ["start", "end"]
     assert about["found"] == ["ScriptFlow", 1, "tester"]
     assert about["namespace"] is True

@@ -42,6 +42,7 @@ from metaflow_hera import (
     TaskFailure,
     UnsupportedError,
     UsageError,
+    Version,
     WorkflowTemplate,
     deploy,
     translate,
@@ -72,6 +73,14 @@ def translated() -> str:
     translate("flow.py", workflow_timeout="1h")  # type: ignore[arg-type]
     kinds = [type(companion).__name__ for companion in template.companions]
     return template.to_yaml() + str(kinds)
+
+
+def changed(deployment: Deployment) -> tuple[int | None, ...]:
+    """Its versions, and going back."""
+    assert_type(deployment.versions(), Sequence[Version])
+    deployment.rollback("5")  # type: ignore[arg-type]
+    number: int = deployment.rollback(5, message="why", authorize="token")
+    return (number, *(each.number for each in deployment.versions()), deployment.runs[0].version)
 
 
 def facts(deployment: Deployment) -> tuple[str, ...]:

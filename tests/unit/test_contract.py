@@ -54,6 +54,7 @@ ENVIRONMENT = {
     "POD_NAME": "METAFLOW_KUBERNETES_POD_NAME",
     "POD_NAMESPACE": "METAFLOW_KUBERNETES_POD_NAMESPACE",
     "REASON": "METAFLOW_HERA_REASON",
+    "PROJECT": "METAFLOW_HERA_PROJECT",
     "PROGRESS_FILE": "ARGO_PROGRESS_FILE",
     "RANGE": "METAFLOW_HERA_RANGE",
     "RETRIES": "METAFLOW_HERA_RETRIES",
@@ -69,6 +70,7 @@ ENVIRONMENT = {
     "TEMPDIR": "METAFLOW_TEMPDIR",
     "TMPFS": "METAFLOW_HERA_TMPFS",
     "TOKEN_HOME": "METAFLOW_TOKEN_HOME",
+    "VERSION": "METAFLOW_HERA_VERSION",
     "WEBHOOK_AUTH": "METAFLOW_ARGO_EVENTS_WEBHOOK_AUTH",
     "WEBHOOK_URL": "METAFLOW_ARGO_EVENTS_WEBHOOK_URL",
 }
@@ -81,6 +83,7 @@ MANIFEST = {
     "A_TASK": "metaflow-task",
     "BRANCH_NAME": "metaflow/branch_name",
     "CHOICE": "next",
+    "CRON_WORKFLOWS": "metaflow/cron_workflows",
     "CODE_PARAMETER": "metaflow-code-package",
     "DEPLOYMENT_TIMESTAMP": "metaflow/deployment_timestamp",
     "DESCRIPTION": "workflows.argoproj.io/description",
@@ -124,6 +127,8 @@ MANIFEST = {
     "TRIGGERS": "metaflow/triggers",
     "USER": "metaflow/user",
     "USER_KEYS": "metaflow/user_keys",
+    "VERSION": "metaflow/deployment_version",
+    "VERSION_ID": "metaflow/deployment_version_id",
     "WARM": "embedded-argo/warm",
 }
 

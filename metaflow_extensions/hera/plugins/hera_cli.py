@@ -361,6 +361,33 @@ def logs(obj: Any, run_id: str | None, place: str | None, **how: Any) -> None:
         show_logs(_chosen(obj, run_id), place, options)
 
 
+@hera.command(help="Show the versions of this flow that were deployed so far, and which one is live.")
+@as_json
+@click.pass_obj
+def versions(obj: Any, as_json: bool) -> None:
+    """Show the versions of the deployment."""
+    with _our_errors():
+        from metaflow_hera.cli.verbs.versions import show_versions
+        from metaflow_hera.operations.belonging import name_of
+
+        show_versions(name_of(_flow(obj), obj.deployment_name), as_json)
+
+
+@hera.command(help="Make an earlier version of this flow's deployment the live one again.")
+@shared(verbs.ROLLBACK)
+@shared(verbs.AUTHORIZE)
+@as_json
+@click.pass_obj
+def rollback(obj: Any, as_json: bool, **how: Any) -> None:
+    """Go back to an earlier version."""
+    with _our_errors():
+        from metaflow_hera.cli.verbs.rollback import Asked, go_back
+        from metaflow_hera.operations.belonging import name_of
+
+        flow = _flow(obj)
+        go_back(name_of(flow, obj.deployment_name), Asked(**how), as_json, flow)
+
+
 @hera.command(help="Remove the deployment of this flow. Runs and results stay.")
 @shared(verbs.AUTHORIZE)
 @as_json

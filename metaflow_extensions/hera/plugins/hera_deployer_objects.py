@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.deployments import Deployed
     from metaflow_hera.argo.runs import RunList
+    from metaflow_hera.operations.versions import Version
 
 ALIVE = ("Pending", "Running")
 FOUND = "_hera_found_by_name"
@@ -218,6 +219,36 @@ class HeraDeployedFlow(DeployedFlow):
                 f"{self.name} was found by its name: use Deployer(FILE).hera().diff() with its script."
             )
         return difference(self.deployer, **kwargs)
+
+    @property
+    def versions(self) -> RunList[Version]:
+        """The versions that were deployed so far, the newest first; `versions()` is the same."""
+        from metaflow_hera.argo import runs
+        from metaflow_hera.operations.versions import versions_of
+
+        return runs.RunList(versions_of(_client(self.deployer), str(self.name)).versions)
+
+    def rollback(
+        self, to: int | None = None, message: str | None = None, authorize: str | None = None
+    ) -> bool:
+        """
+        Make an earlier version live again, manifest and code package as they were. Runs go on with theirs.
+
+        Parameters
+        ----------
+        to : int, optional, default None
+            The number of the version. None is the one before the live version.
+        message : str, optional, default None
+            Why, for those who look at the versions later.
+        authorize : str, optional, default None
+            The production token, if somebody else deployed it.
+
+        Returns
+        -------
+        bool
+            Whether that was done.
+        """
+        return _call(self.deployer, "rollback", to=to, message=message, authorize=authorize)
 
     def delete(self, authorize: str | None = None) -> bool:
         """Remove the deployment; runs and results stay. Returns whether that was done."""

@@ -16,7 +16,7 @@ from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.exporting import ExportOptions, read_export, write_export
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.verbs.lint import check
-from metaflow_hera.cli.words import json_text
+from metaflow_hera.cli.words import json_text, say_note
 from metaflow_hera.contract.manifest import event_name
 from metaflow_hera.errors import OptionError
 
@@ -95,6 +95,7 @@ def deploy_from(source: str, authorize: str | None, as_json: bool) -> None:
         click.echo(json_text({"name": about.name, "flow": about.flow, "server": client.target.host}))
         return
     click.echo(f"Deployed {click.style(about.flow, bold=True)} as {about.name}, from {source}.")
+    click.echo("It has no version yet: the next mfhera create or rollback records it in the history.")
 
 
 def deploy(prepared: Prepared, again: str, trigger: str, as_json: bool) -> Created:
@@ -104,10 +105,13 @@ def deploy(prepared: Prepared, again: str, trigger: str, as_json: bool) -> Creat
     client = client_at(start=True)
     target = client.target
     created = deployment.create(prepared, client)
+    for note in created.meanwhile:
+        say_note(note)
     if as_json:
         about = {
             "name": created.name,
             "flow": created.flow,
+            "version": created.version,
             "namespace": f"production:{created.token}",
             "server": target.host,
             "schedules": _schedules(created),
@@ -115,7 +119,8 @@ def deploy(prepared: Prepared, again: str, trigger: str, as_json: bool) -> Creat
         }
         click.echo(json_text(about))
         return created
-    click.echo(f"Deployed {click.style(created.flow, bold=True)} as {created.name}.")
+    flow = click.style(created.flow, bold=True)
+    click.echo(f"Deployed {flow} as {created.name}, version {created.version}.")
     click.echo(
         f"Results are in the namespace production:{created.token}"
         + (", a new one:" if created.token_is_new else ":")

@@ -9,13 +9,13 @@ import click
 from metaflow_hera.cli.choosing import client_at
 from metaflow_hera.cli.click_options import as_json
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.words import json_text
+from metaflow_hera.cli.words import json_text, say_note
 
 
 @click.command("list", cls=Verb, examples=("mfhera list",))
 @as_json
 def list_deployments(as_json: bool) -> None:
-    """List what is deployed: flow, owner, time, schedule."""
+    """List what is deployed: flow, version, owner, time, schedule."""
     from metaflow_hera.argo.deployments import deployed
     from metaflow_hera.cli.words import table
 
@@ -24,10 +24,23 @@ def list_deployments(as_json: bool) -> None:
         click.echo(json_text([asdict(deployment) for deployment in found]))
         return
     table(
-        ("NAME", "FLOW", "OWNER", "DEPLOYED", "SCHEDULE"),
-        [(d.name, d.flow, d.owner, d.deployed_at or "-", ", ".join(d.schedules) or "-") for d in found],
+        ("NAME", "FLOW", "VERSION", "OWNER", "DEPLOYED", "SCHEDULE"),
+        [
+            (
+                d.name,
+                d.flow,
+                str(d.version or "-"),
+                d.owner,
+                d.deployed_at or "-",
+                ", ".join(d.schedules) or "-",
+            )
+            for d in found
+        ],
         empty="Nothing is deployed: mfhera create FLOW.py deploys a flow.",
     )
+    for deployment in found:
+        if deployment.unfinished:
+            say_note(deployment.unfinished)
 
 
 command = list_deployments

@@ -51,6 +51,7 @@ PHASES = ("Pending", "Running", "Succeeded", "Failed", "Error")
     help="Only runs in these states, such as failed,error or running.",
     shell_complete=lambda _context, _option, begun: _states(begun),
 )
+@click.option("--version", type=int, metavar="N", help="Only runs of this version of the deployment.")
 @click.option("--archived", is_flag=True, help="Only the runs in Argo's archive of workflows.")
 @click.option("--limit", type=int, metavar="N", help="Only the N newest.")
 @as_json
@@ -61,6 +62,7 @@ def list_runs(
     everything: bool,
     since: str | None,
     state: str | None,
+    version: int | None,
     archived: bool,
     limit: int | None,
     as_json: bool,
@@ -71,7 +73,9 @@ def list_runs(
     """
     if everything and (flow is not None or name is not None):
         raise OptionError("--all lists the runs of all deployments: leave out FLOW.py and --name.")
-    choice = replace(RunChoice.parse(since, state, limit), archived=archived)
+    if everything and version is not None:
+        raise OptionError("--version is that of one deployment: leave out --all.")
+    choice = replace(RunChoice.parse(since, state, limit), version=version, archived=archived)
     deployment: str | None = None
     last: LastDeployment | None = None
     if not everything:
@@ -90,12 +94,13 @@ def _states(begun: str) -> list[str]:
 class RunChoice:
     """Which runs to show: those since a time, in some states (empty: in any), at most `limit`.
 
-    With `archived` only those in Argo's archive.
+    With `version` only those of that version, with `archived` only those in Argo's archive.
     """
 
     since: datetime | None = None
     states: frozenset[str] = frozenset()
     limit: int | None = None
+    version: int | None = None
     archived: bool = False
 
     @classmethod
@@ -139,7 +144,7 @@ def show_runs(
 
     client = client_at(start=False, last=last)
     choice = choice or RunChoice()
-    found = choice.of(runs.runs(client, deployment, archived=choice.archived))
+    found = choice.of(runs.runs(client, deployment, version=choice.version, archived=choice.archived))
     # A deleted deployment may still have runs.
     if deployment is not None and not found:
         deployments.existing(client, deployment)
@@ -148,13 +153,14 @@ def show_runs(
         return
     now = datetime.now(timezone.utc)
     whose = () if deployment else ("DEPLOYMENT",)
-    is_chosen = choice.since or choice.states
+    is_chosen = choice.since or choice.states or choice.version is not None
     table(
-        ("RUN", *whose, "STATE", "STARTED", "TOOK"),
+        ("RUN", *whose, "VERSION", "STATE", "STARTED", "TOOK"),
         [
             (
                 run.run_id,
                 *(() if deployment else (run.deployment,)),
+                str(run.version or "-"),
                 f"{run.phase}, suspended" if run.suspended and not run.ended else run.phase,
                 local_time(run.started_at),
                 took(run.duration(now)),

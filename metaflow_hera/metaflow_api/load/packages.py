@@ -6,9 +6,9 @@ import os
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha1
 from io import BytesIO
@@ -35,6 +35,16 @@ TIME = 1575360000
 
 MADE_IN_PODS = ("local", "uv")
 """The environments of which nothing is made, or stored, when a flow is packed."""
+
+PROJECT = "project"
+"""The name of @project."""
+
+CONFIG = ".mf_meta/CONFIG"
+"""The file in a package with the values of the flow's Configs."""
+
+OF_THE_MACHINE = (".mf_code/", ".mf_install", ".mf_meta/INFO", ".mf_meta/DIST_INFO")
+"""How the names begin of what a package has of Metaflow and of the machine that made it, not of the flow."""
+
 LONGEST_REASON = 300
 """Characters of the reason for which a code package could not be made."""
 
@@ -116,6 +126,21 @@ class Packing:
         assert self._made is not None
         return CodePackage(url, self._made.package_metadata)
 
+    def difference(self, url: str) -> str | None:
+        """What of the flow is not as in a stored package, in words; None if all of it is.
+
+        The flow is packed for that, and not stored. Which branch of @project it is does not count. Raises
+        FlowError if it cannot be packed, or there is no such package.
+        """
+        blob = self.blob
+        try:
+            stored = _stored(self._flow, url)
+        except Exception as error:  # a datastore may raise anything
+            raise FlowError(
+                f"The code package {url} cannot be read in the flow's datastore: {reason_of(error)}"
+            ) from error
+        return _difference(_of_flow(stored), _of_flow(blob))
+
     def _begin(self) -> None:
         flow, state = self._flow, self._flow.state
         folder = self._open.enter_context(tempfile.TemporaryDirectory(prefix="mfhera-"))
@@ -129,6 +154,7 @@ class Packing:
                 datastore_root=state.flow_datastore.datastore_root,
                 graph=flow.graph,
                 top_level=_pod_options(flow),
+                project=project_options(flow),
                 metadata=flow.metadata,
                 steps={step.name: flow.step_settings(step.name) for step in flow.graph},
             )
@@ -213,16 +239,66 @@ class _Package(MetaflowPackage):  # type: ignore[misc]
 
 def stored_settings(flow: LoadedFlow, url: str) -> PodSettings | None:
     """The settings in a code package in the flow's datastore; None if it cannot be read there."""
-    store = flow.state.flow_datastore
     try:
-        blob = next(iter(store.load_data([url.rsplit("/", 1)[-1]], force_raw=True)))[1]
-        with tarfile.open(fileobj=BytesIO(blob)) as tar:
-            names = [name for name in tar.getnames() if Path(name).name == FILE_NAME]
-            # Metaflow puts what an extension adds below a folder of its own.
-            file = tar.extractfile(next(name for name in names if Path(name).parts[0].startswith(".mf_")))
+        with tarfile.open(fileobj=BytesIO(_stored(flow, url))) as tar:
+            file = tar.extractfile(next(name for name in tar.getnames() if _is_settings(name)))
             return PodSettings.from_json(file.read().decode()) if file is not None else None
     except Exception:  # a datastore may raise anything, and another version may have packed otherwise
         return None
+
+
+def _stored(flow: LoadedFlow, url: str) -> bytes:
+    """A code package in the flow's datastore."""
+    return bytes(next(iter(flow.state.flow_datastore.load_data([url.rsplit("/", 1)[-1]], force_raw=True)))[1])
+
+
+def _is_settings(name: str) -> bool:
+    """Whether a file in a package is this package's own; Metaflow has it below a folder of its own."""
+    path = Path(name)
+    return path.name == FILE_NAME and path.parts[0].startswith(".mf_")
+
+
+def _of_flow(package: bytes) -> dict[str, bytes]:
+    """The files in a package that depend on the flow."""
+    with tarfile.open(fileobj=BytesIO(package)) as tar:
+        files = {member.name: tar.extractfile(member) for member in tar.getmembers()}
+        return {
+            name: file.read()
+            for name, file in files.items()
+            if file is not None and not name.startswith(OF_THE_MACHINE)
+        }
+
+
+def _difference(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> str | None:
+    for name in sorted(old.keys() | new.keys()):
+        if name not in old or name not in new:
+            return f"{name} is {'new' if name in new else 'gone'}"
+        if old[name] == new[name]:
+            continue
+        if not _is_settings(name):
+            return "the values of its Configs differ" if name == CONFIG else f"{name} differs"
+        before, now = (PodSettings.from_json(each.decode()) for each in (old[name], new[name]))
+        if before.project is None:
+            return "an older mfhera has packed it"
+        if replace(before, project=()).to_json() != replace(now, project=()).to_json():
+            return "its graph, its decorators or Metaflow's options differ"
+    return None
+
+
+def project_options(flow: LoadedFlow) -> list[str]:
+    """Metaflow's options that say which branch of @project a flow is."""
+    found = flow_decorators(flow.state.flow)
+    return [word for deco in found if deco.name == PROJECT for word in _words(deco)]
+
+
+def _words(deco: Any) -> Iterator[str]:
+    """The options of a flow's decorator, as they stand on a command line."""
+    for name, value in deco.get_top_level_options():
+        for each in value if isinstance(value, (list, tuple)) else [value]:
+            if each is True:
+                yield f"--{name}"
+            elif each is not None and each is not False:
+                yield from (f"--{name}", str(each))
 
 
 def _pod_options(flow: LoadedFlow) -> list[str]:
@@ -232,12 +308,8 @@ def _pod_options(flow: LoadedFlow) -> list[str]:
     for spec in [*state.tl_decospecs, *DEFAULT_DECOSPECS.split()]:
         options += ["--with", spec]
     for deco in flow_decorators(state.flow):
-        for name, value in deco.get_top_level_options():
-            for each in value if isinstance(value, (list, tuple)) else [value]:
-                if each is True:
-                    options.append(f"--{name}")
-                elif each is not None and each is not False:
-                    options += [f"--{name}", str(each)]
+        if deco.name != PROJECT:
+            options += _words(deco)
     return [
         *options,
         "--with",

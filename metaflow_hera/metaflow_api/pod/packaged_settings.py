@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from metaflow_hera.contract.environment import PROJECT
 from metaflow_hera.errors import FlowError
 from metaflow_hera.graph.steps import Graph
 
@@ -77,7 +79,9 @@ class PodSettings:
     """The part of a deployment that depends on the flow's code alone.
 
     `script` is the flow's file within the code package, `datastore_root` where its datastore is,
-    `top_level` Metaflow's options before the command, `metadata` the type of its metadata provider.
+    `top_level` Metaflow's options before the command, `metadata` the type of its metadata provider. `project`
+    are further such options, those that say which branch of @project it is: a manifest may give others. It is
+    None where an older version has packed, which has them in `top_level`.
     """
 
     script: str
@@ -86,6 +90,12 @@ class PodSettings:
     top_level: Sequence[str]
     metadata: str
     steps: Mapping[str, StepSettings]
+    project: Sequence[str] | None = ()
+
+    def of_branch(self, project: Sequence[str] | None) -> PodSettings:
+        """The settings with all options in `top_level`, those of `project` (None: its own) among them."""
+        own = self.project or ()
+        return replace(self, top_level=[*(own if project is None else project), *self.top_level], project=())
 
     def to_json(self) -> str:
         """The settings as JSON text, the same for the same settings."""
@@ -95,6 +105,7 @@ class PodSettings:
                 "datastore_root": self.datastore_root,
                 "graph": json.loads(self.graph.to_json()),
                 "top_level": list(self.top_level),
+                "project": None if self.project is None else list(self.project),
                 "metadata": self.metadata,
                 "steps": {name: step.as_data() for name, step in self.steps.items()},
             }
@@ -106,11 +117,19 @@ class PodSettings:
         data = json.loads(text)
         graph = Graph.from_json(json.dumps(data["graph"]))
         steps = {name: StepSettings.from_data(step) for name, step in data["steps"].items()}
-        return cls(data["script"], data["datastore_root"], graph, data["top_level"], data["metadata"], steps)
+        return cls(
+            script=data["script"],
+            datastore_root=data["datastore_root"],
+            graph=graph,
+            top_level=data["top_level"],
+            metadata=data["metadata"],
+            steps=steps,
+            project=data.get("project"),
+        )
 
 
 def load_pod_settings() -> PodSettings:
-    """The settings in the code package that this process runs from.
+    """The settings in the code package that this process runs from, with all of Metaflow's options.
 
     Raises FlowError if the process does not run from a code package of this kind.
     """
@@ -119,4 +138,6 @@ def load_pod_settings() -> PodSettings:
     path = MetaflowCodeContent.get_filename(FILE_NAME, ContentType.OTHER_CONTENT)
     if path is None:
         raise FlowError(f"{FILE_NAME} is not in the code package: deploy the flow again with mfhera create.")
-    return PodSettings.from_json(Path(path).read_text(encoding="utf-8"))
+    settings = PodSettings.from_json(Path(path).read_text(encoding="utf-8"))
+    given = os.environ.get(PROJECT)
+    return settings.of_branch(json.loads(given) if given else None)

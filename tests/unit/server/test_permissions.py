@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 from argo_permissions import FOLLOWED, Roles
-from exports import export
+from releases import create, objects_of
 from requests.adapters import BaseAdapter, HTTPAdapter
 from twin import TOKEN, Twin
 from wrong import says
@@ -23,6 +23,7 @@ from metaflow_hera.argo.target import resolve_target
 from metaflow_hera.cli.main import run_command
 from metaflow_hera.operations.exports import create_from
 from metaflow_hera.operations.present import read
+from metaflow_hera.operations.removal import remove
 
 CALLS = (
     *("create --from linear.json", "create --from schedules.json", "create --from event.json"),
@@ -34,6 +35,9 @@ CALLS = (
     *("suspend {waits}", "resume {waits}", "logs {waits} --follow", "stop {other}", "terminate {last}"),
     *("retry {failed}", "resubmit {failed}", "delete --run {ended}", "emit ready", "emit heard"),
     *("create --from schedules.json", "create --from event.json"),
+    *("versions --name schedulesflow", "versions --name eventflow"),
+    # To the whole one, to that with less, and back.
+    *(f"rollback --name {name} --to {to}" for name in ("schedulesflow", "eventflow") for to in (1, 2, 1)),
     *("delete --name linearflow", "delete --name schedulesflow", "delete --name eventflow"),
 )
 ALL = (*OF_DEPLOYERS, *OF_DEPLOYERS_OF_EVENTS)
@@ -69,7 +73,7 @@ def asked(twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[s
     monkeypatch.setattr(requests.Session, "get_adapter", adapter)
     for name, value in {"SERVER": "127.0.0.1:2746", "SECURE": "false", "TOKEN": TOKEN}.items():
         monkeypatch.setenv(f"ARGO_{name}", value)
-    exports = {name: export(name) for name in ("linear", "schedules", "event")}
+    exports = {name: objects_of(tmp_path, name) for name in ("linear", "schedules", "event")}
     exports["changed"] = copy.deepcopy(exports["schedules"])
     for item in exports["changed"]:
         if item["kind"] == "CronWorkflow":
@@ -80,6 +84,10 @@ def asked(twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[s
             item["spec"]["eventBusName"] = "another"
     exports["fewer"] = [each for each in exports["schedules"] if each["kind"] != "CronWorkflow"]
     exports["without"] = [each for each in exports["event"] if each["kind"] != "Sensor"]
+    for whole, less in (("schedules", "fewer"), ("event", "without")):
+        for name in (whole, less):
+            create(twin.client, tmp_path, exports[name])
+        remove(twin.client, f"{whole}flow", None)
     for name, objects in exports.items():
         (tmp_path / f"{name}.json").write_text(json.dumps({"kind": "List", "items": objects}))
     about = create_from(copy.deepcopy(exports["linear"]), twin.client, None)

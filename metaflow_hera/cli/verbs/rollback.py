@@ -1,0 +1,131 @@
+"""Going back to an earlier version of a deployment: `mfhera rollback`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from metaflow_hera.choices import verbs
+from metaflow_hera.cli.choosing import client_at, known_deployment
+from metaflow_hera.cli.click_options import as_json, deployment_options, shared
+from metaflow_hera.cli.completing import complete_deployment, complete_flow
+from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.words import json_text, say_note
+
+if TYPE_CHECKING:
+    from metaflow_hera.argo.last import LastDeployment
+    from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+    from metaflow_hera.operations.rollback import RolledBack
+
+
+@click.command(
+    cls=Verb,
+    examples=(
+        "mfhera rollback flow.py",
+        "mfhera rollback --name flow --to 5 --dry-run",
+    ),
+)
+@click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
+@deployment_options
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Name of the deployment; FLOW.py is then not needed.",
+    shell_complete=complete_deployment,
+)
+@shared(verbs.ROLLBACK)
+@shared(verbs.AUTHORIZE)
+@as_json
+def rollback(
+    flow: str | None,
+    top_level: list[str],
+    name: str | None,
+    to: int | None,
+    message: str | None,
+    dry_run: bool,
+    authorize: str | None,
+    as_json: bool,
+) -> None:
+    """Make an earlier version of a deployment the live one again.
+
+    Manifest, schedules, sensor and code package are as they were then; it is a version of its own. Runs that
+    have begun go on with theirs. Without FLOW.py, it is the flow last deployed or started from this folder.
+    """
+    loaded: LoadedFlow | None = None
+    last: LastDeployment | None = None
+    if flow is not None:
+        from metaflow_hera.metaflow_api.load.flows import load_flow
+        from metaflow_hera.operations.belonging import name_of
+
+        loaded = load_flow(flow, top_level)
+        name = name_of(loaded, name)
+    else:
+        name, last = known_deployment(name)
+    asked = Asked(to, message, dry_run, authorize)
+    go_back(name, asked, as_json, loaded, last)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How to go back: the options of `choices.verbs.ROLLBACK`."""
+
+    to: int | None
+    message: str | None
+    dry_run: bool
+    authorize: str | None
+
+
+def go_back(
+    name: str,
+    asked: Asked,
+    as_json: bool,
+    flow: LoadedFlow | None = None,
+    last: LastDeployment | None = None,
+) -> None:
+    """Go back to a version and report it. If `flow` is given, the deployment must be that flow's."""
+    from metaflow_hera.operations import rollback as operation
+    from metaflow_hera.operations.kinds import KINDS
+
+    done = operation.rollback(
+        client_at(start=False, last=last),
+        name,
+        asked.to,
+        authorize=asked.authorize,
+        message=asked.message,
+        flow=flow,
+        dry_run=asked.dry_run,
+    )
+    for note in done.notes:
+        say_note(note)
+    if as_json:
+        click.echo(json_text(_about(done, dry_run=asked.dry_run)))
+        return
+    click.echo(_sentence(done, dry_run=asked.dry_run))
+    for change in done.plan.changes:
+        click.echo(f"  {change.action:<7}  {KINDS[change.kind].words} {change.name}")
+
+
+def _sentence(done: RolledBack, *, dry_run: bool) -> str:
+    if done.completed:
+        return f"{'Would complete' if dry_run else 'Completed'} version {done.version} of {done.deployment}."
+    verb = "Would roll back" if dry_run else "Rolled back"
+    return f"{verb} {done.deployment} to version {done.to}, as version {done.version}."
+
+
+def _about(done: RolledBack, *, dry_run: bool) -> dict[str, object]:
+    return {
+        "name": done.deployment,
+        "flow": done.flow,
+        "version": done.version,
+        "to": done.to,
+        "dry_run": dry_run,
+        "changes": [
+            {"action": change.action, "kind": change.kind, "name": change.name}
+            for change in done.plan.changes
+        ],
+    }
+
+
+command = rollback

@@ -1,0 +1,241 @@
+"""The versions of a deployment that were deployed so far, as the datastore keeps them.
+
+An entry is written before the objects of its version, and names the one that it replaces: what was deployed
+is what the live template leads to, from entry to entry. An entry beside that chain was never live.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
+
+from metaflow_hera.argo.deployments import Deployed, VersionKey
+from metaflow_hera.argo.objects import arguments_of
+from metaflow_hera.contract import environment, manifest
+from metaflow_hera.contract.objects import JSON, NOT_JSON, TEMPLATE
+from metaflow_hera.contract.values import decode
+from metaflow_hera.errors import ConfigurationError
+from metaflow_hera.metaflow_api.read.history_store import HistoryPlace, HistoryStore
+from metaflow_hera.operations.git_state import GitState
+
+FORMAT = 1
+CREATE, ROLLBACK, PROMOTION, FOUND = "create", "rollback", "promotion", "found"
+"""What made a version; FOUND is one that was live, and that no entry was written of when it was deployed."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A version of a deployment.
+
+    `previous` is the version that it replaced, `to` the one whose manifest it has after a rollback, `origin`
+    the deployment and the version that were promoted. `package` is the address of its code package. `objects`
+    are those that were sent; they hold tokens.
+    """
+
+    key: VersionKey
+    previous: VersionKey | None
+    deployment: str
+    flow: str
+    kind: str
+    created_at: str | None
+    user: str
+    token: str
+    package: str | None
+    objects: Sequence[JSON]
+    to: int | None = None
+    origin: tuple[str, int | None] | None = None
+    message: str | None = None
+    git: GitState | None = None
+    metaflow: str | None = None
+    metaflow_hera: str | None = None
+
+    def to_bytes(self) -> bytes:
+        """The entry as its file has it."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Entry:
+        """The entry in a file. Raises ValueError, KeyError or TypeError for one that holds something else."""
+        data = json.loads(content)
+        if data.pop("format") != FORMAT:
+            raise ValueError("a later version of mfhera wrote it")
+        previous, origin, git = (data.pop(name) for name in ("previous", "origin", "git"))
+        entry = cls(
+            key=VersionKey(*data.pop("key")),
+            previous=VersionKey(*previous) if previous else None,
+            origin=(origin[0], origin[1]) if origin else None,
+            git=GitState(**git) if git else None,
+            **data,
+        )
+        if [item["kind"] for item in entry.objects].count(TEMPLATE) != 1:
+            raise ValueError("it holds no deployment")
+        return entry
+
+
+def new_id() -> str:
+    """An id that no other version has."""
+    return secrets.token_hex(8)
+
+
+@dataclass(frozen=True)
+class FileName:
+    """What the name of an entry's file says: its version, and the id of the one before (NOTHING: none).
+
+    So the chain of versions is known without a look into the files, of which another server's may be beside.
+    """
+
+    key: VersionKey
+    previous: str
+
+    NOTHING: ClassVar[str] = "0"
+
+    @classmethod
+    def of(cls, entry: Entry) -> FileName:
+        """The name of an entry's file."""
+        return cls(entry.key, entry.previous.id if entry.previous else cls.NOTHING)
+
+    @classmethod
+    def parse(cls, text: str) -> FileName:
+        """The name that a text is."""
+        number, identity, previous = text.removesuffix(".json").split("-")
+        return cls(VersionKey(int(number), identity), previous)
+
+    def __str__(self) -> str:
+        return f"{self.key.number:06}-{self.key.id}-{self.previous}.json"
+
+
+class History:
+    """The history of a deployment. Every method raises ConfigurationError if it cannot be read or written."""
+
+    def __init__(self, store: HistoryStore) -> None:
+        self._store = store
+
+    @property
+    def place(self) -> HistoryPlace:
+        """Where it is."""
+        return self._store.place
+
+    def newest(self) -> VersionKey | None:
+        """The version with the highest number, whether it was ever live or not."""
+        names = self._names()
+        return max(names, key=lambda name: name.key).key if names else None
+
+    def of_id(self, identity: str) -> VersionKey | None:
+        """The version with an id, if there is an entry of it."""
+        return next((name.key for name in self._names() if name.key.id == identity), None)
+
+    def has_package(self, entry: Entry) -> bool:
+        """Whether the code package of a version is still in the datastore."""
+        return entry.package is not None and self._store.has_package(entry.package)
+
+    def add(self, entry: Entry) -> None:
+        """Write an entry, before its version is deployed."""
+        self._store.save(str(FileName.of(entry)), entry.to_bytes())
+
+    def drop(self, entry: Entry) -> None:
+        """Delete the entry of a version that was not deployed."""
+        self._store.delete(str(FileName.of(entry)))
+
+    def trim(self, live: VersionKey, kept: int) -> None:
+        """Delete what is older than the last versions, so many of them, that led to the live one.
+
+        So goes what was written beside them and never live; what another server has deployed stays.
+        """
+        if live.number <= kept:
+            return
+        names = self._names()
+        chain = _chain(names, live)
+        ids, old = {name.key.id for name in chain}, {name.key.id for name in chain[kept:]}
+        for name in names:
+            if name.key.id in old or (name.previous in old and name.key.id not in ids):
+                self._store.delete(str(name))
+
+    def entry(self, key: VersionKey) -> Entry | None:
+        """The entry of a version; None if there is none (any more)."""
+        name = next((name for name in self._names() if name.key == key), None)
+        return None if name is None else next(iter(self._read([name])), None)
+
+    def chain(self, head: VersionKey | None) -> list[Entry]:
+        """The versions that were deployed, the newest first, from one on; None: from the newest one.
+
+        It ends where an entry is not there any more.
+        """
+        names = self._names()
+        if head is None and names:
+            head = max(names, key=lambda name: name.key).key
+        return self._read(_chain(names, head))
+
+    def _names(self) -> list[FileName]:
+        return [FileName.parse(name) for name in self._store.names()]
+
+    def _read(self, names: Sequence[FileName]) -> list[Entry]:
+        contents = self._store.load([str(name) for name in names])
+        found = []
+        for name in names:
+            content = contents[str(name)]
+            if content is None:  # deleted since it was listed
+                break
+            found.append(self._entry(name, content))
+        return found
+
+    def _entry(self, name: FileName, content: bytes) -> Entry:
+        where = self._store.where(str(name))
+        try:
+            entry = Entry.from_bytes(content)
+        except (*NOT_JSON, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise ConfigurationError(
+                f"{where}, an entry of the history of {self.place.deployment}, cannot be read ({error}): "
+                "restore the file, or delete it to go on without that version and those before."
+            ) from error
+        if (entry.deployment, FileName.of(entry)) != (self.place.deployment, name):
+            raise ConfigurationError(
+                f"{where} is an entry of version {entry.key.number} of {entry.deployment}, which its name "
+                "does not say: restore the file, or delete it to go on without that version and those before."
+            )
+        return entry
+
+
+def _chain(names: Sequence[FileName], head: VersionKey | None) -> list[FileName]:
+    """The versions that one leads to, itself the first; what is not there ends it."""
+    by_id = {name.key.id: name for name in names}
+    found = []
+    name = by_id.pop(head.id, None) if head else None
+    while name is not None:
+        found.append(name)
+        name = by_id.pop(name.previous, None)
+    return found
+
+
+def history_at(place: HistoryPlace) -> History:
+    """The history at a place."""
+    return History(HistoryStore(replace(place, root=place.root.rstrip("/"))))
+
+
+def history_of(deployed: Deployed, template: JSON) -> History | None:
+    """The history of what is deployed, beside its code package; None if nothing says where that is."""
+    package, datastore = package_of(template), variables_of(template).get(environment.CODE_DATASTORE)
+    if package is None or not datastore:
+        return None
+    parts = package.rsplit("/", 4)  # ROOT/FLOW/data/the first two letters/HASH
+    if len(parts) != 5 or parts[1:3] != [deployed.flow, "data"]:
+        return None
+    return history_at(HistoryPlace(datastore, parts[0], deployed.flow, deployed.name))
+
+
+def package_of(template: JSON) -> str | None:
+    """The address of the code package that a template's pods run, also where Metaflow's plugin made it."""
+    text = arguments_of(template["spec"]).get(manifest.CODE_PARAMETER)
+    return decode(text) if text else variables_of(template).get(environment.CODE_URL)
+
+
+def variables_of(template: JSON) -> Mapping[str, Any]:
+    """The variables of the first of a template's containers that has any."""
+    for part in template["spec"].get("templates") or ():
+        env = (part.get("container") or {}).get("env") or ()
+        found = {each["name"]: each.get("value") for each in env}
+        if environment.CODE_DATASTORE in found:
+            return found
+    return {}
