@@ -135,7 +135,7 @@ def _drafted(
     objects = _translated(prepared, token.value, client.target, promoted)
     wanted = [as_json(item) for item in objects.objects]
     place = HistoryPlace(flow.datastore, flow.datastore_root, flow.name, prepared.name)
-    history = history_at(place)
+    history = history_at(place, client.target)
     limits = old_argo.limits(client.version(), wanted)
     created = Created(flow.name, prepared.name, token.value, token.is_new, objects, limits)
     return (history, draft(history, present, wanted, reason)), created

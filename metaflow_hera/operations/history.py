@@ -6,7 +6,9 @@ is what the live template leads to, from entry to entry. An entry beside that ch
 
 from __future__ import annotations
 
+import hashlib
 import json
+import platform
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,10 +16,12 @@ from typing import Any, ClassVar
 
 from metaflow_hera.argo.deployments import Deployed, VersionKey
 from metaflow_hera.argo.objects import arguments_of
+from metaflow_hera.argo.target import Target
 from metaflow_hera.contract import environment, manifest
 from metaflow_hera.contract.objects import JSON, NOT_JSON, TEMPLATE
 from metaflow_hera.contract.values import decode
 from metaflow_hera.errors import ConfigurationError
+from metaflow_hera.home import home_folder
 from metaflow_hera.metaflow_api.read.history_store import HistoryPlace, HistoryStore
 from metaflow_hera.operations.git_state import GitState
 
@@ -82,36 +86,42 @@ def new_id() -> str:
 
 @dataclass(frozen=True)
 class FileName:
-    """What the name of an entry's file says: its version, and the id of the one before (NOTHING: none).
+    """What the name of an entry's file says: its version, the id of the one before, and which server has it.
 
     So the chain of versions is known without a look into the files, of which another server's may be beside.
     """
 
     key: VersionKey
     previous: str
+    server: str
 
     NOTHING: ClassVar[str] = "0"
+    """In place of an id, where there is no version before."""
 
     @classmethod
-    def of(cls, entry: Entry) -> FileName:
+    def of(cls, entry: Entry, server: str) -> FileName:
         """The name of an entry's file."""
-        return cls(entry.key, entry.previous.id if entry.previous else cls.NOTHING)
+        return cls(entry.key, entry.previous.id if entry.previous else cls.NOTHING, server)
 
     @classmethod
     def parse(cls, text: str) -> FileName:
         """The name that a text is."""
-        number, identity, previous = text.removesuffix(".json").split("-")
-        return cls(VersionKey(int(number), identity), previous)
+        number, identity, previous, server = text.removesuffix(".json").split("-")
+        return cls(VersionKey(int(number), identity), previous, server)
 
     def __str__(self) -> str:
-        return f"{self.key.number:06}-{self.key.id}-{self.previous}.json"
+        return f"{self.key.number:06}-{self.key.id}-{self.previous}-{self.server}.json"
 
 
 class History:
-    """The history of a deployment. Every method raises ConfigurationError if it cannot be read or written."""
+    """The history of a deployment at a server.
 
-    def __init__(self, store: HistoryStore) -> None:
+    Every method raises ConfigurationError if it cannot be read or written.
+    """
+
+    def __init__(self, store: HistoryStore, target: Target) -> None:
         self._store = store
+        self._server = _mark(target)
 
     @property
     def place(self) -> HistoryPlace:
@@ -119,9 +129,9 @@ class History:
         return self._store.place
 
     def newest(self) -> VersionKey | None:
-        """The version with the highest number, whether it was ever live or not."""
-        names = self._names()
-        return max(names, key=lambda name: name.key).key if names else None
+        """The version with the highest number at this server, whether it was ever live or not."""
+        found = [name.key for name in self._names() if name.server == self._server]
+        return max(found, default=None)
 
     def of_id(self, identity: str) -> VersionKey | None:
         """The version with an id, if there is an entry of it."""
@@ -133,11 +143,11 @@ class History:
 
     def add(self, entry: Entry) -> None:
         """Write an entry, before its version is deployed."""
-        self._store.save(str(FileName.of(entry)), entry.to_bytes())
+        self._store.save(str(FileName.of(entry, self._server)), entry.to_bytes())
 
     def drop(self, entry: Entry) -> None:
         """Delete the entry of a version that was not deployed."""
-        self._store.delete(str(FileName.of(entry)))
+        self._store.delete(str(FileName.of(entry, self._server)))
 
     def trim(self, live: VersionKey, kept: int) -> None:
         """Delete what is older than the last versions, so many of them, that led to the live one.
@@ -163,10 +173,7 @@ class History:
 
         It ends where an entry is not there any more.
         """
-        names = self._names()
-        if head is None and names:
-            head = max(names, key=lambda name: name.key).key
-        return self._read(_chain(names, head))
+        return self._read(_chain(self._names(), head or self.newest()))
 
     def _names(self) -> list[FileName]:
         return [FileName.parse(name) for name in self._store.names()]
@@ -190,7 +197,7 @@ class History:
                 f"{where}, an entry of the history of {self.place.deployment}, cannot be read ({error}): "
                 "restore the file, or delete it to go on without that version and those before."
             ) from error
-        if (entry.deployment, FileName.of(entry)) != (self.place.deployment, name):
+        if (entry.deployment, FileName.of(entry, name.server)) != (self.place.deployment, name):
             raise ConfigurationError(
                 f"{where} is an entry of version {entry.key.number} of {entry.deployment}, which its name "
                 "does not say: restore the file, or delete it to go on without that version and those before."
@@ -209,20 +216,32 @@ def _chain(names: Sequence[FileName], head: VersionKey | None) -> list[FileName]
     return found
 
 
-def history_at(place: HistoryPlace) -> History:
-    """The history at a place."""
-    return History(HistoryStore(replace(place, root=place.root.rstrip("/"))))
+def _mark(target: Target) -> str:
+    """What tells the entries of a server, and of a namespace there, from those of others."""
+    host = f"{platform.node()} {home_folder()}" if target.embedded else target.host
+    return hashlib.sha1(f"{host} {target.namespace}".encode(), usedforsecurity=False).hexdigest()[:8]
 
 
-def history_of(deployed: Deployed, template: JSON) -> History | None:
+def history_at(place: HistoryPlace, target: Target) -> History:
+    """The history at a place, of a deployment at a server."""
+    return History(HistoryStore(replace(place, root=place.root.rstrip("/"))), target)
+
+
+def history_of(deployed: Deployed, template: JSON, target: Target) -> History | None:
     """The history of what is deployed, beside its code package; None if nothing says where that is."""
+    place = place_of(deployed, template)
+    return None if place is None else history_at(place, target)
+
+
+def place_of(deployed: Deployed, template: JSON) -> HistoryPlace | None:
+    """Where the history of what is deployed is; None if nothing says where its code package is."""
     package, datastore = package_of(template), variables_of(template).get(environment.CODE_DATASTORE)
     if package is None or not datastore:
         return None
     parts = package.rsplit("/", 4)  # ROOT/FLOW/data/the first two letters/HASH
     if len(parts) != 5 or parts[1:3] != [deployed.flow, "data"]:
         return None
-    return history_at(HistoryPlace(datastore, parts[0], deployed.flow, deployed.name))
+    return HistoryPlace(datastore, parts[0], deployed.flow, deployed.name)
 
 
 def package_of(template: JSON) -> str | None:

@@ -57,7 +57,7 @@ def promotion(client: ArgoClient, flow: LoadedFlow, name: str, branch: str, pack
         raise UsageError(f"{source} does not say where its code package is: deploy it on that branch again.")
     git, live = None, version_of(template)
     with suppress(ConfigurationError):  # it is only told
-        history = history_of(about, template)
+        history = history_of(about, template, client.target)
         entry = history.entry(live) if history is not None and live is not None else None
         git = entry.git if entry is not None else None
     different = packing.difference(url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from metaflow_hera.argo.client import ArgoClient, with_retries
 from metaflow_hera.argo.deployments import Deployed, VersionKey, described, version_of
 from metaflow_hera.argo.objects import arguments_of, is_cron_of, template_of
 from metaflow_hera.argo.tokens import check_access
-from metaflow_hera.contract.objects import TEMPLATE
+from metaflow_hera.contract.objects import JSON, TEMPLATE
 from metaflow_hera.contract.values import NOT_GIVEN
 from metaflow_hera.errors import ArgoConflict, NotFoundError, UsageError
 from metaflow_hera.metaflow_api.light.users import user
@@ -136,7 +137,7 @@ def _choose(
     if flow is not None:
         check_belongs(about, flow)
     check_access(about, prefix_of(about), user(), authorize)
-    history, live = history_of(about, present.template), version_of(present.template)
+    history, live = history_of(about, present.template, client.target), version_of(present.template)
     chain = history.chain(live) if history else []
     entry = _entry(name, chain, live, to)
     assert history is not None
@@ -146,7 +147,7 @@ def _choose(
         if (present.template or {"metadata": {}})["metadata"].get("resourceVersion") != before:
             raise ArgoConflict(f"{name} was changed meanwhile: try again.")
     if entry.key != live:
-        _check(entry, about, present, history)
+        _check(entry, about, present, history, embedded=client.target.embedded)
     return _Chosen(present, about, history, live, entry)
 
 
@@ -164,7 +165,7 @@ def _entry(name: str, chain: Sequence[Entry], live: VersionKey | None, to: int |
     return earlier[0]
 
 
-def _check(entry: Entry, about: Deployed, present: Present, history: History) -> None:
+def _check(entry: Entry, about: Deployed, present: Present, history: History, *, embedded: bool) -> None:
     """Raise UsageError for a version that would not run, or not where its runs are looked for."""
     name, number = about.name, entry.key.number
     if not history.has_package(entry):
@@ -178,6 +179,11 @@ def _check(entry: Entry, about: Deployed, present: Present, history: History) ->
             "would go to another namespace: deploy that code again with mfhera create."
         )
     (template,) = (item for item in entry.objects if item["kind"] == TEMPLATE)
+    if embedded and (absent := _absent_interpreter(template)):
+        raise UsageError(
+            f"Version {number} of {name} cannot be live again, since its pods run with {absent}, which is "
+            "not there any more: deploy that code again with mfhera create."
+        )
     takes = arguments_of(template["spec"])
     for cron in present.crons:
         if template_of(cron) != name or is_cron_of(cron, name) or cron["spec"].get("suspend"):
@@ -202,3 +208,12 @@ def _check(entry: Entry, about: Deployed, present: Present, history: History) ->
                 f"The cron workflow {cron['metadata']['name']} {what}, which version {number} of {name} "
                 f"{has}: change or suspend it first."
             )
+
+
+def _absent_interpreter(template: JSON) -> str | None:
+    """The Python of this machine that a pod of the embedded Argo would run with, if it is gone."""
+    commands = (
+        (part.get("container") or {}).get("command") or [""] for part in template["spec"]["templates"]
+    )
+    found = (command[0] for command in commands if os.path.isabs(command[0]))
+    return next((path for path in found if not os.path.exists(path)), None)

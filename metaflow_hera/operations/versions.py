@@ -77,7 +77,7 @@ def versions_of(client: ArgoClient, name: str) -> Versions:
     present, about = _present(client, name)
     assert present.template is not None
     live = version_of(present.template)
-    history = history_of(about, present.template)
+    history = history_of(about, present.template, client.target)
     chain = history.chain(live) if history is not None else []
     found = [_version(entry, live=entry.key == live) for entry in chain]
     notes = []

@@ -19,7 +19,7 @@ from metaflow_hera.metaflow_api.load.messages import reason_of
 
 FOLDER = "mfhera-versions"
 """The folder within that of a flow; Metaflow's Client API takes only those of runs for runs."""
-NAME = re.compile(r"[0-9]{6,18}-[0-9a-z]+-[0-9a-z]+\.json")
+NAME = re.compile(r"[0-9]{6,18}(-[0-9a-z]+){3}\.json")
 LOCAL = "local"
 
 

@@ -34,17 +34,17 @@ def objects_of(folder: Path, flow: str, code: str = "one", **replaced: str) -> l
     return again
 
 
-def history_in(folder: Path, objects: list[JSON]) -> History:
+def history_in(folder: Path, objects: list[JSON], client: ArgoClient) -> History:
     """The history of a deployment in the datastore of a folder."""
     about = described(objects[0])
-    return history_at(HistoryPlace("local", str(folder / ".metaflow"), about.flow, about.name))
+    return history_at(HistoryPlace("local", str(folder / ".metaflow"), about.flow, about.name), client.target)
 
 
 def create(client: ArgoClient, folder: Path, objects: list[JSON], message: str | None = None) -> Released:
     """Deploy objects as a new version."""
 
     def attempt() -> tuple[History, Draft]:
-        history = history_in(folder, objects)
+        history = history_in(folder, objects, client)
         present = read_living(client, described(objects[0]).name, sensor_of(objects))
         return history, draft(history, present, objects, Reason(message=message))
 

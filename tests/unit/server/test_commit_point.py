@@ -170,7 +170,7 @@ class TestRefused:
             create(twin.client, tmp_path, objects)
         assert there(twin) == before
         assert told(versions_of(twin.client, NAME)) == [(1, True, "create", None)]
-        history = history_in(tmp_path, objects)
+        history = history_in(tmp_path, objects, twin.client)
         assert [each.key.number for each in history.chain(None)] == [1]
 
 

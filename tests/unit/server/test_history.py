@@ -129,17 +129,33 @@ class TestVersions:
         create(twin.client, tmp_path, objects_of(tmp_path, "schedules", "three"))
         assert [each.number for each in versions_of(twin.client, NAME).versions] == [3, 2, 1]
 
-    def test_another_server_with_the_same_datastore_has_its_own(self, twin: Twin, tmp_path: Path) -> None:
-        other = Twin(tmp_path / "other")
-        try:
-            create(other.client, tmp_path, objects_of(tmp_path, "linear", "theirs"))
-            for code in ("one", "two"):
-                create(twin.client, tmp_path, objects_of(tmp_path, "linear", code))
-            create(other.client, tmp_path, objects_of(tmp_path, "linear", "theirs too"))
-            assert [each.number for each in versions_of(other.client, "linearflow").versions] == [2, 1]
-            assert rollback(twin.client, "linearflow").to == 2
-        finally:
-            other.close()
+    def test_another_server_with_the_same_datastore_has_its_own(
+        self, twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also one where nothing is deployed yet, and for a number that both have."""
+        monkeypatch.setenv("METAFLOW_HERA_HISTORY", "2")
+        other = twin.connect(namespace="other")
+        theirs = [objects_of(tmp_path, "linear", code) for code in ("theirs", "theirs too")]
+        for (template,) in theirs:
+            template["metadata"]["namespace"] = "other"
+        create(other, tmp_path, theirs[0])
+        for code in ("one", "two", "three"):
+            create(twin.client, tmp_path, objects_of(tmp_path, "linear", code))
+        create(other, tmp_path, theirs[1])
+        assert [each.number for each in versions_of(other, "linearflow").versions] == [2, 1]
+        assert [each.number for each in versions_of(twin.client, "linearflow").versions] == [3, 2]
+        assert rollback(other, "linearflow").to == 1
+        assert rollback(twin.client, "linearflow").to == 2
+        remove(other, "linearflow", None)
+        assert create(other, tmp_path, theirs[0]).version.number == 4
+
+    def test_a_run_that_is_resubmitted_is_of_the_live_version(self, twin: Twin, tmp_path: Path) -> None:
+        create(twin.client, tmp_path, objects_of(tmp_path, "linear"))
+        first = runs.start(twin.client, deployments.existing(twin.client, "linearflow"), {})
+        twin.finish(first.workflow)
+        create(twin.client, tmp_path, objects_of(tmp_path, "linear", "two"))
+        again = runs.resubmit(twin.client, runs.get(twin.client, first.run_id))
+        assert runs.get(twin.client, again.run_id).version == 2
 
     def test_the_last_are_kept(self, twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("METAFLOW_HERA_HISTORY", "3")
@@ -237,6 +253,16 @@ class TestRollback:
             create(twin.client, tmp_path, objects_of(tmp_path, "schedules", code))
         next((tmp_path / ".metaflow" / "SchedulesFlow" / "data").glob("6f/*")).unlink()  # of "one"
         refused(twin, "Version 1 of schedulesflow cannot be live again, since its code package .* is not in")
+
+    def test_its_interpreter_is_gone(self, twin: Twin, tmp_path: Path) -> None:
+        """That of a virtual environment, for the pods of the embedded Argo."""
+        objects = objects_of(tmp_path, "schedules")
+        for part in objects[0]["spec"]["templates"]:
+            if "container" in part:
+                part["container"]["command"] = [str(tmp_path / "venv" / "bin" / "python")]
+        create(twin.client, tmp_path, objects)
+        create(twin.client, tmp_path, objects_of(tmp_path, "schedules", "two"))
+        refused(twin, "venv/bin/python, which is not there any more")
 
     def test_its_token_was_another(self, twin: Twin, tmp_path: Path) -> None:
         create(twin.client, tmp_path, objects_of(tmp_path, "schedules"))
