@@ -19,9 +19,10 @@ class Deployed:
     """A deployed flow, as its template describes it.
 
     `parameters` maps the name of each Parameter to what create noted about it (see
-    translation.parameters.annotation); `takes_tags` says that a run can be given tags of its own; `project`
-    and `branch` are those of @project; `schedules` are Argo's cron expressions. `is_readable` is false where
-    somebody else has written the annotation with the Parameters: such a deployment starts no run.
+    translation.parameters.annotation); `takes_tags` says that a run can be given tags of its own,
+    `takes_scheduled_time` that its pods read the time that it was scheduled for; `project` and `branch` are
+    those of @project; `schedules` are Argo's cron expressions. `is_readable` is false where somebody else has
+    written the annotation with the Parameters: such a deployment starts no run.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Deployed:
     deployed_at: str | None
     parameters: Mapping[str, Mapping[str, Any]]
     takes_tags: bool = False
+    takes_scheduled_time: bool = False
     project: str | None = None
     branch: str | None = None
     schedules: Sequence[str] = ()
@@ -113,6 +115,7 @@ def described(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
             "give the flow another name with --name, or delete that template."
         )
     declared = _parameters(notes.get(manifest.PARAMETERS, "{}"))
+    arguments = arguments_of(template.get("spec") or {})
     return Deployed(
         name=metadata["name"],
         flow=notes[manifest.FLOW_NAME],
@@ -120,7 +123,8 @@ def described(template: JSON, schedules: Sequence[str] = ()) -> Deployed:
         token=notes.get(manifest.PRODUCTION_TOKEN, ""),
         deployed_at=notes.get(manifest.DEPLOYMENT_TIMESTAMP),
         parameters=declared or {},
-        takes_tags=manifest.TAGS_PARAMETER in arguments_of(template.get("spec") or {}),
+        takes_tags=manifest.TAGS_PARAMETER in arguments,
+        takes_scheduled_time=manifest.SCHEDULED_TIME_PARAMETER in arguments,
         project=notes.get(manifest.PROJECT_NAME),
         branch=notes.get(manifest.BRANCH_NAME),
         schedules=schedules,
