@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,10 +90,10 @@ def _flow_in_words(flow: str, project: str | None) -> str:
     return flow if project is None else f"{flow} in the project {project}"
 
 
-def deployed(client: ArgoClient) -> Iterator[Deployed]:
-    """All deployments at a server."""
+def deployed(client: ArgoClient, crons: Iterable[JSON] | None = None) -> Iterator[Deployed]:
+    """All deployments at a server; `crons` are its cron workflows, if they are known already."""
     schedules: dict[str, list[str]] = {}
-    for cron in client.crons(manifest.SELECTOR):
+    for cron in client.crons(manifest.SELECTOR) if crons is None else crons:
         schedules.setdefault(template_of(cron), []).extend(cron["spec"].get("schedules") or ())
     for template in client.templates(manifest.SELECTOR):
         if manifest.OWNER in (template["metadata"].get("annotations") or {}):

@@ -67,7 +67,7 @@ def _permissions(needed: dict[str, dict[str, str]]) -> tuple[Permission, ...]:
 OF_DEPLOYERS = _permissions(
     {
         "workflowtemplates": {
-            "get": "create, delete, resubmit, runs, schedule, trigger",
+            "get": "backfill, create, delete, resubmit, runs, schedule, trigger",
             "list": "list",
             "create": "create",
             "update": "create",
@@ -75,16 +75,19 @@ OF_DEPLOYERS = _permissions(
         },
         "cronworkflows": {
             "get": "create, delete",
-            "list": "create, delete, list, schedule",
+            "list": "backfill, create, delete, list, schedule",
             "create": "create",
             "update": "create",
             "delete": "create, delete",
         },
         "workflows": {
-            "get": "delete --run, logs, resubmit, resume, retry, status, stop, suspend, terminate, trigger",
-            "list": "resubmit, runs",
+            "get": (
+                "backfill, delete --run, logs, resubmit, resume, retry, status, stop, suspend, terminate, "
+                "trigger"
+            ),
+            "list": "backfill, list, resubmit, runs",
             "watch": "logs --follow",
-            "create": "resubmit, trigger",
+            "create": "backfill, resubmit, trigger",
             "update": "resume, retry, suspend",
             "patch": "stop, terminate",
             "delete": "delete --run",

@@ -110,8 +110,8 @@ BACKFILL: tuple[ClickOption, ...] = (
         {
             "multiple": True,
             "metavar": "NAME=VALUE",
-            "help": "Value of a Parameter; repeatable. {{date}}, {{datetime}} and {{next}}, the time after it, "
-            "stand for the scheduled time in the schedule's zone.",
+            "help": "Value of a Parameter; repeatable. {{date}}, {{datetime}} and {{next}} are the scheduled "
+            "time and the one after it, in the schedule's zone.",
         },
     ),
     (("--dry-run",), {"is_flag": True, "help": "Show which times have a run, and start none."}),

@@ -15,6 +15,7 @@ from metaflow_hera.argo.schedules import Schedule, firings, schedules_of
 from metaflow_hera.contract.manifest import TEMPLATE_LABEL, USER_KEYS
 from metaflow_hera.errors import ArgoError, UsageError
 from metaflow_hera.operations.exports import create_from
+from metaflow_hera.operations.overview import overview
 from metaflow_hera.operations.removal import remove
 from metaflow_hera.translation import writing
 
@@ -204,6 +205,30 @@ class TestParts:
         times = [firing.in_zone for firing in firings([schedule], 3)]
         assert len(times) == 3
         assert all(time.endswith(" 10:00 Europe/Helsinki") for time in times)
+
+    def test_the_list_tells_the_last_run_and_the_next_start(self, twin: Twin) -> None:
+        create_from(export("linear"), twin.client, None)
+        create_from(export("schedule"), twin.client, None)
+        create_from(export("schedules"), twin.client, None)
+        about = deployments.existing(twin.client, "linearflow")
+        ended = runs.start(twin.client, about, {})
+        twin.finish(ended.workflow, exit_code=1)
+        twin.transport.calls.clear()
+        found = {each.deployed.name: each for each in overview(twin.client)}
+        assert [call.path.split("/")[3] for call in twin.calls] == [
+            *("cron-workflows", "workflow-templates", "workflows"),
+        ]
+        assert list(found) == ["linearflow", "scheduleflow", "schedulesflow"]
+        linear = found["linearflow"]
+        assert linear.last_run is not None
+        assert (linear.last_run.run_id, linear.last_run.phase) == (ended.run_id, "Failed")
+        assert linear.next_start is None
+        assert found["scheduleflow"].last_run is None
+        expected = firings(schedules_of(twin.client, "schedulesflow"), 1)[0].time
+        assert found["schedulesflow"].next_start == expected
+        assert found["schedulesflow"].as_json()["next_start"] == expected
+        twin.call("PUT", "cron-workflows/default/scheduleflow/suspend")
+        assert {each.deployed.name: each.next_start for each in overview(twin.client)}["scheduleflow"] is None
 
     def test_a_sensor_comes_and_goes(self, twin: Twin) -> None:
         objects = export("event")
