@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from metaflow_hera.interface.api import Deployment, Run, WorkflowTemplate, deploy, translate
+    from metaflow_hera.operations.backfill import ScheduledRun
     from metaflow_hera.operations.logs import Line
 
 __version__ = "0.4.0"
@@ -63,6 +64,7 @@ __all__ = [
     "ParameterError",
     "Run",
     "RunFailed",
+    "ScheduledRun",
     "StepProgress",
     "TaskFailure",
     "UnsupportedError",
@@ -77,6 +79,7 @@ _MODULES = {
     "StepProgress": "argo.progress",
     "TaskFailure": "argo.shared_pods",
     "Line": "operations.logs",
+    "ScheduledRun": "operations.backfill",
 }
 """The module of each name that is not an error."""
 

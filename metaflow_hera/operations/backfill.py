@@ -23,12 +23,21 @@ from metaflow_hera.argo.schedules import Firing, Schedule, schedules_of
 from metaflow_hera.argo.starting import Start, submitted_as
 from metaflow_hera.contract import manifest
 from metaflow_hera.contract.objects import JSON
-from metaflow_hera.errors import ArgoConflict, ArgoNotFound, NameTakenError, OptionError, UsageError
+from metaflow_hera.errors import (
+    ArgoConflict,
+    ArgoNotFound,
+    NameTakenError,
+    OptionError,
+    RunFailed,
+    UsageError,
+)
 from metaflow_hera.operations.firing_times import Span, rfc3339, with_times
 from metaflow_hera.translation.cron import argo_schedule
 
 ABSENT, GONE, LOST = "to be run", "Succeeded, no longer in Argo", "no longer in Argo"
 """The states of a time without a run, and with one that Argo has deleted: after it ended well, or before."""
+NAMED = 10
+"""How many runs that have failed a message names."""
 DEFAULT_ZONE = "UTC"
 """The zone of `--cron` where a deployment has no schedule, as Metaflow's schedules have it."""
 
@@ -283,6 +292,24 @@ class Backfill:
             )
         found = self._times[each.moment] = each.with_run(run)
         return found
+
+
+def check_parallel(parallel: int) -> None:
+    """Raise OptionError for a number of runs that could not be at once."""
+    if parallel < 1:
+        raise OptionError(f"--parallel {parallel} is not valid: give 1 or more.")
+
+
+def check_ended_well(times: Sequence[ScheduledRun]) -> None:
+    """Raise RunFailed if there are runs that have failed; it names them."""
+    failed = [each for each in times if each.failed]
+    if failed:
+        what = ", ".join(f"{each.run_id} ({each.in_zone}, {each.state})" for each in failed[:NAMED])
+        more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
+        raise RunFailed(
+            f"{len(failed)} of {len(times)} runs have not succeeded: {what}{more}. "
+            "A further backfill passes them over: continue one with mfhera retry RUN."
+        )
 
 
 def _known(found: Iterable[Run], flow: str) -> dict[int, Run]:

@@ -1,19 +1,16 @@
 from metaflow import FlowSpec, Parameter, current, schedule, step
 
 
-@schedule(cron="30 2 * * *", timezone="Europe/Berlin")
+@schedule(cron="0 6 * * *", timezone="Europe/Berlin")
 class DailyFlow(FlowSpec):
+    """One step, which notes for which day it was run."""
+
     day = Parameter("day", default="none")
 
     @step
-    def start(self):
-        time = current.get("scheduled_time")
-        self.scheduled = time.isoformat() if time else None
-        self.next(self.end)
-
-    @step
-    def end(self):
-        pass
+    def only(self):
+        self.scheduled = current.scheduled_time.isoformat()
+        self.given = self.day
 
 
 if __name__ == "__main__":

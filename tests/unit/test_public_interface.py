@@ -15,7 +15,7 @@ from metaflow_hera import errors
 from metaflow_hera.errors import MetaflowHeraError
 
 FUNCTIONS_AND_CLASSES = {"deploy", "translate", "Deployment", "Run", "WorkflowTemplate"}
-RECORDS = {"Line", "StepProgress", "TaskFailure"}
+RECORDS = {"Line", "ScheduledRun", "StepProgress", "TaskFailure"}
 ERRORS = {
     *("MetaflowHeraError", "UsageError", "NotFoundError", "NotYoursError", "NameTakenError", "OptionError"),
     *("FlowError", "UnsupportedError", "ParameterError", "ManifestError", "ConfigurationError", "ArgoError"),

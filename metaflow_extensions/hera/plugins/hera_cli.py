@@ -190,6 +190,23 @@ def schedule(obj: Any, count: int, as_json: bool) -> None:
         show_schedule(name_of(_flow(obj), obj.deployment_name), count, as_json)
 
 
+@hera.command(help="Start a run of this flow for each time at which its schedule would have.")
+@shared(verbs.BACKFILL)
+@as_json
+@attribute_file
+@click.pass_obj
+def backfill(obj: Any, as_json: bool, deployer_attribute_file: str | None, **chosen: Any) -> None:
+    """Make up for times of the deployment's schedules that have no run."""
+    with _our_errors():
+        from metaflow_hera.cli.verbs.backfill import Asked, make_up
+        from metaflow_hera.operations.belonging import name_of
+
+        flow = _flow(obj)
+        times = make_up(name_of(flow, obj.deployment_name), Asked(**chosen), as_json, flow=flow)
+        found = [f"{flow.name}/{each.run_id}" for each in times if not each.is_absent]
+        _leave(deployer_attribute_file, runs=found)
+
+
 @hera.command(help="Check this flow without running it. With ARGO_SERVER set, Argo checks it too.")
 @shared(verbs.CREATE)
 @shared(verbs.LINT)

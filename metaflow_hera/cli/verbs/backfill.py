@@ -17,7 +17,7 @@ from metaflow_hera.cli.completing import complete_deployment, complete_flow
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.values import values_given
 from metaflow_hera.cli.words import json_text, say_note
-from metaflow_hera.errors import MetaflowHeraError, OptionError, RunFailed, UsageError
+from metaflow_hera.errors import MetaflowHeraError, UsageError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
@@ -81,18 +81,19 @@ def make_up(
     as_json: bool,
     last: LastDeployment | None = None,
     flow: LoadedFlow | None = None,
-) -> None:
+) -> list[ScheduledRun]:
     """Start the runs that are missing, and report them. If `flow` is given, the deployment must be its own.
 
     Raises RunFailed if there is a run that has failed, of these or of earlier ones.
     """
-    if asked.parallel < 1:
-        raise OptionError(f"--parallel {asked.parallel} is not valid: give 1 or more.")
+    from metaflow_hera.operations.backfill import check_ended_well, check_parallel
+
+    check_parallel(asked.parallel)
     work = _work(deployment, asked, last, flow)
     if asked.dry_run:
         work.look_up()
         _show(work.times, as_json)
-        return
+        return work.times
     left = sum(each.is_absent for each in work.times)
     if left > MANY and not asked.yes:
         _confirm(left)
@@ -102,7 +103,11 @@ def make_up(
         work.carry_out(asked.parallel, (lambda _: None) if as_json else _tell, say_note)
     if as_json:
         _show(work.times, as_json)
-    _conclude(work.times, as_json)
+    else:
+        succeeded = sum(each.ended and not each.failed for each in work.times)
+        click.echo(f"{succeeded} of {len(work.times)} runs have succeeded.")
+    check_ended_well(work.times)
+    return work.times
 
 
 def _work(deployment: str, asked: Asked, last: LastDeployment | None, flow: LoadedFlow | None) -> Backfill:
@@ -158,18 +163,6 @@ def _told_how_to_go_on(work: Backfill) -> Iterator[None]:
         click.echo("", err=True)
         say_note(f"{going} runs go on, {left} times have none yet: the same command continues from here.")
         raise
-
-
-def _conclude(times: list[ScheduledRun], as_json: bool) -> None:
-    failed = [each for each in times if each.failed]
-    if not as_json:
-        click.echo(f"{len(times) - len(failed)} of {len(times)} runs have succeeded.")
-    if failed:
-        what = ", ".join(f"{each.run_id} ({each.in_zone}, {each.state})" for each in failed)
-        raise RunFailed(
-            f"{len(failed)} of {len(times)} runs have not succeeded: {what}. "
-            "A further backfill passes them over: continue one with mfhera retry RUN."
-        )
 
 
 command = backfill
