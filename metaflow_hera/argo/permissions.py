@@ -67,7 +67,7 @@ def _permissions(needed: dict[str, dict[str, str]]) -> tuple[Permission, ...]:
 OF_DEPLOYERS = _permissions(
     {
         "workflowtemplates": {
-            "get": "backfill, create, delete, resubmit, runs, schedule, trigger",
+            "get": "backfill, create, delete, open, resubmit, runs, schedule, trigger",
             "list": "list",
             "create": "create",
             "update": "create",
@@ -82,8 +82,8 @@ OF_DEPLOYERS = _permissions(
         },
         "workflows": {
             "get": (
-                "backfill, delete --run, logs, resubmit, resume, retry, status, stop, suspend, terminate, "
-                "trigger"
+                "backfill, delete --run, logs, open, resubmit, resume, retry, status, stop, suspend, "
+                "terminate, trigger"
             ),
             "list": "backfill, list, resubmit, runs",
             "watch": "logs --follow",

@@ -26,6 +26,7 @@ GROUPS = {
         "trigger",
         "runs",
         "status",
+        "open",
         "logs",
         "suspend",
         "resume",

@@ -237,6 +237,21 @@ def status(obj: Any, run_id: str | None, watch: bool, as_json: bool) -> None:
         show_status(_chosen(obj, run_id), watch, as_json)
 
 
+@hera.command("open", help="Open a run in the browser, or without one the deployment of this flow.")
+@run_id
+@click.pass_obj
+def open_in_browser(obj: Any, run_id: str | None) -> None:
+    """Open a run or the deployment."""
+    with _our_errors():
+        from metaflow_hera.cli.verbs.open import show_deployment, show_run
+        from metaflow_hera.operations.belonging import name_of
+
+        if run_id is None:
+            show_deployment(name_of(_flow(obj), obj.deployment_name))
+        else:
+            show_run(run_id)
+
+
 @hera.command(help="Start no more tasks of a run until it is unsuspended.")
 @shared(verbs.AUTHORIZE)
 @as_json

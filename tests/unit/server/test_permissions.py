@@ -28,6 +28,7 @@ CALLS = (
     *("create --from changed.json", "create --from moved.json"),
     *("create --from fewer.json", "create --from without.json"),
     *("list", "runs", "runs --name linearflow", "schedule --name schedulesflow"),
+    *("open --name linearflow", "open {waits}"),
     "backfill --name linearflow --cron @yearly --from 2026-01-01 --to 2026-01-01",
     *("trigger --name linearflow", "status {waits}", "logs {waits}"),
     *("suspend {waits}", "resume {waits}", "logs {waits} --follow", "stop {other}", "terminate {last}"),
