@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, TypeVar
 
 from metaflow_hera.argo.client import ArgoClient
@@ -36,6 +37,9 @@ SUMMARY = (
         for field in ("phase", "message", "startedAt", "finishedAt", "progress", "estimatedDuration")
     )
 )
+LISTED = ",".join(f"items.{field}" for field in SUMMARY.split(","))
+RECENT = 2000
+"""Among how many runs of a server, the latest, that of each deployment is looked for."""
 PATIENCE = 120.0
 """For how many seconds to keep watching a run while its server does not answer."""
 
@@ -249,11 +253,27 @@ def runs(client: ArgoClient, deployment: str | None, *, archived: bool = False) 
 
     Those that are in its archive are among them; with `archived` it is those alone.
     """
-    fields = ",".join(f"items.{field}" for field in SUMMARY.split(","))
     selector = f"{manifest.TEMPLATE_LABEL}={deployment}" if deployment else manifest.SELECTOR
-    found = client.archived_workflows(selector) if archived else client.workflows(selector, fields)
+    found = client.archived_workflows(selector) if archived else client.workflows(selector, LISTED)
     items = sorted(found, key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
     return map(as_run, items)
+
+
+def latest(client: ArgoClient, deployments: Iterable[str]) -> dict[str, Run]:
+    """The latest run of each of some deployments, as far as it is among the `RECENT` ones of the server.
+
+    Argo lists the latest first, so no more is asked for than it takes to find them.
+    """
+    missing, found = set(deployments), dict[str, Run]()
+    listed = islice(client.workflows(manifest.SELECTOR, LISTED), RECENT) if missing else ()
+    for item in listed:
+        run = as_run(item)
+        if run.deployment in missing:
+            found[run.deployment] = run
+            missing.remove(run.deployment)
+            if not missing:
+                break
+    return found
 
 
 def follow(

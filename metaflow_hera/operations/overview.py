@@ -20,9 +20,10 @@ from metaflow_hera.errors import UnsupportedError
 
 @dataclass(frozen=True)
 class Overview:
-    """A deployment with its newest run, and when a schedule starts it next; None: there is none.
+    """A deployment with its last run, and when a schedule starts it next; None: there is none.
 
-    The next start of schedules that cannot be read here is None as well.
+    It is None as well where the last run is not among the latest of the server (`runs.RECENT`), and where
+    schedules cannot be read here.
     """
 
     deployed: Deployed
@@ -40,13 +41,11 @@ class Overview:
 
 
 def overview(client: ArgoClient) -> list[Overview]:
-    """All deployments at a server. Its calls are not more for more deployments, only for more runs."""
+    """All deployments at a server, in calls whose number does not grow with theirs."""
     crons = list(client.crons(manifest.SELECTOR))
     found = list(deployed(client, crons))
-    newest: dict[str, Run] = {}
-    for run in runs.runs(client, None) if found else ():
-        newest.setdefault(run.deployment, run)
-    return [Overview(each, newest.get(each.name), _next_start(each, crons)) for each in found]
+    last = runs.latest(client, (each.name for each in found))
+    return [Overview(each, last.get(each.name), _next_start(each, crons)) for each in found]
 
 
 def _next_start(deployment: Deployed, crons: Iterable[JSON]) -> datetime | None:
