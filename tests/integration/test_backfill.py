@@ -54,7 +54,7 @@ def test_a_month_of_days_broken_off_and_called_again(mfhera: Mfhera) -> None:
     mfhera.ok("create", "daily_flow.py")
     code, said = broken_off(mfhera, 7, signal.SIGINT)
     assert code == 130
-    assert "the same command continues from here" in said
+    assert "The same command continues from here." in said
     assert broken_off(mfhera, 15, signal.SIGKILL)[0] == -signal.SIGKILL
     times = mfhera.json("backfill", *MONTH, "--json")
     assert [each["scheduled_time"][8:13] for each in times] == [f"{day:02}T06" for day in range(1, 32)]
@@ -99,6 +99,25 @@ def test_what_argo_has_deleted_counts_if_it_ended_well(own_mfhera: Mfhera) -> No
     assert [each["run_id"] for each in again] == [first["run_id"], "argo-dailyflow-1759377600-2"]
     tasks = mfhera.read("DailyFlow/argo-dailyflow-1759377600-2")
     assert tasks["only"]["given"] == repr("2025-10-02")
+
+
+def test_where_metaflow_cannot_be_asked_nothing_is_started(mfhera: Mfhera) -> None:
+    mfhera.take("daily_flow.py")
+    script = mfhera.folder / "daily_flow.py"
+    script.write_text(script.read_text().replace("DailyFlow", "UnaskedDailyFlow"))
+    mfhera.ok("create", "daily_flow.py")
+    nobody = {
+        "METAFLOW_DEFAULT_METADATA": "service",
+        "METAFLOW_SERVICE_URL": "http://127.0.0.1:9",
+        "METAFLOW_SERVICE_RETRY_COUNT": "1",
+    }
+    done = mfhera("backfill", "--from", "2025-10-01", "--to", "2025-10-02", env=nobody)
+    assert done.returncode == 2
+    assert (
+        "Metaflow does not tell whether there is a run UnaskedDailyFlow/argo-unaskeddailyflow-" in done.stderr
+    )
+    assert "Runs that go on: 0, times without a run: 2. The same command continues from here." in done.stderr
+    assert mfhera.phases("unaskeddailyflow") == {}
 
 
 def test_on_a_flow_and_from_python(mfhera: Mfhera) -> None:

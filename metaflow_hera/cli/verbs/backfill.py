@@ -98,7 +98,7 @@ def make_up(
     if left > MANY and not asked.yes:
         _confirm(left)
     if not as_json:
-        click.echo(f"{len(work.times)} times: {len(work.times) - left} have a run, {left} have none.")
+        click.echo(f"Times with a run: {len(work.times) - left}, without: {left}.")
     with _told_how_to_go_on(work):
         work.carry_out(asked.parallel, (lambda _: None) if as_json else _tell, say_note)
     if as_json:
@@ -161,7 +161,9 @@ def _told_how_to_go_on(work: Backfill) -> Iterator[None]:
         going = sum(not (each.is_absent or each.ended) for each in work.times)
         left = sum(each.is_absent for each in work.times)
         click.echo("", err=True)
-        say_note(f"{going} runs go on, {left} times have none yet: the same command continues from here.")
+        say_note(
+            f"Runs that go on: {going}, times without a run: {left}. The same command continues from here."
+        )
         raise
 
 

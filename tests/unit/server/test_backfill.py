@@ -329,9 +329,7 @@ class TestCommand:
         work(twin, choice).carry_out(sleep=World(twin, failing=(bad,)))
         assert command(f"backfill --name {NAME} --from 2025-10-24 --to 2025-10-25") == 1
         said = capsys.readouterr()
-        assert said.out.splitlines() == [
-            *("2 times: 2 have a run, 0 have none.", "1 of 2 runs have succeeded.")
-        ]
+        assert said.out.splitlines() == [*("Times with a run: 2, without: 0.", "1 of 2 runs have succeeded.")]
         assert (
             f"1 of 2 runs have not succeeded: argo-{bad} (2025-10-25 02:30+02:00 Europe/Berlin, Failed)"
             in (said.err)
