@@ -90,7 +90,7 @@ def make_up(
 
     check_parallel(asked.parallel)
     work = _work(deployment, asked, last, flow)
-    if asked.dry_run:
+    if asked.dry_run or not work.times:
         work.look_up()
         _show(work.times, as_json)
         return work.times

@@ -317,8 +317,9 @@ class TestCommand:
             "state": None,
         }
         assert twin.version == before
-        assert command(f"backfill --name {NAME} --from 2026-03-29 --to 2026-03-29 --dry-run") == 0
-        assert capsys.readouterr().out == "The schedule has no such time.\n"
+        for dry in ("", " --dry-run"):
+            assert command(f"backfill --name {NAME} --from 2026-03-29 --to 2026-03-29{dry}") == 0
+            assert capsys.readouterr().out == "The schedule has no such time.\n"
 
     def test_runs_that_failed_are_named_and_the_exit_code_is_1(
         self, twin: Twin, command: Callable[[str], int], capsys: pytest.CaptureFixture[str]
