@@ -74,31 +74,30 @@ def test_a_month_of_days_broken_off_and_called_again(mfhera: Mfhera) -> None:
 
 @pytest.mark.embedded_only("can be cleaned")
 def test_what_argo_has_deleted_counts_if_it_ended_well(own_mfhera: Mfhera) -> None:
-    """Another run of the same name would write over its results."""
+    """Another run of the same name would write over its results. The flow has no schedule."""
     mfhera = own_mfhera
     mfhera.take("daily_flow.py")
-    mfhera.ok("create", "daily_flow.py")
-    # A flow that fails on the second day, and is mended.
     script = mfhera.folder / "daily_flow.py"
-    good = script.read_text()
+    good = script.read_text().replace('@schedule(cron="0 6 * * *", timezone="Europe/Berlin")\n', "")
     script.write_text(good.replace("self.given = self.day", "assert not self.day.endswith('-02')"))
     mfhera.ok("create", "daily_flow.py")
-    days = ("--from", "2025-10-01", "--to", "2025-10-02", "--param", "day={{date}}")
+    days = ("--from", "2025-10-01", "--to", "2025-10-02", "--param", "day={{date}}", "--cron", "0 6 * * *")
     done = mfhera("backfill", *days, "--parallel", "2")
     assert done.returncode == 1
-    assert "1 of 2 runs have not succeeded: argo-dailyflow-1759377600 " in done.stderr
+    assert "1 of 2 runs have not succeeded: argo-dailyflow-1759384800 " in done.stderr
     mfhera.ok("local", "clean", "--yes")
     first, second = mfhera.json("backfill", *days, "--dry-run", "--json")
+    assert (first["run_id"], first["zone"]) == ("argo-dailyflow-1759298400", "UTC")
     assert first["state"] == "Succeeded, no longer in Argo"
-    assert first["run_id"] == "argo-dailyflow-1759291200"
     assert second["state"] is None
     script.write_text(good)
     mfhera.ok("create", "daily_flow.py")
     mfhera.ok("backfill", *days)
     again = mfhera.json("backfill", *days, "--json")
-    assert [each["run_id"] for each in again] == [first["run_id"], "argo-dailyflow-1759377600-2"]
-    tasks = mfhera.read("DailyFlow/argo-dailyflow-1759377600-2")
+    assert [each["run_id"] for each in again] == [first["run_id"], "argo-dailyflow-1759384800-2"]
+    tasks = mfhera.read("DailyFlow/argo-dailyflow-1759384800-2")
     assert tasks["only"]["given"] == repr("2025-10-02")
+    assert tasks["only"]["scheduled"] == repr("2025-10-02T06:00:00+00:00")
 
 
 def test_where_metaflow_cannot_be_asked_nothing_is_started(mfhera: Mfhera) -> None:
