@@ -308,7 +308,7 @@ def check_ended_well(times: Sequence[ScheduledRun]) -> None:
         more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
         raise RunFailed(
             f"{len(failed)} of {len(times)} runs have not succeeded: {what}{more}. "
-            "A further backfill passes them over: continue one with mfhera retry RUN."
+            "A further backfill passes over those that Argo has: continue one with mfhera retry RUN."
         )
 
 

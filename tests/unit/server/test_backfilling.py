@@ -169,6 +169,33 @@ def lost_answer() -> requests.Response:
     raise lost(RemoteDisconnected("Remote end closed connection without response"))
 
 
+def test_a_server_that_is_away_is_waited_for(twin: Twin) -> None:
+    deploy(twin)
+    front = Front(twin.transport)
+    client = ArgoClient(twin.client.target, front)
+    backfill = work(twin, Choice(Span("2025-10-01", "2025-10-01")), client=client)
+    world, notes = World(twin), list[str]()
+
+    def sleep(seconds: float) -> None:
+        if world.slept == 0:
+            front.reset(away)
+        world(seconds)
+
+    def note(text: str) -> None:
+        notes.append(text)
+        front.reset()
+
+    backfill.carry_out(note=note, sleep=sleep)
+    assert [each.state for each in backfill.times] == ["Succeeded"]
+    (said,) = notes
+    assert "cannot be reached at the moment: waiting for it" in said
+
+
+def away() -> requests.Response:
+    """Nobody who listens."""
+    raise requests.ConnectTimeout
+
+
 def test_what_the_cron_workflow_has_started_is_passed_over(tmp_path: Path) -> None:
     now = [1761438600.0 - 3600 * 30]
     twin = Twin(tmp_path / "moved", clock=lambda: now[0])
