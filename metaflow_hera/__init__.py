@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from metaflow_hera.interface.api import Deployment, Run, WorkflowTemplate, deploy, translate
+    from metaflow_hera.operations.backfill import ScheduledRun
     from metaflow_hera.operations.logs import Line
     from metaflow_hera.operations.versions import Version
 
@@ -77,6 +78,7 @@ __all__ = [
     "ParameterError",
     "Run",
     "RunFailed",
+    "ScheduledRun",
     "StartChange",
     "StepProgress",
     "TaskFailure",
@@ -98,6 +100,7 @@ _MODULES = {
         "comparison.records",
     ),
     "Version": "operations.versions",
+    "ScheduledRun": "operations.backfill",
 }
 """The module of each name that is not an error."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,11 +26,12 @@ class Deployed:
     """A deployed flow, as its template describes it.
 
     `parameters` maps the name of each Parameter to what create noted about it (see
-    translation.parameters.annotation); `takes_tags` says that a run can be given tags of its own; `project`
-    and `branch` are those of @project; `schedules` are Argo's cron expressions. `is_readable` is false where
-    somebody else has written the annotation with the Parameters: such a deployment starts no run.
-    `version` is the number of the live version, None if `create` did not deploy it; `unfinished` says in a
-    sentence that it was deployed in part.
+    translation.parameters.annotation); `takes_tags` says that a run can be given tags of its own,
+    `takes_scheduled_time` that its pods read the time that it was scheduled for; `project` and `branch` are
+    those of @project; `schedules` are Argo's cron expressions. `is_readable` is false where somebody else has
+    written the annotation with the Parameters: such a deployment starts no run. `version` is the number of
+    the live version, None if `create` did not deploy it; `unfinished` says in a sentence that it was deployed
+    in part.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Deployed:
     deployed_at: str | None
     parameters: Mapping[str, Mapping[str, Any]]
     takes_tags: bool = False
+    takes_scheduled_time: bool = False
     project: str | None = None
     branch: str | None = None
     schedules: Sequence[str] = ()
@@ -99,14 +101,14 @@ def _flow_in_words(flow: str, project: str | None) -> str:
     return flow if project is None else f"{flow} in the project {project}"
 
 
-def deployed(client: ArgoClient) -> Iterator[Deployed]:
-    """All deployments at a server."""
-    crons: dict[str, list[JSON]] = {}
-    for cron in client.crons(manifest.SELECTOR):
-        crons.setdefault(template_of(cron), []).append(cron)
+def deployed(client: ArgoClient, crons: Iterable[JSON] | None = None) -> Iterator[Deployed]:
+    """All deployments at a server; `crons` are its cron workflows, if they are known already."""
+    started: dict[str, list[JSON]] = {}
+    for cron in client.crons(manifest.SELECTOR) if crons is None else crons:
+        started.setdefault(template_of(cron), []).append(cron)
     for template in client.templates(manifest.SELECTOR):
         if manifest.OWNER in (template["metadata"].get("annotations") or {}):
-            yield described(template, crons.get(template["metadata"]["name"], ()))
+            yield described(template, started.get(template["metadata"]["name"], ()))
 
 
 def crons_of(client: ArgoClient, name: str) -> list[JSON]:
@@ -169,6 +171,7 @@ def described(template: JSON, crons: Sequence[JSON] | None = None) -> Deployed:
     declared = _parameters(notes.get(manifest.PARAMETERS, "{}"))
     version = version_of(template)
     own = [cron for cron in crons or () if is_cron_of(cron, metadata["name"])]
+    arguments = arguments_of(template.get("spec") or {})
     return Deployed(
         name=metadata["name"],
         flow=notes[manifest.FLOW_NAME],
@@ -176,7 +179,8 @@ def described(template: JSON, crons: Sequence[JSON] | None = None) -> Deployed:
         token=notes.get(manifest.PRODUCTION_TOKEN, ""),
         deployed_at=notes.get(manifest.DEPLOYMENT_TIMESTAMP),
         parameters=declared or {},
-        takes_tags=manifest.TAGS_PARAMETER in arguments_of(template.get("spec") or {}),
+        takes_tags=manifest.TAGS_PARAMETER in arguments,
+        takes_scheduled_time=manifest.SCHEDULED_TIME_PARAMETER in arguments,
         project=notes.get(manifest.PROJECT_NAME),
         branch=notes.get(manifest.BRANCH_NAME),
         schedules=[each for cron in crons or () for each in cron["spec"].get("schedules") or ()],

@@ -67,7 +67,9 @@ def _permissions(needed: dict[str, dict[str, str]]) -> tuple[Permission, ...]:
 OF_DEPLOYERS = _permissions(
     {
         "workflowtemplates": {
-            "get": "create, delete, diff, resubmit, rollback, runs, schedule, trigger, versions",
+            "get": (
+                "backfill, create, delete, diff, open, resubmit, rollback, runs, schedule, trigger, versions"
+            ),
             "list": "list",
             "create": "create",
             "update": "create, rollback",
@@ -75,16 +77,19 @@ OF_DEPLOYERS = _permissions(
         },
         "cronworkflows": {
             "get": "create, delete, rollback",
-            "list": "create, delete, diff, list, rollback, schedule, versions",
+            "list": "backfill, create, delete, diff, list, rollback, schedule, versions",
             "create": "create, rollback",
             "update": "create, rollback",
             "delete": "create, delete, rollback",
         },
         "workflows": {
-            "get": "delete --run, logs, resubmit, resume, retry, status, stop, suspend, terminate, trigger",
-            "list": "resubmit, runs",
+            "get": (
+                "backfill, delete --run, logs, open, resubmit, resume, retry, status, stop, suspend, "
+                "terminate, trigger"
+            ),
+            "list": "backfill, list, resubmit, runs",
             "watch": "logs --follow",
-            "create": "resubmit, trigger",
+            "create": "backfill, resubmit, trigger",
             "update": "resume, retry, suspend",
             "patch": "stop, terminate",
             "delete": "delete --run",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, TypeVar
 
 from metaflow_hera.argo.client import ArgoClient
@@ -36,6 +37,9 @@ SUMMARY = (
         for field in ("phase", "message", "startedAt", "finishedAt", "progress", "estimatedDuration")
     )
 )
+LISTED = ",".join(f"items.{field}" for field in SUMMARY.split(","))
+RECENT = 2000
+"""Among how many runs of a server, the latest, that of each deployment is looked for."""
 PATIENCE = 120.0
 """For how many seconds to keep watching a run while its server does not answer."""
 
@@ -48,8 +52,8 @@ class Run:
     started from, `owner` and `token` are those of the deployment, as is `project`, with the branch.
     `estimate` is how long it may take, if Argo knows that from earlier runs. `uid` is Kubernetes' id of the
     workflow, `archived` says that this is the copy in Argo's archive: a run of which Kubernetes has nothing
-    any more, unless it comes from a list. `version` is that of the deployment, None if it
-    had none.
+    any more, unless it comes from a list. `scheduled_time` is the time that it was scheduled for, if any.
+    `version` is that of the deployment, None if it had none.
     """
 
     workflow: str
@@ -66,6 +70,7 @@ class Run:
     estimate: timedelta | None = None
     uid: str = ""
     archived: bool = False
+    scheduled_time: datetime | None = None
     steps: Sequence[StepProgress] = ()
     version: int | None = None
 
@@ -109,6 +114,7 @@ class Run:
             "message": self.message,
             "suspended": self.suspended,
             "archived": self.archived,
+            "scheduled_time": self.scheduled_time,
             "started_at": self.started_at,
             "finished_at": self.finished_at,
             "estimated_seconds": None if self.estimate is None else self.estimate.total_seconds(),
@@ -169,12 +175,20 @@ def check_flow(run: Run, flow: str | None) -> None:
 
 
 def start(client: ArgoClient, deployed: Deployed, given: Mapping[str, Any], tags: Sequence[str] = ()) -> Run:
-    """Start a run of a deployment.
+    """Start a run of a deployment; `given` and `tags` are those of `wanted`.
+
+    Raises what `wanted` does, and ArgoUnreachable if it has not started, or that is not known: the message
+    tells which.
+    """
+    return as_run(submitted(client, wanted(deployed, given, tags)))
+
+
+def wanted(deployed: Deployed, given: Mapping[str, Any], tags: Sequence[str] = ()) -> Start:
+    """What to start for a run of a deployment.
 
     `given` are values for its Parameters, text as typed or JSON values; `tags` are for the run and its
     tasks, besides those of the deployment. Raises ParameterError for values that do not fit, UsageError for
-    tags that Metaflow refuses, and for all if an older version deployed it; ArgoUnreachable if it has not
-    started, or that is not known: the message tells which.
+    tags that Metaflow refuses, and for all if an older version deployed it.
     """
     if not deployed.is_readable:
         raise UsageError(
@@ -192,8 +206,7 @@ def start(client: ArgoClient, deployed: Deployed, given: Mapping[str, Any], tags
                 "deploy it again with mfhera create first."
             )
         parameters.append(f"{manifest.TAGS_PARAMETER}={encode(json.dumps(list(tags)))}")
-    annotations = f"{manifest.FLOW_NAME}={deployed.flow}"
-    return as_run(submitted(client, Start(deployed.name, parameters, annotations)))
+    return Start(deployed.name, parameters, f"{manifest.FLOW_NAME}={deployed.flow}")
 
 
 def get(client: ArgoClient, run: str, *, steps: bool = True) -> Run:
@@ -246,13 +259,29 @@ def runs(
     With `version` those of that version alone. Those that are in Argo's archive are among them; with
     `archived` it is those alone.
     """
-    fields = ",".join(f"items.{field}" for field in SUMMARY.split(","))
     selector = f"{manifest.TEMPLATE_LABEL}={deployment}" if deployment else manifest.SELECTOR
     if version is not None:
         selector += f",{manifest.VERSION}={version}"
-    found = client.archived_workflows(selector) if archived else client.workflows(selector, fields)
+    found = client.archived_workflows(selector) if archived else client.workflows(selector, LISTED)
     items = sorted(found, key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
     return map(as_run, items)
+
+
+def latest(client: ArgoClient, deployments: Iterable[str]) -> dict[str, Run]:
+    """The latest run of each of some deployments, as far as it is among the `RECENT` ones of the server.
+
+    Argo lists the latest first, so no more is asked for than it takes to find them.
+    """
+    missing, found = set(deployments), dict[str, Run]()
+    listed = islice(client.workflows(manifest.SELECTOR, LISTED), RECENT) if missing else ()
+    for item in listed:
+        run = as_run(item)
+        if run.deployment in missing:
+            found[run.deployment] = run
+            missing.remove(run.deployment)
+            if not missing:
+                break
+    return found
 
 
 def follow(
@@ -268,11 +297,28 @@ def follow(
     If the server does not answer for a while (because it restarts, say), this waits, and tells `note` so
     once. The more a request costs, the fewer are made.
     """
+    while True:
+        before = time.monotonic()
+        current = patiently(client, lambda: get(client, run, steps=steps), sleep, note)
+        cost = time.monotonic() - before  # before the yield: the time that the reader takes is not the look's
+        yield current
+        if current.ended:
+            return
+        sleep(pause_after(cost))
+
+
+def patiently(
+    client: ArgoClient,
+    look: Callable[[], R],
+    sleep: Callable[[float], None] = time.sleep,
+    note: Callable[[str], None] = lambda _: None,
+) -> R:
+    """What a look finds. If the server does not answer for a while, this waits, and tells `note` so once."""
     silent_since: float | None = None
     while True:
         before = time.monotonic()
         try:
-            current = get(client, run, steps=steps)
+            return look()
         except ArgoUnreachable:
             if silent_since is None:
                 silent_since = before
@@ -281,13 +327,11 @@ def follow(
             if time.monotonic() - silent_since > PATIENCE:
                 raise
             sleep(1.0)
-            continue
-        silent_since = None
-        cost = time.monotonic() - before  # before the yield: the time that the reader takes is not the look's
-        yield current
-        if current.ended:
-            return
-        sleep(max(0.5, 4 * cost))
+
+
+def pause_after(cost: float) -> float:
+    """The seconds until the next look, after one that took so many: the more one costs, the fewer."""
+    return max(0.5, 4 * cost)
 
 
 def sleep_until(run: str, timeout: float | None) -> Callable[[float], None]:
@@ -324,6 +368,7 @@ def as_run(workflow: JSON) -> Run:
         estimate=timedelta(seconds=estimate) if (estimate := status.get("estimatedDuration")) else None,
         uid=metadata.get("uid", ""),
         archived=labels.get(manifest.ARCHIVED) == manifest.ONLY_ARCHIVED,
+        scheduled_time=_noted_time(notes.get(manifest.SCHEDULED_FOR)),
         steps=progress(status),
         version=int(version) if (version := labels.get(manifest.VERSION, "")).isdecimal() else None,
     )
@@ -359,6 +404,15 @@ def _reason(run: Run, step: StepProgress) -> str:
         f"Step {step.name} (task {task}) failed{again}: {failure.message.rstrip('.')}. "
         f"Its log tells why: mfhera logs {run.run_id} {step.name}/{task}"
     )
+
+
+def _noted_time(text: str | None) -> datetime | None:
+    """A time from an annotation, which anyone may have written; None for what is none."""
+    try:
+        moment = parse_time(text)
+    except ValueError:
+        return None
+    return moment if moment is None or moment.tzinfo else None
 
 
 def parse_time(text: str | None) -> datetime | None:

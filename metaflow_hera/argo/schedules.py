@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import crons_of
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.embedded.rules.cron import parse_schedule
 from metaflow_hera.errors import UnsupportedError
 
@@ -21,7 +22,18 @@ class Schedule:
 
     expression: str
     zone: str
-    suspended: bool
+    suspended: bool = False
+
+    @property
+    def tz(self) -> ZoneInfo:
+        """Its time zone. Raises UnsupportedError for one that this machine does not know."""
+        try:
+            return ZoneInfo(self.zone)
+        except (ValueError, KeyError, OSError) as error:
+            raise UnsupportedError(
+                f"This machine has no time zone {self.zone}, that of the schedule {self.expression}: "
+                "install tzdata."
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -34,15 +46,25 @@ class Firing:
     @property
     def in_zone(self) -> str:
         """The time as the clocks of the schedule's zone show it."""
-        return f"{self.time.astimezone(ZoneInfo(self.schedule.zone)):%Y-%m-%d %H:%M} {self.schedule.zone}"
+        return f"{self.local:%Y-%m-%d %H:%M} {self.schedule.zone}"
+
+    @property
+    def local(self) -> datetime:
+        """The time in the schedule's zone."""
+        return self.time.astimezone(self.schedule.tz)
 
 
 def schedules_of(client: ArgoClient, deployment: str) -> list[Schedule]:
     """The schedules of a deployment."""
+    return [schedule for cron in crons_of(client, deployment) for schedule in schedules_in(cron)]
+
+
+def schedules_in(cron: JSON) -> list[Schedule]:
+    """The schedules of a cron workflow."""
+    spec = cron["spec"]
     return [
-        Schedule(expression, cron["spec"].get("timezone") or "UTC", bool(cron["spec"].get("suspend")))
-        for cron in crons_of(client, deployment)
-        for expression in cron["spec"].get("schedules") or ()
+        Schedule(expression, spec.get("timezone") or "UTC", bool(spec.get("suspend")))
+        for expression in spec.get("schedules") or ()
     ]
 
 
@@ -52,12 +74,15 @@ def firings(schedules: Sequence[Schedule], count: int, after: datetime | None = 
     Raises UnsupportedError for a schedule of the server that cannot be read here.
     """
     begin = after or datetime.now(timezone.utc)
-    each = [_firings(schedule, begin) for schedule in schedules if not schedule.suspended]
+    each = [firings_of(schedule, begin) for schedule in schedules if not schedule.suspended]
     return list(islice(merge(*each, key=lambda firing: firing.time), count))
 
 
-def _firings(schedule: Schedule, after: datetime) -> Iterator[Firing]:
-    """The times of one schedule, as Argo reads it."""
+def firings_of(schedule: Schedule, after: datetime) -> Iterator[Firing]:
+    """The times of one schedule, as Argo reads it; it may be suspended.
+
+    Raises UnsupportedError for a schedule that cannot be read here.
+    """
     try:
         zone, times = ZoneInfo(schedule.zone), parse_schedule(schedule.expression)
     except (ValueError, KeyError, OSError) as error:

@@ -48,10 +48,10 @@ def submitted(client: ArgoClient, start: Start) -> JSON:
     client.check_version()
     for _ in range(NAMES - 1):
         try:
-            return _submitted(client, start, _name(start.template))
+            return submitted_as(client, start, _name(start.template))
         except ArgoConflict:
             continue
-    return _submitted(client, start, _name(start.template))
+    return submitted_as(client, start, _name(start.template))
 
 
 def _name(template: str) -> str:
@@ -63,8 +63,11 @@ def random_end() -> str:
     return "".join(random.SystemRandom().choices(ALPHABET, k=SUFFIX))
 
 
-def _submitted(client: ArgoClient, start: Start, name: str) -> JSON:
-    """Start it under its name; ArgoConflict if another workflow has that."""
+def submitted_as(client: ArgoClient, start: Start, name: str) -> JSON:
+    """Start a workflow under a name, once.
+
+    Raises ArgoConflict if another workflow has the name, and what `submitted` does, but for ArgoTooOld.
+    """
 
     def submit() -> JSON:
         return submit_as(client, start, name)

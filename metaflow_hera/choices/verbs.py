@@ -84,6 +84,48 @@ TRIGGER: tuple[ClickOption, ...] = (
 )
 """How a run is started. Names that Metaflow would allow for a Parameter begin with `hera_`."""
 
+BACKFILL: tuple[ClickOption, ...] = (
+    (
+        ("--from", "begin"),
+        {
+            "metavar": "T",
+            "required": True,
+            "help": "The first time: a date or a date with a time, in the schedule's zone if it names none.",
+        },
+    ),
+    (
+        ("--to", "end"),
+        {"metavar": "T", "help": "The last time; a date means through that day. By default now."},
+    ),
+    (
+        ("--cron",),
+        {"metavar": "EXPR", "help": "Times of this cron expression, not of the deployment's schedules."},
+    ),
+    (
+        ("--parallel",),
+        {
+            "type": int,
+            "default": 1,
+            "show_default": True,
+            "metavar": "N",
+            "help": "How many of these runs may run at once.",
+        },
+    ),
+    (("--newest-first",), {"is_flag": True, "help": "Start with the last time, not with the first."}),
+    (
+        ("--param", "-p", "params"),
+        {
+            "multiple": True,
+            "metavar": "NAME=VALUE",
+            "help": "Value of a Parameter; repeatable. {{date}}, {{datetime}} and {{next}} are the scheduled "
+            "time and the one after it, in the schedule's zone.",
+        },
+    ),
+    (("--dry-run",), {"is_flag": True, "help": "Show which times have a run, and start none."}),
+    (("--yes",), {"is_flag": True, "help": "Do not ask before more than 1000 runs are started."}),
+)
+"""For which times runs are made up, and how."""
+
 LINT: tuple[ClickOption, ...] = (
     (
         ("--argo-version",),

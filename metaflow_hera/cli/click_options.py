@@ -10,7 +10,7 @@ import click
 from metaflow_hera.choices.metaflow import MetaflowOptions
 from metaflow_hera.choices.option import options_of
 from metaflow_hera.choices.verbs import ClickOption, click_option
-from metaflow_hera.cli.completing import KNOWN, complete_known, complete_run
+from metaflow_hera.cli.completing import KNOWN, complete_known, complete_parameter, complete_run
 from metaflow_hera.cli.help import MetaflowOption
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -20,13 +20,16 @@ the_run = click.argument("run", metavar="[RUN]", required=False, shell_complete=
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for a program to read.")
 
+COMPLETED = {"params": complete_parameter}
+"""What completes the values of an option that both command lines have."""
+
 
 def shared(options: Sequence[ClickOption]) -> Callable[[Command], Command]:
     """Give a command the options that it shares with `python flow.py hera`."""
 
     def give(command: Command) -> Command:
         for names, settings in reversed(options):
-            command = click.option(*names, **settings)(command)
+            command = click.option(*names, shell_complete=COMPLETED.get(names[-1]), **settings)(command)
         return command
 
     return give

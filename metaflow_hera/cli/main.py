@@ -26,6 +26,7 @@ GROUPS = {
         "trigger",
         "runs",
         "status",
+        "open",
         "logs",
         "suspend",
         "resume",
@@ -34,7 +35,7 @@ GROUPS = {
         "retry",
         "resubmit",
     ),
-    "Schedules and events": ("schedule", "emit"),
+    "Schedules and events": ("schedule", "backfill", "emit"),
     "This machine": ("doctor", "local", "completion"),
 }
 """The verbs, in the groups that help shows. Each has a module of its name in `cli.verbs`."""

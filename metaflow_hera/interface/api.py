@@ -33,6 +33,15 @@ from metaflow_hera.interface.cells import notebook_shell, script_of
 from metaflow_hera.metaflow_api.load.script import LOADING
 from metaflow_hera.metaflow_api.read.client import client_run
 from metaflow_hera.operations import control
+from metaflow_hera.operations.backfill import (
+    Backfill,
+    Choice,
+    ScheduledRun,
+    check_ended_well,
+    check_parallel,
+    wanted,
+)
+from metaflow_hera.operations.firing_times import Span
 from metaflow_hera.operations.logs import Line, Wanted, lines
 from metaflow_hera.operations.logs import follow as follow_lines
 from metaflow_hera.operations.removal import remove
@@ -204,9 +213,7 @@ class Deployment:
             ArgoError: the server refuses the request, or does not answer.
         """
         found = deployments.existing(self._client, self.name)
-        given = {**(parameters or {}), **values}
-        if self._source is not None and any(found.is_file(name) for name in given):
-            given = self._source.call(isolated.stored_files, given)
+        given = self._stored({**(parameters or {}), **values}, found)
         started = runs.start(self._client, found, given, tags)
         return Run(started.run_id, self._client)
 
@@ -273,6 +280,64 @@ class Deployment:
             print(note, file=sys.stderr)
         self._deployed = deployments.existing(self._client, self.name)
         return done.version
+
+    def backfill(
+        self,
+        begin: str,
+        end: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        /,
+        *,
+        cron: str | None = None,
+        parallel: int = 1,
+        newest_first: bool = False,
+        dry_run: bool = False,
+        **values: Any,
+    ) -> Sequence[ScheduledRun]:
+        """Start a run for each time at which a schedule would have, and wait until all have ended.
+
+        A time that has a run is passed over, whoever started it. Broken off and called again, it goes on.
+
+        Args:
+            begin: the first time, a date or a date with a time, in the schedule's zone if it names none.
+            end: the last time, by default now; a date means through that day.
+            parameters: values of Parameters by name, for names that cannot be keywords.
+            cron: times of this cron expression, in the zone of the schedules, in their place.
+            parallel: how many of these runs may run at once.
+            newest_first: start with the last time, not with the first.
+            dry_run: start nothing.
+            values: values of Parameters, as `trigger` takes them. In texts `{{date}}`, `{{datetime}}` and
+                `{{next}}` are the scheduled time and the one after it.
+
+        Returns:
+            The times in the order in which they are started, each with its run.
+
+        Raises:
+            OptionError: times that cannot be meant, an expression that is none, or no number of runs.
+            ParameterError: a value is missing, unknown or of the wrong type; nothing was started.
+            UsageError: there is no schedule, or an older version made the deployment.
+            NotFoundError: the deployment is gone.
+            RunFailed: one of the runs did not end well; the message names them.
+            ArgoError: the server refuses the request, or does not answer; what runs goes on.
+        """
+        check_parallel(parallel)
+        found = deployments.existing(self._client, self.name)
+        given = self._stored({**(parameters or {}), **values}, found)
+        choice = Choice(Span(begin, end), cron, newest_first)
+        work = Backfill(self._client, wanted(self._client, found, choice, given))
+        if dry_run:
+            work.look_up()
+            return work.times
+        work.carry_out(parallel)
+        check_ended_well(work.times)
+        return work.times
+
+    def _stored(self, given: Mapping[str, Any], found: deployments.Deployed) -> Mapping[str, Any]:
+        """Values for Parameters, with the path of each IncludeFile replaced by a reference to it."""
+        if self._source is not None and any(found.is_file(name) for name in given):
+            stored: Mapping[str, Any] = self._source.call(isolated.stored_files, given)
+            return stored
+        return given
 
     def delete(self, authorize: str | None = None) -> None:
         """Remove it; runs and results stay.

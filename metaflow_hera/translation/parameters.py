@@ -26,7 +26,7 @@ def workflow_parameters(
     """The parameters of the workflow.
 
     The flow's own, with the defaults evaluated at deployment; one for a run's tags, and one for the URL of
-    the code package; if the flow is scheduled, one for the time; and one for each event that may start it. A
+    the code package; one for the time that it was scheduled for; and one for each event that may start it. A
     Parameter that must be given has no value: Argo itself refuses to start a run without it.
     """
     own = [
@@ -45,15 +45,12 @@ def workflow_parameters(
             description="Where the code package is; mfhera retry --with-new-code gives another one",
             value=values.encode(package.url),
         ),
+        Parameter(
+            name=manifest.SCHEDULED_TIME_PARAMETER,
+            description="The time that this run was scheduled for, by a schedule or mfhera backfill",
+            value=values.NOT_GIVEN,
+        ),
     ]
-    if flow.schedules:
-        about_run.append(
-            Parameter(
-                name=manifest.SCHEDULED_TIME_PARAMETER,
-                description="The time that a schedule started this run for",
-                value=values.NOT_GIVEN,
-            )
-        )
     if events is not None:
         about_run += [
             Parameter(
@@ -72,9 +69,7 @@ def environment(flow: LoadedFlow, events: Events | None) -> list[Env]:
     Those of the flow are as Metaflow's `init` reads them: only the first step's pod uses them, but all pods
     have them, so that all steps can share a template.
     """
-    found = {RUN_TAGS: manifest.TAGS_PARAMETER}
-    if flow.schedules:
-        found[SCHEDULED_TIME] = manifest.SCHEDULED_TIME_PARAMETER
+    found = {RUN_TAGS: manifest.TAGS_PARAMETER, SCHEDULED_TIME: manifest.SCHEDULED_TIME_PARAMETER}
     if events is not None:
         found |= {dependency.variable: dependency.name for dependency in events.dependencies}
     found |= {parameter_variable(parameter.name): parameter.name for parameter in flow.parameters}

@@ -126,21 +126,21 @@ class Browser:
         """What the browser has to say: errors of scripts, refusals of its content policy."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
 
-    def log_in(self, mfhera: Mfhera) -> None:
-        """As `mfhera local open` does where there is a browser."""
+    def log_in(self, mfhera: Mfhera, *verb: str, shows: str = ".overview") -> None:
+        """As `mfhera local open`, or another verb, does where there is a browser; what is shown then."""
         # The command `xdg-open` and the like are not there: BROWSER names one that notes what it is to open.
         note = mfhera.folder / "opened"
         script = mfhera.folder / "a_browser"
         script.write_text(f'#!/bin/sh\necho "$1" > {note}\n')
         script.chmod(0o755)
-        assert "Opened" in mfhera.ok("local", "open", env={"BROWSER": f"{script} %s"})
+        assert "Opened" in mfhera.ok(*(verb or ("local", "open")), env={"BROWSER": f"{script} %s"})
         mfhera.wait_until(note.exists)
         mfhera.wait_until(lambda: note.read_text().endswith("\n"))
         opened = note.read_text().strip()
         assert opened.startswith("file://")
         assert "code" not in opened
         self.driver.get(opened)
-        self.one(".overview")
+        self.one(shows)
         assert not Path(opened.removeprefix("file://")).exists()
 
     def in_flows_form(self, values: Sequence[str]) -> list[str]:
@@ -251,6 +251,19 @@ def test_a_run_from_the_form_to_its_end(own_mfhera: Mfhera, browser: Browser) ->
     browser.until(lambda: browser.driver.current_url.endswith(name))
 
     assert browser.driver.execute_script("return window.notReloaded")
+    _asked_nobody_else(browser, own_mfhera)
+
+
+def test_a_run_and_a_deployment_are_opened_by_their_names(own_mfhera: Mfhera, browser: Browser) -> None:
+    own_mfhera.take("single_flow.py")
+    own_mfhera.ok("create", "single_flow.py")
+    run_id = own_mfhera.run()["run_id"]
+    browser.log_in(own_mfhera, "open", run_id, shows=".run .state")
+    browser.reads(".run .state", "Succeeded")
+    assert browser.driver.current_url.endswith(f"/#/runs/default/{run_id.removeprefix('argo-')}")
+    browser.log_in(own_mfhera, "open", "single_flow.py")
+    browser.until(lambda: browser.driver.current_url.endswith("/#/deployments/default/singleflow"))
+    browser.reads(".runs", run_id.removeprefix("argo-"))
     _asked_nobody_else(browser, own_mfhera)
 
 

@@ -117,8 +117,11 @@ def test_what_one_knows_from_metaflow_runs_as_written(
 
 
 def test_what_starts_by_itself_runs_as_written(place: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
-    schedules, finishes, events, exports = blocks("bash", STARTING)
+    schedules, missed, finishes, events, exports = blocks("bash", STARTING)
     assert shell(schedules, place).count("Europe/Berlin") >= 4
+    said = shell(missed, place)
+    assert said.count("to be run") == 4
+    assert "4 of 4 runs have succeeded." in said
     shell(finishes, place)
     reading = """
 import time

@@ -215,6 +215,8 @@ COMMANDS = {
     "trigger": ["trigger", "--name", "some-flow"],
     "list": ["list"],
     "runs": ["runs", "--name", "some-flow"],
+    "backfill": ["backfill", "--name", "some-flow", "--from", "2025-10-01", "--dry-run"],
+    "open": ["open", "argo-some-run"],
     "status": ["status", "argo-some-run"],
     "delete": ["delete", "--name", "some-flow"],
 }

@@ -63,6 +63,7 @@ def test_parameters_of_a_script_and_of_a_deployment(mfhera: Mfhera) -> None:
     mfhera.ok("create", "types_flow.py", "--name", "typed")
     for before in (("types_flow.py",), ("--name", "typed"), ()):
         assert "number=" in completed(mfhera, "trigger", *before, "--param", "")
+        assert "number=" in completed(mfhera, "backfill", *before, "--param", "")
         assert completed(mfhera, "trigger", *before, "-p", "numb") == ["number="]
         assert completed(mfhera, "trigger", *before, "--param", "flag=t") == ["flag=true"]
         assert completed(mfhera, "trigger", *before, "--param", "number=") == []

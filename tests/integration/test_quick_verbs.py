@@ -73,6 +73,8 @@ def a_run(mfhera: Mfhera, spec: dict[str, Any], phase: str) -> str:
         ("runs --all", None, set()),
         ("list", None, set()),
         ("schedule --name quickflow", None, set()),
+        ("open {run}", WAITS, set()),
+        ("open --name quickflow", None, set()),
         ("suspend {run}", WAITS, set()),
         ("resume {run}", WAITS, set()),
         ("stop {run} --json", WAITS, set()),

@@ -37,6 +37,7 @@ from metaflow_hera import (
     ParameterError,
     Run,
     RunFailed,
+    ScheduledRun,
     StartChange,
     StepProgress,
     TaskFailure,
@@ -109,6 +110,15 @@ def followed(deployment: Deployment) -> Any:
     assert_type(run.steps, Sequence[StepProgress])
     deployment.delete(authorize="token")
     return Run("argo-flow-x7k2p").run
+
+
+def made_up(deployment: Deployment) -> list[tuple[Any, ...]]:
+    """Runs for times that have passed, and the parts of one."""
+    times = deployment.backfill("2026-10-01", "2026-10-31", {"day": "{{date}}"}, parallel=3, alpha=1)
+    assert_type(times, Sequence[ScheduledRun])
+    deployment.backfill("2026-10-01", cron="0 6 * * *", newest_first=True, dry_run=True)
+    deployment.backfill("2026-10-01", parallel="3")  # type: ignore[arg-type]
+    return [(each.time, each.zone, each.run_id, each.state, each.ended, each.failed) for each in times]
 
 
 def printed(lines: Iterator[Line]) -> list[tuple[Any, ...]]:

@@ -108,6 +108,7 @@ MANIFEST = {
     "PROJECT_NAME": "metaflow/project_name",
     "RUN_ID": "metaflow/run_id",
     "RUN_PREFIX": "argo-",
+    "SCHEDULED_FOR": "workflows.argoproj.io/scheduled-time",
     "SCHEDULED_TIME_PARAMETER": "metaflow-scheduled-time",
     "SELECTOR": "app.kubernetes.io/part-of=metaflow",
     "SENSOR_NAME": "metaflow/sensor_name",

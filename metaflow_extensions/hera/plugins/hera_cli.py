@@ -220,6 +220,23 @@ def schedule(obj: Any, count: int, as_json: bool) -> None:
         show_schedule(name_of(_flow(obj), obj.deployment_name), count, as_json)
 
 
+@hera.command(help="Start a run of this flow for each time at which its schedule would have.")
+@shared(verbs.BACKFILL)
+@as_json
+@attribute_file
+@click.pass_obj
+def backfill(obj: Any, as_json: bool, deployer_attribute_file: str | None, **chosen: Any) -> None:
+    """Make up for times of the deployment's schedules that have no run."""
+    with _our_errors():
+        from metaflow_hera.cli.verbs.backfill import Asked, make_up
+        from metaflow_hera.operations.belonging import name_of
+
+        flow = _flow(obj)
+        times = make_up(name_of(flow, obj.deployment_name), Asked(**chosen), as_json, flow=flow)
+        found = [f"{flow.name}/{each.run_id}" for each in times if not each.is_absent]
+        _leave(deployer_attribute_file, runs=found)
+
+
 @hera.command(help="Check this flow without running it. With ARGO_SERVER set, Argo checks it too.")
 @shared(verbs.CREATE)
 @shared(verbs.LINT)
@@ -248,6 +265,21 @@ def status(obj: Any, run_id: str | None, watch: bool, as_json: bool) -> None:
         from metaflow_hera.cli.verbs.status import show_status
 
         show_status(_chosen(obj, run_id), watch, as_json)
+
+
+@hera.command("open", help="Open a run in the browser, or without one the deployment of this flow.")
+@run_id
+@click.pass_obj
+def open_in_browser(obj: Any, run_id: str | None) -> None:
+    """Open a run or the deployment."""
+    with _our_errors():
+        from metaflow_hera.cli.verbs.open import show_deployment, show_run
+        from metaflow_hera.operations.belonging import name_of
+
+        if run_id is None:
+            show_deployment(name_of(_flow(obj), obj.deployment_name))
+        else:
+            show_run(run_id)
 
 
 @hera.command(help="Start no more tasks of a run until it is unsuspended.")

@@ -26,14 +26,19 @@ from metaflow.runner.deployer import (
     TriggeredRun,
     generate_fake_flow_file_contents,
 )
-from metaflow.runner.utils import get_lower_level_group, handle_timeout, temporary_fifo
+from metaflow.runner.utils import (
+    get_lower_level_group,
+    handle_timeout,
+    make_process_error_message,
+    temporary_fifo,
+)
 
 from metaflow_hera.errors import ArgoNotFound
 
 from .deployer_errors import whole_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from metaflow.runner.deployer_impl import DeployerImpl
 
@@ -249,6 +254,53 @@ class HeraDeployedFlow(DeployedFlow):
             Whether that was done.
         """
         return _call(self.deployer, "rollback", to=to, message=message, authorize=authorize)
+
+    def backfill(
+        self, begin: str, end: str | None = None, parameters: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> list[HeraTriggeredRun]:
+        """
+        Start a run for each time at which a schedule would have, and wait until all have ended.
+
+        A time that has a run is passed over. Broken off and called again, it goes on.
+
+        Parameters
+        ----------
+        begin : str
+            The first time, a date or a date with a time, in the schedule's zone if it names none.
+        end : str, optional, default None
+            The last time; a date means through that day. None means now.
+        parameters : Mapping[str, Any], optional, default None
+            Values for the flow's Parameters. In texts `{{date}}`, `{{datetime}}` and `{{next}}` are the
+            scheduled time and the one after it.
+        **kwargs : Any
+            Other options of `hera backfill`, such as `cron`, `parallel` and `newest_first`.
+
+        Returns
+        -------
+        list[HeraTriggeredRun]
+            The runs for these times, in the order in which they are started; with `dry_run=True` those that
+            there are already.
+
+        Raises
+        ------
+        RuntimeError
+            It was refused, or a run failed; the message holds what the command printed.
+        """
+        deployer = self.deployer
+        values = (parameters or {}).items()
+        params = [
+            f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in values
+        ]
+        given = {"begin": begin, "end": end, "params": params or None, **kwargs}
+        options = {name: value for name, value in given.items() if value is not None}
+        with tempfile.TemporaryDirectory(prefix="mfhera-") as folder:
+            file = Path(folder, "runs.json")
+            process = _start(deployer, "backfill", deployer_attribute_file=str(file), **options)
+            process.sync_wait()
+            if process.process.returncode != 0:
+                raise RuntimeError(make_process_error_message(process))
+            pathspecs = json.loads(file.read_text(encoding="utf-8"))["runs"]
+        return [_triggered(deployer, pathspec, str(self.name)) for pathspec in pathspecs]
 
     def delete(self, authorize: str | None = None) -> bool:
         """Remove the deployment; runs and results stay. Returns whether that was done."""

@@ -2,45 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
 from metaflow_hera.cli.choosing import client_at
 from metaflow_hera.cli.click_options import as_json
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.words import json_text, say_note
+from metaflow_hera.display.times import local_time
 
 
 @click.command("list", cls=Verb, examples=("mfhera list",))
 @as_json
 def list_deployments(as_json: bool) -> None:
-    """List what is deployed: flow, version, owner, time, schedule."""
-    from metaflow_hera.argo.deployments import deployed
+    """List what is deployed: flow, version, owner, time, schedule, its last run and its next start."""
     from metaflow_hera.cli.words import table
+    from metaflow_hera.operations.overview import overview
 
-    found = list(deployed(client_at(start=False)))
+    found = overview(client_at(start=False))
     if as_json:
-        click.echo(json_text([asdict(deployment) for deployment in found]))
+        click.echo(json_text([each.as_json() for each in found]))
         return
     table(
-        ("NAME", "FLOW", "VERSION", "OWNER", "DEPLOYED", "SCHEDULE"),
+        ("NAME", "FLOW", "VERSION", "OWNER", "DEPLOYED", "SCHEDULE", "LAST RUN", "NEXT START"),
         [
             (
-                d.name,
-                d.flow,
-                str(d.version or "-"),
-                d.owner,
-                d.deployed_at or "-",
-                ", ".join(d.schedules) or "-",
+                *(each.deployed.name, each.deployed.flow),
+                str(each.deployed.version or "-"),
+                *(each.deployed.owner, each.deployed.deployed_at or "-"),
+                ", ".join(each.deployed.schedules) or "-",
+                each.last_run.phase if each.last_run else "-",
+                local_time(each.next_start),
             )
-            for d in found
+            for each in found
         ],
         empty="Nothing is deployed: mfhera create FLOW.py deploys a flow.",
     )
-    for deployment in found:
-        if deployment.unfinished:
-            say_note(deployment.unfinished)
+    for each in found:
+        if each.deployed.unfinished:
+            say_note(each.deployed.unfinished)
 
 
 command = list_deployments

@@ -148,17 +148,31 @@ def megabytes(count: int) -> str:
 @click.option("--print", "print_url", is_flag=True, help="Print an address that works once, within a minute.")
 def open_command(print_url: bool) -> None:
     """Open its page in the browser. Starts it if it is not running."""
+    show_page(print_url=print_url)
+
+
+def show_page(place: str = "", *, print_url: bool = False) -> None:
+    """Open the page, or a place of it, or only print an address of it; see `opening.one_time_url`."""
     from metaflow_hera.embedded.local import launch as server
     from metaflow_hera.embedded.local import opening
 
     running = server.ensure_running(home_folder(), __version__)
     if print_url:
-        click.echo(opening.one_time_url(running))
-    elif opening.open_page(running):
-        click.echo(f"Opened {running.url} in the browser. If it shows nothing: mfhera local open --print")
+        click.echo(opening.one_time_url(running, place))
+    elif opening.open_page(running, place):
+        address = f"{running.url}/#/{place}" if place else running.url
+        click.echo(f"Opened {address} in the browser. If it shows nothing: mfhera local open --print")
     else:
         click.echo("There is no browser here. This address works once, within a minute:", err=True)
-        click.echo(opening.one_time_url(running))
+        click.echo(opening.one_time_url(running, place))
+
+
+def open_address(address: str) -> bool:
+    """Open an address of another server in the user's browser; returns whether there is one."""
+    from metaflow_hera.embedded.local import opening
+
+    browser = opening.a_browser()
+    return browser is not None and browser.open(address)
 
 
 command = local

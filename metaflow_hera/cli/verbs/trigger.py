@@ -16,7 +16,8 @@ from metaflow_hera.cli.click_options import as_json, deployment_options, shared
 from metaflow_hera.cli.completing import complete_deployment, complete_flow, complete_parameter
 from metaflow_hera.cli.following import Report, started, tell, write_run_id
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.errors import OptionError, quoted
+from metaflow_hera.cli.values import values_given
+from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
@@ -67,7 +68,7 @@ def trigger(
 
     Without FLOW.py, it is the flow last deployed or started from this folder.
     """
-    given = {**_from_file(params_file), **_from_options(params)}
+    given = {**_from_file(params_file), **values_given(params)}
     last: LastDeployment | None = None
     loaded = None
     if flow is not None:
@@ -129,16 +130,6 @@ def start(
     if not report.as_json:
         started(run)
     tell(client, run, report)
-
-
-def _from_options(params: tuple[str, ...]) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    for param in params:
-        name, equals, value = param.partition("=")
-        if not equals or not name:
-            raise OptionError(f"--param {quoted(param)} must be NAME=VALUE.")
-        given[name] = value
-    return given
 
 
 def _from_file(path: Path | None) -> dict[str, Any]:

@@ -21,24 +21,28 @@ SCREENS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
 
 FORM = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="referrer" content="no-referrer">
 <title>Opening the embedded Argo</title>
-<form method="post" action="{url}/login"><input type="hidden" name="code" value="{code}">
+<form method="post" action="{url}"><input type="hidden" name="code" value="{code}">
 <button>Open the embedded Argo</button></form>
 <script>document.forms[0].submit()</script>
 """
 
 
-def one_time_url(server: LocalServer) -> str:
-    """An address that logs one browser in, once and within a minute."""
-    return f"{server.url}/login?code={_code(server)}"
+def one_time_url(server: LocalServer, place: str = "") -> str:
+    """An address that logs one browser in, once and within a minute, and shows a place of the page.
+
+    That is all, or `runs/NAMESPACE/NAME`, or `deployments/NAMESPACE/NAME`.
+    """
+    return f"{server.url}/login?code={_code(server)}{f'&to={place}' if place else ''}"
 
 
-def opening_file(server: LocalServer) -> Path:
-    """A file that logs in the browser that opens it, once and within a minute.
+def opening_file(server: LocalServer, place: str = "") -> Path:
+    """A file that logs in the browser that opens it, once and within a minute; see `one_time_url`.
 
     Raises:
         Unusable: it cannot be written.
     """
-    path, text = server.home / FILE, FORM.format(url=server.url, code=_code(server))
+    url = f"{server.url}/login{f'?to={place}' if place else ''}"
+    path, text = server.home / FILE, FORM.format(url=url, code=_code(server))
     try:
         path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -51,16 +55,21 @@ def opening_file(server: LocalServer) -> Path:
     return path
 
 
-def open_page(server: LocalServer) -> bool:
-    """Open the page in the user's browser; returns whether there is one."""
-    # Without a display Python finds text browsers, which cannot show the page.
+def open_page(server: LocalServer, place: str = "") -> bool:
+    """Open the page, or a place of it, in the user's browser; returns whether there is one."""
+    browser = a_browser()
+    return browser is not None and browser.open(opening_file(server, place).as_uri())
+
+
+def a_browser() -> webbrowser.BaseBrowser | None:
+    """The user's browser; None if there is none that can show a page."""
+    # Without a display Python finds text browsers, which cannot.
     if sys.platform != "darwin" and not any(map(os.environ.get, SCREENS)):
-        return False
+        return None
     try:
-        browser = webbrowser.get()
+        return webbrowser.get()
     except webbrowser.Error:
-        return False
-    return browser.open(opening_file(server).as_uri())
+        return None
 
 
 def _code(server: LocalServer) -> str:

@@ -41,6 +41,8 @@ PAGE = 100
 FORM_BYTES = 1_000
 
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+PLACE = re.compile(r"(runs|deployments)/[a-z0-9.-]+/[a-z0-9.-]+")
+"""A place of the page, as its script reads it from the address, that a browser may be sent to."""
 NAME = re.compile(r"[a-z]+\.(html|css|js|svg)")
 
 
@@ -159,7 +161,9 @@ class Page:
         # The file that `mfhera local open` had the browser open is no longer needed.
         (self._engine.home / OPENING_FILE).unlink(missing_ok=True)
         # No redirect: on one that began elsewhere, a browser sends no SameSite=Strict cookie.
-        answer = words("Logged in", "One moment.", 200, onward=True)
+        place = request.query_params.get("to", "")
+        onward = f"/#/{place}" if PLACE.fullmatch(place) else "/"
+        answer = words("Logged in", "One moment.", 200, onward=onward)
         answer.headers["Set-Cookie"] = self._session.cookie
         return answer
 

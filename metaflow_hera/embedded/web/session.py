@@ -109,9 +109,9 @@ def _hash(code: str) -> str:
     return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()
 
 
-def words(title: str, text: str, status: int, *, onward: bool = False) -> Response:
-    """A small page with a text; `onward` forwards to the page itself."""
-    refresh = '<meta http-equiv="refresh" content="0; url=/">' if onward else ""
+def words(title: str, text: str, status: int, *, onward: str | None = None) -> Response:
+    """A small page with a text; `onward` is the address of this server to forward to, if any."""
+    refresh = f'<meta http-equiv="refresh" content="0; url={escape(onward)}">' if onward else ""
     body = (
         f'<!doctype html><html lang="en"><meta charset="utf-8">{refresh}'
         '<link rel="icon" href="/page/static/icon.svg">'

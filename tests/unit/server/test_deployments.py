@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import pytest
 from exports import export, of_kind
 from twin import Twin
 
-from metaflow_hera.argo import deployments, last, runs
+from metaflow_hera.argo import client, deployments, last, runs
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.schedules import Schedule, firings, schedules_of
 from metaflow_hera.contract.manifest import TEMPLATE_LABEL, USER_KEYS
 from metaflow_hera.errors import ArgoError, UsageError
 from metaflow_hera.operations.exports import create_from
+from metaflow_hera.operations.overview import overview
 from metaflow_hera.operations.removal import remove
 from metaflow_hera.translation import writing
 
@@ -204,6 +206,54 @@ class TestParts:
         times = [firing.in_zone for firing in firings([schedule], 3)]
         assert len(times) == 3
         assert all(time.endswith(" 10:00 Europe/Helsinki") for time in times)
+
+    def test_the_list_tells_the_last_run_and_the_next_start(self, twin: Twin) -> None:
+        create_from(export("linear"), twin.client, None)
+        create_from(export("schedule"), twin.client, None)
+        create_from(export("schedules"), twin.client, None)
+        about = deployments.existing(twin.client, "linearflow")
+        ended = runs.start(twin.client, about, {})
+        twin.finish(ended.workflow, exit_code=1)
+        twin.transport.calls.clear()
+        found = {each.deployed.name: each for each in overview(twin.client)}
+        assert [call.path.split("/")[3] for call in twin.calls] == [
+            *("cron-workflows", "workflow-templates", "workflows"),
+        ]
+        assert list(found) == ["linearflow", "scheduleflow", "schedulesflow"]
+        linear = found["linearflow"]
+        assert linear.last_run is not None
+        assert (linear.last_run.run_id, linear.last_run.phase) == (ended.run_id, "Failed")
+        assert linear.next_start is None
+        assert found["scheduleflow"].last_run is None
+        expected = firings(schedules_of(twin.client, "schedulesflow"), 1)[0].time
+        assert found["schedulesflow"].next_start == expected
+        assert found["schedulesflow"].as_json()["next_start"] == expected
+        twin.call("PUT", "cron-workflows/default/scheduleflow/suspend")
+        assert {each.deployed.name: each.next_start for each in overview(twin.client)}["scheduleflow"] is None
+
+    def test_the_list_asks_for_no_more_runs_than_it_needs(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(client, "PAGE", 1)
+        seconds = itertools.count(1_800_000_000)
+        twin = Twin(tmp_path / "ticking", clock=lambda: float(next(seconds)))
+        for flow in ("linear", "retry"):
+            about = create_from(export(flow), twin.client, None)
+            for _ in range(3 if flow == "linear" else 1):
+                twin.finish(runs.start(twin.client, about, {}).workflow)
+
+        def asked() -> int:
+            twin.transport.calls.clear()
+            found = {each.deployed.name: each.last_run is not None for each in overview(twin.client)}
+            assert found["retryflow"]
+            return len([call for call in twin.calls if "/workflows/" in call.path])
+
+        assert asked() == 2, "the last of retryflow, then that of linearflow"
+        create_from(export("split"), twin.client, None)
+        assert asked() == 4, "all runs: splitflow has none"
+        monkeypatch.setattr(runs, "RECENT", 2)
+        assert asked() == 2
+        twin.close()
 
     def test_a_sensor_comes_and_goes(self, twin: Twin) -> None:
         objects = export("event")

@@ -331,7 +331,7 @@ class TestExamination:
         denied = found["permissions", "create workflows"]
         assert (denied.state, denied.found) == (
             FAILED,
-            "denied, and needed by mfhera resubmit, mfhera trigger",
+            "denied, and needed by mfhera backfill, mfhera resubmit, mfhera trigger",
         )
 
     def test_a_configuration_that_cannot_be_read(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import requests
+from argo_calls import Call
 from argo_permissions import FOLLOWED, Roles
 from releases import create, objects_of
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -31,6 +32,8 @@ CALLS = (
     *("create --from changed.json", "create --from moved.json"),
     *("create --from fewer.json", "create --from without.json"),
     *("list", "runs", "runs --name linearflow", "schedule --name schedulesflow"),
+    *("open --name linearflow", "open {waits}"),
+    "backfill --name linearflow --cron @yearly --from 2026-01-01 --to 2026-01-01",
     *("trigger --name linearflow", "status {waits}", "logs {waits}"),
     *("suspend {waits}", "resume {waits}", "logs {waits} --follow", "stop {other}", "terminate {last}"),
     *("retry {failed}", "resubmit {failed}", "delete --run {ended}", "emit ready", "emit heard"),
@@ -40,6 +43,8 @@ CALLS = (
     *(f"rollback --name {name} --to {to}" for name in ("schedulesflow", "eventflow") for to in (1, 2, 1)),
     *("delete --name linearflow", "delete --name schedulesflow", "delete --name eventflow"),
 )
+MADE_UP = "linearflow-1767225600"
+"""The run that `backfill` starts, for the first of January 2026."""
 ALL = (*OF_DEPLOYERS, *OF_DEPLOYERS_OF_EVENTS)
 WEBHOOK = "http://webhook.example/"
 
@@ -96,7 +101,14 @@ def asked(twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[s
     }
     twin.finish(names["ended"].workflow)
     twin.finish(names["failed"].workflow, exit_code=1)
-    roles.meanwhile = lambda call: FOLLOWED in call.query and twin.finish(names["waits"].workflow)
+
+    def meanwhile(call: Call) -> None:
+        if FOLLOWED in call.query:
+            twin.finish(names["waits"].workflow)
+        if call.path.endswith(MADE_UP):
+            twin.finish(MADE_UP)
+
+    roles.meanwhile = meanwhile
     found = defaultdict(set)
     for call in CALLS:
         monkeypatch.setattr(
