@@ -69,7 +69,7 @@ AUTHORIZE: tuple[ClickOption, ...] = (
 ROLLBACK: tuple[ClickOption, ...] = (
     (("--to",), {"type": int, "metavar": "N", "help": "The version to go back to; else the one before."}),
     (("--message",), {"metavar": "TEXT", "help": "Why, for those who look at the versions later."}),
-    (("--dry-run",), {"is_flag": True, "help": "Check it and show which objects change; change nothing."}),
+    (("--dry-run",), {"is_flag": True, "help": "Check it and show what changes; change nothing."}),
 )
 """What to go back to, and how."""
 
@@ -141,6 +141,7 @@ DIFF: tuple[ClickOption, ...] = (
         ("--from", "source"),
         {"metavar": "FILE", "help": "Compare with FILE, an export or a folder of them, not with the server."},
     ),
+    (("--version",), {"type": int, "metavar": "N", "help": "Compare with version N, not with the live one."}),
 )
 """What a flow is compared with, and what is shown of it."""
 

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import tarfile
-import tempfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path
 
 from metaflow_hera.argo.client import ArgoClient
+from metaflow_hera.argo.deployments import absent
 from metaflow_hera.argo.target import Target
 from metaflow_hera.choices.deployment import CreateOptions
 from metaflow_hera.comparison.comparing import compare
 from metaflow_hera.comparison.records import Difference
-from metaflow_hera.comparison.states import NOTHING, State, package_place, template_in
+from metaflow_hera.comparison.states import State
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import UsageError
-from metaflow_hera.metaflow_api.light.code_packages import Package, read_package
+from metaflow_hera.metaflow_api.light.code_packages import read_package
 from metaflow_hera.metaflow_api.load.files import storing_nothing
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.packages import Packing
-from metaflow_hera.metaflow_api.read.stored_files import Unreadable, fetch
 from metaflow_hera.operations.deployment import Prepared, exported, prepare, preview
 from metaflow_hera.operations.exports import exported_deployment
+from metaflow_hera.operations.history import deployed_versions, numbered
 from metaflow_hera.operations.plan import plan_deployment
-
-SECONDS = 60.0
-"""How long a datastore has to hand over a code package."""
-NO_PACKAGE = (OSError, EOFError, tarfile.TarError, zlib.error)
+from metaflow_hera.operations.present import deployed_in
+from metaflow_hera.operations.states import sides, state_of
 
 
 @contextmanager
@@ -45,11 +40,21 @@ def prepared_to_compare(flow: LoadedFlow, options: CreateOptions) -> Iterator[Pr
 def diff(prepared: Prepared, client: ArgoClient) -> Difference:
     """What `create` would change at a server. Nothing is stored or written. Raises what `create` refuses."""
     present, wanted = preview(prepared, client)
-    changes = plan_deployment(present, wanted).changes
-    # The plan knows which labels and annotations are others', and stay.
-    old = [change.before | {"kind": change.kind} for change in changes if change.before is not None]
-    new = [change.after | {"kind": change.kind} for change in changes if change.after is not None]
-    return _compared(prepared, old, new)
+    return _compared(prepared, *sides(plan_deployment(present, wanted)))
+
+
+def diff_version(prepared: Prepared, number: int, client: ArgoClient) -> Difference:
+    """What `create` would change of an earlier version. Nothing is stored or written.
+
+    Raises what `create` refuses, NotFoundError if there is no such version, ConfigurationError if the history
+    cannot be read.
+    """
+    present, wanted = preview(prepared, client)
+    about = deployed_in(present)
+    if about is None or present.template is None:
+        raise absent(prepared.name)
+    chain = deployed_versions(about, present.template, client.target)
+    return _compared(prepared, numbered(chain, prepared.name, number).objects, wanted)
 
 
 def diff_from(prepared: Prepared, objects: Sequence[JSON], target: Target | None) -> Difference:
@@ -70,30 +75,5 @@ def _compared(prepared: Prepared, old: Sequence[JSON], new: Sequence[JSON]) -> D
     packing, environment = prepared.packing, prepared.flow.environment
     note = f"What --environment={environment} makes for the pods is not compared: it would have to be stored."
     mine = State(new, read_package(BytesIO(packing.blob)), note if packing.lacks_environments else None)
-    there = template_in(old)
-    if there is None:
-        return compare(prepared.name, NOTHING, mine)
     known = {packing.unsaved.url: mine.package}
     return compare(prepared.name, state_of(old, known), mine)
-
-
-def state_of(objects: Sequence[JSON], known: dict[str, Package | None] | None = None) -> State:
-    """A version of a deployment by its objects; its code package is fetched, unless its URL is `known`."""
-    template = template_in(objects)
-    place = None if template is None else package_place(template)
-    if place is None:
-        note = "The code is not compared: its template does not say where its code package is."
-        return State(objects, None, note)
-    if (package := (known or {}).get(place.url)) is not None:
-        return State(objects, package)
-    try:
-        with tempfile.TemporaryDirectory(prefix="mfhera-") as folder:
-            archive = Path(folder, "package")
-            fetch(place.datastore, place.url, archive, SECONDS)
-            with archive.open("rb") as file:
-                return State(objects, read_package(file))
-    except Unreadable as error:
-        why = str(error)
-    except NO_PACKAGE:
-        why = "is no code package"
-    return State(objects, None, f"The code is not compared: the code package {place.url} {why}.")

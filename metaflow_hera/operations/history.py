@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
-from metaflow_hera.argo.deployments import Deployed, VersionKey
+from metaflow_hera.argo.deployments import Deployed, VersionKey, version_of
 from metaflow_hera.argo.objects import arguments_of
 from metaflow_hera.argo.target import Target
 from metaflow_hera.contract import environment, manifest
 from metaflow_hera.contract.objects import JSON, NOT_JSON, TEMPLATE
 from metaflow_hera.contract.values import decode
-from metaflow_hera.errors import ConfigurationError
+from metaflow_hera.errors import ConfigurationError, NotFoundError
 from metaflow_hera.home import home_folder
 from metaflow_hera.metaflow_api.read.history_store import HistoryPlace, HistoryStore
 from metaflow_hera.operations.git_state import GitState
@@ -231,6 +231,25 @@ def history_of(deployed: Deployed, template: JSON, target: Target) -> History | 
     """The history of what is deployed, beside its code package; None if nothing says where that is."""
     place = place_of(deployed, template)
     return None if place is None else history_at(place, target)
+
+
+def deployed_versions(deployed: Deployed, template: JSON, target: Target) -> list[Entry]:
+    """The versions of what is deployed that were live, the newest first, as far as the history goes back."""
+    history = history_of(deployed, template, target)
+    return [] if history is None else history.chain(version_of(template))
+
+
+def numbered(chain: Sequence[Entry], name: str, number: int) -> Entry:
+    """The version of a deployment with a number. Raises NotFoundError if it is not among those of a chain."""
+    found = next((entry for entry in chain if entry.key.number == number), None)
+    if found is None:
+        raise NotFoundError(f"{name} has no version {number} in its history: {seen(name)}.")
+    return found
+
+
+def seen(name: str) -> str:
+    """How one sees which versions a deployment has."""
+    return f"mfhera versions --name {name} shows those it has"
 
 
 def place_of(deployed: Deployed, template: JSON) -> HistoryPlace | None:

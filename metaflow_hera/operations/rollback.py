@@ -17,7 +17,7 @@ from metaflow_hera.contract.values import NOT_GIVEN
 from metaflow_hera.errors import ArgoConflict, NotFoundError, UsageError
 from metaflow_hera.metaflow_api.light.users import user
 from metaflow_hera.operations.belonging import check_belongs
-from metaflow_hera.operations.history import ROLLBACK, Entry, History, history_of
+from metaflow_hera.operations.history import ROLLBACK, Entry, History, history_of, numbered, seen
 from metaflow_hera.operations.plan import Plan, Present, plan_deployment, sensor_of
 from metaflow_hera.operations.present import deployed_in, read_living
 from metaflow_hera.operations.releasing import (
@@ -153,15 +153,11 @@ def _choose(
 
 def _entry(name: str, chain: Sequence[Entry], live: VersionKey | None, to: int | None) -> Entry:
     """The version to go back to, among those that were live. Raises NotFoundError if there is none."""
-    see = f"mfhera versions --name {name} shows those it has"
     if to is not None:
-        found = next((entry for entry in chain if entry.key.number == to), None)
-        if found is None:
-            raise NotFoundError(f"{name} has no version {to} in its history: {see}.")
-        return found
+        return numbered(chain, name, to)
     earlier = [entry for entry in chain if entry.key != live]
     if not earlier:
-        raise NotFoundError(f"{name} has no earlier version in its history: {see}.")
+        raise NotFoundError(f"{name} has no earlier version in its history: {seen(name)}.")
     return earlier[0]
 
 

@@ -9,7 +9,7 @@ from metaflow_hera.argo import deployments
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import Deployed, unfinished, version_of
 from metaflow_hera.contract.objects import JSON
-from metaflow_hera.operations.history import FOUND, Entry, history_of
+from metaflow_hera.operations.history import FOUND, Entry, deployed_versions
 from metaflow_hera.operations.plan import Present, companions_of
 from metaflow_hera.operations.present import deployed_in, read
 
@@ -77,8 +77,7 @@ def versions_of(client: ArgoClient, name: str) -> Versions:
     present, about = _present(client, name)
     assert present.template is not None
     live = version_of(present.template)
-    history = history_of(about, present.template, client.target)
-    chain = history.chain(live) if history is not None else []
+    chain = deployed_versions(about, present.template, client.target)
     found = [_version(entry, live=entry.key == live) for entry in chain]
     notes = []
     if live is None or not found or not found[0].live:

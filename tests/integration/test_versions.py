@@ -62,6 +62,16 @@ def test_a_version_becomes_live_again(own_mfhera: Mfhera) -> None:
     dry = mfhera.json("rollback", "--dry-run", "--json")
     changes = [["replace", "WorkflowTemplate", "pricesflow"], ["replace", "CronWorkflow", "pricesflow"]]
     assert [list(change.values()) for change in dry["changes"]] == changes
+    (default,) = dry["difference"]["parameters"]
+    assert [list(each.values()) for each in default["fields"]] == [["default", "0.75", "0.5"]]
+    lines = mfhera.ok("rollback", "--dry-run").splitlines()
+    assert [line for line in lines if line.startswith(("-", "+")) and "found" in line] == [
+        *("-        self.found = 'two'", "+        self.found = 'one'"),
+    ]
+    done = mfhera("diff", "prices.py", "--version", "1", "--name-only")
+    assert (done.returncode, "prices.py" in done.stdout.splitlines()) == (1, True)
+    refused(mfhera("diff", "prices.py", "--version", "9"), "pricesflow has no version 9 in its history")
+    refused(mfhera("diff", "prices.py", "--version", "1", "--from", "x"), "--from and --version")
     assert len(mfhera.json("versions", "--json")) == 2
 
     # Neither the flow's file nor its folder is needed.

@@ -144,18 +144,20 @@ def diff(
     stat: bool,
     name_only: bool,
     source: str | None,
+    version: int | None,
     as_json: bool,
     deployer_attribute_file: str | None,
     **given: Any,
 ) -> None:
     """Compare the flow with what is deployed."""
     with _our_errors():
-        from metaflow_hera.cli.verbs.diff import View, compared, show
+        from metaflow_hera.cli.verbs.diff import Against, View, compared, show
 
         flow = _flow(obj)
         flow.lint()
         view = View(stat, name_only, as_json)
-        found = compared(flow, CreateOptions(name=obj.deployment_name, **given), source)
+        options = CreateOptions(name=obj.deployment_name, **given)
+        found = compared(flow, options, Against(source, version))
         if deployer_attribute_file is None:
             sys.exit(show(found, view))
         # A Deployer takes any other exit code than 0 for a failure.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Verb,
-    examples=("mfhera diff flow.py", "mfhera diff flow.py --stat", "mfhera diff flow.py --from manifests/"),
+    examples=("mfhera diff flow.py", "mfhera diff flow.py --stat", "mfhera diff flow.py --version 5"),
 )
 @click.argument("flow", metavar="FLOW.py", shell_complete=complete_flow)
 @metaflow_options
@@ -41,17 +41,17 @@ def diff(flow: str, top_level: list[str], as_json: bool, **given: Any) -> int:
     from metaflow_hera.metaflow_api.load.flows import load_flow
 
     view = View(given.pop("stat"), given.pop("name_only"), as_json)
-    source = given.pop("source")
-    return show(compared(load_flow(flow, top_level), CreateOptions(**given), source), view)
+    against = Against(given.pop("source"), given.pop("version"))
+    return show(compared(load_flow(flow, top_level), CreateOptions(**given), against), view)
 
 
 @dataclass(frozen=True)
 class View:
     """What is shown of a difference. Raises OptionError for options that cannot be used together."""
 
-    stat: bool
-    name_only: bool
-    as_json: bool
+    stat: bool = False
+    name_only: bool = False
+    as_json: bool = False
 
     def __post_init__(self) -> None:
         flags = (("--stat", self.stat), ("--name-only", self.name_only), ("--json", self.as_json))
@@ -60,16 +60,33 @@ class View:
             raise OptionError(f"{given[0]} and {given[1]} cannot be used together: choose one.")
 
 
-def compared(flow: LoadedFlow, options: CreateOptions, source: str | None) -> Difference:
-    """What differs between a flow and what is deployed, or an export: a file, or a folder of files."""
-    from metaflow_hera.argo.target import configured_target
-    from metaflow_hera.operations.diff import diff, diff_from, prepared_to_compare
+@dataclass(frozen=True)
+class Against:
+    """What a flow is compared with: an export (a file, or a folder of files), a version, or what is live.
 
-    objects = None if source is None else read_export(source)
+    Raises OptionError for more than one.
+    """
+
+    source: str | None = None
+    version: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.source is not None and self.version is not None:
+            raise OptionError("--from and --version cannot be used together: choose one.")
+
+
+def compared(flow: LoadedFlow, options: CreateOptions, against: Against) -> Difference:
+    """What differs between a flow and what it is compared with."""
+    from metaflow_hera.argo.target import configured_target
+    from metaflow_hera.operations.diff import diff, diff_from, diff_version, prepared_to_compare
+
+    objects = None if against.source is None else read_export(against.source)
     with prepared_to_compare(flow, options) as prepared:
-        if objects is None:
-            return diff(prepared, client_at(start=False))
-        return diff_from(prepared, objects, configured_target())
+        if objects is not None:
+            return diff_from(prepared, objects, configured_target())
+        if against.version is not None:
+            return diff_version(prepared, against.version, client_at(start=False))
+        return diff(prepared, client_at(start=False))
 
 
 def show(found: Difference, view: View) -> int:

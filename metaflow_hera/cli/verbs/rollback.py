@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -12,10 +12,12 @@ from metaflow_hera.cli.choosing import client_at, known_deployment
 from metaflow_hera.cli.click_options import as_json, deployment_options, shared
 from metaflow_hera.cli.completing import complete_deployment, complete_flow
 from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.verbs.diff import View, show
 from metaflow_hera.cli.words import json_text, say_note
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
+    from metaflow_hera.comparison.records import Difference
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
     from metaflow_hera.operations.rollback import RolledBack
 
@@ -99,12 +101,23 @@ def go_back(
     )
     for note in done.notes:
         say_note(note)
+    found = _difference(done) if asked.dry_run else None
     if as_json:
-        click.echo(json_text(_about(done, dry_run=asked.dry_run)))
+        about = _about(done, dry_run=asked.dry_run)
+        click.echo(json_text(about if found is None else {**about, "difference": asdict(found)}))
         return
     click.echo(_sentence(done, dry_run=asked.dry_run))
     for change in done.plan.changes:
         click.echo(f"  {change.action:<7}  {KINDS[change.kind].words} {change.name}")
+    if found is not None:
+        show(found, View())
+
+
+def _difference(done: RolledBack) -> Difference | None:
+    """What a rollback changes; None where it only completes the live version."""
+    from metaflow_hera.operations.states import difference_of
+
+    return None if done.completed else difference_of(done.plan)
 
 
 def _sentence(done: RolledBack, *, dry_run: bool) -> str:
