@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from metaflow_hera.argo import deployments
 from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.argo.deployments import Deployed, unfinished, version_of
+from metaflow_hera.argo.deployments import Deployed, noted_version, unfinished, version_of
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.operations.history import FOUND, Entry, history_of
 from metaflow_hera.operations.plan import Present, companions_of
@@ -78,7 +78,7 @@ def versions_of(client: ArgoClient, name: str) -> Versions:
     assert present.template is not None
     live = version_of(present.template)
     history = history_of(about, present.template, client.target)
-    chain = history.chain(live) if history is not None else []
+    chain = history.chain(noted_version(present.template)) if history is not None else []
     found = [_version(entry, live=entry.key == live) for entry in chain]
     notes = []
     if live is None or not found or not found[0].live:
