@@ -119,18 +119,27 @@ def crons_of(client: ArgoClient, name: str) -> list[JSON]:
 def version_of(item: JSON) -> VersionKey | None:
     """The version that an object of a deployment is of; None if `create` did not deploy it.
 
-    What others write with `kubectl apply` may keep the annotations of the version before, not its pods.
+    What `kubectl apply` writes, and `create --from`, keeps the annotations of the version before, and not its
+    pods.
     """
-    notes = item["metadata"].get("annotations") or {}
-    number, identity = notes.get(manifest.VERSION, ""), notes.get(manifest.VERSION_ID, "")
-    if not (identity and number.isascii() and number.isdigit()):
+    noted = noted_version(item)
+    if noted is None:
         return None
     for part in (item.get("spec") or {}).get("templates") or ():
         variables = {
             each["name"]: each.get("value") for each in (part.get("container") or {}).get("env") or ()
         }
-        if variables and variables.get(environment.VERSION) != number:
+        if variables and variables.get(environment.VERSION) != str(noted.number):
             return None
+    return noted
+
+
+def noted_version(item: JSON) -> VersionKey | None:
+    """The version that an object is of, or, if it is of none, the last one before it."""
+    notes = item["metadata"].get("annotations") or {}
+    number, identity = notes.get(manifest.VERSION, ""), notes.get(manifest.VERSION_ID, "")
+    if not (identity and number.isascii() and number.isdigit()):
+        return None
     return VersionKey(int(number), identity)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from metaflow_hera.argo.client import ArgoClient, with_retries
-from metaflow_hera.argo.deployments import Deployed, check_same_flow, described
+from metaflow_hera.argo.deployments import Deployed, check_same_flow, described, noted_version
 from metaflow_hera.argo.objects import template_of
 from metaflow_hera.argo.tokens import check_access
-from metaflow_hera.contract.manifest import DEPLOYMENT_TIMESTAMP, sensor_name
+from metaflow_hera.contract.manifest import DEPLOYMENT_TIMESTAMP, VERSION, VERSION_ID, sensor_name
 from metaflow_hera.contract.objects import BINDING, CRON, JSON, SENSOR, TEMPLATE
 from metaflow_hera.errors import UsageError
 from metaflow_hera.metaflow_api.light.users import user
@@ -59,7 +59,20 @@ def _create(objects: Sequence[JSON], about: Deployed, client: ArgoClient, author
                 f"The export has the token {about.token}, but the deployment {about.name} has another one: "
                 "its runs would go to another namespace. Write the export with --real-token."
             )
-    deploy(client, plan_deployment(present, objects), about.flow, prefix, about.token)
+    plan = plan_deployment(present, [_after(item, present.template) for item in objects])
+    deploy(client, plan, about.flow, prefix, about.token)
+
+
+def _after(item: JSON, before: JSON | None) -> JSON:
+    """An object that names the version before, if it is the template: so the history goes on from there."""
+    noted = None if before is None else noted_version(before)
+    if item["kind"] != TEMPLATE or noted is None:
+        return item
+    notes = {VERSION: str(noted.number), VERSION_ID: noted.id}
+    return {
+        **item,
+        "metadata": {**item["metadata"], "annotations": {**item["metadata"]["annotations"], **notes}},
+    }
 
 
 def _only_template(objects: Sequence[JSON]) -> JSON:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
-from metaflow_hera.argo.deployments import Deployed, VersionKey, version_of
+from metaflow_hera.argo.deployments import Deployed, VersionKey, noted_version
 from metaflow_hera.argo.objects import arguments_of
 from metaflow_hera.argo.target import Target
 from metaflow_hera.contract import environment, manifest
@@ -236,7 +236,7 @@ def history_of(deployed: Deployed, template: JSON, target: Target) -> History | 
 def deployed_versions(deployed: Deployed, template: JSON, target: Target) -> list[Entry]:
     """The versions of what is deployed that were live, the newest first, as far as the history goes back."""
     history = history_of(deployed, template, target)
-    return [] if history is None else history.chain(version_of(template))
+    return [] if history is None else history.chain(noted_version(template))
 
 
 def numbered(chain: Sequence[Entry], name: str, number: int) -> Entry:

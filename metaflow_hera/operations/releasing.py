@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from metaflow_hera import __version__
 from metaflow_hera.argo import last
 from metaflow_hera.argo.client import WRITE_ATTEMPTS, ArgoClient, with_retries
-from metaflow_hera.argo.deployments import Deployed, VersionKey, described, version_of
+from metaflow_hera.argo.deployments import Deployed, VersionKey, described, noted_version, version_of
 from metaflow_hera.choices.checks import at_least
 from metaflow_hera.contract.objects import JSON, TEMPLATE
 from metaflow_hera.errors import ArgoConflict, ConfigurationError, MetaflowHeraError, OptionError
@@ -260,7 +260,7 @@ def _before(history: History, present: Present) -> tuple[VersionKey | None, Entr
     assert about is not None
     if live is not None and place_of(about, present.template) == history.place:
         return live, None
-    newest = history.newest()
+    newest = noted_version(present.template) or history.newest()
     key = live or VersionKey((newest.number if newest else 0) + 1, _id_of(present.template))
     if (known := history.of_id(key.id)) is not None:  # another deployer has found it, too
         return known, None

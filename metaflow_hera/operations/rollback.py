@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from metaflow_hera.argo import deployments
 from metaflow_hera.argo.client import ArgoClient, with_retries
-from metaflow_hera.argo.deployments import Deployed, VersionKey, described, version_of
+from metaflow_hera.argo.deployments import Deployed, VersionKey, described, noted_version, version_of
 from metaflow_hera.argo.objects import arguments_of, is_cron_of, template_of
 from metaflow_hera.argo.tokens import check_access
 from metaflow_hera.contract.objects import JSON, TEMPLATE
@@ -138,7 +138,7 @@ def _choose(
         check_belongs(about, flow)
     check_access(about, prefix_of(about), user(), authorize)
     history, live = history_of(about, present.template, client.target), version_of(present.template)
-    chain = history.chain(live) if history else []
+    chain = history.chain(noted_version(present.template)) if history else []
     entry = _entry(name, chain, live, to)
     assert history is not None
     if (sensor := sensor_of(entry.objects)) is not None:

@@ -91,7 +91,7 @@ def asked(twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[s
     exports["without"] = [each for each in exports["event"] if each["kind"] != "Sensor"]
     for whole, less in (("schedules", "fewer"), ("event", "without")):
         for name in (whole, less):
-            create(twin.client, tmp_path, exports[name])
+            create(twin.connect(embedded=False), tmp_path, exports[name])
         remove(twin.client, f"{whole}flow", None)
     for name, objects in exports.items():
         (tmp_path / f"{name}.json").write_text(json.dumps({"kind": "List", "items": objects}))
