@@ -10,6 +10,7 @@ from pathlib import Path
 
 import metaflow_hera
 from metaflow_hera.contract import environment, manifest, values
+from metaflow_hera.embedded.page import revisions
 from metaflow_hera.metaflow_api.pod.packaged_settings import Interpreter, PodSettings, Retries
 
 PACKAGE = Path(metaflow_hera.__file__).parent
@@ -217,6 +218,11 @@ def test_each_name_stands_in_the_contract_alone() -> None:
         if name.search(text)
     ]
     assert elsewhere == []
+
+
+def test_the_page_reads_the_annotations_of_the_contract() -> None:
+    assert (revisions.VERSION, revisions.OWNER) == (manifest.VERSION, manifest.OWNER)
+    assert revisions.SECRETS == (manifest.PRODUCTION_TOKEN,)
 
 
 def test_the_bootstrap_uses_the_names_of_the_contract() -> None:
