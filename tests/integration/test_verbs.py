@@ -437,8 +437,8 @@ def test_runs_of_all_deployments_by_time_and_state(own_mfhera: Mfhera) -> None:
     assert found("--all", "--since", "1h") == found("--all", "--since", "2020-01-01") == [good, failed]
     assert found("--all", "--since", "0s") == found("--all", "--since", "2999-12-31T23:59") == []
     table = mfhera.ok("runs", "--all").splitlines()
-    assert table[0].split() == ["RUN", "DEPLOYMENT", "STATE", "STARTED", "TOOK"]
-    assert table[1].split()[:3] == [good, "two", "Succeeded"]
+    assert table[0].split() == ["RUN", "DEPLOYMENT", "VERSION", "STATE", "STARTED", "TOOK"]
+    assert table[1].split()[:4] == [good, "two", "1", "Succeeded"]
     assert "has no such runs" in mfhera.ok("runs", "--since", "0s")
     for since in ("yesterday", "1.5h", "-2h", "", "99999999999w", "2026-13-01"):
         refused(mfhera("runs", "--since", since), "is not a time", "2h")
