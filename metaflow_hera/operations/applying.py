@@ -14,8 +14,11 @@ from metaflow_hera.operations.plan import VERSION, Change, Plan, plan_change
 from metaflow_hera.operations.present import read_living_object, read_object
 
 
-def apply(client: ArgoClient, plan: Plan) -> None:
+def apply(client: ArgoClient, plan: Plan) -> Sequence[Change]:
     """Carry out a plan. If something is refused, everything is restored; the message tells what was not.
+
+    Returns the changes as they were done: another one than the plan's where somebody else had written the
+    object since it was read.
 
     Raises ArgoConflict if somebody else has written the template since it was read: then nothing is done,
     and a new plan is needed. Raises NameTakenError if something that starts another template has taken the
@@ -35,6 +38,7 @@ def apply(client: ArgoClient, plan: Plan) -> None:
                 raise
             left = _undo(client, Plan(plan.deployment, tuple(done)))
             raise type(error)(f"{_sentence(error)} {_told(plan.deployment, left)}") from error
+    return done
 
 
 def _told(deployment: str, left: Sequence[tuple[Change, Exception]]) -> str:

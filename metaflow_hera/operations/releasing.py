@@ -26,7 +26,7 @@ from metaflow_hera.metaflow_api.versions import installed_metaflow
 from metaflow_hera.operations import applying
 from metaflow_hera.operations.git_state import GitState
 from metaflow_hera.operations.history import CREATE, FOUND, Entry, History, new_id, package_of, place_of
-from metaflow_hera.operations.plan import Plan, Present, belonging, plan_deployment, sensor_of
+from metaflow_hera.operations.plan import Change, Plan, Present, belonging, plan_deployment, sensor_of
 from metaflow_hera.operations.present import deployed_in, read_living, read_object
 from metaflow_hera.operations.stamps import stamped
 from metaflow_hera.translation.names import token_prefix
@@ -124,12 +124,12 @@ def release(client: ArgoClient, history: History, made: Draft) -> Released:
     history.add(entry)
     about = _deployed(entry)
     try:
-        deploy(client, made.plan, about.flow, prefix_of(about), about.token)
+        done = deploy(client, made.plan, about.flow, prefix_of(about), about.token)
     except Exception as error:
         with suppress(MetaflowHeraError):  # the first error counts
             _after_failure(client, history, entry, error)
         raise
-    notes = [*_settled(client, history, entry, made.plan)]
+    notes = [*_settled(client, history, entry, made.plan, done)]
     try:
         history.trim(entry.key, most)
     except ConfigurationError as error:  # it has been deployed all the same
@@ -137,16 +137,17 @@ def release(client: ArgoClient, history: History, made: Draft) -> Released:
     return Released(entry.key, notes)
 
 
-def deploy(client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str) -> None:
+def deploy(client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str) -> Sequence[Change]:
     """Carry out the plan of a flow's deployment, and note it on this machine as the last one, with its token.
 
-    Raises what `applying.apply` does.
+    Returns and raises what `applying.apply` does.
     """
     # What is kept on this machine goes first: a folder that cannot be written leaves nothing half done.
     remember_token(prefix, token)
     make_home()
-    applying.apply(client, plan)
+    done = applying.apply(client, plan)
     last.remember(last.noted(plan.deployment, flow, client.target))
+    return done
 
 
 def release_in_turn(client: ArgoClient, attempt: Callable[[], tuple[History, Draft]]) -> Released:
@@ -214,12 +215,16 @@ def _after_failure(client: ArgoClient, history: History, entry: Entry, error: Ex
         _complete_live(client, history, entry.deployment)
 
 
-def _settled(client: ArgoClient, history: History, entry: Entry, plan: Plan) -> list[str]:
+def _settled(
+    client: ArgoClient, history: History, entry: Entry, plan: Plan, done: Sequence[Change]
+) -> list[str]:
     """See that what is beside the template is of the live version, whoever has deployed that meanwhile.
 
-    Returns what others did, in sentences.
+    Where objects were only replaced, and as they were read, there is nothing to see: whoever deploys at the
+    same time has yet to write them. Returns what others did, in sentences.
     """
-    if not companions(plan).writes:
+    beside = [change for change in done if change.kind != TEMPLATE]
+    if all(change.action == "replace" and change in plan.changes for change in beside):
         return []
     name, number = entry.deployment, entry.key.number
     template = read_object(client, TEMPLATE, name, client.target.namespace)
