@@ -45,6 +45,7 @@ END_TO_END = tuple(
     for name in (
         *("flows", "switches", "verbs", "deployer", "schedules"),
         *("hooks", "events", "gitops", "bad_input", "resume", "splits"),
+        *("versions", "diff", "backfill"),
     )
 )
 """The tests of flows, verbs and their refusals, from a command to what the server and the pods make of it."""

@@ -68,7 +68,8 @@ def _content(item: JSON, both: Sequence[JSON], own: Collection[str]) -> JSON:
     metadata = {key: item["metadata"].get(key) for key in ("labels", "annotations")}
     if all(each["metadata"].get("namespace") for each in both):
         metadata["namespace"] = item["metadata"]["namespace"]
-    found: JSON = _without(tree({"metadata": metadata, "spec": item["spec"]}))
+    spec = _without_pod_metadata(item["spec"]) if item["kind"] == TEMPLATE else item["spec"]
+    found: JSON = _without(tree({"metadata": metadata, "spec": spec}))
     spec = found.get("spec") or {}
     if item["kind"] == CRON:
         spec = {key: value for key, value in spec.items() if key not in OF_CRONS}
@@ -77,6 +78,23 @@ def _content(item: JSON, both: Sequence[JSON], own: Collection[str]) -> JSON:
         kept = _kept(arguments.get("parameters") or Named(), own)
         spec = {**spec, "arguments": {**arguments, "parameters": kept}}
     return {**found, "spec": spec}
+
+
+def _without_pod_metadata(spec: JSON) -> JSON:
+    """A spec whose templates do not have what `podMetadata` gives to all of them.
+
+    Argo's server writes that into templates that have annotations or labels of their own (addPodMetadata in
+    its sources: context.go).
+    """
+    of_all = spec.get("podMetadata") or {}
+    templates = []
+    for each in spec.get("templates") or ():
+        metadata = dict(each.get("metadata") or {})
+        for kind in ("labels", "annotations"):
+            own = (metadata.get(kind) or {}).items() - (of_all.get(kind) or {}).items()
+            metadata[kind] = dict(own)
+        templates.append({**each, "metadata": metadata})
+    return {**spec, "templates": templates}
 
 
 def _without(value: Any, key: str = "") -> Any:

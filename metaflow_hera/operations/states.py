@@ -58,7 +58,7 @@ def sides(plan: Plan) -> tuple[list[JSON], list[JSON]]:
     return old, new
 
 
-def difference_of(plan: Plan) -> Difference:
+def changed_by(plan: Plan) -> Difference:
     """What a plan changes of a deployment: its objects, and the code that they have the pods fetch."""
     old, new = sides(plan)
     before = state_of(old)

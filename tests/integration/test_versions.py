@@ -123,6 +123,7 @@ def test_a_version_becomes_live_again(own_mfhera: Mfhera) -> None:
     assert [each["version"] for each in json.loads(found.stdout)] == [4, 3, 2, 1]
 
 
+@pytest.mark.embedded_only("has no history before the test")
 def test_a_package_that_is_gone_and_an_entry_that_cannot_be_read(mfhera: Mfhera) -> None:
     for found in ("one", "two"):
         write(mfhera.folder, found)
@@ -142,6 +143,7 @@ def test_a_package_that_is_gone_and_an_entry_that_cannot_be_read(mfhera: Mfhera)
     mfhera.ok("delete", "prices.py")
 
 
+@pytest.mark.embedded_only("has no history before the test")
 @pytest.mark.parametrize("verb", [("versions",), ("rollback", "--dry-run")])
 def test_what_was_deployed_from_a_file_is_told(mfhera: Mfhera, verb: tuple[str, ...]) -> None:
     write(mfhera.folder, "one")

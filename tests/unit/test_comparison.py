@@ -77,6 +77,10 @@ def as_a_server_has_it(item: Any, order: random.Random) -> Any:
             "generation": 3,
             "creationTimestamp": "2026-01-01T00:00:00Z",
         }
+    of_all = (found.get("podMetadata") or {}).get("annotations") or {}
+    for each in found.get("templates") or ():
+        if each.get("metadata", {}).get("annotations"):
+            each["metadata"]["annotations"] |= of_all
     keys = list(found)
     order.shuffle(keys)
     return {key: found[key] for key in keys}

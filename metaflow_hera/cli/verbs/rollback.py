@@ -115,9 +115,9 @@ def go_back(
 
 def _difference(done: RolledBack) -> Difference | None:
     """What a rollback changes; None where it only completes the live version."""
-    from metaflow_hera.operations.states import difference_of
+    from metaflow_hera.operations.states import changed_by
 
-    return None if done.completed else difference_of(done.plan)
+    return None if done.completed else changed_by(done.plan)
 
 
 def _sentence(done: RolledBack, *, dry_run: bool) -> str:

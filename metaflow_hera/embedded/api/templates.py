@@ -25,8 +25,7 @@ def lint(call: Call) -> Response:
 
 def create(call: Call) -> Response:
     """Check and store a new template."""
-    template = _given(call)
-    validation.validate_template(template)
+    template = _checked(call)
     return json_response(objects.create(call, RESOURCE, template, _kept(call)))
 
 
@@ -42,8 +41,7 @@ def list_all(call: Call) -> Response:
 
 def update(call: Call) -> Response:
     """Replace a template; its workflows keep the version that they started with."""
-    template = _given(call)
-    validation.validate_template(template)
+    template = _checked(call)
     return json_response(objects.update(call, RESOURCE, template, _kept(call)))
 
 
@@ -62,6 +60,23 @@ def _kept(call: Call) -> objects.Changed:
         engine.store.put_revision(new, engine.clock())
 
     return keep
+
+
+def _checked(call: Call) -> JSON:
+    """The given template, checked, as Argo's server then stores it.
+
+    Its check leaves what `podMetadata` gives to all templates in those that have annotations, or labels, of
+    their own (addPodMetadata in its sources: context.go).
+    """
+    template = _given(call)
+    validation.validate_template(template)
+    of_all = template["spec"].get("podMetadata") or {}
+    for each in template["spec"].get("templates") or ():
+        metadata = each.get("metadata") or {}
+        for kind in ("annotations", "labels"):
+            if metadata.get(kind):
+                metadata[kind] = {**(of_all.get(kind) or {}), **metadata[kind]}
+    return template
 
 
 def _given(call: Call) -> JSON:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from urllib.parse import quote
 
 import pytest
@@ -30,6 +31,17 @@ TEMPLATE = {
         ],
     },
 }
+
+
+def test_a_template_is_stored_as_the_check_of_argo_leaves_it(twin: Twin) -> None:
+    """As a real Argo 4.1.2 did: annotations of all pods stay in templates that have some of their own."""
+    given = copy.deepcopy(TEMPLATE)
+    given["spec"]["podMetadata"] = {"annotations": {"of": "all", "own": "of all"}, "labels": {"of": "all"}}
+    given["spec"]["templates"][0]["metadata"] = {"annotations": {"own": "mine"}}
+    twin.client.create_template(given)
+    pod, main = twin.client.template("two")["spec"]["templates"]
+    assert pod["metadata"] == {"annotations": {"own": "mine", "of": "all"}}
+    assert not main.get("metadata")
 
 
 def test_the_token_is_asked_for(twin: Twin) -> None:
