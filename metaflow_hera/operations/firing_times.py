@@ -17,7 +17,7 @@ MOST = 100_000
 SECOND = timedelta(seconds=1)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MOMENT = re.compile(rf"{DAY.pattern}([T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
-NAMED = re.compile(r"\{\{ *(\w+) *\}\}")
+NAMED = re.compile(r"\{\{\s*([^{}\s][^{}]*?)\s*\}\}")
 """A name in a Parameter's value that stands for a time."""
 NAMES = ("date", "datetime", "next")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -116,10 +117,10 @@ def test_values_name_the_time_and_the_next_one_in_the_zone() -> None:
         "plain": "{x} {{}}",
     }
     assert with_times({"day": "{{next}}"}, last, schedules) == {"day": "2025-10-28T01:30:00Z"}
-    with pytest.raises(
-        ParameterError, match=r"There is no \{\{time\}\} for the value of Parameter 'day': use"
-    ):
-        with_times({"day": "{{time}}"}, first, schedules)
+    for other in ("time", "date-time", "workflow.name", "a date"):
+        words = f"There is no {{{{{other}}}}} for the value of Parameter 'day': use"
+        with pytest.raises(ParameterError, match=re.escape(words)):
+            with_times({"day": f"{{{{ {other} }}}}"}, first, schedules)
 
 
 def test_there_need_not_be_a_next_time() -> None:

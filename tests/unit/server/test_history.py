@@ -213,6 +213,17 @@ class TestRollback:
         assert rollback(twin.client, NAME, 1).to == 1
         assert [each.number for each in versions_of(twin.client, NAME).versions] == [5, 4, 3, 2, 1]
 
+    def test_a_sensor_that_is_not_there_is_missed(self, twin: Twin, tmp_path: Path) -> None:
+        create(twin.client, tmp_path, objects_of(tmp_path, "event"))
+        assert versions_of(twin.client, "eventflow").notes == []
+        twin.client.delete_sensor("eventflow", "default")
+        mend = "mfhera rollback --name eventflow --to 1 completes it."
+        assert versions_of(twin.client, "eventflow").notes == [
+            f"eventflow lacks the sensor eventflow of version 1: {mend}"
+        ]
+        assert rollback(twin.client, "eventflow", 1).completed
+        assert versions_of(twin.client, "eventflow").notes == []
+
     def test_a_sensor_comes_back(self, twin: Twin, tmp_path: Path) -> None:
         objects = objects_of(tmp_path, "event")
         create(twin.client, tmp_path, objects)
@@ -302,6 +313,21 @@ class TestRollback:
         create(twin.client, tmp_path, objects_of(tmp_path, "schedules", "three"))
         first.unlink()
         assert [each.number for each in versions_of(twin.client, NAME).versions] == [3, 2]
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("message", 5), ("user", []), ("objects", [{"kind": "WorkflowTemplate"}]), ("previous", 1)],
+    )
+    def test_an_entry_holds_something_else(
+        self, twin: Twin, tmp_path: Path, field: str, value: object
+    ) -> None:
+        for code in ("one", "two"):
+            create(twin.client, tmp_path, objects_of(tmp_path, "schedules", code))
+        (first, _) = files(tmp_path)
+        first.write_text(json.dumps(json.loads(first.read_text()) | {field: value}))
+        refused(twin, f"{first}, an entry of .* cannot be read", error=ConfigurationError)
+        with pytest.raises(ConfigurationError, match="cannot be read"):
+            versions_of(twin.client, NAME)
 
     def test_an_entry_of_another_deployment(self, twin: Twin, tmp_path: Path) -> None:
         for code in ("one", "two"):
