@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,8 @@ def test_several_schedules_are_one_order_in_which_a_moment_comes_once() -> None:
     ("begin", "end", "words"),
     [
         ("yesterday", None, r"--from 'yesterday' is not a time: give a date \(2026-11-01\)"),
+        (5, None, "--from 5 is not valid: give a text."),
+        ("2026-11-01", date(2026, 11, 2), r"--to datetime.date\(2026, 11, 2\) is not valid: give a text."),
         ("2026-13-01", None, "--from '2026-13-01' is not a time"),
         ("20261101", None, "--from '20261101' is not a time"),
         ("2026-11-01", "now", "--to 'now' is not a time"),
@@ -92,7 +95,7 @@ def test_several_schedules_are_one_order_in_which_a_moment_comes_once() -> None:
         ("2006-01-01", None, "There are more than 100000 times from 2006-01-01: choose a shorter time"),
     ],
 )
-def test_times_that_cannot_be_meant(begin: str, end: str | None, words: str) -> None:
+def test_times_that_cannot_be_meant(begin: Any, end: Any, words: str) -> None:
     with pytest.raises(OptionError, match=words):
         times("0 * * * *", "UTC", begin, end)
 

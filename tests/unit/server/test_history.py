@@ -16,7 +16,7 @@ from versionless import without_version
 from metaflow_hera.argo import deployments, runs
 from metaflow_hera.argo.deployments import version_of
 from metaflow_hera.contract.environment import VERSION as VARIABLE
-from metaflow_hera.errors import ConfigurationError, MetaflowHeraError, UsageError
+from metaflow_hera.errors import ConfigurationError, MetaflowHeraError, OptionError, UsageError
 from metaflow_hera.operations.exports import create_from
 from metaflow_hera.operations.removal import remove
 from metaflow_hera.operations.rollback import rollback
@@ -247,6 +247,23 @@ class TestRollback:
         for code in ("one", "two"):
             create(twin.client, tmp_path, objects_of(tmp_path, "schedules", code))
         refused(twin, words, to)
+
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            ({"to": "1"}, "--to '1' is not valid: give a whole number."),
+            ({"to": True}, "--to True is not valid"),
+            ({"message": 5}, "--message 5 is not valid: give a text."),
+        ],
+    )
+    def test_what_is_no_number_or_no_text(
+        self, twin: Twin, tmp_path: Path, given: dict[str, Any], words: str
+    ) -> None:
+        for code in ("one", "two"):
+            create(twin.client, tmp_path, objects_of(tmp_path, "schedules", code))
+        with pytest.raises(OptionError, match=words):
+            rollback(twin.client, NAME, **given)
+        assert len(files(tmp_path)) == 2
 
     def test_there_is_no_earlier_one(self, twin: Twin, tmp_path: Path) -> None:
         refused(twin, "no deployment schedulesflow")
