@@ -346,6 +346,20 @@ class TestRollback:
         with pytest.raises(ConfigurationError, match="cannot be read"):
             versions_of(twin.client, NAME)
 
+    def test_it_is_lost(self, twin: Twin, tmp_path: Path) -> None:
+        for code in ("one", "two"):
+            create(twin.client, tmp_path, objects_of(tmp_path, "schedules", code))
+        for file in files(tmp_path):
+            file.unlink()
+        assert versions_of(twin.client, NAME).notes == [
+            "Version 2 of schedulesflow is not in the history: the next create or rollback records it."
+        ]
+        create(twin.client, tmp_path, objects_of(tmp_path, "schedules", "three"))
+        assert told(versions_of(twin.client, NAME)) == [
+            *[(3, True, "create", None), (2, False, "found", None)],
+        ]
+        assert rollback(twin.client, NAME).version == 4
+
     def test_an_entry_of_another_deployment(self, twin: Twin, tmp_path: Path) -> None:
         for code in ("one", "two"):
             create(twin.client, tmp_path, objects_of(tmp_path, "schedules", code))
