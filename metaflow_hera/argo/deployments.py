@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.argo.objects import arguments_of, is_cron_of, template_of
+from metaflow_hera.argo.objects import arguments_of, is_cron_of, sensor_place, template_of
 from metaflow_hera.contract import environment, manifest
 from metaflow_hera.contract.objects import JSON, NOT_JSON
 from metaflow_hera.errors import ArgoNotFound, NameTakenError, NotFoundError
@@ -143,25 +143,27 @@ def noted_version(item: JSON) -> VersionKey | None:
     return VersionKey(int(number), identity)
 
 
-def unfinished(template: JSON, companions: Sequence[JSON]) -> str | None:
+def unfinished(template: JSON, crons: Sequence[JSON], sensors: Sequence[JSON] | None = None) -> str | None:
     """A sentence that says that a version was deployed in part, and how to complete it; None if it was not.
 
-    `companions` are the cron workflows and the sensor of the deployment, as far as they are known.
+    `crons` and `sensors` are those of the deployment; without sensors, nothing is said of them.
     """
     live, name = version_of(template), template["metadata"]["name"]
     if live is None:
         return None
     complete = f"mfhera rollback --name {name} --to {live.number} completes it"
-    for item in companions:
+    for item in (*crons, *(sensors or ())):
         other = version_of(item)
         if other != live:
             before = f"versions {other.number} and" if other else "an earlier version and version"
             return f"{name} is between {before} {live.number}: {complete}."
     wanted = (template["metadata"]["annotations"].get(manifest.CRON_WORKFLOWS) or "").split(",")
-    there = {item["metadata"]["name"] for item in companions}
-    missing = [cron for cron in wanted if cron and cron not in there]
+    there = {item["metadata"]["name"] for item in crons}
+    missing = [f"cron workflow {cron}" for cron in wanted if cron and cron not in there]
+    if sensors == [] and (place := sensor_place(template, "")):
+        missing.append(f"sensor {place[0]}")
     if missing:
-        return f"{name} lacks the cron workflow {missing[0]} of version {live.number}: {complete}."
+        return f"{name} lacks the {missing[0]} of version {live.number}: {complete}."
     return None
 
 

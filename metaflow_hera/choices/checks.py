@@ -25,6 +25,13 @@ def as_it_is(flag: str, value: Any) -> Any:
     return value
 
 
+def of_kind(flag: str, value: Any, kind: type) -> None:
+    """Raise OptionError for a value from Python that is no text (str), or no whole number (int)."""
+    if not isinstance(value, kind) or isinstance(value, bool):
+        wanted = "a whole number" if kind is int else "a text"
+        raise OptionError(f"{flag} {value!r} is not valid: give {wanted}.")
+
+
 LARGEST = 2**31 - 1
 """The largest number that all of Kubernetes' and Argo's fields hold (an int32 of Go)."""
 

@@ -283,6 +283,8 @@ class Choices:
         for each in options_of(type(self)):
             value = getattr(self, each.name)
             if value is not None:
+                if each.kind in (int, str) and not each.repeatable:
+                    checks.of_kind(each.flag, value, each.kind)
                 each.check(each.flag, value)
 
     def check_notifications(self) -> None:

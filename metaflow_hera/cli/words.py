@@ -33,11 +33,11 @@ def json_text(value: Any, indent: int | None = 2) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
-    """Write rows in columns under a head; if there are no rows, write the sentence `empty`."""
+    """Write rows, each in a line, under a head; if there are no rows, write the sentence `empty`."""
     if not rows:
         click.echo(empty)
         return
-    lines = [head, *([visible(cell) for cell in row] for row in rows)]
+    lines = [head, *([visible(" ".join(cell.splitlines())) for cell in row] for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

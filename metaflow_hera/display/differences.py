@@ -91,8 +91,22 @@ def _field(change: FieldChange) -> Text:
     if change.old == change.new:
         values = f"{_value(change.new)}, another one"
     else:
-        values = " -> ".join(_value(each) for each in (change.old, change.new) if each is not None)
+        shown = (change.old, change.new)
+        if action == "changed":
+            shown = _from_difference(*shown)
+        values = " -> ".join(_value(each) for each in shown if each is not None)
     return _marked(action, f"{change.field}: {values}")
+
+
+def _from_difference(old: Any, new: Any) -> tuple[Any, Any]:
+    """Two values as they are shown: of long texts that begin alike, from shortly before they differ."""
+    if not (isinstance(old, str) and isinstance(new, str)):
+        return old, new
+    differs = (at for at, (one, other) in enumerate(zip(old, new, strict=False)) if one != other)
+    begin = next(differs, min(len(old), len(new))) - LONGEST // 4
+    if max(len(old), len(new)) <= LONGEST or begin <= 0:
+        return old, new
+    return f"...{old[begin:]}", f"...{new[begin:]}"
 
 
 def _value(value: Any) -> str:

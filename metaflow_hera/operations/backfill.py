@@ -21,6 +21,7 @@ from metaflow_hera.argo.deployments import Deployed
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.schedules import Firing, Schedule, schedules_of
 from metaflow_hera.argo.starting import Start, submitted_as
+from metaflow_hera.choices.checks import of_kind
 from metaflow_hera.contract import manifest
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import (
@@ -151,6 +152,7 @@ def _schedules(client: ArgoClient, deployed: Deployed, cron: str | None) -> list
                 "such as --cron '0 6 * * *'."
             )
         return found
+    of_kind("--cron", cron, str)
     zones = sorted({schedule.zone for schedule in found}) or [DEFAULT_ZONE]
     if len(zones) > 1:
         raise OptionError(
@@ -296,6 +298,7 @@ class Backfill:
 
 def check_parallel(parallel: int) -> None:
     """Raise OptionError for a number of runs that could not be at once."""
+    of_kind("--parallel", parallel, int)
     if parallel < 1:
         raise OptionError(f"--parallel {parallel} is not valid: give 1 or more.")
 

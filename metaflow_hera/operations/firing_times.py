@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from metaflow_hera.argo.schedules import Firing, Schedule, firings_of
+from metaflow_hera.choices.checks import of_kind
 from metaflow_hera.errors import OptionError, ParameterError, UnsupportedError, quoted
 
 MOST = 100_000
@@ -17,7 +18,7 @@ MOST = 100_000
 SECOND = timedelta(seconds=1)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MOMENT = re.compile(rf"{DAY.pattern}([T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
-NAMED = re.compile(r"\{\{ *(\w+) *\}\}")
+NAMED = re.compile(r"\{\{\s*([^{}\s][^{}]*?)\s*\}\}")
 """A name in a Parameter's value that stands for a time."""
 NAMES = ("date", "datetime", "next")
 
@@ -80,6 +81,7 @@ def _moment(option: str, text: str, zone: ZoneInfo, fold: int = 0) -> datetime:
 
     Of an hour that the clock shows twice, `fold` says which. Raises OptionError for what is none.
     """
+    of_kind(option, text, str)
     try:
         if not MOMENT.fullmatch(text):
             raise ValueError(text)

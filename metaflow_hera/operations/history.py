@@ -29,6 +29,20 @@ FORMAT = 1
 CREATE, ROLLBACK, PROMOTION, FOUND = "create", "rollback", "promotion", "found"
 """What made a version; FOUND is one that was live, and that no entry was written of when it was deployed."""
 
+TEXTS = (
+    "deployment",
+    "flow",
+    "kind",
+    "created_at",
+    "user",
+    "token",
+    "package",
+    "message",
+    "metaflow",
+    "metaflow_hera",
+)
+"""The fields of an entry that hold a text, or nothing."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -76,6 +90,10 @@ class Entry:
         )
         if [item["kind"] for item in entry.objects].count(TEMPLATE) != 1:
             raise ValueError("it holds no deployment")
+        if not all(item["metadata"]["name"] and item["spec"].keys() for item in entry.objects):
+            raise ValueError("it holds an object without a name or a spec")
+        if unfit := [name for name in TEXTS if not isinstance(getattr(entry, name), str | None)]:
+            raise ValueError(f"{unfit[0]} is no text")
         return entry
 
 

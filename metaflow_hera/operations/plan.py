@@ -180,9 +180,9 @@ def belonging(present: Present) -> list[JSON]:
     return [_as_sent(kind, item) for kind, item in found]
 
 
-def companions_of(present: Present) -> list[JSON]:
-    """The cron workflows and the sensor that a server has of a deployment."""
-    return [*_crons_of(present), *_sensors_of(present)]
+def companions_of(present: Present) -> tuple[list[JSON], list[JSON]]:
+    """The cron workflows and the sensors that a server has of a deployment."""
+    return _crons_of(present), _sensors_of(present)
 
 
 def sensor_of(objects: Sequence[JSON]) -> tuple[str, str] | None:

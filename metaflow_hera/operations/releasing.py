@@ -25,7 +25,7 @@ from metaflow_hera.metaflow_api.load.tokens import remember_token
 from metaflow_hera.metaflow_api.versions import installed_metaflow
 from metaflow_hera.operations import applying
 from metaflow_hera.operations.git_state import GitState
-from metaflow_hera.operations.history import CREATE, FOUND, Entry, History, new_id, package_of, place_of
+from metaflow_hera.operations.history import CREATE, FOUND, Entry, History, new_id, package_of
 from metaflow_hera.operations.plan import Change, Plan, Present, belonging, plan_deployment, sensor_of
 from metaflow_hera.operations.present import deployed_in, read_living, read_object
 from metaflow_hera.operations.stamps import stamped
@@ -263,11 +263,10 @@ def _before(history: History, present: Present) -> tuple[VersionKey | None, Entr
         return history.newest(), None
     live, about = version_of(present.template), deployed_in(present)
     assert about is not None
-    if live is not None and place_of(about, present.template) == history.place:
-        return live, None
-    newest = noted_version(present.template) or history.newest()
+    # What came before a version that is not in this history (any more) is not known.
+    newest = None if live else noted_version(present.template) or history.newest()
     key = live or VersionKey((newest.number if newest else 0) + 1, _id_of(present.template))
-    if (known := history.of_id(key.id)) is not None:  # another deployer has found it, too
+    if (known := history.of_id(key.id)) is not None:
         return known, None
     found = Entry(
         key=key,

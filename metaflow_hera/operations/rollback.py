@@ -12,6 +12,7 @@ from metaflow_hera.argo.client import ArgoClient, with_retries
 from metaflow_hera.argo.deployments import Deployed, VersionKey, described, noted_version, version_of
 from metaflow_hera.argo.objects import arguments_of, is_cron_of, template_of
 from metaflow_hera.argo.tokens import check_access
+from metaflow_hera.choices.checks import of_kind
 from metaflow_hera.contract.objects import JSON, TEMPLATE
 from metaflow_hera.contract.values import NOT_GIVEN
 from metaflow_hera.errors import ArgoConflict, NotFoundError, UsageError
@@ -80,10 +81,14 @@ def rollback(
     """Make the version `to` live again (None: the one before the live one); running runs go on with theirs.
 
     If `flow` is given, the deployment must be that flow's. The live version itself is completed, if it was
-    deployed in part. Raises NotFoundError if there is no such deployment or version, NotYoursError if it is
-    not this user's, UsageError for a version that cannot be deployed again, ConfigurationError if the history
-    cannot be read.
+    deployed in part. Raises OptionError for what is no number or no text, NotFoundError if there is no such
+    deployment or version, NotYoursError if it is not this user's, UsageError for a version that cannot be
+    deployed again, ConfigurationError if the history cannot be read.
     """
+    if to is not None:
+        of_kind("--to", to, int)
+    if message is not None:  # it stays in the history
+        of_kind("--message", message, str)
     chosen = with_retries(lambda: _choose(client, name, to, authorize, flow))
     client.check_version()  # known by now: answers tell it
     number = chosen.entry.key.number

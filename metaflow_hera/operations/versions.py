@@ -9,7 +9,7 @@ from metaflow_hera.argo import deployments
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import Deployed, unfinished, version_of
 from metaflow_hera.contract.objects import JSON
-from metaflow_hera.operations.history import FOUND, Entry, deployed_versions
+from metaflow_hera.operations.history import FOUND, Entry, deployed_versions, package_of
 from metaflow_hera.operations.plan import Present, companions_of
 from metaflow_hera.operations.present import deployed_in, read
 
@@ -82,11 +82,12 @@ def versions_of(client: ArgoClient, name: str) -> Versions:
     notes = []
     if live is None or not found or not found[0].live:
         number = live.number if live else None
-        found.insert(0, Version(number, True, FOUND, about.deployed_at, about.owner))
+        package = package_of(present.template)
+        found.insert(0, Version(number, True, FOUND, about.deployed_at, about.owner, package=package))
         what = f"Version {number} of {name}" if live else f"What is live of {name}"
         how = "" if live else " (an older mfhera, create --from or kubectl deployed it)"
         notes.append(f"{what} is not in the history{how}: the next create or rollback records it.")
-    if left := unfinished(present.template, companions_of(present)):
+    if left := unfinished(present.template, *companions_of(present)):
         notes.append(left)
     return Versions(name, found, notes)
 

@@ -140,6 +140,7 @@ def test_what_would_steer_a_terminal_is_written_out_and_what_is_long_is_cut() ->
         FieldChange("spec.a", "\x1b[31m", "x" * 1000),
         FieldChange("spec.b", None, {"k": "x" * 1000}),
         FieldChange("spec.c", "one\ntwo", ["x" * 1000]),
+        FieldChange("spec.d", "x" * 1000 + "1 old", "x" * 1000 + "2 new"),
     ]
     objects = [ObjectChange("Sensor", "s", "changed", fields)]
     found = Difference(**{**NOTHING, "files": files, "objects": objects})
@@ -147,6 +148,8 @@ def test_what_would_steer_a_terminal_is_written_out_and_what_is_long_is_cut() ->
     assert "\x1b" not in "".join(said)
     assert f"    ~ spec.a: \\x1b[31m -> {'x' * LONGEST}..." in said
     assert "    + spec.b: {...}" in said
+    alike = "x" * (LONGEST // 4)
+    assert f"    ~ spec.d: ...{alike}1 old -> ...{alike}2 new" in said
     assert '    ~ spec.c: "one\\ntwo" -> [...]' in said
 
 

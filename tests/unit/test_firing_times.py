@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+import re
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -80,6 +82,8 @@ def test_several_schedules_are_one_order_in_which_a_moment_comes_once() -> None:
     ("begin", "end", "words"),
     [
         ("yesterday", None, r"--from 'yesterday' is not a time: give a date \(2026-11-01\)"),
+        (5, None, "--from 5 is not valid: give a text."),
+        ("2026-11-01", date(2026, 11, 2), r"--to datetime.date\(2026, 11, 2\) is not valid: give a text."),
         ("2026-13-01", None, "--from '2026-13-01' is not a time"),
         ("20261101", None, "--from '20261101' is not a time"),
         ("2026-11-01", "now", "--to 'now' is not a time"),
@@ -91,7 +95,7 @@ def test_several_schedules_are_one_order_in_which_a_moment_comes_once() -> None:
         ("2006-01-01", None, "There are more than 100000 times from 2006-01-01: choose a shorter time"),
     ],
 )
-def test_times_that_cannot_be_meant(begin: str, end: str | None, words: str) -> None:
+def test_times_that_cannot_be_meant(begin: Any, end: Any, words: str) -> None:
     with pytest.raises(OptionError, match=words):
         times("0 * * * *", "UTC", begin, end)
 
@@ -116,10 +120,10 @@ def test_values_name_the_time_and_the_next_one_in_the_zone() -> None:
         "plain": "{x} {{}}",
     }
     assert with_times({"day": "{{next}}"}, last, schedules) == {"day": "2025-10-28T01:30:00Z"}
-    with pytest.raises(
-        ParameterError, match=r"There is no \{\{time\}\} for the value of Parameter 'day': use"
-    ):
-        with_times({"day": "{{time}}"}, first, schedules)
+    for other in ("time", "date-time", "workflow.name", "a date"):
+        words = f"There is no {{{{{other}}}}} for the value of Parameter 'day': use"
+        with pytest.raises(ParameterError, match=re.escape(words)):
+            with_times({"day": f"{{{{ {other} }}}}"}, first, schedules)
 
 
 def test_there_need_not_be_a_next_time() -> None:

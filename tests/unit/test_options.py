@@ -90,6 +90,20 @@ def test_a_setting_that_cannot_be_read() -> None:
         configured(Choices(), {"TTL_AFTER_SUCCESS": "-1"}.get)
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"message": 5}, "--message 5 is not valid: give a text."),
+        ({"name": ["a"]}, r"--name \['a'\] is not valid: give a text."),
+        ({"max_workers": "7"}, "--max-workers '7' is not valid: give a whole number."),
+        ({"workflow_timeout": True}, "--workflow-timeout True is not valid: give a whole number."),
+    ],
+)
+def test_a_value_of_another_type(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        CreateOptions(**given)
+
+
 def test_a_value_that_only_the_manifest_refuses_is_told_with_its_option() -> None:
     fits, does_not = '{"operator": "Exists"}', '{"key": 3}'
     with pytest.raises(OptionError, match=r'--toleration {"key": 3} is not a value that Kubernetes accepts'):

@@ -8,7 +8,7 @@ import pytest
 
 from metaflow_hera.cli.main import main
 from metaflow_hera.cli.verbs.runs import _states
-from metaflow_hera.cli.words import json_text
+from metaflow_hera.cli.words import json_text, table
 from metaflow_hera.display.times import local_time, took
 
 
@@ -78,3 +78,8 @@ def test_no_summary_of_a_verb_is_cut(
 def test_states_are_completed_one_after_the_other() -> None:
     assert _states("fa") == ["failed"]
     assert _states("failed,e") == ["failed,error"]
+
+
+def test_a_cell_is_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    table(("A", "B"), [("one\ntwo\r\nthree", "x"), ("", "\x1b")], empty="")
+    assert capsys.readouterr().out == "A              B\none two three  x\n               \\x1b\n"

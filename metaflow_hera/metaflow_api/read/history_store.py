@@ -107,7 +107,8 @@ class HistoryStore:
             parts = (place.root.rstrip("/"), place.flow, FOLDER, place.deployment, name)
             where = "/".join(part for part in parts if part)
             raise ConfigurationError(
-                f"{where}, the history of {place.deployment}, cannot be {done}: {reason_of(error)}."
+                f"{where}, the history of {place.deployment}, cannot be {done}: {reason_of(error)}. "
+                "Check that the datastore is reachable, and that this user may read and write there."
             ) from error
 
 

@@ -16,7 +16,7 @@ from versionless import without_version
 from metaflow_hera.argo import deployments, runs
 from metaflow_hera.argo.deployments import version_of
 from metaflow_hera.contract.environment import VERSION as VARIABLE
-from metaflow_hera.errors import ConfigurationError, MetaflowHeraError, UsageError
+from metaflow_hera.errors import ConfigurationError, MetaflowHeraError, OptionError, UsageError
 from metaflow_hera.operations.exports import create_from
 from metaflow_hera.operations.removal import remove
 from metaflow_hera.operations.rollback import rollback
@@ -213,6 +213,17 @@ class TestRollback:
         assert rollback(twin.client, NAME, 1).to == 1
         assert [each.number for each in versions_of(twin.client, NAME).versions] == [5, 4, 3, 2, 1]
 
+    def test_a_sensor_that_is_not_there_is_missed(self, twin: Twin, tmp_path: Path) -> None:
+        create(twin.client, tmp_path, objects_of(tmp_path, "event"))
+        assert versions_of(twin.client, "eventflow").notes == []
+        twin.client.delete_sensor("eventflow", "default")
+        mend = "mfhera rollback --name eventflow --to 1 completes it."
+        assert versions_of(twin.client, "eventflow").notes == [
+            f"eventflow lacks the sensor eventflow of version 1: {mend}"
+        ]
+        assert rollback(twin.client, "eventflow", 1).completed
+        assert versions_of(twin.client, "eventflow").notes == []
+
     def test_a_sensor_comes_back(self, twin: Twin, tmp_path: Path) -> None:
         objects = objects_of(tmp_path, "event")
         create(twin.client, tmp_path, objects)
@@ -236,6 +247,23 @@ class TestRollback:
         for code in ("one", "two"):
             create(twin.client, tmp_path, objects_of(tmp_path, "schedules", code))
         refused(twin, words, to)
+
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            ({"to": "1"}, "--to '1' is not valid: give a whole number."),
+            ({"to": True}, "--to True is not valid"),
+            ({"message": 5}, "--message 5 is not valid: give a text."),
+        ],
+    )
+    def test_what_is_no_number_or_no_text(
+        self, twin: Twin, tmp_path: Path, given: dict[str, Any], words: str
+    ) -> None:
+        for code in ("one", "two"):
+            create(twin.client, tmp_path, objects_of(tmp_path, "schedules", code))
+        with pytest.raises(OptionError, match=words):
+            rollback(twin.client, NAME, **given)
+        assert len(files(tmp_path)) == 2
 
     def test_there_is_no_earlier_one(self, twin: Twin, tmp_path: Path) -> None:
         refused(twin, "no deployment schedulesflow")
@@ -302,6 +330,35 @@ class TestRollback:
         create(twin.client, tmp_path, objects_of(tmp_path, "schedules", "three"))
         first.unlink()
         assert [each.number for each in versions_of(twin.client, NAME).versions] == [3, 2]
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("message", 5), ("user", []), ("objects", [{"kind": "WorkflowTemplate"}]), ("previous", 1)],
+    )
+    def test_an_entry_holds_something_else(
+        self, twin: Twin, tmp_path: Path, field: str, value: object
+    ) -> None:
+        for code in ("one", "two"):
+            create(twin.client, tmp_path, objects_of(tmp_path, "schedules", code))
+        (first, _) = files(tmp_path)
+        first.write_text(json.dumps(json.loads(first.read_text()) | {field: value}))
+        refused(twin, f"{first}, an entry of .* cannot be read", error=ConfigurationError)
+        with pytest.raises(ConfigurationError, match="cannot be read"):
+            versions_of(twin.client, NAME)
+
+    def test_it_is_lost(self, twin: Twin, tmp_path: Path) -> None:
+        for code in ("one", "two"):
+            create(twin.client, tmp_path, objects_of(tmp_path, "schedules", code))
+        for file in files(tmp_path):
+            file.unlink()
+        assert versions_of(twin.client, NAME).notes == [
+            "Version 2 of schedulesflow is not in the history: the next create or rollback records it."
+        ]
+        create(twin.client, tmp_path, objects_of(tmp_path, "schedules", "three"))
+        assert told(versions_of(twin.client, NAME)) == [
+            *[(3, True, "create", None), (2, False, "found", None)],
+        ]
+        assert rollback(twin.client, NAME).version == 4
 
     def test_an_entry_of_another_deployment(self, twin: Twin, tmp_path: Path) -> None:
         for code in ("one", "two"):
