@@ -245,7 +245,7 @@ class Deployment:
         return found
 
     def versions(self) -> Sequence[Version]:
-        """The versions that were deployed so far, as far as the history goes back, the newest first.
+        """The versions that were live, as far as the history goes back, the newest first.
 
         Raises:
             NotFoundError: the deployment is gone.
@@ -313,7 +313,7 @@ class Deployment:
             The times in the order in which they are started, each with its run.
 
         Raises:
-            OptionError: times that cannot be meant, an expression that is none, or no number of runs.
+            OptionError: times, an expression or a number of runs that are not valid.
             ParameterError: a value is missing, unknown or of the wrong type; nothing was started.
             UsageError: there is no schedule, or an older version made the deployment.
             NotFoundError: the deployment is gone.

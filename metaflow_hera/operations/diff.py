@@ -24,7 +24,7 @@ from metaflow_hera.operations.exports import exported_deployment
 from metaflow_hera.operations.history import deployed_versions, numbered
 from metaflow_hera.operations.plan import plan_deployment
 from metaflow_hera.operations.present import deployed_in
-from metaflow_hera.operations.states import sides, state_of
+from metaflow_hera.operations.sides import sides, state_of
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def diff_from(prepared: Prepared, objects: Sequence[JSON], target: Target | None
 
 def _compared(prepared: Prepared, old: Sequence[JSON], new: Sequence[JSON]) -> Difference:
     packing, environment = prepared.packing, prepared.flow.environment
-    note = f"What --environment={environment} makes for the pods is not compared: it would have to be stored."
+    note = f"The packages of --environment={environment} are not compared: they are made only on create."
     mine = State(new, read_package(BytesIO(packing.blob)), note if packing.lacks_environments else None)
     known = {packing.unsaved.url: mine.package}
     return compare(prepared.name, state_of(old, known), mine)

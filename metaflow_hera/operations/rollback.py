@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from metaflow_hera.argo import deployments
 from metaflow_hera.argo.client import ArgoClient, with_retries
 from metaflow_hera.argo.deployments import Deployed, VersionKey, described, noted_version, version_of
-from metaflow_hera.argo.objects import arguments_of, is_cron_of, template_of
+from metaflow_hera.argo.objects import arguments_of, containers_of, is_cron_of, template_of
 from metaflow_hera.argo.tokens import check_access
-from metaflow_hera.contract.objects import JSON, TEMPLATE
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.contract.values import NOT_GIVEN
 from metaflow_hera.errors import ArgoConflict, NotFoundError, UsageError
 from metaflow_hera.metaflow_api.light.users import user
@@ -174,13 +174,18 @@ def _check(entry: Entry, about: Deployed, present: Present, history: History, *,
             f"Version {number} of {name} has another production token than the live version, so its runs "
             "would go to another namespace: deploy that code again with mfhera create."
         )
-    (template,) = (item for item in entry.objects if item["kind"] == TEMPLATE)
-    if embedded and (absent := _absent_interpreter(template)):
+    if embedded and (absent := _absent_interpreter(entry.template)):
         raise UsageError(
             f"Version {number} of {name} cannot be live again, since its pods run with {absent}, which is "
             "not there any more: deploy that code again with mfhera create."
         )
-    takes = arguments_of(template["spec"])
+    _check_others_crons(entry, present)
+
+
+def _check_others_crons(entry: Entry, present: Present) -> None:
+    """Raise UsageError if a version does not take the Parameters that somebody's cron workflow gives it."""
+    name, number = present.name, entry.key.number
+    takes, parameters = arguments_of(entry.template["spec"]), described(entry.template).parameters
     for cron in present.crons:
         if template_of(cron) != name or is_cron_of(cron, name) or cron["spec"].get("suspend"):
             continue
@@ -188,7 +193,7 @@ def _check(entry: Entry, about: Deployed, present: Present, history: History, *,
         unknown = sorted(gives.keys() - takes.keys())
         lacking = [
             parameter
-            for parameter, declared in described(template).parameters.items()
+            for parameter, declared in parameters.items()
             if declared.get("is_required")
             and takes.get(parameter, NOT_GIVEN) == NOT_GIVEN
             and parameter not in gives
@@ -208,8 +213,6 @@ def _check(entry: Entry, about: Deployed, present: Present, history: History, *,
 
 def _absent_interpreter(template: JSON) -> str | None:
     """The Python of this machine that a pod of the embedded Argo would run with, if it is gone."""
-    commands = (
-        (part.get("container") or {}).get("command") or [""] for part in template["spec"]["templates"]
-    )
-    found = (command[0] for command in commands if os.path.isabs(command[0]))
+    programs = ((each.get("command") or [""])[0] for each in containers_of(template))
+    found = (program for program in programs if os.path.isabs(program))
     return next((path for path in found if not os.path.exists(path)), None)

@@ -83,7 +83,7 @@ def versions_of(client: ArgoClient, name: str) -> Versions:
     if live is None or not found or not found[0].live:
         number = live.number if live else None
         found.insert(0, Version(number, True, FOUND, about.deployed_at, about.owner))
-        what = f"Version {number} of {name}" if live else f"What is live of {name}"
+        what = f"Version {number} of {name}" if live else f"The live version of {name}"
         how = "" if live else " (an older mfhera, create --from or kubectl deployed it)"
         notes.append(f"{what} is not in the history{how}: the next create or rollback records it.")
     if left := unfinished(present.template, companions_of(present)):

@@ -108,7 +108,7 @@ def diff(mfhera: Mfhera, *options: str, code: int = 1, **more: Any) -> str:
 
 
 def test_three_kinds_of_change_and_none_after_create(nightly: Mfhera) -> None:
-    assert diff(nightly, code=0) == "Nothing differs: nightlyflow is what is deployed.\n"
+    assert diff(nightly, code=0) == "Nothing differs in nightlyflow.\n"
     edit(nightly, "nightly_flow.py", "default=0.1", "default=0.5")
     edit(nightly, "nightly_flow.py", '"0 2 * * *"', '"0 3 * * *", timezone="Europe/Berlin"')
     edit(nightly, "helper.py", "1", "2")
@@ -280,7 +280,7 @@ def test_environments_are_not_made(own_mfhera: Mfhera, environment: str) -> None
     own_mfhera.start()
     before = files_below(own_mfhera.folder)
     said = diff(own_mfhera, f"--environment={environment}")
-    assert f"What --environment={environment} makes for the pods is not compared" in said
+    assert f"The packages of --environment={environment} are not compared" in said
     assert "  + helper.py\n" in said
     assert files_below(own_mfhera.folder) == before
 

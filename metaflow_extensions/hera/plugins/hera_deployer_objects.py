@@ -244,7 +244,7 @@ class HeraDeployedFlow(DeployedFlow):
         to : int, optional, default None
             The number of the version. None is the one before the live version.
         message : str, optional, default None
-            Why, for those who look at the versions later.
+            A note on why, which `versions` has.
         authorize : str, optional, default None
             The production token, if somebody else deployed it.
 

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 def open_in_browser(what: str | None, top_level: list[str], name: str | None) -> None:
     """Open RUN, or the deployment of FLOW.py, in the browser.
 
-    That is the page of the embedded Argo, or else Argo's UI. Without RUN, it is the run last started from
-    this folder, or the flow last deployed from it.
+    On the embedded Argo this is its page, on a cluster Argo's UI. Without RUN, it is the run last started
+    from this folder, or the flow last deployed from it.
     """
     from metaflow_hera.argo.last import recall_run
 
