@@ -151,7 +151,8 @@ def diff(
 ) -> None:
     """Compare the flow with what is deployed."""
     with _our_errors():
-        from metaflow_hera.cli.verbs.diff import Against, View, compared, show
+        from metaflow_hera.cli.differences import View, show
+        from metaflow_hera.cli.verbs.diff import Against, compared
 
         flow = _flow(obj)
         flow.lint()

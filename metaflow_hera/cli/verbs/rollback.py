@@ -11,8 +11,8 @@ from metaflow_hera.choices import verbs
 from metaflow_hera.cli.choosing import chosen_flow, client_at
 from metaflow_hera.cli.click_options import as_json, deployment_options, shared
 from metaflow_hera.cli.completing import complete_deployment, complete_flow
+from metaflow_hera.cli.differences import View, show
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.verbs.diff import View, show
 from metaflow_hera.cli.words import json_text, say_note
 
 if TYPE_CHECKING:
