@@ -318,15 +318,21 @@ def test_from_python(nightly: Mfhera) -> None:
 
 
 def test_what_metaflows_plugin_has_deployed(own_mfhera: Mfhera) -> None:
-    """Its template does not say where its code is in the way of this package."""
+    """Its template tells the URL of its code package in a variable of the pods, not in an argument."""
     own_mfhera.take(EXAMPLES / "parameter_flow.py")
     own_mfhera.ok("create", "parameter_flow.py")
     template = own_mfhera.ask("workflow-templates", "parameterflow")
     parameters = template["spec"]["arguments"]["parameters"]
-    template["spec"]["arguments"]["parameters"] = [
-        each for each in parameters if each["name"] != "metaflow-code-package"
-    ]
+    (code,) = (each for each in parameters if each["name"] == "metaflow-code-package")
+    parameters.remove(code)
+    for part in template["spec"]["templates"]:
+        for variable in part.get("container", {}).get("env", ()):
+            if variable["name"] == "METAFLOW_CODE_URL":
+                variable["value"] = code["value"]
     own_mfhera.server.call("PUT", "workflow-templates", "parameterflow", json={"template": template})
+    script = own_mfhera.folder / "parameter_flow.py"
+    script.write_text(script.read_text().replace("0.01", "0.05"))
     done = own_mfhera("diff", "parameter_flow.py")
     assert done.returncode == 1
-    assert "its template does not say where its code package is" in done.stdout
+    assert "not compared" not in done.stdout
+    assert '+    alpha = Parameter("alpha", help="Learning rate", default=0.05)' in done.stdout
