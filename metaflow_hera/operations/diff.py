@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from io import BytesIO
 
 from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.argo.deployments import absent
 from metaflow_hera.argo.target import Target
 from metaflow_hera.choices.deployment import CreateOptions
 from metaflow_hera.comparison.comparing import compare
@@ -23,7 +22,7 @@ from metaflow_hera.operations.deployment import Prepared, exported, prepare, pre
 from metaflow_hera.operations.exports import exported_deployment
 from metaflow_hera.operations.history import deployed_versions, numbered
 from metaflow_hera.operations.plan import plan_deployment
-from metaflow_hera.operations.present import deployed_in
+from metaflow_hera.operations.present import existing_in
 from metaflow_hera.operations.sides import sides, state_of
 
 
@@ -50,10 +49,8 @@ def diff_version(prepared: Prepared, number: int, client: ArgoClient) -> Differe
     cannot be read.
     """
     present, wanted = preview(prepared, client)
-    about = deployed_in(present)
-    if about is None or present.template is None:
-        raise absent(prepared.name)
-    chain = deployed_versions(about, present.template, client.target)
+    about, template = existing_in(present)
+    chain = deployed_versions(about, template, client.target)
     return _compared(prepared, numbered(chain, prepared.name, number).objects, wanted)
 
 

@@ -28,7 +28,7 @@ from metaflow_hera.operations import applying
 from metaflow_hera.operations.git_state import GitState
 from metaflow_hera.operations.history import CREATE, FOUND, Entry, History, new_id, place_of
 from metaflow_hera.operations.plan import Plan, Present, belonging, plan_deployment, sensor_of
-from metaflow_hera.operations.present import deployed_in, read_living, read_object
+from metaflow_hera.operations.present import read_living, read_object
 from metaflow_hera.operations.stamps import stamped
 from metaflow_hera.translation.names import token_prefix
 
@@ -252,8 +252,7 @@ def _before(history: History, present: Present) -> tuple[VersionKey | None, Entr
     """
     if present.template is None:
         return history.newest(), None
-    live, about = version_of(present.template), deployed_in(present)
-    assert about is not None
+    live, about = version_of(present.template), described(present.template)
     if live is not None and place_of(about, present.template) == history.place:
         return live, None
     newest = noted_version(present.template) or history.newest()

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from metaflow_hera.argo import deployments
 from metaflow_hera.argo.client import ArgoClient, with_retries
 from metaflow_hera.argo.deployments import Deployed, VersionKey, described, noted_version, version_of
 from metaflow_hera.argo.objects import arguments_of, containers_of, is_cron_of, template_of
@@ -19,7 +18,7 @@ from metaflow_hera.metaflow_api.light.users import user
 from metaflow_hera.operations.belonging import check_belongs
 from metaflow_hera.operations.history import ROLLBACK, Entry, History, history_of, numbered, seen
 from metaflow_hera.operations.plan import Plan, Present, plan_deployment, sensor_of
-from metaflow_hera.operations.present import deployed_in, read_living
+from metaflow_hera.operations.present import existing_in, read_living
 from metaflow_hera.operations.releasing import (
     Draft,
     Reason,
@@ -131,20 +130,17 @@ def _choose(
 ) -> _Chosen:
     """What to go back to, as the server and the history are now, with all checks made."""
     present = read_living(client, name)
-    about = deployed_in(present)
-    if about is None or present.template is None:
-        raise deployments.absent(name)
+    about, template = existing_in(present)
     if flow is not None:
         check_belongs(about, flow)
     check_access(about, prefix_of(about), user(), authorize)
-    history, live = history_of(about, present.template, client.target), version_of(present.template)
-    chain = history.chain(noted_version(present.template)) if history else []
+    history, live = history_of(about, template, client.target), version_of(template)
+    chain = history.chain(noted_version(template)) if history else []
     entry = _entry(name, chain, live, to)
     assert history is not None
     if (sensor := sensor_of(entry.objects)) is not None:
-        before = present.template["metadata"]["resourceVersion"]
         present = read_living(client, name, sensor)
-        if (present.template or {"metadata": {}})["metadata"].get("resourceVersion") != before:
+        if existing_in(present)[1]["metadata"]["resourceVersion"] != template["metadata"]["resourceVersion"]:
             raise ArgoConflict(f"{name} was changed meanwhile: try again.")
     if entry.key != live:
         _check(entry, about, present, history, embedded=client.target.embedded)

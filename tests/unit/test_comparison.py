@@ -23,7 +23,7 @@ from metaflow_hera.comparison.records import (
     ObjectChange,
     ParameterChange,
     StartChange,
-    difference_of,
+    difference_from_json,
 )
 from metaflow_hera.comparison.states import NOTHING, State
 from metaflow_hera.metaflow_api.light.code_packages import METAFLOW, OURS, File, Package
@@ -488,4 +488,4 @@ def test_it_is_the_same_after_a_journey_as_json(one: str, other: str) -> None:
     old, new = Package({"a": file("1")}), Package({"a": file("2")}, configs={"c": 1})
     found = compare("flow", State(version(one), old), State(version(other), new))
     text = json.dumps(asdict(found))
-    assert json.dumps(asdict(difference_of(json.loads(text)))) == text
+    assert json.dumps(asdict(difference_from_json(json.loads(text)))) == text

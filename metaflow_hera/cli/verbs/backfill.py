@@ -145,7 +145,7 @@ def _tell(each: ScheduledRun) -> None:
 
 @contextmanager
 def _told_how_to_go_on(work: Backfill) -> Iterator[None]:
-    """If the work is broken off, say what goes on and what is left."""
+    """If the work is interrupted, say what continues and what is left."""
     try:
         yield
     except (KeyboardInterrupt, MetaflowHeraError):
