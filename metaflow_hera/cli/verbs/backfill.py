@@ -43,9 +43,9 @@ MANY = 1000
 def backfill(flow: str | None, top_level: list[str], name: str | None, as_json: bool, **given: Any) -> None:
     """Start the runs that a schedule missed.
 
-    These are the times of the schedule that have no run, whoever started it. If the command is interrupted,
-    the same command continues. Each run has its time as current.scheduled_time. Without FLOW.py, it is the
-    flow last deployed or started from this folder.
+    A time that has a run is skipped, whoever started it. If the command is interrupted, the same command
+    continues. Each run has its time as current.scheduled_time. Without FLOW.py, it is the flow last deployed
+    or started from this folder.
     """
     asked = Asked(**given)
     deployment, last, loaded = chosen_flow(flow, top_level, name)
