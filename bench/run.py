@@ -300,7 +300,7 @@ def logs() -> None:
     """The most memory that `mfhera logs` takes for a log of 200 MB, against 100 MB."""
     run(*MFHERA, "create", written("talkative.py", TALKATIVE))
     started = json.loads(run(*MFHERA, "trigger", "--wait", "--json"))
-    # Started by a small process: what a process inherits from its parent before it becomes another one counts.
+    # Started by a small process: the memory of whoever starts a process counts as its own.
     told = run(sys.executable, "-c", READS, *MFHERA, "logs", started["run_id"], "start")
     size, memory = map(int, told.split())
     assert size > LOG_BYTES

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.argo.objects import arguments_of, is_cron_of, sensor_place, template_of
+from metaflow_hera.argo.objects import (
+    arguments_of,
+    containers_of,
+    is_cron_of,
+    sensor_place,
+    template_of,
+    variables_of,
+)
 from metaflow_hera.contract import environment, manifest
 from metaflow_hera.contract.objects import JSON, NOT_JSON
 from metaflow_hera.errors import ArgoNotFound, NameTakenError, NotFoundError
@@ -125,13 +132,9 @@ def version_of(item: JSON) -> VersionKey | None:
     noted = noted_version(item)
     if noted is None:
         return None
-    for part in (item.get("spec") or {}).get("templates") or ():
-        variables = {
-            each["name"]: each.get("value") for each in (part.get("container") or {}).get("env") or ()
-        }
-        if variables and variables.get(environment.VERSION) != str(noted.number):
-            return None
-    return noted
+    pods = [variables for each in containers_of(item) if (variables := variables_of(each))]
+    is_deployed_so = all(variables.get(environment.VERSION) == str(noted.number) for variables in pods)
+    return noted if is_deployed_so else None
 
 
 def noted_version(item: JSON) -> VersionKey | None:

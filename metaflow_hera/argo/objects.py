@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from metaflow_hera.contract import manifest
 from metaflow_hera.contract.objects import JSON
 
@@ -53,6 +55,17 @@ def sensor_place(template: JSON, namespace: str) -> tuple[str, str] | None:
 def arguments_of(owner: JSON) -> dict[str, str]:
     """The arguments of the spec of a workflow or a template, or of a DAG's task, by their names."""
     return _parameters(owner.get("arguments"))
+
+
+def containers_of(template: JSON) -> list[JSON]:
+    """The containers of a workflow template, those of its pods' main containers, in their order."""
+    parts = (template.get("spec") or {}).get("templates") or ()
+    return [part["container"] for part in parts if part.get("container") is not None]
+
+
+def variables_of(container: JSON) -> dict[str, Any]:
+    """The variables of a container by their names; None for one whose value comes from elsewhere."""
+    return {each["name"]: each.get("value") for each in container.get("env") or ()}
 
 
 def stored_spec(workflow: JSON) -> JSON:

@@ -348,7 +348,7 @@ class CreateOptions(Choices):
     )
     message: Optional[str] = option(
         None,
-        "Why there is this version, for those who look at the versions later.",
+        "A note on this version, which mfhera versions shows.",
         metavar="TEXT",
         place="the history of the deployment's versions",
     )

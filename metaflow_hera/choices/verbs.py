@@ -67,9 +67,12 @@ AUTHORIZE: tuple[ClickOption, ...] = (
 )
 
 ROLLBACK: tuple[ClickOption, ...] = (
-    (("--to",), {"type": int, "metavar": "N", "help": "The version to go back to; else the one before."}),
-    (("--message",), {"metavar": "TEXT", "help": "Why, for those who look at the versions later."}),
-    (("--dry-run",), {"is_flag": True, "help": "Check it and show what changes; change nothing."}),
+    (
+        ("--to",),
+        {"type": int, "metavar": "N", "help": "Go back to version N; by default the one before."},
+    ),
+    (("--message",), {"metavar": "TEXT", "help": "A note on why, which mfhera versions shows."}),
+    (("--dry-run",), {"is_flag": True, "help": "Show what would change; change nothing."}),
 )
 """What to go back to, and how."""
 
@@ -90,16 +93,19 @@ BACKFILL: tuple[ClickOption, ...] = (
         {
             "metavar": "T",
             "required": True,
-            "help": "The first time: a date or a date with a time, in the schedule's zone if it names none.",
+            "help": "The first time: a date, or a date with a time. Without a zone, it is in the schedule's.",
         },
     ),
     (
         ("--to", "end"),
-        {"metavar": "T", "help": "The last time; a date means through that day. By default now."},
+        {"metavar": "T", "help": "The last time; a date includes the whole day. By default now."},
     ),
     (
         ("--cron",),
-        {"metavar": "EXPR", "help": "Times of this cron expression, not of the deployment's schedules."},
+        {
+            "metavar": "EXPR",
+            "help": "Take the times of this cron expression, not of the schedules.",
+        },
     ),
     (
         ("--parallel",),
@@ -111,7 +117,7 @@ BACKFILL: tuple[ClickOption, ...] = (
             "help": "How many of these runs may run at once.",
         },
     ),
-    (("--newest-first",), {"is_flag": True, "help": "Start with the last time, not with the first."}),
+    (("--newest-first",), {"is_flag": True, "help": "Start with the latest time."}),
     (
         ("--param", "-p", "params"),
         {
@@ -121,10 +127,10 @@ BACKFILL: tuple[ClickOption, ...] = (
             "time and the one after it, in the schedule's zone.",
         },
     ),
-    (("--dry-run",), {"is_flag": True, "help": "Show which times have a run, and start none."}),
-    (("--yes",), {"is_flag": True, "help": "Do not ask before more than 1000 runs are started."}),
+    (("--dry-run",), {"is_flag": True, "help": "Show the times and their runs; start none."}),
+    (("--yes",), {"is_flag": True, "help": "Start more than 1000 runs without asking."}),
 )
-"""For which times runs are made up, and how."""
+"""For which times runs are started, and how."""
 
 LINT: tuple[ClickOption, ...] = (
     (
@@ -135,13 +141,16 @@ LINT: tuple[ClickOption, ...] = (
 """What a flow is checked for."""
 
 DIFF: tuple[ClickOption, ...] = (
-    (("--stat",), {"is_flag": True, "help": "Only how much differs of each object and file."}),
-    (("--name-only",), {"is_flag": True, "help": "Only the names of the objects and files that differ."}),
+    (("--stat",), {"is_flag": True, "help": "Show only how much of each object and file differs."}),
+    (("--name-only",), {"is_flag": True, "help": "Show only the names of objects and files that differ."}),
     (
         ("--from", "source"),
-        {"metavar": "FILE", "help": "Compare with FILE, an export or a folder of them, not with the server."},
+        {"metavar": "FILE", "help": "Compare with an export, a file or a folder, instead of the server."},
     ),
-    (("--version",), {"type": int, "metavar": "N", "help": "Compare with version N, not with the live one."}),
+    (
+        ("--version",),
+        {"type": int, "metavar": "N", "help": "Compare with version N, not the live one."},
+    ),
 )
 """What a flow is compared with, and what is shown of it."""
 

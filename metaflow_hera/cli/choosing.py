@@ -11,6 +11,15 @@ from metaflow_hera.errors import ConfigurationError, NotFoundError
 if TYPE_CHECKING:
     from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.argo.last import LastDeployment, LastRun
+    from metaflow_hera.metaflow_api.load.flows import LoadedFlow
+
+
+class ChosenFlow(NamedTuple):
+    """A deployment by its name, its record if it was the last one from this folder, and FLOW.py loaded."""
+
+    deployment: str
+    last: LastDeployment | None = None
+    flow: LoadedFlow | None = None
 
 
 class ChosenRun(NamedTuple):
@@ -24,12 +33,19 @@ def chosen_deployment(
     flow: str | None, top_level: Sequence[str], name: str | None
 ) -> tuple[str, LastDeployment | None]:
     """The deployment of FLOW.py; without FLOW.py, the named one or the one last made from this folder."""
+    chosen = chosen_flow(flow, top_level, name)
+    return chosen.deployment, chosen.last
+
+
+def chosen_flow(flow: str | None, top_level: Sequence[str], name: str | None) -> ChosenFlow:
+    """The same, with the flow of FLOW.py: a verb that changes a deployment checks that it is that flow's."""
     if flow is None:
-        return known_deployment(name)
+        return ChosenFlow(*known_deployment(name))
     from metaflow_hera.metaflow_api.load.flows import load_flow
     from metaflow_hera.operations.belonging import name_of
 
-    return name_of(load_flow(flow, top_level), name), None
+    loaded = load_flow(flow, top_level)
+    return ChosenFlow(name_of(loaded, name), flow=loaded)
 
 
 def client_at(*, start: bool, last: LastDeployment | LastRun | None = None) -> ArgoClient:

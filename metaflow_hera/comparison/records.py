@@ -102,7 +102,7 @@ class Difference:
         )
 
 
-def difference_of(data: Mapping[str, Any]) -> Difference:
+def difference_from_json(data: Mapping[str, Any]) -> Difference:
     """What differs, from the JSON of `mfhera diff --json`."""
 
     def fields(each: Mapping[str, Any]) -> tuple[FieldChange, ...]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from metaflow_hera.argo.objects import arguments_of
-from metaflow_hera.contract import environment, manifest, values
 from metaflow_hera.contract.objects import JSON, TEMPLATE
 from metaflow_hera.metaflow_api.light.code_packages import Package
 
@@ -32,24 +30,6 @@ NOTHING = State((), Package())
 """What is there before a flow is deployed."""
 
 
-@dataclass(frozen=True)
-class PackagePlace:
-    """Where a code package is: its URL, and the type of the datastore."""
-
-    url: str
-    datastore: str
-
-
 def template_in(objects: Sequence[JSON]) -> JSON | None:
     """The workflow template among the objects of a deployment."""
     return next((item for item in objects if item.get("kind") == TEMPLATE), None)
-
-
-def package_place(template: JSON) -> PackagePlace | None:
-    """Where the code package of a version is, as its template tells the pods; None if it does not."""
-    url = values.decode(arguments_of(template["spec"]).get(manifest.CODE_PARAMETER) or values.NOT_GIVEN)
-    for each in template["spec"].get("templates") or ():
-        for variable in (each.get("container") or {}).get("env") or ():
-            if variable.get("name") == environment.CODE_DATASTORE and url:
-                return PackagePlace(url, str(variable.get("value")))
-    return None

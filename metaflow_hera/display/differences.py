@@ -72,7 +72,7 @@ def _end(found: Difference) -> Iterator[Text]:
     for note in found.notes:
         yield Text(visible(note), style="yellow")
     if not found:
-        yield Text(f"Nothing differs: {found.name} is what is deployed.")
+        yield Text(f"Nothing differs in {found.name}.")
 
 
 def _section(title: str, lines: Sequence[Text]) -> Iterator[Text]:

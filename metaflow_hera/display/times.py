@@ -23,6 +23,14 @@ def local_time(moment: datetime | None) -> str:
     return "-" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def noted_time(text: str | None) -> str:
+    """A time as an annotation notes it, in the user's zone; a text that is no time as it is."""
+    try:
+        return local_time(None if not text else datetime.fromisoformat(text.replace("Z", "+00:00")))
+    except (ValueError, OverflowError):
+        return str(text)
+
+
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 

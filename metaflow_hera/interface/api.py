@@ -245,7 +245,7 @@ class Deployment:
         return found
 
     def versions(self) -> Sequence[Version]:
-        """The versions that were deployed so far, as far as the history goes back, the newest first.
+        """The versions that were live, as far as the history goes back, the newest first.
 
         Raises:
             NotFoundError: the deployment is gone.
@@ -294,17 +294,17 @@ class Deployment:
         dry_run: bool = False,
         **values: Any,
     ) -> Sequence[ScheduledRun]:
-        """Start a run for each time at which a schedule would have, and wait until all have ended.
+        """Start the runs that a schedule missed, and wait until all have ended.
 
-        A time that has a run is passed over, whoever started it. Broken off and called again, it goes on.
+        A time that has a run is skipped, whoever started it. If it is interrupted, the same call continues.
 
         Args:
-            begin: the first time, a date or a date with a time, in the schedule's zone if it names none.
-            end: the last time, by default now; a date means through that day.
+            begin: the first time: a date, or a date with a time. Without a zone, it is in the schedule's.
+            end: the last time, by default now; a date includes the whole day.
             parameters: values of Parameters by name, for names that cannot be keywords.
             cron: times of this cron expression, in the zone of the schedules, in their place.
             parallel: how many of these runs may run at once.
-            newest_first: start with the last time, not with the first.
+            newest_first: start with the latest time.
             dry_run: start nothing.
             values: values of Parameters, as `trigger` takes them. In texts `{{date}}`, `{{datetime}}` and
                 `{{next}}` are the scheduled time and the one after it.
@@ -313,7 +313,7 @@ class Deployment:
             The times in the order in which they are started, each with its run.
 
         Raises:
-            OptionError: times that cannot be meant, an expression that is none, or no number of runs.
+            OptionError: times, an expression or a number of runs that are not valid.
             ParameterError: a value is missing, unknown or of the wrong type; nothing was started.
             UsageError: there is no schedule, or an older version made the deployment.
             NotFoundError: the deployment is gone.

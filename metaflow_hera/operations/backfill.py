@@ -35,7 +35,7 @@ from metaflow_hera.errors import (
 from metaflow_hera.operations.firing_times import Span, rfc3339, with_times
 from metaflow_hera.translation.cron import argo_schedule
 
-ABSENT, GONE, LOST = "to be run", "Succeeded, no longer in Argo", "no longer in Argo"
+ABSENT, GONE, LOST = "not started", "Succeeded, no longer in Argo", "no longer in Argo"
 """The states of a time without a run, and with one that Argo has deleted: after it ended well, or before."""
 NAMED = 10
 """How many runs that have failed a message names."""
@@ -48,7 +48,7 @@ class ScheduledRun:
     """A time of a schedule, in its zone, and the run for it.
 
     `run_id` is its id in Metaflow, None as long as there is none. `state` is that of Argo (Pending, Running,
-    Succeeded, Failed, Error), perhaps with a remark, or "to be run".
+    Succeeded, Failed, Error), perhaps with a remark, or "not started".
     """
 
     time: datetime
@@ -98,7 +98,7 @@ class ScheduledRun:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be run: each time with what to start for it, in the order in which they are started."""
+    """What should run: each time with what to start for it, in the order in which they are started."""
 
     deployed: Deployed
     times: Sequence[tuple[ScheduledRun, Start]]
@@ -122,13 +122,13 @@ def wanted(
 ) -> Wanted:
     """The chosen times with the values that Parameters have at each.
 
-    Raises OptionError for times or an expression that cannot be meant, ParameterError for values that do not
+    Raises OptionError for times or an expression that are not valid, ParameterError for values that do not
     fit, UsageError if there is no schedule, or an older version made the deployment.
     """
     if not deployed.takes_scheduled_time:
         raise UsageError(
-            f"The runs of {deployed.name} cannot be told a scheduled time, since an older version deployed "
-            "it: deploy it again with mfhera create first."
+            f"An older mfhera deployed {deployed.name}, so its runs cannot have a scheduled time: "
+            "deploy it again with mfhera create first."
         )
     schedules = _schedules(client, deployed, choice.cron)
     found = choice.span.firings(schedules, now or datetime.now(timezone.utc))
@@ -148,8 +148,7 @@ def _schedules(client: ArgoClient, deployed: Deployed, cron: str | None) -> list
     if cron is None:
         if not found:
             raise UsageError(
-                f"{deployed.name} has no schedule, so no times follow from it: give some with --cron, "
-                "such as --cron '0 6 * * *'."
+                f"{deployed.name} has no schedule: give the times with --cron, such as --cron '0 6 * * *'."
             )
         return found
     of_kind("--cron", cron, str)
@@ -311,7 +310,7 @@ def check_ended_well(times: Sequence[ScheduledRun]) -> None:
         more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
         raise RunFailed(
             f"{len(failed)} of {len(times)} runs have not succeeded: {what}{more}. "
-            "A further backfill passes over those that Argo has: continue one with mfhera retry RUN."
+            "backfill does not start them again while Argo has them: continue one with mfhera retry RUN."
         )
 
 

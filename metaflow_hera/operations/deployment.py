@@ -190,25 +190,28 @@ def export(prepared: Prepared, target: Target | None, client: ArgoClient | None 
     A server is asked only for the token, and only if a `client` is given: without one it is the token in the
     options, or the one that this user has, or one that follows from the deployment's name.
     """
-    if prepared.options.from_branch is not None:
-        raise OptionError(
-            "--from-branch asks the server what is live on the branch, and deploys it: "
-            "it goes neither with an export nor with lint or --dry-run."
-        )
-    target = target or Target(host="", namespace=embedded_namespace(), embedded=True)
-    _check_target(prepared, target)
-    token = _token_to_write(prepared, client)
+    target, token = _to_write(prepared, target, client)
     objects = _translated(prepared, token, target)
     return Created(prepared.flow.name, prepared.name, token, False, objects)
 
 
 def exported(prepared: Prepared, target: Target | None) -> list[JSON]:
     """The objects that `export` gives without a client; nothing is stored."""
-    target = target or Target(host="", namespace=embedded_namespace(), embedded=True)
-    _check_target(prepared, target)
-    token = _token_to_write(prepared, None)
+    target, token = _to_write(prepared, target, None)
     made = _translated(prepared, token, target, None, prepared.packing.unsaved)
     return [as_json(item) for item in made.objects]
+
+
+def _to_write(prepared: Prepared, target: Target | None, client: ArgoClient | None) -> tuple[Target, str]:
+    """The target of an export and the token in it. Raises OptionError for what only a deployment can have."""
+    if prepared.options.from_branch is not None:
+        raise OptionError(
+            "--from-branch needs a server and deploys to it: "
+            "it cannot be used with an export, with lint or with --dry-run."
+        )
+    target = target or Target(host="", namespace=embedded_namespace(), embedded=True)
+    _check_target(prepared, target)
+    return target, _token_to_write(prepared, client)
 
 
 def _token_to_write(prepared: Prepared, client: ArgoClient | None) -> str:

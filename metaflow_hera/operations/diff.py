@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from io import BytesIO
 
 from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.argo.deployments import absent
 from metaflow_hera.argo.target import Target
 from metaflow_hera.choices.deployment import CreateOptions
 from metaflow_hera.comparison.comparing import compare
@@ -23,8 +22,8 @@ from metaflow_hera.operations.deployment import Prepared, exported, prepare, pre
 from metaflow_hera.operations.exports import exported_deployment
 from metaflow_hera.operations.history import deployed_versions, numbered
 from metaflow_hera.operations.plan import plan_deployment
-from metaflow_hera.operations.present import deployed_in
-from metaflow_hera.operations.states import sides, state_of
+from metaflow_hera.operations.present import existing_in
+from metaflow_hera.operations.sides import sides, state_of
 
 
 @contextmanager
@@ -50,10 +49,8 @@ def diff_version(prepared: Prepared, number: int, client: ArgoClient) -> Differe
     cannot be read.
     """
     present, wanted = preview(prepared, client)
-    about = deployed_in(present)
-    if about is None or present.template is None:
-        raise absent(prepared.name)
-    chain = deployed_versions(about, present.template, client.target)
+    about, template = existing_in(present)
+    chain = deployed_versions(about, template, client.target)
     return _compared(prepared, numbered(chain, prepared.name, number).objects, wanted)
 
 
@@ -73,7 +70,7 @@ def diff_from(prepared: Prepared, objects: Sequence[JSON], target: Target | None
 
 def _compared(prepared: Prepared, old: Sequence[JSON], new: Sequence[JSON]) -> Difference:
     packing, environment = prepared.packing, prepared.flow.environment
-    note = f"What --environment={environment} makes for the pods is not compared: it would have to be stored."
+    note = f"The packages of --environment={environment} are not compared: they are made only on create."
     mine = State(new, read_package(BytesIO(packing.blob)), note if packing.lacks_environments else None)
     known = {packing.unsaved.url: mine.package}
     return compare(prepared.name, state_of(old, known), mine)

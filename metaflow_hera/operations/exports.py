@@ -14,8 +14,7 @@ from metaflow_hera.errors import UsageError
 from metaflow_hera.metaflow_api.light.users import user
 from metaflow_hera.operations.plan import plan_deployment, sensor_of
 from metaflow_hera.operations.present import deployed_in, read_living
-from metaflow_hera.operations.releasing import deploy, now
-from metaflow_hera.translation.names import token_prefix
+from metaflow_hera.operations.releasing import deploy, now, prefix_of
 
 
 def create_from(objects: Sequence[JSON], client: ArgoClient, authorize: str | None) -> Deployed:
@@ -49,7 +48,7 @@ def _create(objects: Sequence[JSON], about: Deployed, client: ArgoClient, author
     """Deploy them as the server is now. Raises ArgoConflict if somebody else deploys it at this moment."""
     present = read_living(client, about.name, sensor_of(objects))
     client.check_version()
-    prefix = token_prefix(about.flow, about.name, about.project, about.branch)
+    prefix = prefix_of(about)
     previous = deployed_in(present)
     if previous is not None:
         check_same_flow(previous, about.flow, about.project, about.branch)

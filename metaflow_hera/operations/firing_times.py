@@ -36,7 +36,7 @@ class Span:
     def firings(self, schedules: Sequence[Schedule], now: datetime) -> list[Firing]:
         """The times of schedules in the span, each once, the earliest first, also of suspended ones.
 
-        Raises OptionError for times that cannot be meant, UnsupportedError for a schedule without times of
+        Raises OptionError for times that are not valid, UnsupportedError for a schedule without times of
         its own or that cannot be read.
         """
         found: dict[datetime, Firing] = {}
@@ -53,7 +53,7 @@ class Span:
                 found.setdefault(firing.time, firing)
                 if len(found) > MOST:
                     raise OptionError(
-                        f"There are more than {MOST} times from {self.begin}: choose a shorter time."
+                        f"There are more than {MOST} times from {self.begin}: choose a shorter span."
                     )
         return sorted(found.values(), key=lambda firing: firing.time)
 
@@ -61,7 +61,7 @@ class Span:
         begin = _moment("--from", self.begin, zone)
         if begin > now:
             raise OptionError(
-                f"--from {self.begin} is in the future: only times that have passed are made up."
+                f"--from {self.begin} is in the future: backfill takes only times that have passed."
             )
         if self.end is None:
             return begin, now
@@ -72,7 +72,7 @@ class Span:
             after = datetime.combine(date.fromisoformat(self.end) + timedelta(days=1), time(), zone)
             end = min(after - SECOND, now)
         if begin > end:
-            raise OptionError(f"--from {self.begin} is after --to {self.end}: exchange them.")
+            raise OptionError(f"--from {self.begin} is after --to {self.end}: swap them.")
         return begin, end
 
 

@@ -1,4 +1,4 @@
-"""The versions of a deployment that were deployed so far, as the datastore keeps them.
+"""The history of a deployment: its versions, as the datastore keeps them.
 
 An entry is written before the objects of its version, and names the one that it replaces: what was deployed
 is what the live template leads to, from entry to entry. An entry beside that chain was never live.
@@ -10,16 +10,14 @@ import hashlib
 import json
 import platform
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from metaflow_hera.argo.deployments import Deployed, VersionKey, noted_version
-from metaflow_hera.argo.objects import arguments_of
+from metaflow_hera.argo.packages import stored_package
 from metaflow_hera.argo.target import Target
-from metaflow_hera.contract import environment, manifest
 from metaflow_hera.contract.objects import JSON, NOT_JSON, TEMPLATE
-from metaflow_hera.contract.values import decode
 from metaflow_hera.errors import ConfigurationError, NotFoundError
 from metaflow_hera.home import home_folder
 from metaflow_hera.metaflow_api.read.history_store import HistoryPlace, HistoryStore
@@ -69,6 +67,11 @@ class Entry:
     git: GitState | None = None
     metaflow: str | None = None
     metaflow_hera: str | None = None
+
+    @property
+    def template(self) -> JSON:
+        """The workflow template among its objects."""
+        return next(item for item in self.objects if item["kind"] == TEMPLATE)
 
     def to_bytes(self) -> bytes:
         """The entry as its file has it."""
@@ -212,13 +215,13 @@ class History:
             entry = Entry.from_bytes(content)
         except (*NOT_JSON, KeyError, TypeError, AttributeError, IndexError) as error:
             raise ConfigurationError(
-                f"{where}, an entry of the history of {self.place.deployment}, cannot be read ({error}): "
-                "restore the file, or delete it to go on without that version and those before."
+                f"{where}, an entry of the history of {self.place.deployment}, cannot be read ({error}). "
+                "Restore the file, or delete it: the history then begins after that version."
             ) from error
         if (entry.deployment, FileName.of(entry, name.server)) != (self.place.deployment, name):
             raise ConfigurationError(
-                f"{where} is an entry of version {entry.key.number} of {entry.deployment}, which its name "
-                "does not say: restore the file, or delete it to go on without that version and those before."
+                f"{where} holds version {entry.key.number} of {entry.deployment}, not what its name says. "
+                "Restore the file, or delete it: the history then begins after that version."
             )
         return entry
 
@@ -267,31 +270,15 @@ def numbered(chain: Sequence[Entry], name: str, number: int) -> Entry:
 
 def seen(name: str) -> str:
     """How one sees which versions a deployment has."""
-    return f"mfhera versions --name {name} shows those it has"
+    return f"mfhera versions --name {name} lists its versions"
 
 
 def place_of(deployed: Deployed, template: JSON) -> HistoryPlace | None:
     """Where the history of what is deployed is; None if nothing says where its code package is."""
-    package, datastore = package_of(template), variables_of(template).get(environment.CODE_DATASTORE)
-    if package is None or not datastore:
+    package = stored_package(template)
+    if package is None:
         return None
-    parts = package.rsplit("/", 4)  # ROOT/FLOW/data/the first two letters/HASH
+    parts = package.url.rsplit("/", 4)  # ROOT/FLOW/data/the first two letters/HASH
     if len(parts) != 5 or parts[1:3] != [deployed.flow, "data"]:
         return None
-    return HistoryPlace(datastore, parts[0], deployed.flow, deployed.name)
-
-
-def package_of(template: JSON) -> str | None:
-    """The address of the code package that a template's pods run, also where Metaflow's plugin made it."""
-    text = arguments_of(template["spec"]).get(manifest.CODE_PARAMETER)
-    return decode(text) if text else variables_of(template).get(environment.CODE_URL)
-
-
-def variables_of(template: JSON) -> Mapping[str, Any]:
-    """The variables of the first of a template's containers that has any."""
-    for part in template["spec"].get("templates") or ():
-        env = (part.get("container") or {}).get("env") or ()
-        found = {each["name"]: each.get("value") for each in env}
-        if environment.CODE_DATASTORE in found:
-            return found
-    return {}
+    return HistoryPlace(package.datastore, parts[0], deployed.flow, deployed.name)

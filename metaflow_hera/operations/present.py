@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.argo.deployments import Deployed, described
+from metaflow_hera.argo.deployments import Deployed, absent, described
 from metaflow_hera.argo.objects import is_cron_of, sensor_place
 from metaflow_hera.argo.settling import is_dying
 from metaflow_hera.contract.manifest import sensor_name
@@ -90,6 +90,16 @@ def with_left_sensor(client: ArgoClient, present: Present) -> Present:
 def deployed_in(present: Present) -> Deployed | None:
     """The deployment that exists, or None. Raises NameTakenError if it is not that of a flow."""
     return None if present.template is None else described(present.template)
+
+
+def existing_in(present: Present) -> tuple[Deployed, JSON]:
+    """The deployment that exists, and its template.
+
+    Raises NotFoundError if there is none, NameTakenError if it is not that of a flow.
+    """
+    if present.template is None:
+        raise absent(present.name)
+    return described(present.template), present.template
 
 
 def read_object(client: ArgoClient, kind: str, name: str, namespace: str) -> JSON | None:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from metaflow_hera.argo import deployments
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import check_same_flow, described, version_of
-from metaflow_hera.contract.environment import CODE_METADATA
+from metaflow_hera.argo.packages import stored_package
 from metaflow_hera.errors import ArgoNotFound, ConfigurationError, OptionError, UsageError
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.packages import CodePackage, Packing, project_options
 from metaflow_hera.operations.git_state import GitState
-from metaflow_hera.operations.history import history_of, package_of, variables_of
+from metaflow_hera.operations.history import history_of
 from metaflow_hera.translation.names import deployment_name
 
 
@@ -44,7 +44,7 @@ def promotion(client: ArgoClient, flow: LoadedFlow, name: str, branch: str, pack
     source = deployment_name(flow.name, None, project["project_name"], whole)
     if source == name:
         raise OptionError(
-            f"--from-branch {branch} is the branch to deploy to: name that with --branch or --production."
+            f"{source} cannot be promoted to itself: choose another target with --branch or --production."
         )
     try:
         template = client.template(source)
@@ -52,22 +52,24 @@ def promotion(client: ArgoClient, flow: LoadedFlow, name: str, branch: str, pack
         raise deployments.absent(source) from error
     about = described(template)
     check_same_flow(about, flow.name, project["project_name"], whole)
-    url = package_of(template)
-    if url is None:
+    package = stored_package(template)
+    if package is None or package.metadata is None:
         raise UsageError(f"{source} does not say where its code package is: deploy it on that branch again.")
     git, live = None, version_of(template)
     with suppress(ConfigurationError):  # it is only told
         history = history_of(about, template, client.target)
         entry = history.entry(live) if history is not None and live is not None else None
         git = entry.git if entry is not None else None
-    different = packing.difference(url)
+    different = packing.difference(package.url)
     if different is not None:
         commit = f", of the commit {git.commit[:9]}" if git else ""
         raise UsageError(
-            f"The flow is not what is live as {source}{commit}: {different}. "
-            "Promote it as it was deployed there, or deploy it there again first."
+            f"The flow differs from what is live as {source}{commit}: {different}. "
+            "Use the files that were deployed there, or deploy the flow there again first."
         )
-    metadata = str(variables_of(template).get(CODE_METADATA))
     return Promotion(
-        CodePackage(url, metadata), project_options(flow), (source, live.number if live else None), git
+        CodePackage(package.url, package.metadata),
+        project_options(flow),
+        (source, live.number if live else None),
+        git,
     )

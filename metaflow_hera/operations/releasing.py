@@ -15,6 +15,7 @@ from metaflow_hera import __version__
 from metaflow_hera.argo import last
 from metaflow_hera.argo.client import WRITE_ATTEMPTS, ArgoClient, with_retries
 from metaflow_hera.argo.deployments import Deployed, VersionKey, described, noted_version, version_of
+from metaflow_hera.argo.packages import stored_package
 from metaflow_hera.choices.checks import at_least
 from metaflow_hera.contract.objects import JSON, TEMPLATE
 from metaflow_hera.errors import ArgoConflict, ConfigurationError, MetaflowHeraError, OptionError
@@ -25,9 +26,9 @@ from metaflow_hera.metaflow_api.load.tokens import remember_token
 from metaflow_hera.metaflow_api.versions import installed_metaflow
 from metaflow_hera.operations import applying
 from metaflow_hera.operations.git_state import GitState
-from metaflow_hera.operations.history import CREATE, FOUND, Entry, History, new_id, package_of
+from metaflow_hera.operations.history import CREATE, FOUND, Entry, History, new_id
 from metaflow_hera.operations.plan import Change, Plan, Present, belonging, plan_deployment, sensor_of
-from metaflow_hera.operations.present import deployed_in, read_living, read_object
+from metaflow_hera.operations.present import read_living, read_object
 from metaflow_hera.operations.stamps import stamped
 from metaflow_hera.translation.names import token_prefix
 
@@ -78,7 +79,7 @@ def kept() -> int:
         raise ConfigurationError(str(error)) from error
     except ValueError as error:
         raise ConfigurationError(
-            f"{SETTING} is {text!r}, which is no number of versions: give 1 or more."
+            f"{SETTING} is {text!r}, not a number of versions: give 1 or more."
         ) from error
 
 
@@ -99,7 +100,7 @@ def draft(history: History, present: Present, wanted: Sequence[JSON], reason: Re
         created_at=time,
         user=user(),
         token=about.token,
-        package=package_of(template),
+        package=_package_url(template),
         objects=objects,
         to=reason.to,
         origin=reason.origin,
@@ -122,7 +123,7 @@ def release(client: ArgoClient, history: History, made: Draft) -> Released:
     if made.found is not None:
         history.add(made.found)
     history.add(entry)
-    about = _deployed(entry)
+    about = described(entry.template)
     try:
         done = deploy(client, made.plan, about.flow, prefix_of(about), about.token)
     except Exception as error:
@@ -133,7 +134,7 @@ def release(client: ArgoClient, history: History, made: Draft) -> Released:
     try:
         history.trim(entry.key, most)
     except ConfigurationError as error:  # it has been deployed all the same
-        notes.append(f"Old versions stay in the history: {error}")
+        notes.append(f"Old versions could not be deleted from the history: {error}")
     return Released(entry.key, notes)
 
 
@@ -158,13 +159,13 @@ def release_in_turn(client: ArgoClient, attempt: Callable[[], tuple[History, Dra
         history, made = attempt()
         tried.append(made.entry)
         released = release(client, history, made)
-        first, last = tried[0].previous, made.entry.previous
-        if first == last or last is None:
+        expected, replaced = tried[0].previous, made.entry.previous
+        if expected == replaced or replaced is None:
             return released
-        other = history.entry(last)
+        other = history.entry(replaced)
         who = f" by {other.user}" if other else ""
         note = (
-            f"{made.entry.deployment} was deployed{who} meanwhile, as version {last.number}: "
+            f"{made.entry.deployment} was deployed{who} meanwhile, as version {replaced.number}: "
             f"this is version {released.version.number}, and replaced it."
         )
         return replace(released, notes=[note, *released.notes])
@@ -197,11 +198,6 @@ def prefix_of(about: Deployed) -> str:
 def now() -> str:
     """The time of a version, as its template notes it."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def _deployed(entry: Entry) -> Deployed:
-    (template,) = (item for item in entry.objects if item["kind"] == TEMPLATE)
-    return described(template)
 
 
 def _after_failure(client: ArgoClient, history: History, entry: Entry, error: Exception) -> None:
@@ -261,8 +257,7 @@ def _before(history: History, present: Present) -> tuple[VersionKey | None, Entr
     """
     if present.template is None:
         return history.newest(), None
-    live, about = version_of(present.template), deployed_in(present)
-    assert about is not None
+    live, about = version_of(present.template), described(present.template)
     # What came before a version that is not in this history (any more) is not known.
     newest = None if live else noted_version(present.template) or history.newest()
     key = live or VersionKey((newest.number if newest else 0) + 1, _id_of(present.template))
@@ -277,10 +272,15 @@ def _before(history: History, present: Present) -> tuple[VersionKey | None, Entr
         created_at=about.deployed_at,
         user=about.owner,
         token=about.token,
-        package=package_of(present.template),
+        package=_package_url(present.template),
         objects=belonging(present),
     )
     return key, found
+
+
+def _package_url(template: JSON) -> str | None:
+    package = stored_package(template)
+    return None if package is None else package.url
 
 
 def _id_of(template: JSON) -> str:

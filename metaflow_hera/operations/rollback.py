@@ -7,20 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from metaflow_hera.argo import deployments
 from metaflow_hera.argo.client import ArgoClient, with_retries
 from metaflow_hera.argo.deployments import Deployed, VersionKey, described, noted_version, version_of
-from metaflow_hera.argo.objects import arguments_of, is_cron_of, template_of
+from metaflow_hera.argo.objects import arguments_of, containers_of, is_cron_of, template_of
 from metaflow_hera.argo.tokens import check_access
 from metaflow_hera.choices.checks import of_kind
-from metaflow_hera.contract.objects import JSON, TEMPLATE
+from metaflow_hera.contract.objects import JSON
 from metaflow_hera.contract.values import NOT_GIVEN
 from metaflow_hera.errors import ArgoConflict, NotFoundError, UsageError
 from metaflow_hera.metaflow_api.light.users import user
 from metaflow_hera.operations.belonging import check_belongs
 from metaflow_hera.operations.history import ROLLBACK, Entry, History, history_of, numbered, seen
 from metaflow_hera.operations.plan import Plan, Present, plan_deployment, sensor_of
-from metaflow_hera.operations.present import deployed_in, read_living
+from metaflow_hera.operations.present import existing_in, read_living
 from metaflow_hera.operations.releasing import (
     Draft,
     Reason,
@@ -136,20 +135,17 @@ def _choose(
 ) -> _Chosen:
     """What to go back to, as the server and the history are now, with all checks made."""
     present = read_living(client, name)
-    about = deployed_in(present)
-    if about is None or present.template is None:
-        raise deployments.absent(name)
+    about, template = existing_in(present)
     if flow is not None:
         check_belongs(about, flow)
     check_access(about, prefix_of(about), user(), authorize)
-    history, live = history_of(about, present.template, client.target), version_of(present.template)
-    chain = history.chain(noted_version(present.template)) if history else []
+    history, live = history_of(about, template, client.target), version_of(template)
+    chain = history.chain(noted_version(template)) if history else []
     entry = _entry(name, chain, live, to)
     assert history is not None
     if (sensor := sensor_of(entry.objects)) is not None:
-        before = present.template["metadata"]["resourceVersion"]
         present = read_living(client, name, sensor)
-        if (present.template or {"metadata": {}})["metadata"].get("resourceVersion") != before:
+        if existing_in(present)[1]["metadata"]["resourceVersion"] != template["metadata"]["resourceVersion"]:
             raise ArgoConflict(f"{name} was changed meanwhile: try again.")
     if entry.key != live:
         _check(entry, about, present, history, embedded=client.target.embedded)
@@ -179,13 +175,18 @@ def _check(entry: Entry, about: Deployed, present: Present, history: History, *,
             f"Version {number} of {name} has another production token than the live version, so its runs "
             "would go to another namespace: deploy that code again with mfhera create."
         )
-    (template,) = (item for item in entry.objects if item["kind"] == TEMPLATE)
-    if embedded and (absent := _absent_interpreter(template)):
+    if embedded and (absent := _absent_interpreter(entry.template)):
         raise UsageError(
             f"Version {number} of {name} cannot be live again, since its pods run with {absent}, which is "
             "not there any more: deploy that code again with mfhera create."
         )
-    takes = arguments_of(template["spec"])
+    _check_others_crons(entry, present)
+
+
+def _check_others_crons(entry: Entry, present: Present) -> None:
+    """Raise UsageError if a version does not take the Parameters that somebody's cron workflow gives it."""
+    name, number = present.name, entry.key.number
+    takes, parameters = arguments_of(entry.template["spec"]), described(entry.template).parameters
     for cron in present.crons:
         if template_of(cron) != name or is_cron_of(cron, name) or cron["spec"].get("suspend"):
             continue
@@ -193,7 +194,7 @@ def _check(entry: Entry, about: Deployed, present: Present, history: History, *,
         unknown = sorted(gives.keys() - takes.keys())
         lacking = [
             parameter
-            for parameter, declared in described(template).parameters.items()
+            for parameter, declared in parameters.items()
             if declared.get("is_required")
             and takes.get(parameter, NOT_GIVEN) == NOT_GIVEN
             and parameter not in gives
@@ -213,8 +214,6 @@ def _check(entry: Entry, about: Deployed, present: Present, history: History, *,
 
 def _absent_interpreter(template: JSON) -> str | None:
     """The Python of this machine that a pod of the embedded Argo would run with, if it is gone."""
-    commands = (
-        (part.get("container") or {}).get("command") or [""] for part in template["spec"]["templates"]
-    )
-    found = (command[0] for command in commands if os.path.isabs(command[0]))
+    programs = ((each.get("command") or [""])[0] for each in containers_of(template))
+    found = (program for program in programs if os.path.isabs(program))
     return next((path for path in found if not os.path.exists(path)), None)

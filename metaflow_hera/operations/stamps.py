@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 
 from metaflow_hera.argo.deployments import VersionKey
+from metaflow_hera.argo.objects import containers_of
 from metaflow_hera.contract import environment, manifest
 from metaflow_hera.contract.objects import CRON, JSON, TEMPLATE
 
@@ -34,8 +35,6 @@ def _stamp_template(template: JSON, version: VersionKey, time: str, crons: Seque
     number = {manifest.VERSION: str(version.number)}
     metadata = spec.setdefault("workflowMetadata", {})
     metadata["labels"] = {**(metadata.get("labels") or {}), **number}
-    for part in spec.get("templates") or ():
-        container = part.get("container")
-        if container is not None:
-            env = [each for each in container.get("env") or () if each["name"] != environment.VERSION]
-            container["env"] = [*env, {"name": environment.VERSION, "value": str(version.number)}]
+    for container in containers_of(template):
+        env = [each for each in container.get("env") or () if each["name"] != environment.VERSION]
+        container["env"] = [*env, {"name": environment.VERSION, "value": str(version.number)}]

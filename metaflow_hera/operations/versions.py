@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from metaflow_hera.argo import deployments
 from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.argo.deployments import Deployed, unfinished, version_of
+from metaflow_hera.argo.deployments import unfinished, version_of
+from metaflow_hera.argo.packages import stored_package
 from metaflow_hera.contract.objects import JSON
-from metaflow_hera.operations.history import FOUND, Entry, deployed_versions, package_of
-from metaflow_hera.operations.plan import Present, companions_of
-from metaflow_hera.operations.present import deployed_in, read
+from metaflow_hera.operations.history import FOUND, Entry, deployed_versions
+from metaflow_hera.operations.plan import companions_of
+from metaflow_hera.operations.present import existing_in, read
 
 
 @dataclass(frozen=True)
@@ -74,30 +74,23 @@ def versions_of(client: ArgoClient, name: str) -> Versions:
     Raises NotFoundError if there is no such deployment, NameTakenError if it is not that of a flow,
     ConfigurationError if the history cannot be read.
     """
-    present, about = _present(client, name)
-    assert present.template is not None
-    live = version_of(present.template)
-    chain = deployed_versions(about, present.template, client.target)
+    present = read(client, name)
+    about, template = existing_in(present)
+    live = version_of(template)
+    chain = deployed_versions(about, template, client.target)
     found = [_version(entry, live=entry.key == live) for entry in chain]
     notes = []
     if live is None or not found or not found[0].live:
         number = live.number if live else None
-        package = package_of(present.template)
+        stored = stored_package(template)
+        package = stored.url if stored else None
         found.insert(0, Version(number, True, FOUND, about.deployed_at, about.owner, package=package))
-        what = f"Version {number} of {name}" if live else f"What is live of {name}"
+        what = f"Version {number} of {name}" if live else f"The live version of {name}"
         how = "" if live else " (an older mfhera, create --from or kubectl deployed it)"
         notes.append(f"{what} is not in the history{how}: the next create or rollback records it.")
-    if left := unfinished(present.template, *companions_of(present)):
+    if left := unfinished(template, *companions_of(present)):
         notes.append(left)
     return Versions(name, found, notes)
-
-
-def _present(client: ArgoClient, name: str) -> tuple[Present, Deployed]:
-    present = read(client, name)
-    about = deployed_in(present)
-    if about is None:
-        raise deployments.absent(name)
-    return present, about
 
 
 def _version(entry: Entry, *, live: bool) -> Version:

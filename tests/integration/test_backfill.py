@@ -115,7 +115,7 @@ def test_where_metaflow_cannot_be_asked_nothing_is_started(mfhera: Mfhera) -> No
     assert (
         "Metaflow does not tell whether there is a run UnaskedDailyFlow/argo-unaskeddailyflow-" in done.stderr
     )
-    assert "Runs that go on: 0, times without a run: 2. The same command continues from here." in done.stderr
+    assert "Runs that continue: 0, times without a run: 2. The same command continues" in done.stderr
     assert mfhera.phases("unaskeddailyflow") == {}
 
 

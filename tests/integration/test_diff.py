@@ -109,7 +109,7 @@ def diff(mfhera: Mfhera, *options: str, code: int = 1, **more: Any) -> str:
 
 
 def test_three_kinds_of_change_and_none_after_create(nightly: Mfhera) -> None:
-    assert diff(nightly, code=0) == "Nothing differs: nightlyflow is what is deployed.\n"
+    assert diff(nightly, code=0) == "Nothing differs in nightlyflow.\n"
     edit(nightly, "nightly_flow.py", "default=0.1", "default=0.5")
     edit(nightly, "nightly_flow.py", '"0 2 * * *"', '"0 3 * * *", timezone="Europe/Berlin"')
     edit(nightly, "helper.py", "1", "2")
@@ -284,7 +284,7 @@ def test_environments_are_not_made(own_mfhera: Mfhera, environment: str) -> None
     own_mfhera.start()
     before = files_below(own_mfhera.folder)
     said = diff(own_mfhera, f"--environment={environment}")
-    assert f"What --environment={environment} makes for the pods is not compared" in said
+    assert f"The packages of --environment={environment} are not compared" in said
     assert "  + helper.py\n" in said
     assert files_below(own_mfhera.folder) == before
 
@@ -322,15 +322,21 @@ def test_from_python(nightly: Mfhera) -> None:
 
 
 def test_what_metaflows_plugin_has_deployed(own_mfhera: Mfhera) -> None:
-    """Its template does not say where its code is in the way of this package."""
+    """Its template tells the URL of its code package in a variable of the pods, not in an argument."""
     own_mfhera.take(EXAMPLES / "parameter_flow.py")
     own_mfhera.ok("create", "parameter_flow.py")
     template = own_mfhera.ask("workflow-templates", "parameterflow")
     parameters = template["spec"]["arguments"]["parameters"]
-    template["spec"]["arguments"]["parameters"] = [
-        each for each in parameters if each["name"] != "metaflow-code-package"
-    ]
+    (code,) = (each for each in parameters if each["name"] == "metaflow-code-package")
+    parameters.remove(code)
+    for part in template["spec"]["templates"]:
+        for variable in part.get("container", {}).get("env", ()):
+            if variable["name"] == "METAFLOW_CODE_URL":
+                variable["value"] = code["value"]
     own_mfhera.server.call("PUT", "workflow-templates", "parameterflow", json={"template": template})
+    script = own_mfhera.folder / "parameter_flow.py"
+    script.write_text(script.read_text().replace("0.01", "0.05"))
     done = own_mfhera("diff", "parameter_flow.py")
     assert done.returncode == 1
-    assert "its template does not say where its code package is" in done.stdout
+    assert "not compared" not in done.stdout
+    assert '+    alpha = Parameter("alpha", help="Learning rate", default=0.05)' in done.stdout

@@ -137,7 +137,7 @@ def test_a_package_that_is_gone_and_an_entry_that_cannot_be_read(mfhera: Mfhera)
     assert entry.stat().st_mode & 0o777 == 0o600
     entry.write_text("{")
     for verb in ("rollback", "versions"):
-        refused(mfhera(verb), str(entry), "cannot be read", "restore the file, or delete it")
+        refused(mfhera(verb), str(entry), "cannot be read", "Restore the file, or delete it")
     entry.unlink()
     refused(mfhera("rollback"), "pricesflow has no earlier version")
     mfhera.ok("delete", "prices.py")
@@ -178,17 +178,21 @@ def test_what_was_tested_on_a_branch_becomes_production(mfhera: Mfhera) -> None:
     # Back and forth between packages of both.
     with (mfhera.folder / "project_flow.py").open("a") as script:
         script.write("# changed\n")
-    differs = ("project_flow.py differs", "Promote it as it was deployed there")
-    refused(mfhera(*promote, "tried"), "not what is live as tested.test.tried.projectflow", *differs)
+    differs = ("project_flow.py differs", "Use the files that were deployed there")
+    refused(mfhera(*promote, "tried"), "differs from what is live as tested.test.tried.projectflow", *differs)
     mfhera.ok("create", "project_flow.py", "--production")
     mfhera.ok("rollback", "--name", "tested.prod.projectflow")
     run = mfhera.run()
     assert run["version"] == 3
     assert "'tested.prod.ProjectFlow', True" in mfhera.read(run["pathspec"])["end"]["where"]
     refused(mfhera(*promote, "absent"), "no deployment tested.test.absent.projectflow")
-    refused(mfhera(*promote, "tried", "--only-yaml"), "--from-branch asks the server")
+    refused(mfhera(*promote, "tried", "--only-yaml"), "--from-branch needs a server")
+    mfhera.ok("create", "project_flow.py", "--production", "--only-yaml", "--output", "made.yaml")
+    compared = mfhera("diff", *promote[1:], "tried", "--from", "made.yaml")
+    refused(compared, "--from-branch needs a server")
     refused(
-        mfhera("create", "project_flow.py", "--branch", "tried", "--from-branch", "tried"), "to deploy to"
+        mfhera("create", "project_flow.py", "--branch", "tried", "--from-branch", "tried"),
+        "cannot be promoted to itself",
     )
     refused(mfhera("create", "project_flow.py", "--branch", "b", "--from-branch", "tried", "--dry-run"))
     mfhera.take("linear_flow.py")

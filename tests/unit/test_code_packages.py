@@ -14,7 +14,7 @@ from metaflow_hera.metaflow_api.light import code_packages
 from metaflow_hera.metaflow_api.light.code_packages import EXTENSIONS, METAFLOW, OURS, read_package
 from metaflow_hera.metaflow_api.read import stored_files
 from metaflow_hera.metaflow_api.read.stored_files import Unreadable, fetch
-from metaflow_hera.operations.diff import NO_PACKAGE
+from metaflow_hera.operations.sides import NO_PACKAGE
 
 USUAL = {
     ".mf_code/metaflow/__init__.py": "x = 1",

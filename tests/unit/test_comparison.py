@@ -14,6 +14,8 @@ import pytest
 import yaml
 from harness import TESTS
 
+from metaflow_hera.argo.objects import containers_of
+from metaflow_hera.argo.packages import stored_package
 from metaflow_hera.comparison.comparing import compare
 from metaflow_hera.comparison.records import (
     Difference,
@@ -21,9 +23,9 @@ from metaflow_hera.comparison.records import (
     ObjectChange,
     ParameterChange,
     StartChange,
-    difference_of,
+    difference_from_json,
 )
-from metaflow_hera.comparison.states import NOTHING, PackagePlace, State, package_place
+from metaflow_hera.comparison.states import NOTHING, State
 from metaflow_hera.metaflow_api.light.code_packages import METAFLOW, OURS, File, Package
 
 JSON = dict[str, Any]
@@ -343,9 +345,18 @@ def test_where_the_code_package_is() -> None:
     arguments = template["spec"]["arguments"]["parameters"]
     url = next(each for each in arguments if each["name"] == "metaflow-code-package")
     url["value"] = "base64:czM6Ly9iLyR4"  # as it travels where Argo would change it
-    assert package_place(template) == PackagePlace("s3://b/$x", "local")
+    package = stored_package(template)
+    assert package is not None
+    assert (package.url, package.datastore) == ("s3://b/$x", "local")
     arguments.remove(url)
-    assert package_place(template) is None  # of another tool, or an older version
+    for container in containers_of(template):  # as Metaflow's own plugin tells it
+        next(each for each in container["env"] if each["name"] == "METAFLOW_CODE_URL")["value"] = "s3://b/y"
+    package = stored_package(template)
+    assert package is not None
+    assert package.url == "s3://b/y"
+    for container in containers_of(template):
+        container["env"] = []
+    assert stored_package(template) is None
 
 
 def file(text: str | bytes, is_executable: bool = False, keeps: bool = True) -> File:
@@ -481,4 +492,4 @@ def test_it_is_the_same_after_a_journey_as_json(one: str, other: str) -> None:
     old, new = Package({"a": file("1")}), Package({"a": file("2")}, configs={"c": 1})
     found = compare("flow", State(version(one), old), State(version(other), new))
     text = json.dumps(asdict(found))
-    assert json.dumps(asdict(difference_of(json.loads(text)))) == text
+    assert json.dumps(asdict(difference_from_json(json.loads(text)))) == text

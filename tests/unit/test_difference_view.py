@@ -34,7 +34,7 @@ def text(lines: Iterator[Text]) -> list[str]:
 
 def test_nothing() -> None:
     found = Difference(**NOTHING)
-    said = ["Nothing differs: flow is what is deployed."]
+    said = ["Nothing differs in flow."]
     assert not found
     assert (text(difference_lines(found)), text(stat_lines(found)), names(found)) == (said, said, [])
 

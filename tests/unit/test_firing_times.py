@@ -88,14 +88,14 @@ def test_several_schedules_are_one_order_in_which_a_moment_comes_once() -> None:
         ("20261101", None, "--from '20261101' is not a time"),
         ("2026-11-01", "now", "--to 'now' is not a time"),
         ("9999-12-31T23:59-14:00", None, "is not a time"),
-        ("2026-11-02", "2026-11-01", "--from 2026-11-02 is after --to 2026-11-01: exchange them"),
-        ("2026-11-27T13:00", None, "--from 2026-11-27T13:00 is in the future: only times that have passed"),
+        ("2026-11-02", "2026-11-01", "--from 2026-11-02 is after --to 2026-11-01: swap them"),
+        ("2026-11-27T13:00", None, "--from 2026-11-27T13:00 is in the future: backfill takes only"),
         ("2026-11-01", "2026-11-28", "--to 2026-11-28 is in the future: leave it out"),
         ("2026-11-27T12:01", "2026-11-27", "--from 2026-11-27T12:01 is in the future"),
-        ("2006-01-01", None, "There are more than 100000 times from 2006-01-01: choose a shorter time"),
+        ("2006-01-01", None, "There are more than 100000 times from 2006-01-01: choose a shorter span"),
     ],
 )
-def test_times_that_cannot_be_meant(begin: Any, end: Any, words: str) -> None:
+def test_times_that_are_not_valid(begin: Any, end: Any, words: str) -> None:
     with pytest.raises(OptionError, match=words):
         times("0 * * * *", "UTC", begin, end)
 

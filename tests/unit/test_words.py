@@ -9,7 +9,7 @@ import pytest
 from metaflow_hera.cli.main import main
 from metaflow_hera.cli.verbs.runs import _states
 from metaflow_hera.cli.words import json_text, table
-from metaflow_hera.display.times import local_time, took
+from metaflow_hera.display.times import local_time, noted_time, took
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,14 @@ def test_no_duration_and_no_time() -> None:
 def test_times_are_in_the_users_zone() -> None:
     moment = datetime(2024, 5, 6, 7, 8, 9, tzinfo=timezone.utc)
     assert local_time(moment) == moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def test_a_noted_time_is_shown_as_other_times_are() -> None:
+    shown = local_time(datetime(2026, 11, 27, 15, 4, 38, tzinfo=timezone.utc))
+    assert noted_time("2026-11-27T15:04:38+00:00") == shown
+    assert noted_time("2026-11-27T15:04:38Z") == shown
+    assert noted_time(None) == "-"
+    assert noted_time("yesterday") == "yesterday"
 
 
 def test_json_keeps_letters_and_writes_times() -> None:

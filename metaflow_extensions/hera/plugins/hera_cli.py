@@ -151,7 +151,8 @@ def diff(
 ) -> None:
     """Compare the flow with what is deployed."""
     with _our_errors():
-        from metaflow_hera.cli.verbs.diff import Against, View, compared, show
+        from metaflow_hera.cli.differences import View, show
+        from metaflow_hera.cli.verbs.diff import Against, compared
 
         flow = _flow(obj)
         flow.lint()
@@ -222,7 +223,7 @@ def schedule(obj: Any, count: int, as_json: bool) -> None:
         show_schedule(name_of(_flow(obj), obj.deployment_name), count, as_json)
 
 
-@hera.command(help="Start a run of this flow for each time at which its schedule would have.")
+@hera.command(help="Start the runs of this flow that its schedule missed.")
 @shared(verbs.BACKFILL)
 @as_json
 @attribute_file
@@ -269,7 +270,7 @@ def status(obj: Any, run_id: str | None, watch: bool, as_json: bool) -> None:
         show_status(_chosen(obj, run_id), watch, as_json)
 
 
-@hera.command("open", help="Open a run in the browser, or without one the deployment of this flow.")
+@hera.command("open", help="Open a run, or the deployment, in the browser.")
 @run_id
 @click.pass_obj
 def open_in_browser(obj: Any, run_id: str | None) -> None:
@@ -395,7 +396,7 @@ def logs(obj: Any, run_id: str | None, place: str | None, **how: Any) -> None:
         show_logs(_chosen(obj, run_id), place, options)
 
 
-@hera.command(help="Show the versions of this flow that were deployed so far, and which one is live.")
+@hera.command(help="List the versions of this flow, and which one is live.")
 @as_json
 @click.pass_obj
 def versions(obj: Any, as_json: bool) -> None:
@@ -407,7 +408,7 @@ def versions(obj: Any, as_json: bool) -> None:
         show_versions(name_of(_flow(obj), obj.deployment_name), as_json)
 
 
-@hera.command(help="Make an earlier version of this flow's deployment the live one again.")
+@hera.command(help="Make an earlier version of this flow live again.")
 @shared(verbs.ROLLBACK)
 @shared(verbs.AUTHORIZE)
 @as_json

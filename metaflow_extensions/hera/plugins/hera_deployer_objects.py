@@ -244,7 +244,7 @@ class HeraDeployedFlow(DeployedFlow):
         to : int, optional, default None
             The number of the version. None is the one before the live version.
         message : str, optional, default None
-            Why, for those who look at the versions later.
+            A note on why, which `versions` has.
         authorize : str, optional, default None
             The production token, if somebody else deployed it.
 
@@ -259,16 +259,16 @@ class HeraDeployedFlow(DeployedFlow):
         self, begin: str, end: str | None = None, parameters: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> list[HeraTriggeredRun]:
         """
-        Start a run for each time at which a schedule would have, and wait until all have ended.
+        Start the runs that a schedule missed, and wait until all have ended.
 
-        A time that has a run is passed over. Broken off and called again, it goes on.
+        A time that has a run is skipped. If it is interrupted, the same call continues.
 
         Parameters
         ----------
         begin : str
-            The first time, a date or a date with a time, in the schedule's zone if it names none.
+            The first time: a date, or a date with a time. Without a zone, it is in the schedule's.
         end : str, optional, default None
-            The last time; a date means through that day. None means now.
+            The last time; a date includes the whole day. None means now.
         parameters : Mapping[str, Any], optional, default None
             Values for the flow's Parameters. In texts `{{date}}`, `{{datetime}}` and `{{next}}` are the
             scheduled time and the one after it.
@@ -374,14 +374,14 @@ def _deployer_of(found: Deployed, metadata: str | None) -> DeployerImpl:
 
 def difference(deployer: DeployerImpl, **options: Any) -> Difference:
     """What the verb `diff` tells. Raises RuntimeError if it is refused or fails."""
-    from metaflow_hera.comparison.records import difference_of
+    from metaflow_hera.comparison.records import difference_from_json
 
     with temporary_fifo() as (path, descriptor):
         process = _start(deployer, "diff", deployer_attribute_file=path, **options)
         with whole_message(deployer.spm):
             content = handle_timeout(descriptor, process, deployer.file_read_timeout)
         process.sync_wait()
-    return difference_of(json.loads(content))
+    return difference_from_json(json.loads(content))
 
 
 def _within_quotes(text: str) -> str:

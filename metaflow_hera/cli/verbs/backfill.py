@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metaflow_hera.choices import verbs
-from metaflow_hera.cli.choosing import client_at, known_deployment
+from metaflow_hera.cli.choosing import chosen_flow, client_at
 from metaflow_hera.cli.click_options import as_json, deployment_options, shared
 from metaflow_hera.cli.completing import complete_deployment, complete_flow
 from metaflow_hera.cli.help import Verb
@@ -40,24 +40,15 @@ MANY = 1000
 @click.option("--name", metavar="NAME", help="Name of the deployment.", shell_complete=complete_deployment)
 @shared(verbs.BACKFILL)
 @as_json
-def backfill(flow: str | None, top_level: list[str], name: str | None, as_json: bool, **chosen: Any) -> None:
-    """Start a run for each time at which a schedule would have.
+def backfill(flow: str | None, top_level: list[str], name: str | None, as_json: bool, **given: Any) -> None:
+    """Start the runs that a schedule missed.
 
-    A time that has a run, whoever started it, is passed over: broken off and called again, it goes on. Each
-    run has the time as current.scheduled_time. Without FLOW.py, it is the flow last deployed or started from
-    this folder.
+    A time that has a run is skipped, whoever started it. If the command is interrupted, the same command
+    continues. Each run has its time as current.scheduled_time. Without FLOW.py, it is the flow last deployed
+    or started from this folder.
     """
-    asked = Asked(**chosen)
-    last: LastDeployment | None = None
-    loaded = None
-    if flow is not None:
-        from metaflow_hera.metaflow_api.load.flows import load_flow
-        from metaflow_hera.operations.belonging import name_of
-
-        loaded = load_flow(flow, top_level)
-        deployment = name_of(loaded, name)
-    else:
-        deployment, last = known_deployment(name)
+    asked = Asked(**given)
+    deployment, last, loaded = chosen_flow(flow, top_level, name)
     make_up(deployment, asked, as_json, last, loaded)
 
 
@@ -130,7 +121,7 @@ def _work(deployment: str, asked: Asked, last: LastDeployment | None, flow: Load
 
 def _confirm(runs: int) -> None:
     if not sys.stdin.isatty():
-        raise UsageError(f"This would start {runs} runs: add --yes if that is meant.")
+        raise UsageError(f"This would start {runs} runs: add --yes to start them.")
     click.confirm(f"Start {runs} runs?", abort=True, err=True)
 
 
@@ -154,7 +145,7 @@ def _tell(each: ScheduledRun) -> None:
 
 @contextmanager
 def _told_how_to_go_on(work: Backfill) -> Iterator[None]:
-    """If the work is broken off, say what goes on and what is left."""
+    """If the work is interrupted, say what continues and what is left."""
     try:
         yield
     except (KeyboardInterrupt, MetaflowHeraError):
@@ -162,7 +153,7 @@ def _told_how_to_go_on(work: Backfill) -> Iterator[None]:
         left = sum(each.is_absent for each in work.times)
         click.echo("", err=True)
         say_note(
-            f"Runs that go on: {going}, times without a run: {left}. The same command continues from here."
+            f"Runs that continue: {going}, times without a run: {left}. The same command continues from here."
         )
         raise
 

@@ -8,7 +8,7 @@ from metaflow_hera.cli.choosing import client_at
 from metaflow_hera.cli.click_options import as_json
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.words import json_text, say_note
-from metaflow_hera.display.times import local_time
+from metaflow_hera.display.times import local_time, noted_time
 
 
 @click.command("list", cls=Verb, examples=("mfhera list",))
@@ -28,7 +28,7 @@ def list_deployments(as_json: bool) -> None:
             (
                 *(each.deployed.name, each.deployed.flow),
                 str(each.deployed.version or "-"),
-                *(each.deployed.owner, each.deployed.deployed_at or "-"),
+                *(each.deployed.owner, noted_time(each.deployed.deployed_at)),
                 ", ".join(each.deployed.schedules) or "-",
                 each.last_run.phase if each.last_run else "-",
                 local_time(each.next_start),

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from metaflow_hera import __version__
+from metaflow_hera.cli.browser import show_page
 from metaflow_hera.cli.click_options import as_json
 from metaflow_hera.cli.words import json_text
 from metaflow_hera.display.times import local_time
@@ -149,30 +150,6 @@ def megabytes(count: int) -> str:
 def open_command(print_url: bool) -> None:
     """Open its page in the browser. Starts it if it is not running."""
     show_page(print_url=print_url)
-
-
-def show_page(place: str = "", *, print_url: bool = False) -> None:
-    """Open the page, or a place of it, or only print an address of it; see `opening.one_time_url`."""
-    from metaflow_hera.embedded.local import launch as server
-    from metaflow_hera.embedded.local import opening
-
-    running = server.ensure_running(home_folder(), __version__)
-    if print_url:
-        click.echo(opening.one_time_url(running, place))
-    elif opening.open_page(running, place):
-        address = f"{running.url}/#/{place}" if place else running.url
-        click.echo(f"Opened {address} in the browser. If it shows nothing: mfhera local open --print")
-    else:
-        click.echo("There is no browser here. This address works once, within a minute:", err=True)
-        click.echo(opening.one_time_url(running, place))
-
-
-def open_address(address: str) -> bool:
-    """Open an address of another server in the user's browser; returns whether there is one."""
-    from metaflow_hera.embedded.local import opening
-
-    browser = opening.a_browser()
-    return browser is not None and browser.open(address)
 
 
 command = local

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from metaflow_hera.cli.browser import open_address, show_page
 from metaflow_hera.cli.choosing import chosen_deployment, client_at
 from metaflow_hera.cli.click_options import deployment_options
 from metaflow_hera.cli.completing import complete_deployment, complete_flow, complete_run
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 def open_in_browser(what: str | None, top_level: list[str], name: str | None) -> None:
     """Open RUN, or the deployment of FLOW.py, in the browser.
 
-    That is the page of the embedded Argo, or else Argo's UI. Without RUN, it is the run last started from
-    this folder, or the flow last deployed from it.
+    On the embedded Argo this is its page, on a cluster Argo's UI. Without RUN, it is the run last started
+    from this folder, or the flow last deployed from it.
     """
     from metaflow_hera.argo.last import recall_run
 
@@ -79,21 +80,19 @@ def show_deployment(deployment: str, last: LastDeployment | None = None) -> None
 
 
 def _open_page(place: str) -> None:
-    from metaflow_hera.cli.verbs import local
     from metaflow_hera.home import embedded_errors
 
     with embedded_errors():
-        local.show_page(place)
+        show_page(place)
 
 
 def _open_argo(client: ArgoClient, place: str) -> None:
     """Open a place of the UI that Argo's server has, or of the one that Metaflow is configured with."""
-    from metaflow_hera.cli.verbs import local
     from metaflow_hera.metaflow_api.light.configuration import setting
 
     base = str(setting("ARGO_WORKFLOWS_UI_URL") or client.target.host).rstrip("/")
     click.echo(f"Argo UI: {base}/{place}")
-    if not local.open_address(f"{base}/{place}"):
+    if not open_address(f"{base}/{place}"):
         click.echo("There is no browser here: open this address in one.", err=True)
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from metaflow_hera.choices import verbs
-from metaflow_hera.cli.choosing import client_at, known_deployment
+from metaflow_hera.cli.choosing import chosen_flow, client_at
 from metaflow_hera.cli.click_options import as_json, deployment_options, shared
 from metaflow_hera.cli.completing import complete_deployment, complete_flow
+from metaflow_hera.cli.differences import View, show
 from metaflow_hera.cli.help import Verb
-from metaflow_hera.cli.verbs.diff import View, show
 from metaflow_hera.cli.words import json_text, say_note
 
 if TYPE_CHECKING:
@@ -50,23 +50,14 @@ def rollback(
     authorize: str | None,
     as_json: bool,
 ) -> None:
-    """Make an earlier version of a deployment the live one again.
+    """Make an earlier version of a deployment live again.
 
-    Manifest, schedules, sensor and code package are as they were then; it is a version of its own. Runs that
-    have begun go on with theirs. Without FLOW.py, it is the flow last deployed or started from this folder.
+    Its manifest, schedules, sensor and code package are deployed again, as a new version. Runs that have
+    started continue with their own version. Without FLOW.py, it is the flow last
+    deployed or started from this folder.
     """
-    loaded: LoadedFlow | None = None
-    last: LastDeployment | None = None
-    if flow is not None:
-        from metaflow_hera.metaflow_api.load.flows import load_flow
-        from metaflow_hera.operations.belonging import name_of
-
-        loaded = load_flow(flow, top_level)
-        name = name_of(loaded, name)
-    else:
-        name, last = known_deployment(name)
-    asked = Asked(to, message, dry_run, authorize)
-    go_back(name, asked, as_json, loaded, last)
+    deployment, last, loaded = chosen_flow(flow, top_level, name)
+    go_back(deployment, Asked(to, message, dry_run, authorize), as_json, loaded, last)
 
 
 @dataclass(frozen=True)
@@ -115,7 +106,7 @@ def go_back(
 
 def _difference(done: RolledBack) -> Difference | None:
     """What a rollback changes; None where it only completes the live version."""
-    from metaflow_hera.operations.states import changed_by
+    from metaflow_hera.operations.sides import changed_by
 
     return None if done.completed else changed_by(done.plan)
 

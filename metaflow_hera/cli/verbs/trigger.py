@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metaflow_hera.choices import verbs
-from metaflow_hera.cli.choosing import client_at, known_deployment
+from metaflow_hera.cli.choosing import chosen_flow, client_at
 from metaflow_hera.cli.click_options import as_json, deployment_options, shared
 from metaflow_hera.cli.completing import complete_deployment, complete_flow, complete_parameter
 from metaflow_hera.cli.following import Report, started, tell, write_run_id
@@ -69,17 +69,11 @@ def trigger(
     Without FLOW.py, it is the flow last deployed or started from this folder.
     """
     given = {**_from_file(params_file), **values_given(params)}
-    last: LastDeployment | None = None
-    loaded = None
-    if flow is not None:
+    deployment, last, loaded = chosen_flow(flow, top_level, name)
+    if loaded is not None:
         from metaflow_hera.metaflow_api.load.files import with_files
-        from metaflow_hera.metaflow_api.load.flows import load_flow
-        from metaflow_hera.operations.belonging import name_of
 
-        loaded = load_flow(flow, top_level)
-        deployment, given = name_of(loaded, name), with_files(loaded, given)
-    else:
-        deployment, last = known_deployment(name)
+        given = with_files(loaded, given)
     start(Start(deployment, given, tags, run_id_file), Report(hera_watch, hera_wait, as_json), last, loaded)
 
 

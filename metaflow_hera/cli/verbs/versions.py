@@ -11,6 +11,7 @@ from metaflow_hera.cli.click_options import as_json, deployment_options
 from metaflow_hera.cli.completing import complete_deployment, complete_flow
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.words import json_text, say_note
+from metaflow_hera.display.times import noted_time
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
@@ -35,12 +36,12 @@ COMMIT = 9
     help="Name of the deployment; FLOW.py is then not needed.",
     shell_complete=complete_deployment,
 )
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the N newest.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="List only the N newest.")
 @as_json
 def versions(
     flow: str | None, top_level: list[str], name: str | None, limit: int | None, as_json: bool
 ) -> None:
-    """Show the versions of a deployment that were deployed so far, and which one is live.
+    """List the versions of a deployment, and which one is live.
 
     Without FLOW.py, it is the flow last deployed or started from this folder.
     """
@@ -65,7 +66,7 @@ def show_versions(
             [
                 (
                     f"{each.number or '-'}{' (live)' if each.live else ''}",
-                    each.deployed_at or "-",
+                    noted_time(each.deployed_at),
                     each.user,
                     _commit(each),
                     each.words or "-",

@@ -264,7 +264,7 @@ def test_values_are_those_of_each_time(twin: Twin) -> None:
 def test_a_flow_without_a_schedule_needs_an_expression(twin: Twin) -> None:
     deploy(twin, "linear", x="x")
     span = Span("2026-11-01", "2026-11-02")
-    with pytest.raises(UsageError, match="linearflow has no schedule, so no times follow from it: give some"):
+    with pytest.raises(UsageError, match="linearflow has no schedule: give the times with --cron"):
         work(twin, Choice(span), "linearflow")
     assert len(work(twin, Choice(span, "0 */12 * * *"), "linearflow").times) == 4
     with pytest.raises(UsageError, match="--cron '0 6': a cron expression has five fields"):
@@ -286,9 +286,7 @@ def test_a_suspended_schedule_has_times_too(twin: Twin) -> None:
 def test_an_older_deployment_is_refused(twin: Twin) -> None:
     objects = json.loads(json.dumps(export("linear")).replace("metaflow-scheduled-time", "metaflow-other"))
     create_from(objects, twin.client, None)
-    with pytest.raises(
-        UsageError, match="cannot be told a scheduled time, since an older version deployed it"
-    ):
+    with pytest.raises(UsageError, match="so its runs cannot have a scheduled time: deploy it again"):
         work(twin, Choice(Span("2026-11-01"), "@daily"), "linearflow")
 
 
@@ -333,8 +331,8 @@ class TestCommand:
         assert capsys.readouterr().out.splitlines() == [
             "TIME                                  RUN                           STATE",
             "2025-10-25 02:30+02:00 Europe/Berlin  argo-scheduleflow-1761352200  Succeeded",
-            "2025-10-26 02:30+02:00 Europe/Berlin  -                             to be run",
-            "2025-10-26 02:30+01:00 Europe/Berlin  -                             to be run",
+            "2025-10-26 02:30+02:00 Europe/Berlin  -                             not started",
+            "2025-10-26 02:30+01:00 Europe/Berlin  -                             not started",
         ]
         assert command(f"backfill --name {NAME} --from 2025-10-26 --to 2025-10-26 --dry-run --json") == 0
         assert json.loads(capsys.readouterr().out)[1] == {
@@ -369,7 +367,7 @@ class TestCommand:
         [
             ("--from 2025-10-02 --to 2025-10-01", "--from 2025-10-02 is after --to 2025-10-01"),
             ("--from 2025-10-02 --parallel 0", "--parallel 0 is not valid: give 1 or more."),
-            ("--from 2020-01-01", "runs: add --yes if that is meant."),
+            ("--from 2020-01-01", "runs: add --yes to start them."),
             ("--from 2025-10-02 --param x", "--param 'x' must be NAME=VALUE."),
             ("--from 2025-10-02 --param x=1", "There is no Parameter 'x'; the flow has alpha."),
             ("--name nosuch --from 2025-10-02", "There is no deployment nosuch: mfhera list shows all"),

@@ -365,7 +365,7 @@ class TestRollback:
             create(twin.client, tmp_path, objects_of(tmp_path, "schedules", code))
         (first, second) = files(tmp_path)
         first.write_bytes(second.read_bytes())
-        refused(twin, "does not say", error=ConfigurationError)
+        refused(twin, "not what its name says", error=ConfigurationError)
 
 
 def refused(

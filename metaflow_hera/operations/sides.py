@@ -8,9 +8,10 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from metaflow_hera.argo.packages import stored_package
 from metaflow_hera.comparison.comparing import compare
 from metaflow_hera.comparison.records import Difference
-from metaflow_hera.comparison.states import NOTHING, State, package_place, template_in
+from metaflow_hera.comparison.states import NOTHING, State, template_in
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.metaflow_api.light.code_packages import Package, read_package
 from metaflow_hera.metaflow_api.read.stored_files import Unreadable, fetch
@@ -29,7 +30,7 @@ def state_of(objects: Sequence[JSON], known: Mapping[str, Package | None] | None
     template = template_in(objects)
     if template is None:
         return NOTHING
-    place = package_place(template)
+    place = stored_package(template)
     if place is None:
         note = "The code is not compared: its template does not say where its code package is."
         return State(objects, None, note)
@@ -62,6 +63,6 @@ def changed_by(plan: Plan) -> Difference:
     """What a plan changes of a deployment: its objects, and the code that they have the pods fetch."""
     old, new = sides(plan)
     before = state_of(old)
-    place = None if before.template is None else package_place(before.template)
+    place = None if before.template is None else stored_package(before.template)
     known = {} if place is None else {place.url: before.package}
     return compare(plan.deployment, before, state_of(new, known))
