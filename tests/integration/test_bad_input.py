@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -318,8 +319,9 @@ class TestSurroundings:
 
     def test_a_file_in_place_of_the_state_folder(self, own_mfhera: Mfhera, command: list[str]) -> None:
         own_mfhera.take(EXAMPLES / FLOW)
-        own_mfhera.home.mkdir()
         path = Path(own_mfhera.env["METAFLOW_HERA_HOME"])
+        shutil.rmtree(path, ignore_errors=True)
+        path.parent.mkdir(exist_ok=True)
         path.write_text("not a folder")
         done = own_mfhera(*command)
         if command == ["list"]:  # reads only, and so sees no server
