@@ -217,10 +217,13 @@ def _settled(
     """See that what is beside the template is of the live version, whoever has deployed that meanwhile.
 
     Where objects were only replaced, and as they were read, there is nothing to see: whoever deploys at the
-    same time has yet to write them. Returns what others did, in sentences.
+    same time has yet to write them. So it is with those of a first version that were not there before.
+    Returns what others did, in sentences.
     """
+    is_first = any(change.kind == TEMPLATE and change.action == "create" for change in done)
+    safe = ("replace", "create") if is_first else ("replace",)
     beside = [change for change in done if change.kind != TEMPLATE]
-    if all(change.action == "replace" and change in plan.changes for change in beside):
+    if all(change.action in safe and change in plan.changes for change in beside):
         return []
     name, number = entry.deployment, entry.key.number
     template = read_object(client, TEMPLATE, name, client.target.namespace)
