@@ -23,9 +23,7 @@ class Moving:
     """`mfhera` with an embedded Argo whose clock is moved."""
 
     def __init__(self, place: Path) -> None:
-        folder = place / "project"
-        folder.mkdir(parents=True)
-        self.mfhera = Mfhera(place, folder, clean_environment(place))
+        self.mfhera = Mfhera(place, place, clean_environment(place)).at(place / "project")
         self.home = Path(self.mfhera.env["METAFLOW_HERA_HOME"])
         self.ahead = place / "clock"
 
