@@ -42,7 +42,8 @@ if TYPE_CHECKING:
         UnsupportedError,
         UsageError,
     )
-    from metaflow_hera.interface.api import Deployment, Run, WorkflowTemplate, deploy, translate
+    from metaflow_hera.interface.api import Deployment, WorkflowTemplate, deploy, translate
+    from metaflow_hera.interface.runs import Run
     from metaflow_hera.operations.backfill import ScheduledRun
     from metaflow_hera.operations.logs import Line
     from metaflow_hera.operations.versions import Version
@@ -91,7 +92,8 @@ __all__ = [
     "translate",
 ]
 _MODULES = {
-    **dict.fromkeys(("Deployment", "Run", "WorkflowTemplate", "deploy", "translate"), "interface.api"),
+    **dict.fromkeys(("Deployment", "WorkflowTemplate", "deploy", "translate"), "interface.api"),
+    "Run": "interface.runs",
     "StepProgress": "argo.progress",
     "TaskFailure": "argo.shared_pods",
     "Line": "operations.logs",

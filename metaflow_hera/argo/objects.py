@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from metaflow_hera.contract import manifest
@@ -86,3 +87,8 @@ def is_attempt(node: JSON) -> bool:
 
 def _parameters(found: JSON | None) -> dict[str, str]:
     return {each["name"]: each.get("value", "") for each in (found or {}).get("parameters") or ()}
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """A time as Kubernetes writes it."""
+    return None if not text else datetime.fromisoformat(text.replace("Z", "+00:00"))

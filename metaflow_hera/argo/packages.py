@@ -22,6 +22,12 @@ class StoredPackage:
     metadata: str | None = None
 
 
+def package_url(template: JSON) -> str | None:
+    """The URL of the code package of a template; None if the template tells none."""
+    package = stored_package(template)
+    return None if package is None else package.url
+
+
 def stored_package(template: JSON) -> StoredPackage | None:
     """The code package of a template, also of one of Metaflow's plugin; None if the template tells none."""
     for container in containers_of(template):

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from metaflow_hera.argo.objects import inputs_of, is_attempt
+from metaflow_hera.argo.objects import inputs_of, is_attempt, parse_time
 from metaflow_hera.argo.progress import progress
-from metaflow_hera.argo.runs import parse_time
 from metaflow_hera.argo.shared_pods import items_of
 from metaflow_hera.contract.kubernetes import pod_name
 from metaflow_hera.contract.manifest import PATH, STEP

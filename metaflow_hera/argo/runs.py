@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import Deployed
+from metaflow_hera.argo.objects import parse_time
 from metaflow_hera.argo.parameters import checked
 from metaflow_hera.argo.progress import StepProgress, progress
 from metaflow_hera.argo.settling import settled
@@ -413,8 +414,3 @@ def _noted_time(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return moment if moment is None or moment.tzinfo else None
-
-
-def parse_time(text: str | None) -> datetime | None:
-    """A time as Kubernetes writes it."""
-    return None if not text else datetime.fromisoformat(text.replace("Z", "+00:00"))

@@ -10,13 +10,26 @@ import click
 from metaflow_hera.choices.metaflow import MetaflowOptions
 from metaflow_hera.choices.option import options_of
 from metaflow_hera.choices.verbs import ClickOption, click_option
-from metaflow_hera.cli.completing import KNOWN, complete_known, complete_parameter, complete_run
+from metaflow_hera.cli.completing import (
+    KNOWN,
+    complete_deployment,
+    complete_known,
+    complete_parameter,
+    complete_run,
+)
 from metaflow_hera.cli.help import MetaflowOption
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 the_run = click.argument("run", metavar="[RUN]", required=False, shell_complete=complete_run)
 """A run; without it, the verb means the one last started from this folder."""
+
+by_name = click.option(
+    "--name",
+    metavar="NAME",
+    help="Name of the deployment; FLOW.py is then not needed.",
+    shell_complete=complete_deployment,
+)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for a program to read.")
 

@@ -91,8 +91,9 @@ def _without_pod_metadata(spec: JSON) -> JSON:
     for each in spec.get("templates") or ():
         metadata = dict(each.get("metadata") or {})
         for kind in ("labels", "annotations"):
-            own = (metadata.get(kind) or {}).items() - (of_all.get(kind) or {}).items()
-            metadata[kind] = dict(own)
+            given = of_all.get(kind) or {}
+            own = (metadata.get(kind) or {}).items()
+            metadata[kind] = {name: text for name, text in own if given.get(name) != text}
         templates.append({**each, "metadata": metadata})
     return {**spec, "templates": templates}
 

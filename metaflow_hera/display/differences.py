@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Any
 
 from rich.text import Text
@@ -176,8 +177,8 @@ def _file_rows(files: Sequence[FileChange]) -> Iterator[tuple[str, Text]]:
             continue
         scale = min(1.0, BAR / most) if most else 1.0
         bar = Text(f"{each.inserted + each.deleted} ")
-        bar.append("+" * -(-each.inserted * scale // 1).__int__(), "green") if each.inserted else None
-        bar.append("-" * -(-each.deleted * scale // 1).__int__(), "red") if each.deleted else None
+        bar.append("+" * ceil(each.inserted * scale), "green")
+        bar.append("-" * ceil(each.deleted * scale), "red")
         yield each.path, bar
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
+from metaflow_hera.argo.objects import parse_time
+
 
 def took(duration: timedelta | None) -> str:
     """A duration as people read it: 3s, 2m05s, 1h07m."""
@@ -24,9 +26,9 @@ def local_time(moment: datetime | None) -> str:
 
 
 def noted_time(text: str | None) -> str:
-    """A time as an annotation notes it, in the user's zone; a text that is no time as it is."""
+    """A time that an annotation notes, in the user's zone; any other text stays as it is."""
     try:
-        return local_time(None if not text else datetime.fromisoformat(text.replace("Z", "+00:00")))
+        return local_time(parse_time(text))
     except (ValueError, OverflowError):
         return str(text)
 

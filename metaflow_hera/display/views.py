@@ -12,8 +12,9 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from rich.tree import Tree
 
+from metaflow_hera.argo.objects import parse_time
 from metaflow_hera.argo.progress import NOT_STARTED, StepProgress
-from metaflow_hera.argo.runs import Run, parse_time
+from metaflow_hera.argo.runs import Run
 from metaflow_hera.display.times import local_time, took
 from metaflow_hera.display.visible import visible
 

@@ -191,7 +191,7 @@ def sensor_of(objects: Sequence[JSON]) -> tuple[str, str] | None:
 
 
 def _as_sent(kind: str, item: JSON) -> JSON:
-    metadata = {key: value for key, value in item["metadata"].items() if key not in (*SERVERS, *VERSION)}
+    metadata = _without_version(item)["metadata"]
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": item["spec"]}
 
 

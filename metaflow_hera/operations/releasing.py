@@ -15,7 +15,7 @@ from metaflow_hera import __version__
 from metaflow_hera.argo import last
 from metaflow_hera.argo.client import WRITE_ATTEMPTS, ArgoClient, with_retries
 from metaflow_hera.argo.deployments import Deployed, VersionKey, described, noted_version, version_of
-from metaflow_hera.argo.packages import stored_package
+from metaflow_hera.argo.packages import package_url
 from metaflow_hera.choices.checks import at_least
 from metaflow_hera.contract.objects import JSON, TEMPLATE
 from metaflow_hera.errors import ArgoConflict, ConfigurationError, MetaflowHeraError, OptionError
@@ -100,7 +100,7 @@ def draft(history: History, present: Present, wanted: Sequence[JSON], reason: Re
         created_at=time,
         user=user(),
         token=about.token,
-        package=_package_url(template),
+        package=package_url(template),
         objects=objects,
         to=reason.to,
         origin=reason.origin,
@@ -275,15 +275,10 @@ def _before(history: History, present: Present) -> tuple[VersionKey | None, Entr
         created_at=about.deployed_at,
         user=about.owner,
         token=about.token,
-        package=_package_url(present.template),
+        package=package_url(present.template),
         objects=belonging(present),
     )
     return key, found
-
-
-def _package_url(template: JSON) -> str | None:
-    package = stored_package(template)
-    return None if package is None else package.url
 
 
 def _id_of(template: JSON) -> str:

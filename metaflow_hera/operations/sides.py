@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from metaflow_hera.argo.packages import stored_package
+from metaflow_hera.argo.packages import package_url, stored_package
 from metaflow_hera.comparison.comparing import compare
 from metaflow_hera.comparison.records import Difference
 from metaflow_hera.comparison.states import NOTHING, State, template_in
@@ -25,7 +25,7 @@ NO_PACKAGE = (OSError, EOFError, tarfile.TarError, zlib.error)
 def state_of(objects: Sequence[JSON], known: Mapping[str, Package | None] | None = None) -> State:
     """A version by its objects, of which there may be none.
 
-    Its code package is fetched, unless its URL is `known`.
+    Its code package is fetched, unless its URL is `known`, with None for one that cannot be read.
     """
     template = template_in(objects)
     if template is None:
@@ -34,8 +34,8 @@ def state_of(objects: Sequence[JSON], known: Mapping[str, Package | None] | None
     if place is None:
         note = "The code is not compared: its template does not say where its code package is."
         return State(objects, None, note)
-    if (package := (known or {}).get(place.url)) is not None:
-        return State(objects, package)
+    if known and place.url in known:
+        return State(objects, known[place.url])
     try:
         with tempfile.TemporaryDirectory(prefix="mfhera-") as folder:
             archive = Path(folder, "package")
@@ -63,6 +63,6 @@ def changed_by(plan: Plan) -> Difference:
     """What a plan changes of a deployment: its objects, and the code that they have the pods fetch."""
     old, new = sides(plan)
     before = state_of(old)
-    place = None if before.template is None else stored_package(before.template)
-    known = {} if place is None else {place.url: before.package}
+    url = None if before.template is None else package_url(before.template)
+    known = {} if url is None else {url: before.package}
     return compare(plan.deployment, before, state_of(new, known))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import unfinished, version_of
-from metaflow_hera.argo.packages import stored_package
+from metaflow_hera.argo.packages import package_url
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.operations.history import FOUND, Entry, deployed_versions
 from metaflow_hera.operations.plan import companions_of
@@ -82,8 +82,7 @@ def versions_of(client: ArgoClient, name: str) -> Versions:
     notes = []
     if live is None or not found or not found[0].live:
         number = live.number if live else None
-        stored = stored_package(template)
-        package = stored.url if stored else None
+        package = package_url(template)
         found.insert(0, Version(number, True, FOUND, about.deployed_at, about.owner, package=package))
         what = f"Version {number} of {name}" if live else f"The live version of {name}"
         how = "" if live else " (an older mfhera, create --from or kubectl deployed it)"

@@ -527,7 +527,7 @@ def test_the_same_in_python(mfhera: Mfhera) -> None:
     mend(mfhera)
     waiting = waiting_run(mfhera, "stopped-in-python")
     code = f"""
-from metaflow_hera.interface.api import Run
+from metaflow_hera.interface.runs import Run
 Run({waiting!r}).stop()
 run = Run({run!r})
 run.retry()

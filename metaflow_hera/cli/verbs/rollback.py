@@ -9,8 +9,8 @@ import click
 
 from metaflow_hera.choices import verbs
 from metaflow_hera.cli.choosing import chosen_flow, client_at
-from metaflow_hera.cli.click_options import as_json, deployment_options, shared
-from metaflow_hera.cli.completing import complete_deployment, complete_flow
+from metaflow_hera.cli.click_options import as_json, by_name, deployment_options, shared
+from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.differences import View, show
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.words import json_text, say_note
@@ -31,12 +31,7 @@ if TYPE_CHECKING:
 )
 @click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
 @deployment_options
-@click.option(
-    "--name",
-    metavar="NAME",
-    help="Name of the deployment; FLOW.py is then not needed.",
-    shell_complete=complete_deployment,
-)
+@by_name
 @shared(verbs.ROLLBACK)
 @shared(verbs.AUTHORIZE)
 @as_json

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from metaflow_hera.cli.choosing import chosen_deployment, client_at
-from metaflow_hera.cli.click_options import as_json, deployment_options
-from metaflow_hera.cli.completing import complete_deployment, complete_flow
+from metaflow_hera.cli.click_options import as_json, by_name, deployment_options
+from metaflow_hera.cli.completing import complete_flow
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.words import json_text, say_note
 from metaflow_hera.display.times import noted_time
@@ -30,12 +30,7 @@ COMMIT = 9
 )
 @click.argument("flow", metavar="[FLOW.py]", required=False, shell_complete=complete_flow)
 @deployment_options
-@click.option(
-    "--name",
-    metavar="NAME",
-    help="Name of the deployment; FLOW.py is then not needed.",
-    shell_complete=complete_deployment,
-)
+@by_name
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="List only the N newest.")
 @as_json
 def versions(

@@ -17,8 +17,7 @@ RESOURCE: Final = "workflowtemplates"
 
 def lint(call: Call) -> Response:
     """Check a template without storing it."""
-    template = _given(call)
-    validation.validate_template(template)
+    template = _checked(call)
     template["metadata"].setdefault("namespace", call.namespace)
     return json_response(template)
 
@@ -63,7 +62,7 @@ def _kept(call: Call) -> objects.Changed:
 
 
 def _checked(call: Call) -> JSON:
-    """The given template, checked, as Argo's server then stores it.
+    """The given template, checked, as Argo's server then answers and stores it.
 
     Its check leaves what `podMetadata` gives to all templates in those that have annotations, or labels, of
     their own (addPodMetadata in its sources: context.go).
