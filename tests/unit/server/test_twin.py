@@ -38,10 +38,12 @@ def test_a_template_is_stored_as_the_check_of_argo_leaves_it(twin: Twin) -> None
     given = copy.deepcopy(TEMPLATE)
     given["spec"]["podMetadata"] = {"annotations": {"of": "all", "own": "of all"}, "labels": {"of": "all"}}
     given["spec"]["templates"][0]["metadata"] = {"annotations": {"own": "mine"}}
+    linted = twin.client.lint_template(copy.deepcopy(given))
     twin.client.create_template(given)
-    pod, main = twin.client.template("two")["spec"]["templates"]
-    assert pod["metadata"] == {"annotations": {"own": "mine", "of": "all"}}
-    assert not main.get("metadata")
+    for answer in (linted, twin.client.template("two")):
+        pod, main = answer["spec"]["templates"]
+        assert pod["metadata"] == {"annotations": {"own": "mine", "of": "all"}}
+        assert not main.get("metadata")
 
 
 def test_the_token_is_asked_for(twin: Twin) -> None:
