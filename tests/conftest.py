@@ -52,9 +52,13 @@ def _worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mfhera]:
 
 
 @pytest.fixture
-def mfhera(_worker: Mfhera, tmp_path: Path) -> Mfhera:
-    """`mfhera` in a folder of the test's own. All tests of a worker share one embedded Argo."""
-    return _worker.at(tmp_path / "project")
+def mfhera(_worker: Mfhera, tmp_path: Path) -> Iterator[Mfhera]:
+    """`mfhera` in a folder of the test's own. All tests of a worker share one embedded Argo.
+
+    What is deployed there goes with the test: the versions of the next one's deployments begin with 1.
+    """
+    yield _worker.at(tmp_path / "project")
+    _worker.forget_deployments()
 
 
 @pytest.fixture(scope="session")

@@ -216,6 +216,12 @@ class Mfhera:
             assert time.monotonic() < end, "it did not come true"
             time.sleep(0.05)
 
+    def forget_deployments(self) -> None:
+        """Delete what is deployed, with its schedules and sensors; runs stay."""
+        server = Server.of(self.env)
+        if server is not None:
+            server.empty(kind for kind in any_argo.KINDS if kind != "workflows")
+
     def start(self) -> None:
         """Start the embedded Argo, where that is the one to talk to."""
         if not any_argo.real():
