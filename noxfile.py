@@ -172,10 +172,18 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
-def options(session: nox.Session) -> None:
-    """Rewrite the tables of docs/options.md from the options in metaflow_hera/choices."""
+def reference(session: nox.Session) -> None:
+    """Rewrite what docs/reference shows of the code: commands, options, variables, errors, names."""
     session.install("-e", ".")
-    session.run("python", "scripts/options.py")
+    session.run("python", "scripts/reference.py", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation as a site, into site/. A warning fails it, a link that leads nowhere too."""
+    session.install("-e", ".[docs]")
+    session.run("python", "scripts/reference.py", "--check")
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "docs", "site", *session.posargs)
 
 
 @nox.session

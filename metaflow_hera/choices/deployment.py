@@ -2,8 +2,8 @@
 
 These fields define the options of `mfhera create` and `lint`, those of `python flow.py hera`, the keywords
 of Metaflow's Deployer, the signatures of `deploy` and `translate`, the checks, the keys of the
-configuration, the plain fields of the manifest, and docs/options.md (`nox -s options`). Names are those of
-Metaflow's own plugin, so that its Deployer takes the same keywords.
+configuration, the plain fields of the manifest, and docs/reference/options.md (`nox -s reference`). Names are
+those of Metaflow's own plugin, so that its Deployer takes the same keywords.
 """
 
 # Without `annotations` from `__future__`, so that a field has its type and not the text of it.

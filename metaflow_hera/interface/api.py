@@ -118,7 +118,7 @@ def deploy(flow: Flow, **options: Any) -> Deployment:
 
     Args:
         flow: the path of a flow's script, a module, or the flow's class, defined in a file or in a cell.
-        options: those of docs/options.md, by their names in Python.
+        options: those of docs/reference/options.md, by their names in Python.
 
     Raises:
         OptionError: an option is unknown, or has a value that is not valid.

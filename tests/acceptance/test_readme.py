@@ -169,7 +169,7 @@ def test_the_second_command_is_the_one_that_ci_runs() -> None:
 
 
 def test_documents_name_files_and_headings_that_exist() -> None:
-    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+    for document in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
         for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", document.read_text("utf-8")):
             file = document.parent / target if target else document
             assert file.exists(), f"{document.name} links to {target}"

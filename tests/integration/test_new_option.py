@@ -64,7 +64,7 @@ def test_it_is_everywhere(changed: Mfhera) -> None:
 
 
 def test_python_has_it_too(changed: Mfhera) -> None:
-    done = changed.python("-c", LOOKING, str(TESTS.parent / "scripts" / "options.py"))
+    done = changed.python("-c", LOOKING, str(TESTS.parent / "scripts" / "reference.py"))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.partition("FOUND")[2])
     assert found["deploy"] == found["translate"] == "made_up: int | None = None"

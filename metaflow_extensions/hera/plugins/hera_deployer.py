@@ -53,7 +53,7 @@ class HeraDeployer(DeployerImpl):
         ----------
         only_json : bool, optional, default False
             Deploy nothing; `workflow_template` of the result is what would be deployed.
-        options: those of docs/options.md, by their names in Python.
+        options: those of docs/reference/options.md, by their names in Python.
 
         Returns
         -------
@@ -78,7 +78,7 @@ class HeraDeployer(DeployerImpl):
 
         Parameters
         ----------
-        options: those of docs/options.md, by their names in Python.
+        options: those of docs/reference/options.md, by their names in Python.
 
         Returns
         -------
