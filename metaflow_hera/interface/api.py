@@ -74,7 +74,7 @@ class WorkflowTemplate(workflows.WorkflowTemplate):
     companions: Sequence[Companion] = ()
 
     def to_yaml(self, *_: Any, **__: Any) -> str:
-        """The template and its companions as YAML, every string quoted: Hera's own leaves some unquoted."""
+        """The template and its companions as YAML that every parser reads alike, which Hera's is not."""
         return to_yaml([as_json(item) for item in (self, *self.companions)])
 
     def __repr__(self) -> str:

@@ -62,7 +62,7 @@ async def main():
     found["about"] = [line.split() for line in str(first).splitlines()]
     template = translate("schedule_flow.py")
     found["template"] = [template.to_dict()["kind"], [each.name for each in template.companions],
-                         template.to_yaml().count('"kind"'), template._repr_html_().startswith("<pre")]
+                         template.to_yaml().count('\\nkind: '), template._repr_html_().startswith("<pre")]
     settings = {"project": "p", "parameters": {}, "odd": ""}
     configs = {"config": {"file": "config_flow.json"}, "config_value": {"settings": settings}}
     found["configured"] = translate("config_flow.py", **configs, production=True).name
