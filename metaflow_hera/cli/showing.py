@@ -50,7 +50,7 @@ def _watch_plain(looks: Iterable[Run]) -> Run:
                     retries.add(key)
                     new.append(retry_words(step, each))
             for words in new:
-                click.echo(f"{datetime.now().strftime('%H:%M:%S')} {words}")
+                click.echo(f"{datetime.now().astimezone():%H:%M:%S %Z} {words}")
         sys.stdout.flush()
     assert last is not None
     return last

@@ -1,15 +1,12 @@
-"""What every verb writes: the server in use, notes on stderr, JSON, tables."""
+"""What every verb writes: the server in use, notes on stderr, JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from metaflow_hera.display.visible import visible
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.target import Target
@@ -30,17 +27,6 @@ def say_note(text: str) -> None:
 def json_text(value: Any, indent: int | None = 2) -> str:
     """JSON for a program to read; times in ISO 8601's form."""
     return json.dumps(value, indent=indent, default=_text, ensure_ascii=False)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
-    """Write rows, each in a line, under a head; if there are no rows, write the sentence `empty`."""
-    if not rows:
-        click.echo(empty)
-        return
-    lines = [head, *([visible(" ".join(cell.splitlines())) for cell in row] for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    for line in lines:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _text(value: Any) -> str:

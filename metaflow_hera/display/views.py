@@ -16,18 +16,13 @@ from metaflow_hera.argo.objects import parse_time
 from metaflow_hera.argo.progress import NOT_STARTED, StepProgress
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.shared_pods import TaskRetry
+from metaflow_hera.display.states import COLOURS
 from metaflow_hera.display.times import local_time, took
 from metaflow_hera.display.visible import visible
 
 STYLES = {
-    "Succeeded": "green",
-    "Failed": "bold red",
-    "Error": "bold red",
-    "Running": "cyan",
-    "Pending": "yellow",
-    "Waiting": "dim",
-    "Skipped": "dim",
-    NOT_STARTED: "dim",
+    **{state: f"bold {colour}" if colour == "red" else colour for state, colour in COLOURS.items()},
+    **dict.fromkeys(("Waiting", "Skipped", NOT_STARTED), "dim"),
 }
 MARKS = {
     "Succeeded": "✓",

@@ -15,6 +15,7 @@ from metaflow_hera.cli.click_options import shared
 from metaflow_hera.cli.completing import complete_run, complete_step
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.words import json_text, say_note
+from metaflow_hera.display.times import local_time
 from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _texts(lines: Iterator[Line], wanted: Wanted, timestamps: bool) -> Iterator[
     """Lines, each with its task and its attempt unless those were asked for."""
     colours: dict[str, str] = {}
     for line in lines:
-        time = f"{line.time.astimezone():%Y-%m-%d %H:%M:%S} " if timestamps and line.time else ""
+        time = f"{local_time(line.time)} " if timestamps and line.time else ""
         colour = colours.setdefault(line.step, COLOURS[len(colours) % len(COLOURS)])
         task = f"{line.step}/{line.task}" if wanted.task is None else ""
         again = f"(attempt {line.attempt})" if line.attempt and (task or wanted.attempt is None) else ""
