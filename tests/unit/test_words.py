@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
+from metaflow_hera.argo.target import Target
 from metaflow_hera.cli.main import main
 from metaflow_hera.cli.tables import Table
 from metaflow_hera.cli.verbs.doctor import show
 from metaflow_hera.cli.verbs.runs import _states
-from metaflow_hera.cli.words import json_text
+from metaflow_hera.cli.words import json_text, say_where
 from metaflow_hera.display.times import local_time, noted_time, took
 from metaflow_hera.operations.health.findings import Finding
 
@@ -149,3 +152,28 @@ def test_a_finding_of_doctor_folds_below_itself(narrow: Callable[[], list[str]])
         "               the server has no certificate",
         "               -> Give Argo's server one.",
     ]
+
+
+def test_a_session_is_told_once_of_each_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("METAFLOW_HERA_HOME", str(tmp_path))
+    ours = Target("http://127.0.0.1:1/", "default", embedded=True, started=1.0)
+    cluster = Target("https://argo.example/", "team")
+    told = []
+    for target in (ours, ours, cluster, cluster, ours, replace(ours, started=2.0)):
+        say_where(target)
+        told.append(bool(capsys.readouterr().err))
+    assert told == [True, False, True, False, True, True]
+    (tmp_path / "told.json").write_text("[1]")
+    say_where(ours)
+    assert capsys.readouterr().err.startswith("Using the embedded Argo (http://127.0.0.1:1)")
+
+
+def test_where_nothing_can_be_noted_each_command_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("METAFLOW_HERA_HOME", str(tmp_path / "absent"))
+    for _ in range(2):
+        say_where(Target("https://argo.example/", "team"))
+        assert capsys.readouterr().err == "Using Argo at https://argo.example, namespace team.\n"
