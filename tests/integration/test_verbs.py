@@ -49,12 +49,6 @@ def ended(mfhera: Mfhera, run: str) -> Any:
     return mfhera.json("status", run, "--watch", "--json")
 
 
-def said(output: str) -> list[str]:
-    """What the tasks themselves printed, without the runtime's words."""
-    ours = ("Setting up", "is starting", "Downloading", "Code package", "Argo Event")
-    return [line for line in output.splitlines() if not any(word in line for word in ours)]
-
-
 @pytest.fixture
 def other() -> Mapping[str, str]:
     """The environment of another user."""
@@ -69,7 +63,7 @@ class TestLogs:
         run = failed_run(mfhera, "logs-retried")
         mend(mfhera)
         mfhera.ok("retry", run, "--wait")
-        lines = said(mfhera.ok("logs"))  # of the last run
+        lines = mfhera.ok("logs").splitlines()  # of the last run
         assert lines[:3] == ["start/start: start on stdout", *lines[1:3]]
         assert lines[-1] == "end/end: all [0, 1, 0]"
         # Task by task, attempt by attempt, with both streams in the order of their times.
@@ -87,10 +81,13 @@ class TestLogs:
             (f"MendedFlow/{run}/work/work-1",),
             (f"{run}/work", "1"),
         ):
-            last = said(mfhera.ok("logs", *place, "--attempt", "1"))
+            last = mfhera.ok("logs", *place, "--attempt", "1").splitlines()
             assert last == ["b on stdout", "b on stderr"]
-        assert said(mfhera.ok("logs", run, "work/1", "--stderr", "--attempt", "1")) == ["b on stderr"]
+        assert mfhera.ok("logs", run, "work/1", "--stderr", "--attempt", "1").splitlines() == ["b on stderr"]
         assert mfhera.ok("logs", run, "--tail", "1", "end/end", "--stdout").count("\n") == 1
+        everything = mfhera.ok("logs", run, "end", "--all-lines").splitlines()
+        assert everything[0] == "end/end: Setting up task environment."
+        assert "end/end: Task is starting." in everything
         (line,) = [
             json.loads(text)
             for text in mfhera.ok("logs", run, "work/2", "--json", "--attempt", "0").splitlines()
@@ -115,15 +112,15 @@ class TestLogs:
     @pytest.mark.same_machine
     def test_of_a_run_while_it_runs(self, mfhera: Mfhera) -> None:
         run = waiting_run(mfhera, "logs-running")
-        assert said(mfhera.ok("logs", run)) == ["start/start: waits"]
+        assert mfhera.ok("logs", run).splitlines() == ["start/start: waits"]
         # Argo counts the attempts of a run that was retried from 0 again, and Metaflow does not.
         mfhera.ok("terminate", run)
         ended(mfhera, run)
         mfhera.ok("retry", run)
         mfhera.wait_until(lambda: "(attempt 1): waits" in mfhera.ok("logs", run))
         first, second = "start/start: waits", "start/start (attempt 1): waits"
-        assert [line for line in said(mfhera.ok("logs", run)) if "waits" in line] == [first, second]
-        assert said(mfhera.ok("logs", run, "--attempt", "1")) == [second]
+        assert [line for line in mfhera.ok("logs", run).splitlines() if "waits" in line] == [first, second]
+        assert mfhera.ok("logs", run, "--attempt", "1").splitlines() == [second]
         refused(mfhera("logs", run, "--attempt", "2"), "has no attempt 2; there are: 0, 1.")
         # A pod's log has both streams in one: of a task that runs there is what is stored of it.
         done = mfhera("logs", run, "start", "--stdout")
@@ -140,11 +137,10 @@ class TestLogs:
                 if lines[-1].endswith("waits"):
                     open_gate(mfhera)
         assert following.returncode == 0
-        shown = said("\n".join(lines))
-        assert [line for line in shown if "waits" in line] == [first, second]
-        assert shown[-2:] == ["start/start (attempt 1): goes on", "end/end: the end"]
+        assert [line for line in lines if "waits" in line] == [first, second]
+        assert lines[-2:] == ["start/start (attempt 1): goes on", "end/end: the end"]
         # Of a run that has ended it shows the same.
-        assert said(mfhera.ok("logs", run, "--follow")) == shown
+        assert mfhera.ok("logs", run, "--follow").splitlines() == lines
 
     def test_the_iteration_of_a_loop_that_runs_now(self, mfhera: Mfhera) -> None:
         mfhera.take("gate_loop_flow.py")
@@ -191,7 +187,7 @@ class TestLogs:
         run = failed_run(mfhera, "logs-elsewhere")
         elsewhere = mfhera.at(mfhera.home / "elsewhere")
         env = {"METAFLOW_DATASTORE_SYSROOT_LOCAL": str(elsewhere.folder)}
-        lines = said(elsewhere.ok("logs", run, env=env))
+        lines = elsewhere.ok("logs", run, env=env).splitlines()
         assert {"work/work-0: a on stdout", "work/work-2: c on stderr"} <= set(lines)
 
     def test_of_a_run_that_argo_has_no_more(self, mfhera: Mfhera) -> None:

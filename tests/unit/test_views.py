@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -10,7 +11,8 @@ from metaflow_hera.argo.progress import StepProgress, TaskFailure
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.shared_pods import TaskRetry
 from metaflow_hera.choices import checks
-from metaflow_hera.display.views import as_html, as_text, facts, manifest_view, run_tree
+from metaflow_hera.display.templates import template_html
+from metaflow_hera.display.views import as_html, as_text, facts, run_tree
 from metaflow_hera.errors import OptionError
 
 
@@ -99,27 +101,38 @@ def test_what_would_steer_a_terminal_is_written_out() -> None:
 
 
 def test_html_has_the_colours_of_the_page_around_it() -> None:
-    run = run_tree(
-        Run(
-            "w",
-            "F",
-            "d",
-            "o",
-            "t",
-            None,
-            "Running",
-            "",
-            None,
-            None,
-            steps=[StepProgress("a", 0, {"Running": 1})],
-        )
-    )
-    for html in (as_html(run), as_html(manifest_view("a: 'b'\nc: 1 # d\n" * 1000))):
-        assert "#000000" not in html
-        assert "background-color: #" not in html
-        assert "color:inherit" in html
-        assert "max-height" in html
-    assert "color: inherit" in as_html(run)
+    steps = [
+        StepProgress(name, 0, {phase: 1}, expected=1)
+        for name, phase in {"a": "Running", "b": "Failed", "c": "Succeeded", "d": "Pending"}.items()
+    ]
+    run = Run("w", "F", "d", "o", "t", None, "Running", "", None, None, steps=[*steps, StepProgress("e", 0)])
+    html = as_html(run_tree(run))
+    colours = set(re.findall(r"[;\"] ?(?:background-)?color: ?([^;\"]*)", html))
+    themes = {f"var(--jp-{name}-color1," for name in ("info", "error", "success", "warn")}
+    assert {colour.split(" ")[0] for colour in colours} == {
+        *themes,
+        "inherit",
+        "var(--jp-ui-font-color2,",  # what is dim
+    }
+    assert "max-height" in html
+
+
+def test_a_template_is_told_in_short_with_its_manifest_folded() -> None:
+    task = {"name": "work", "arguments": {"parameters": [{"name": "step", "value": "work"}]}}
+    notes = {"metaflow/flow_name": "AFlow", "metaflow/owner": "o", "metaflow/production_token": "t"}
+    template = {
+        "kind": "WorkflowTemplate",
+        "metadata": {"name": "aflow", "annotations": notes},
+        "spec": {"entrypoint": "flow", "templates": [{"name": "flow", "dag": {"tasks": [task]}}]},
+    }
+    reference = {"workflowSpec": {"workflowTemplateRef": {"name": "aflow"}}, "schedules": ["0 3 * * *"]}
+    cron = {"kind": "CronWorkflow", "metadata": {"name": "aflow"}, "spec": reference}
+    html = template_html(template, [cron], "a: <b>\n")
+    short, folded = html.split("<details>")
+    for words in ("WorkflowTemplate aflow", "AFlow", "work", "0 3 * * *", "CronWorkflow aflow"):
+        assert words in short
+    assert folded.startswith("<summary>YAML</summary><pre")
+    assert folded.endswith("a: &lt;b&gt;\n</pre></details>")
 
 
 @pytest.mark.parametrize("number", [0, 2**31, 99999999999999999999])
