@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.progress import StepProgress
-    from metaflow_hera.argo.shared_pods import TaskFailure
+    from metaflow_hera.argo.shared_pods import TaskFailure, TaskRetry
     from metaflow_hera.comparison.records import (
         Difference,
         FieldChange,
@@ -83,6 +83,7 @@ __all__ = [
     "StartChange",
     "StepProgress",
     "TaskFailure",
+    "TaskRetry",
     "UnsupportedError",
     "UsageError",
     "Version",
@@ -95,7 +96,7 @@ _MODULES = {
     **dict.fromkeys(("Deployment", "WorkflowTemplate", "deploy", "translate"), "interface.api"),
     "Run": "interface.runs",
     "StepProgress": "argo.progress",
-    "TaskFailure": "argo.shared_pods",
+    **dict.fromkeys(("TaskFailure", "TaskRetry"), "argo.shared_pods"),
     "Line": "operations.logs",
     **dict.fromkeys(
         ("Difference", "FieldChange", "FileChange", "ObjectChange", "ParameterChange", "StartChange"),

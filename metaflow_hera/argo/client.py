@@ -223,13 +223,20 @@ class ArgoClient:
         self._calls.ask("DELETE", self._path(WORKFLOWS, name), answers.nothing)
 
     def logs(
-        self, name: str, pod: str | None = None, *, follow: bool = False, tail: int | None = None
+        self,
+        name: str,
+        pod: str | None = None,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        executors: bool = False,
     ) -> Iterator[tuple[str, str]]:
         """The lines that the pods of a workflow wrote, or one of them: the name of the pod, and the line.
 
         With `tail`, at least so many of the last lines of each. What Argo's executor writes there is left
-        out. With `follow` it waits for new lines, until the workflow has ended. Raises ArgoUnreachable if
-        nothing came for a while: calling it again starts with the first line.
+        out unless `executors` asks for it. With `follow` it waits for new lines, until the workflow has
+        ended. Raises ArgoUnreachable if nothing came for a while: calling it again starts with the first
+        line.
         """
         query = {"logOptions.container": "main", "logOptions.follow": str(follow).lower()}
         if tail is not None:
@@ -239,7 +246,7 @@ class ArgoClient:
         for text in self._calls.lines(self._path(WORKFLOWS, name, "log"), query):
             its_pod, line = _log_line(text)
             # The embedded Argo has no executor: there, all lines are the user's.
-            own = line if self.target.embedded else without_executor(line)
+            own = line if executors or self.target.embedded else without_executor(line)
             if own is not None:
                 yield its_pod, own
 

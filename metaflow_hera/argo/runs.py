@@ -111,7 +111,7 @@ class Run:
             "deployment": self.deployment,
             "version": self.version,
             "owner": self.owner,
-            "phase": self.phase,
+            "state": self.phase,
             "message": self.message,
             "suspended": self.suspended,
             "archived": self.archived,
@@ -126,7 +126,7 @@ class Run:
                     **asdict(step),
                     "started_at": parse_time(step.started_at),
                     "finished_at": parse_time(step.finished_at),
-                    "phase": step.phase,
+                    "state": step.phase,
                     "tasks": step.tasks,
                     "done": step.done,
                 }

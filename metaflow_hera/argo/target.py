@@ -29,8 +29,8 @@ class Target:
     `host` is its base address with a slash at the end, without a user or a password. `verify` is what
     `requests` takes: whether to check the server's certificate, or the file with the certificate authority;
     `client_certificate` is the files with this user's certificate and its key. `instance` is the instance id
-    of the controller that runs the workflows. `just_started` says that this command started the embedded
-    Argo.
+    of the controller that runs the workflows. `started` is when the embedded Argo was started, in seconds
+    since the epoch, `just_started` says that this command has done so.
     """
 
     host: str
@@ -40,6 +40,7 @@ class Target:
     embedded: bool = False
     client_certificate: tuple[str, str] | None = None
     instance: str | None = None
+    started: float | None = None
     just_started: bool = False
 
     def __str__(self) -> str:
@@ -183,6 +184,7 @@ def resolve_target(*, start: bool, env: Mapping[str, str] = os.environ) -> Targe
         namespace=embedded_namespace(env),
         token=server.token,
         embedded=True,
+        started=server.started,
         just_started=server.started >= asked,
     )
 

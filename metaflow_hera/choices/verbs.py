@@ -161,6 +161,10 @@ LOGS: tuple[ClickOption, ...] = (
     (("--attempt",), {"type": int, "metavar": "N", "help": "Only this attempt, counted from 0."}),
     (("--timestamps",), {"is_flag": True, "help": "Show the time before each line, where it is known."}),
     (("--tail",), {"type": int, "metavar": "N", "help": "Only the last N lines."}),
+    (
+        ("--all-lines",),
+        {"is_flag": True, "help": "Also what Argo's executor and the task's pod wrote of themselves."},
+    ),
 )
 """Which lines `logs` shows, and how."""
 

@@ -137,7 +137,8 @@ def main(arguments: list[str] | None = None) -> None:
 def run_command(arguments: list[str], debug: bool = False) -> int:
     """Run a command and return its exit code; what goes wrong is told on stderr."""
     try:
-        code = mfhera.main(arguments, prog_name="mfhera", standalone_mode=False)
+        color = False if os.environ.get("NO_COLOR") else None
+        code = mfhera.main(arguments, prog_name="mfhera", standalone_mode=False, color=color)
         return code if isinstance(code, int) else 0
     except HELP_INSTEAD as error:
         click.echo(error.format_message())

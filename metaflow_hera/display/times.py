@@ -21,8 +21,8 @@ def took(duration: timedelta | None) -> str:
 
 
 def local_time(moment: datetime | None) -> str:
-    """A time in the user's zone."""
-    return "-" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    """A time in the user's zone, with the zone."""
+    return "-" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def noted_time(text: str | None) -> str:

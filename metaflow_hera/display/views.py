@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from io import StringIO
+from typing import Any
 
+from rich.color import blend_rgb
+from rich.color_triplet import ColorTriplet
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.terminal_theme import TerminalTheme
@@ -15,18 +19,14 @@ from rich.tree import Tree
 from metaflow_hera.argo.objects import parse_time
 from metaflow_hera.argo.progress import NOT_STARTED, StepProgress
 from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.shared_pods import TaskRetry
+from metaflow_hera.display.states import COLOURS
 from metaflow_hera.display.times import local_time, took
 from metaflow_hera.display.visible import visible
 
 STYLES = {
-    "Succeeded": "green",
-    "Failed": "bold red",
-    "Error": "bold red",
-    "Running": "cyan",
-    "Pending": "yellow",
-    "Waiting": "dim",
-    "Skipped": "dim",
-    NOT_STARTED: "dim",
+    **{state: f"bold {colour}" if colour == "red" else colour for state, colour in COLOURS.items()},
+    **dict.fromkeys(("Waiting", "Skipped", NOT_STARTED), "dim"),
 }
 MARKS = {
     "Succeeded": "✓",
@@ -64,7 +64,7 @@ def run_tree(run: Run) -> Group:
         # What is inside a foreach hangs below the step that opens it.
         branches = {depth: tree for depth, tree in branches.items() if depth <= step.depth}
         branches[step.depth + 1] = branch
-        for line in _failures(step):
+        for line in (*_failures(step), *_retries(step)):
             branch.add(line)
     return Group(root, *([Text(visible(run.message), style="red")] if run.message else []))
 
@@ -79,9 +79,9 @@ def _line(step: StepProgress, run_end: datetime | None, now: datetime) -> Text:
     text.append(state_of(step), style="default" if step.phases else "dim")
     start, end = parse_time(step.started_at), parse_time(step.finished_at)
     if start is not None:
-        going = run_end is None and (step.phase == "Running" or step.phases.get("Running"))
+        going = run_end is None and step.phases.get("Running")
         until = now if going else end or run_end or now
-        text.append(f"  {took(until - start)}", style="dim")
+        text.append(f"  {took(until - start)}", style="default dim")
     return text
 
 
@@ -103,6 +103,8 @@ def state_of(step: StepProgress) -> str:
         words += f" {step.phases.get('Succeeded', 0)}/{whole}"
         running = step.phases.get("Running", 0)
         words += f", {running} running" if running else ""
+        waiting = step.phases.get("Pending", 0)
+        words += f", {waiting} waiting" if waiting else ""
         failed = step.failed
         words += f", {failed} failed" if failed else ""
         words += f", {step.not_started} not started" if step.not_started and step.phases else ""
@@ -121,6 +123,20 @@ def _failures(step: StepProgress) -> Iterator[Text]:
         yield Text(f"and {more} more", style="red")
 
 
+def _retries(step: StepProgress) -> Iterator[Text]:
+    for each in step.retries[:MAX_FAILURES]:
+        yield Text(retry_words(step, each), style="yellow")
+    if (more := len(step.retries) - MAX_FAILURES) > 0:
+        yield Text(f"and {more} more", style="yellow")
+
+
+def retry_words(step: StepProgress, retry: TaskRetry) -> str:
+    """What has failed so far of a task that is tried again."""
+    times = {1: "once", 2: "twice"}.get(retry.attempts, f"{retry.attempts} times")
+    going = {True: " It runs again.", False: " It waits to run again.", None: ""}[retry.runs]
+    return visible(f"{step.name}{retry.path} failed {times}: {retry.message.rstrip('.')}.{going}")
+
+
 def facts(title: str, rows: dict[str, str]) -> RenderableType:
     """Names and values under a title."""
     table = Table(title=title, title_justify="left", show_header=False, box=None, title_style="bold")
@@ -129,6 +145,14 @@ def facts(title: str, rows: dict[str, str]) -> RenderableType:
     for name, value in rows.items():
         table.add_row(name, Text(visible(value)))
     return table
+
+
+def parameters_in_words(parameters: Mapping[str, Mapping[str, Any]]) -> str:
+    """Parameters with their types and defaults, by what `create` has noted about each."""
+    return ", ".join(
+        f"{name}: {about.get('type')}" + (f" = {about['value']}" if about.get("value") is not None else "")
+        for name, about in parameters.items()
+    )
 
 
 def as_text(view: RenderableType) -> str:
@@ -141,15 +165,31 @@ def as_text(view: RenderableType) -> str:
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-FOREGROUND, BACKGROUND = (1, 2, 3), (253, 252, 251)
+FOREGROUND, BACKGROUND = ColorTriplet(1, 2, 3), ColorTriplet(253, 252, 251)
 """What the page around has, which is not known here; half of both, for what is dim, is a grey."""
 
-# For light and for dark pages: black, red, green, yellow, blue, magenta, cyan, white.
+# Black, red, green, yellow, blue, magenta, cyan, white; readable on light and on dark pages.
 _COLOURS = [
     (128, 128, 128), (214, 69, 69), (46, 158, 91), (176, 133, 20), (74, 123, 208), (160, 92, 192),
     (43, 143, 179), (128, 128, 128),
 ]  # fmt: skip
 THEME = TerminalTheme(BACKGROUND, FOREGROUND, _COLOURS, _COLOURS)
+OF_THE_PAGE = {
+    FOREGROUND: "inherit",
+    BACKGROUND: "transparent",
+    blend_rgb(FOREGROUND, BACKGROUND): "var(--jp-ui-font-color2, #808080)",
+    _COLOURS[1]: "var(--jp-error-color1, #d64545)",
+    _COLOURS[2]: "var(--jp-success-color1, #2e9e5b)",
+    _COLOURS[3]: "var(--jp-warn-color1, #b08514)",
+    _COLOURS[6]: "var(--jp-info-color1, #2b8fb3)",
+}
+"""What HTML has in place of colours: those of Jupyter's theme where there are any."""
+
+
+PRE = (
+    '<pre style="line-height:1.3;font-family:monospace;white-space:pre;color:inherit;background:none;'
+    'max-height:32em;overflow:auto">'
+)
 
 
 def as_html(view: RenderableType) -> str:
@@ -159,18 +199,8 @@ def as_html(view: RenderableType) -> str:
     html = console.export_html(
         theme=THEME,
         inline_styles=True,
-        code_format=(
-            '<pre style="line-height:1.3;font-family:monospace;white-space:pre;color:inherit;'
-            'background:none;max-height:32em;overflow:auto">{code}</pre>'
-        ),
+        code_format=f"{PRE}{{code}}</pre>",
     )
-    for colour, name in ((FOREGROUND, "inherit"), (BACKGROUND, "transparent")):
-        html = html.replace("#{:02x}{:02x}{:02x}".format(*colour), name)
-    return html
-
-
-def manifest_view(yaml: str) -> RenderableType:
-    """A manifest with its parts in colours."""
-    from rich.syntax import Syntax  # which imports Pygments: not for every verb
-
-    return Syntax(yaml, "yaml", theme="ansi_light", background_color="default")
+    # One after the other, so that no colour is taken for one in what stands for another.
+    names = {"#{:02x}{:02x}{:02x}".format(*colour): name for colour, name in OF_THE_PAGE.items()}
+    return re.sub("|".join(names), lambda found: names[found[0]], html)

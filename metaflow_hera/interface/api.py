@@ -25,6 +25,8 @@ from metaflow_hera.choices.option import options_of
 from metaflow_hera.choices.signature import note_options
 from metaflow_hera.comparison.records import Difference
 from metaflow_hera.display import views
+from metaflow_hera.display.templates import template_html
+from metaflow_hera.display.times import noted_time
 from metaflow_hera.errors import OptionError, UsageError
 from metaflow_hera.interface import isolated
 from metaflow_hera.interface.cells import script_of
@@ -74,7 +76,7 @@ class WorkflowTemplate(workflows.WorkflowTemplate):
     companions: Sequence[Companion] = ()
 
     def to_yaml(self, *_: Any, **__: Any) -> str:
-        """The template and its companions as YAML, every string quoted: Hera's own leaves some unquoted."""
+        """The template and its companions as YAML that every parser reads alike, which Hera's is not."""
         return to_yaml([as_json(item) for item in (self, *self.companions)])
 
     def __repr__(self) -> str:
@@ -84,7 +86,8 @@ class WorkflowTemplate(workflows.WorkflowTemplate):
         return self.to_yaml()
 
     def _repr_html_(self) -> str:
-        return views.as_html(views.manifest_view(self.to_yaml()))
+        companions = [as_json(item) for item in self.companions]
+        return template_html(as_json(self), companions, self.to_yaml())
 
 
 @_takes(Keywords)
@@ -357,9 +360,9 @@ class Deployment:
             "at": str(self._client.target),
             "owner": found.owner,
             "version": str(found.version or "-"),
-            "deployed": found.deployed_at or "-",
+            "deployed": noted_time(found.deployed_at),
             "namespace": self.namespace,
-            "parameters": ", ".join(_parameter(name, about) for name, about in found.parameters.items()),
+            "parameters": views.parameters_in_words(found.parameters),
         }
         return views.facts(f"Deployment {found.name}", {key: value for key, value in rows.items() if value})
 
@@ -398,8 +401,3 @@ class _Source:
             )
         with script_of(self.flow) as script:
             return isolated.call(function, script, self.top_level, *arguments)
-
-
-def _parameter(name: str, about: Mapping[str, Any]) -> str:
-    default = about.get("value")
-    return f"{name}: {about.get('type')}" + (f" = {default}" if default is not None else "")

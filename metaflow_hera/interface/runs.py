@@ -112,12 +112,16 @@ class Run:
         """
         return Run(control.resubmit(self._client, self._named, authorize).run_id, self._client)
 
-    def logs(self, place: str | None = None, *, follow: bool = False) -> Iterator[Line]:
+    def logs(
+        self, place: str | None = None, *, follow: bool = False, all_lines: bool = False
+    ) -> Iterator[Line]:
         """The lines that its tasks printed, or those of `STEP` or `STEP/TASK`; with `follow`, until it ends.
+
+        With `all_lines` also what Argo's executor and the tasks' pods wrote of themselves.
 
         Raises NotFoundError if there is no such step or task.
         """
-        wanted = Wanted.parse(self.pathspec, place)
+        wanted = Wanted.parse(self.pathspec, place, all_lines=all_lines)
         return follow_lines(self._client, wanted) if follow else lines(self._client, wanted)
 
     def stop(self, authorize: str | None = None) -> None:

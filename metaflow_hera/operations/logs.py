@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
 
@@ -18,6 +18,7 @@ from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, NotFoundError, U
 from metaflow_hera.graph.tasks import TaskKey, task_key
 from metaflow_hera.metaflow_api.read.tasklogs import STREAMS, StoredLogs
 from metaflow_hera.operations.attempt_numbers import SKEW, Attempt, numbered, pod_of
+from metaflow_hera.operations.own_lines import MOST_LINES, without_own
 
 TRIES = 3
 """How often to read a workflow to find the task of a pod."""
@@ -49,7 +50,8 @@ class Wanted:
     """Which lines of which run: all, or those of a step, a task, an attempt, a stream.
 
     `task` is a task's id (`train-0-3`) or its place among the items of the foreachs (`0-3`). `tail` is how
-    many lines from the end are wanted: no more are read of each stream of an attempt.
+    many lines from the end are wanted: hardly more are read of each stream of an attempt. `all_lines` keeps
+    what Argo's executor and the pod wrote of themselves.
     """
 
     run: str
@@ -58,6 +60,7 @@ class Wanted:
     attempt: int | None = None
     streams: Sequence[str] = STREAMS
     tail: int | None = None
+    all_lines: bool = False
 
     @classmethod
     def parse(
@@ -68,6 +71,7 @@ class Wanted:
         attempt: int | None = None,
         streams: Sequence[str] = STREAMS,
         tail: int | None = None,
+        all_lines: bool = False,
     ) -> Wanted:
         """From RUN and STEP[/TASK], or from a pathspec that names all. Raises UsageError for other texts."""
         parts = run.strip("/").split("/")
@@ -83,7 +87,7 @@ class Wanted:
                 "A run's id begins with argo-."
             )
         step, task = [*behind, None, None][:2]
-        return cls("/".join(parts[: at + 1]), step, task, attempt, streams, tail)
+        return cls("/".join(parts[: at + 1]), step, task, attempt, streams, tail, all_lines)
 
     @property
     def place(self) -> str:
@@ -116,6 +120,15 @@ def lines(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> It
     NotFoundError if there is no such step, task or attempt, ArgoNotFound if neither Argo nor the datastore
     knows the run.
     """
+    if wanted.all_lines:
+        yield from _lines(client, wanted, note)
+        return
+    if wanted.tail is not None:
+        wanted = replace(wanted, tail=wanted.tail + MOST_LINES)
+    yield from without_own(_lines(client, wanted, note))
+
+
+def _lines(client: ArgoClient, wanted: Wanted, note: Note) -> Iterator[Line]:
     try:
         workflow, run = _found(client, wanted)
     except ArgoNotFound:
@@ -123,7 +136,8 @@ def lines(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> It
         return
 
     def printed(pod: str, tail: int | None) -> Iterator[str]:
-        return (text for _, text in client.logs(run.workflow, pod, tail=tail))
+        found = client.logs(run.workflow, pod, tail=tail, executors=wanted.all_lines)
+        return (text for _, text in found)
 
     from_pods = None if run.archived else printed  # with the workflow its pods have gone
     reader = _Reader(StoredLogs(run.pathspec), wanted, from_pods, _skew(client))
@@ -143,6 +157,11 @@ def follow(client: ArgoClient, wanted: Wanted, note: Note = lambda _: None) -> I
 
     Raises what `lines` raises. It waits for a server that is away for a while, and tells `note` so.
     """
+    found = _followed(client, wanted, note)
+    yield from found if wanted.all_lines else without_own(found)
+
+
+def _followed(client: ArgoClient, wanted: Wanted, note: Note) -> Iterator[Line]:
     workflow, run = _found(client, wanted)
     reader = _Reader(StoredLogs(run.pathspec), wanted, None, _skew(client))
     for each in _chosen(workflow, wanted, may_come=not run.ended):
@@ -177,7 +196,8 @@ def _coming(client: ArgoClient, workflow: JSON, reader: _Reader, note: Note) -> 
     for look in runs.follow(client, name, steps=False, note=note):
         again: dict[str, int] = {}
         try:
-            for pod, text in client.logs(name, follow=not look.ended):
+            printed = client.logs(name, follow=not look.ended, executors=wanted.all_lines)
+            for pod, text in printed:
                 again[pod] = again.get(pod, 0) + 1
                 if pod in reader.told or again[pod] <= seen.get(pod, 0):
                     continue

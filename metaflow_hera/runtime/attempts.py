@@ -14,6 +14,7 @@ from pathlib import Path
 
 from metaflow_hera.contract import environment
 from metaflow_hera.contract.attempts import with_attempt
+from metaflow_hera.contract.own_lines import TASK_STARTS, iteration_starts
 from metaflow_hera.contract.ranges import starting
 from metaflow_hera.errors import MetaflowHeraError, RunFailed
 from metaflow_hera.metaflow_api.pod.commands import run_command
@@ -84,9 +85,9 @@ class Attempts:
         if task.items is not None:
             logs.write("stdout", f"{starting(task.key.task_id, attempt)}\n".encode())
         elif task.key.iteration is None:
-            logs.add("stdout", b"Task is starting.")
+            logs.write("stdout", f"{TASK_STARTS}\n".encode())
         else:
-            logs.write("stdout", f"Iteration {task.key.iteration} of {task.step} is starting.\n".encode())
+            logs.write("stdout", f"{iteration_starts(task.key.iteration, task.step)}\n".encode())
         is_parallel = self.settings.graph[task.step].parallel
         node = ParallelNode(task.key, attempt, self.settings, self.store) if is_parallel else None
         heartbeats = Heartbeats(task.flow, self.settings.metadata, task.run_id, task.key)

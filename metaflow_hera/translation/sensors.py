@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
 from hera.events.models import Sensor
 from hera.workflows.models import Metadata
 
@@ -20,6 +19,7 @@ from metaflow_hera.contract.values import ENCODED, NOT_GIVEN, encode
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.translation.events import Dependency, Events
 from metaflow_hera.translation.settings import EventsPlace, Settings
+from metaflow_hera.translation.yaml_text import to_yaml
 
 RESOURCES = {"cpu": "100m", "memory": "250Mi"}
 """What the pod of a sensor gets; as with Metaflow's own plugin."""
@@ -100,7 +100,7 @@ def _workflow(flow: LoadedFlow, settings: Settings, made: Events) -> str:
             "workflowTemplateRef": {"name": settings.name},
         },
     }
-    return str(yaml.safe_dump(workflow, sort_keys=False, default_style='"', width=10**9))
+    return to_yaml(workflow)
 
 
 def _dependency(dependency: Dependency, place: EventsPlace) -> dict[str, Any]:

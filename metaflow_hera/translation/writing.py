@@ -1,4 +1,4 @@
-"""A deployment as text: JSON, YAML that nobody misreads, or Python that builds it with Hera; and back."""
+"""A deployment as text: JSON, YAML, or Python that builds it with Hera; and back."""
 
 from __future__ import annotations
 
@@ -13,22 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 from metaflow_hera.contract.objects import API_VERSION, BINDING, CRON, JSON, SENSOR, TEMPLATE
 from metaflow_hera.errors import ManifestError, UsageError
+from metaflow_hera.translation import yaml_text
 from metaflow_hera.translation.template import Companion
 
 KINDS = (TEMPLATE, CRON, SENSOR, BINDING)
 """The kinds of objects that `create` deploys or writes."""
-
-
-class _Quoted(yaml.SafeDumper):
-    """Quotes every text, so that `1e-5`, `y` and `no` stay text for every reader of YAML."""
-
-
-_Quoted.add_representer(
-    str,
-    lambda dumper, text: dumper.represent_scalar(
-        "tag:yaml.org,2002:str", text, style="|" if "\n" in text and _fits_block(text) else '"'
-    ),
-)
 
 
 Object: TypeAlias = "WorkflowTemplate | Companion"
@@ -60,9 +49,7 @@ def to_json(objects: Sequence[JSON]) -> str:
 
 def to_yaml(objects: Sequence[JSON]) -> str:
     """The objects as YAML documents."""
-    return "---\n".join(
-        yaml.dump(item, Dumper=_Quoted, sort_keys=False, allow_unicode=True, width=10**9) for item in objects
-    )
+    return "---\n".join(map(yaml_text.to_yaml, objects))
 
 
 def to_python(objects: Sequence[JSON]) -> str:
@@ -205,11 +192,3 @@ def _source(value: Any, indent: int) -> str:
         inner = [f"{pad}{key!r}: {_source(item, indent + 4)}," for key, item in value.items()]
         return "\n".join(["{", *inner, f"{end}}}"])
     return repr(value)
-
-
-def _fits_block(text: str) -> bool:
-    """Whether a block scalar shows the text as it is: no odd spaces at its start or at line ends."""
-    lines = text.split("\n")
-    return not text.startswith((" ", "\n")) and all(
-        line.isprintable() and line == line.rstrip() for line in lines
-    )

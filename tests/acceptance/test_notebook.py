@@ -68,13 +68,20 @@ def test_what_a_flow_needs_of_other_cells(folder: Mfhera) -> None:
         "VALUE = 1",
         "VALUE = {'of': [2, 3]}  # the last one counts\nother = len('never needed')",
         FLOW.replace("VALUE", "paths.basename('a/b'), VALUE, [each for each in VALUE]"),
-        "%time None\nfrom metaflow_hera import deploy",
+        "%time None\nfrom metaflow_hera import deploy, translate",
         "run = deploy(CellFlow).trigger(tags=['x'])\nrun.wait()",
         "run.run['start'].task.data.value, 'x' in run.run.tags, run.status, run.is_running",
+        "translate(CellFlow)",
         "print(run)",
     )
     outputs = execute(folder, notebook)
-    assert outputs[-2][0].data["text/plain"] == "(('b', {'of': [2, 3]}, ['of']), True, 'Succeeded', False)"
+    (live,) = outputs[5]  # shown while it ran
+    assert "✓ end </span>" in live.data["text/html"]
+    assert "var(--jp-success-color1" in live.data["text/html"]
+    short, folded = outputs[-2][0].data["text/html"].split("<details>")
+    assert "CellFlow" in short
+    assert "kind: WorkflowTemplate" in folded
+    assert outputs[-3][0].data["text/plain"] == "(('b', {'of': [2, 3]}, ['of']), True, 'Succeeded', False)"
     assert "✓ start Succeeded" in outputs[-1][0].text
 
 

@@ -350,7 +350,7 @@ class TestSurroundings:
         own_mfhera.take(EXAMPLES / FLOW)
         env = {"HOME": None, "METAFLOW_HOME": None}
         own_mfhera.ok("create", FLOW, env=env)
-        assert own_mfhera.json("trigger", "--wait", "--json", env=env)["phase"] == "Succeeded"
+        assert own_mfhera.json("trigger", "--wait", "--json", env=env)["state"] == "Succeeded"
 
     def test_no_home_and_no_state_folder_named(self, own_mfhera: Mfhera) -> None:
         env = {"HOME": None, "METAFLOW_HERA_HOME": None, "XDG_STATE_HOME": str(own_mfhera.home / "state")}
@@ -366,7 +366,7 @@ class TestSurroundings:
         wait_until_gone(own_mfhera)
         refused(own_mfhera("list"), "embedded Argo is not running", "mfhera local start")
         refused(own_mfhera("status"), "embedded Argo is not running", "mfhera local start")
-        assert own_mfhera.run("--param", "alpha=0.5")["phase"] == "Succeeded"
+        assert own_mfhera.run("--param", "alpha=0.5")["state"] == "Succeeded"
 
     def test_the_port_of_the_embedded_argo_was_taken(self, own_mfhera: Mfhera) -> None:
         """It takes another one, and is found there."""
@@ -375,7 +375,7 @@ class TestSurroundings:
         url = own_mfhera.json("local", "status", "--json")["url"]
         own_mfhera.ok("local", "stop")
         with socket.create_server(("127.0.0.1", int(url.rsplit(":", 1)[1]))):
-            assert own_mfhera.run()["phase"] == "Succeeded"
+            assert own_mfhera.run()["state"] == "Succeeded"
             assert own_mfhera.json("local", "status", "--json")["url"] != url
 
     def test_a_port_that_is_asked_for_and_taken(self, own_mfhera: Mfhera) -> None:

@@ -21,7 +21,7 @@ def test_ended_runs_go_and_results_stay(own_mfhera: Mfhera) -> None:
     assert list((home / "pods").iterdir()) == []
     assert list((home / "cache").iterdir()) == []
     assert own_mfhera.read(run["pathspec"])
-    assert own_mfhera.run()["phase"] == "Succeeded"  # the deployment is still there
+    assert own_mfhera.run()["state"] == "Succeeded"  # the deployment is still there
 
 
 def test_a_clean_home_is_as_new(own_mfhera: Mfhera) -> None:

@@ -53,7 +53,7 @@ def test_whatever_fails_the_reason_is_told_everywhere(mfhera: Mfhera, own_mfhera
     mfhera.ok("create", "ways_flow.py")
     done = mfhera("trigger", "--wait", "--json")
     run = json.loads(done.stdout)
-    assert (done.returncode, run["phase"]) == (1, "Failed")
+    assert (done.returncode, run["state"]) == (1, "Failed")
     failures = {each["path"]: each["message"] for each in step_of(run, "fail")["failures"]}
     told = mfhera.ok("status", run["run_id"])
     read = mfhera.python("-c", READ, *(f"{run['pathspec']}/fail/fail-{at}" for at in range(len(WAYS))))
@@ -78,7 +78,7 @@ def test_a_step_may_clear_its_environment_and_remove_its_folder(mfhera: Mfhera) 
     mfhera.take("ways_flow.py")
     mfhera.ok("create", "ways_flow.py")
     run = json.loads(mfhera("trigger", "--wait", "--json", "--param", "good=true").stdout)
-    assert step_of(run, "fail")["phase"] == "Succeeded"
+    assert step_of(run, "fail")["state"] == "Succeeded"
     (failure,) = step_of(run, "join")["failures"]
     assert failure["message"] == "main: Error (exit code 1): LookupError: nothing to join"
 
@@ -100,7 +100,7 @@ def test_a_task_above_its_memory_limit(mfhera: Mfhera) -> None:
     mfhera.ok("create", "memory_flow.py")
     done = mfhera("trigger", "--wait", "--json")
     run = json.loads(done.stdout)
-    assert (done.returncode, run["phase"]) == (1, "Failed")
+    assert (done.returncode, run["state"]) == (1, "Failed")
     (failure,) = run["steps"][0]["failures"]
     assert failure["message"].startswith("main: OOMKilled (exit code 137): The task was ended by SIGKILL")
     (task,) = json.loads(mfhera.python("-c", READ, f"{run['pathspec']}/start/start").stdout)

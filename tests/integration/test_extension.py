@@ -43,7 +43,7 @@ def test_a_whole_life(mfhera: Mfhera) -> None:
     assert "Resumed" in ok(mfhera, "gate_flow.py", *named, "unsuspend", run_id)
     ok(mfhera, "gate_flow.py", *named, "status", run_id, "--watch")
     run = json.loads(ok(mfhera, "gate_flow.py", *named, "status", run_id, "--json"))
-    assert run["phase"] == "Succeeded"
+    assert run["state"] == "Succeeded"
     assert {"all", "mine"} <= set(mfhera.read(run["pathspec"])["end"]["tags"])
     # What has ended can be neither suspended nor ended.
     for verb in ("suspend", "terminate"):

@@ -193,7 +193,7 @@ def test_a_failed_run_names_its_step_and_the_reason(mfhera: Mfhera) -> None:
     assert "✗ broken" in shown
     assert "exit code 1" in shown
     run = mfhera.json("status", "--json")
-    assert run["phase"] == "Failed"
+    assert run["state"] == "Failed"
     assert step_of(run, "broken")["attempts"] == 1  # @retry(times=0) goes before --with retry
     assert step_of(run, "end")["tasks"] == 0
     logs = mfhera.python("failing_flow.py", "logs", f"{run['run_id']}/broken")
@@ -222,7 +222,7 @@ def test_a_killed_step_fails_the_run_and_its_logs_are_kept(mfhera: Mfhera) -> No
     mfhera.ok("create", "killed_flow.py")
     done = mfhera("trigger", "--wait", "--json")
     run = json.loads(done.stdout)
-    assert (done.returncode, run["phase"]) == (1, "Failed")
+    assert (done.returncode, run["state"]) == (1, "Failed")
     logs = mfhera.python("killed_flow.py", "logs", f"{run['run_id']}/start")
     assert "the last words" in logs.stdout
     assert "SIGKILL" in logs.stdout + logs.stderr
@@ -311,7 +311,7 @@ def test_the_life_of_a_deployment(mfhera: Mfhera) -> None:
     second = mfhera.json("trigger", "--json")
     mfhera.ok("status", second["run_id"], "--watch")
     runs = mfhera.json("runs", "--json")
-    assert {run["run_id"]: run["phase"] for run in runs} == {
+    assert {run["run_id"]: run["state"] for run in runs} == {
         first["run_id"]: "Succeeded",
         second["run_id"]: "Succeeded",
     }
@@ -322,7 +322,7 @@ def test_the_life_of_a_deployment(mfhera: Mfhera) -> None:
     mfhera.ok("delete", "--name", "whole-life")
     assert "whole-life" not in mfhera.ok("list")
     # Runs and their results stay.
-    assert mfhera.json("status", first["run_id"], "--json")["phase"] == "Succeeded"
+    assert mfhera.json("status", first["run_id"], "--json")["state"] == "Succeeded"
     assert mfhera.read(first["pathspec"])["end"]["total"] == "2"
 
 

@@ -78,7 +78,7 @@ def test_an_exported_flow_runs(own_mfhera: Mfhera) -> None:
     flow = example(own_mfhera, "parameter_flow.py")
     own_mfhera.ok("create", flow, "--only-json", "--output", "made.json")
     own_mfhera.ok("create", "--from", "made.json")
-    assert own_mfhera.run("--param", "alpha=0.25")["phase"] == "Succeeded"
+    assert own_mfhera.run("--param", "alpha=0.25")["state"] == "Succeeded"
 
 
 def test_one_file_an_object(own_mfhera: Mfhera) -> None:

@@ -70,7 +70,7 @@ def test_functions_run_after_a_success_and_after_a_failure(mfhera: Mfhera) -> No
     mfhera.take("hooked_flow.py")
     mfhera.ok("create", "hooked_flow.py")
     run = mfhera.run()
-    assert run["phase"] == "Succeeded"  # although one of its hooks has failed
+    assert run["state"] == "Succeeded"  # although one of its hooks has failed
     nodes, lines = exit_pods(mfhera, run)
     assert f"cheer {run['pathspec']} True" in lines
     assert "RuntimeError: the hook broke" in lines
@@ -80,7 +80,7 @@ def test_functions_run_after_a_success_and_after_a_failure(mfhera: Mfhera) -> No
     assert nodes["on-error"]["phase"] == "Skipped"
 
     run = fail(mfhera)
-    assert run["phase"] == "Failed"
+    assert run["state"] == "Failed"
     nodes, lines = exit_pods(mfhera, run)
     assert f"mourn Failed ['work'] {run['pathspec']}" in lines
     assert "exit hook leaves failed (exit code 3)" in lines
@@ -155,7 +155,7 @@ def test_a_receiver_that_does_not_answer_changes_nothing_about_the_run(
     mfhera.ok("create", "linear_flow.py", "--notify-on-success", "--notify-slack-webhook-url", url)
     begin = time.monotonic()
     run = mfhera.run()
-    assert run["phase"] == "Succeeded"
+    assert run["state"] == "Succeeded"
     assert time.monotonic() - begin < SECONDS / 2
     assert len(receiver.posted) == 3  # tried again before it was given up
     nodes, lines = exit_pods(mfhera, run)

@@ -127,7 +127,7 @@ def test_heartbeats_of_the_task_and_of_its_run(serviced: Mfhera, service: Metada
     serviced.wait_until(lambda: wanted <= set(service.beats))
     gate.touch()
     serviced.ok("status", run["run_id"], "--watch")
-    assert serviced.json("status", run["run_id"], "--json")["phase"] == "Succeeded"
+    assert serviced.json("status", run["run_id"], "--json")["state"] == "Succeeded"
     others = {beat for beat in service.beats if beat.count("/") > 1} - {task, task.replace("start", "end")}
     assert others == set()
 

@@ -24,7 +24,7 @@ def test_a_parallel_step_runs_where_there_is_room_for_one_pod(own_mfhera: Mfhera
     own_mfhera.env["METAFLOW_HERA_MAX_PODS"] = "1"
     own_mfhera.take("parallel_flow.py")
     own_mfhera.ok("create", "parallel_flow.py", "--max-workers", "1")
-    assert own_mfhera.run()["phase"] == "Succeeded"
+    assert own_mfhera.run()["state"] == "Succeeded"
 
 
 def test_with_one_node_the_whole_parallel_step_fails(mfhera: Mfhera) -> None:
@@ -32,7 +32,7 @@ def test_with_one_node_the_whole_parallel_step_fails(mfhera: Mfhera) -> None:
     mfhera.ok("create", "broken_parallel_flow.py")
     done = mfhera("trigger", "--wait", "--json")
     run = json.loads(done.stdout)
-    assert (done.returncode, run["phase"]) == (1, "Failed")
+    assert (done.returncode, run["state"]) == (1, "Failed")
     assert {task["path"]: task["message"] for task in run["steps"][1]["failures"]} == {
         "-0": "main: Error (exit code 143): Node 2 of the @parallel step train failed.",
         "-1": "main: Error (exit code 143): Node 0 of the @parallel step train failed.",

@@ -62,7 +62,7 @@ async def main():
     found["about"] = [line.split() for line in str(first).splitlines()]
     template = translate("schedule_flow.py")
     found["template"] = [template.to_dict()["kind"], [each.name for each in template.companions],
-                         template.to_yaml().count('"kind"'), template._repr_html_().startswith("<pre")]
+                         template.to_yaml().count('\\nkind: '), template._repr_html_().count("<details>")]
     settings = {"project": "p", "parameters": {}, "odd": ""}
     configs = {"config": {"file": "config_flow.json"}, "config_value": {"settings": settings}}
     found["configured"] = translate("config_flow.py", **configs, production=True).name
@@ -122,7 +122,7 @@ def test_a_script_within_an_event_loop(mfhera: Mfhera) -> None:
     assert about["namespace"] is True
     assert [line.split()[2:4] for line in about["tree"]] == [["start", "Succeeded"], ["end", "Succeeded"]]
     assert ["parameters", "alpha:", "float", "=", "0.01"] in about["about"]
-    assert about["template"] == ["WorkflowTemplate", ["scheduleflow"], 2, True]
+    assert about["template"] == ["WorkflowTemplate", ["scheduleflow"], 2, 1]
     assert about["configured"] == "p.prod.configflow"
     assert about["no file"].startswith("FlowError: There is no file absent.py")
     assert about["no flow"].startswith("FlowError: 3 is not a flow")

@@ -41,6 +41,7 @@ from metaflow_hera import (
     StartChange,
     StepProgress,
     TaskFailure,
+    TaskRetry,
     UnsupportedError,
     UsageError,
     Version,
@@ -130,6 +131,8 @@ def failures(steps: Sequence[StepProgress]) -> list[TaskFailure]:
     """The parts of a step."""
     for step in steps:
         print(step.name, step.depth, step.phase, step.tasks, step.done, step.expected, step.attempts)
+        assert_type(step.retries, list[TaskRetry])
+        print([(each.path, each.message, each.attempts, each.runs) for each in step.retries])
     return [failure for step in steps for failure in step.failures if failure.path and failure.message]
 
 

@@ -16,7 +16,7 @@ from metaflow_hera.errors import MetaflowHeraError
 
 FUNCTIONS_AND_CLASSES = {"deploy", "translate", "Deployment", "Run", "WorkflowTemplate"}
 RECORDS = {
-    *("Line", "ScheduledRun", "StepProgress", "TaskFailure", "Version"),
+    *("Line", "ScheduledRun", "StepProgress", "TaskFailure", "TaskRetry", "Version"),
     *("Difference", "FieldChange", "FileChange", "ObjectChange", "ParameterChange", "StartChange"),
 }
 ERRORS = {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from metaflow_hera.argo.progress import StepProgress, TaskFailure
 from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.shared_pods import TaskRetry
 from metaflow_hera.choices import checks
-from metaflow_hera.display.views import as_html, as_text, facts, manifest_view, run_tree
+from metaflow_hera.display.templates import template_html
+from metaflow_hera.display.views import as_html, as_text, facts, run_tree
 from metaflow_hera.errors import OptionError
 
 
@@ -33,8 +36,25 @@ def test_a_foreach_that_is_under_way_has_a_bar() -> None:
     failures = [TaskFailure("-7", "no such file", 3)]
     phases = {"Succeeded": 49, "Failed": 1, "Running": 20, "Pending": 30}
     text = shown(StepProgress("work", 1, phases, expected=200, attempts=103, failures=failures))
-    assert "━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ Failed 49/200, 20 running, 1 failed (103 attempts)" in text
+    assert "━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ Failed 49/200, 20 running, 30 waiting, 1 failed (103 attempts)" in text
     assert "work-7 failed after 3 attempts: no such file" in text
+
+
+def test_tasks_that_wait_are_told_from_those_that_run_and_their_step_has_no_clock() -> None:
+    began = datetime.now(timezone.utc) - timedelta(minutes=2)
+    ended = began + timedelta(seconds=30)
+    some = StepProgress("work", 1, {"Succeeded": 2, "Pending": 4}, expected=6)
+    some.started_at, some.finished_at = began.isoformat(), ended.isoformat()
+    assert "Pending 2/6, 4 waiting  30s" in shown(some)
+    some.phases |= {"Running": 1, "Pending": 3}
+    assert "Running 2/6, 1 running, 3 waiting  2m00s" in shown(some)
+
+
+def test_an_attempt_that_failed_is_told_while_the_task_goes_on() -> None:
+    retries = [TaskRetry("-3", "ValueError: boom.", 1, runs=True), TaskRetry("-4", "no room", 3, runs=False)]
+    text = shown(StepProgress("work", 1, {"Running": 1, "Pending": 1}, expected=2, retries=retries))
+    assert "work-3 failed once: ValueError: boom. It runs again." in text
+    assert "work-4 failed 3 times: no room. It waits to run again." in text
 
 
 def test_what_has_ended_or_stands_alone_has_none() -> None:
@@ -81,27 +101,38 @@ def test_what_would_steer_a_terminal_is_written_out() -> None:
 
 
 def test_html_has_the_colours_of_the_page_around_it() -> None:
-    run = run_tree(
-        Run(
-            "w",
-            "F",
-            "d",
-            "o",
-            "t",
-            None,
-            "Running",
-            "",
-            None,
-            None,
-            steps=[StepProgress("a", 0, {"Running": 1})],
-        )
-    )
-    for html in (as_html(run), as_html(manifest_view("a: 'b'\nc: 1 # d\n" * 1000))):
-        assert "#000000" not in html
-        assert "background-color: #" not in html
-        assert "color:inherit" in html
-        assert "max-height" in html
-    assert "color: inherit" in as_html(run)
+    steps = [
+        StepProgress(name, 0, {phase: 1}, expected=1)
+        for name, phase in {"a": "Running", "b": "Failed", "c": "Succeeded", "d": "Pending"}.items()
+    ]
+    run = Run("w", "F", "d", "o", "t", None, "Running", "", None, None, steps=[*steps, StepProgress("e", 0)])
+    html = as_html(run_tree(run))
+    colours = set(re.findall(r"[;\"] ?(?:background-)?color: ?([^;\"]*)", html))
+    themes = {f"var(--jp-{name}-color1," for name in ("info", "error", "success", "warn")}
+    assert {colour.split(" ")[0] for colour in colours} == {
+        *themes,
+        "inherit",
+        "var(--jp-ui-font-color2,",  # what is dim
+    }
+    assert "max-height" in html
+
+
+def test_a_template_is_told_in_short_with_its_manifest_folded() -> None:
+    task = {"name": "work", "arguments": {"parameters": [{"name": "step", "value": "work"}]}}
+    notes = {"metaflow/flow_name": "AFlow", "metaflow/owner": "o", "metaflow/production_token": "t"}
+    template = {
+        "kind": "WorkflowTemplate",
+        "metadata": {"name": "aflow", "annotations": notes},
+        "spec": {"entrypoint": "flow", "templates": [{"name": "flow", "dag": {"tasks": [task]}}]},
+    }
+    reference = {"workflowSpec": {"workflowTemplateRef": {"name": "aflow"}}, "schedules": ["0 3 * * *"]}
+    cron = {"kind": "CronWorkflow", "metadata": {"name": "aflow"}, "spec": reference}
+    html = template_html(template, [cron], "a: <b>\n")
+    short, folded = html.split("<details>")
+    for words in ("WorkflowTemplate aflow", "AFlow", "work", "0 3 * * *", "CronWorkflow aflow"):
+        assert words in short
+    assert folded.startswith("<summary>YAML</summary><pre")
+    assert folded.endswith("a: &lt;b&gt;\n</pre></details>")
 
 
 @pytest.mark.parametrize("number", [0, 2**31, 99999999999999999999])

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
+from metaflow_hera.argo.target import Target
 from metaflow_hera.cli.main import main
+from metaflow_hera.cli.tables import Table
+from metaflow_hera.cli.verbs.doctor import show
 from metaflow_hera.cli.verbs.runs import _states
-from metaflow_hera.cli.words import json_text, table
+from metaflow_hera.cli.words import json_text, say_where
 from metaflow_hera.display.times import local_time, noted_time, took
+from metaflow_hera.operations.health.findings import Finding
 
 
 @pytest.mark.parametrize(
@@ -37,7 +46,7 @@ def test_no_duration_and_no_time() -> None:
 
 def test_times_are_in_the_users_zone() -> None:
     moment = datetime(2024, 5, 6, 7, 8, 9, tzinfo=timezone.utc)
-    assert local_time(moment) == moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    assert local_time(moment) == moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def test_a_noted_time_is_shown_as_other_times_are() -> None:
@@ -89,5 +98,82 @@ def test_states_are_completed_one_after_the_other() -> None:
 
 
 def test_a_cell_is_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    table(("A", "B"), [("one\ntwo\r\nthree", "x"), ("", "\x1b")], empty="")
+    Table(("A", "B"), [("one\ntwo\r\nthree", "x"), ("", "\x1b")]).show(empty="")
     assert capsys.readouterr().out == "A              B\none two three  x\n               \\x1b\n"
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
+    """A terminal of 60 columns; called, the lines on it, without their colours."""
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(type(sys.stdout), "isatty", lambda _: True)
+    return lambda: re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+
+
+RUNS = Table(
+    ("RUN", "VERSION", "STATE", "STARTED", "TOOK"),
+    [("argo-a-long-name-of-a-flow-x7k2p", "12", "Running, suspended", "2026-11-27 17:38:41 CET", "1h07m")],
+    optional=("VERSION", "TOOK", "STARTED"),
+)
+
+
+def test_a_narrow_terminal_gets_the_columns_that_matter(narrow: Callable[[], list[str]]) -> None:
+    RUNS.show(empty="")
+    assert narrow() == [
+        "RUN                               STATE",
+        "argo-a-long-name-of-a-flow-x7k2p  Running, suspended",
+    ]
+
+
+def test_a_column_of_words_folds_before_others_are_left_out(narrow: Callable[[], list[str]]) -> None:
+    rows = [("2", "someone", "the rates of the bank were read twice on a Monday"), ("1", "me", "-")]
+    Table(("VERSION", "BY", "WHY"), rows, optional=("BY",), folding="WHY").show(empty="")
+    assert narrow() == [
+        "VERSION  BY       WHY",
+        "2        someone  the rates of the bank were read twice on a",
+        "                  Monday",
+        "1        me       -",
+    ]
+
+
+def test_a_pipe_gets_all_columns_a_line_for_each_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    RUNS.show(empty="")
+    assert [len(line.split("  ")) > 4 for line in capsys.readouterr().out.splitlines()] == [True, True]
+
+
+def test_a_finding_of_doctor_folds_below_itself(narrow: Callable[[], list[str]]) -> None:
+    found = "the token can be read on its way, since the server has no certificate"
+    show(Finding("server", "TLS", "warning", found, "Give Argo's server one."), heading=False)
+    assert narrow() == [
+        "  warning      TLS: the token can be read on its way, since",
+        "               the server has no certificate",
+        "               -> Give Argo's server one.",
+    ]
+
+
+def test_a_session_is_told_once_of_each_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("METAFLOW_HERA_HOME", str(tmp_path))
+    ours = Target("http://127.0.0.1:1/", "default", embedded=True, started=1.0)
+    cluster = Target("https://argo.example/", "team")
+    told = []
+    for target in (ours, ours, cluster, cluster, ours, replace(ours, started=2.0)):
+        say_where(target)
+        told.append(bool(capsys.readouterr().err))
+    assert told == [True, False, True, False, True, True]
+    (tmp_path / "told.json").write_text("[1]")
+    say_where(ours)
+    assert capsys.readouterr().err.startswith("Using the embedded Argo (http://127.0.0.1:1)")
+
+
+def test_where_nothing_can_be_noted_each_command_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("METAFLOW_HERA_HOME", str(tmp_path / "absent"))
+    for _ in range(2):
+        say_where(Target("https://argo.example/", "team"))
+        assert capsys.readouterr().err == "Using Argo at https://argo.example, namespace team.\n"

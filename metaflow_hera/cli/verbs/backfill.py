@@ -129,11 +129,12 @@ def _show(times: list[ScheduledRun], as_json: bool) -> None:
     if as_json:
         click.echo(json_text([each.as_json() for each in times]))
         return
-    from metaflow_hera.cli.words import table
+    from metaflow_hera.cli.tables import Table
 
-    table(
+    Table(
         ("TIME", "RUN", "STATE"),
         [(each.in_zone, each.run_id or "-", each.state) for each in times],
+    ).show(
         empty="The schedule has no such time.",
     )
 

@@ -10,6 +10,7 @@ import click
 from metaflow_hera.cli.click_options import as_json
 from metaflow_hera.cli.completing import complete_known
 from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.tables import folded
 from metaflow_hera.cli.words import json_text
 from metaflow_hera.display.visible import visible
 from metaflow_hera.errors import OptionError
@@ -90,9 +91,11 @@ def show(finding: Finding, *, heading: bool) -> None:
     if heading:
         click.secho(finding.part, bold=True)
     state = click.style(f"{finding.state:{WIDTH}}", fg=COLOURS[finding.state])
-    click.echo(f"  {state}  {visible(finding.what)}: {visible(finding.found)}")
+    below = " " * (WIDTH + len("    "))
+    found = folded(f"{below}{visible(finding.what)}: {visible(finding.found)}", below)
+    click.echo(f"  {state}  {found.removeprefix(below)}")
     if finding.mend is not None:
-        click.echo(f"  {'':{WIDTH}}  -> {visible(finding.mend)}")
+        click.echo(folded(f"{below}-> {visible(finding.mend)}", f"{below}   "))
 
 
 command = doctor

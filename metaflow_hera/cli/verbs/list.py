@@ -15,14 +15,14 @@ from metaflow_hera.display.times import local_time, noted_time
 @as_json
 def list_deployments(as_json: bool) -> None:
     """List what is deployed: flow, version, owner, time, schedule, its last run and its next start."""
-    from metaflow_hera.cli.words import table
+    from metaflow_hera.cli.tables import Table
     from metaflow_hera.operations.overview import overview
 
     found = overview(client_at(start=False))
     if as_json:
         click.echo(json_text([each.as_json() for each in found]))
         return
-    table(
+    Table(
         ("NAME", "FLOW", "VERSION", "OWNER", "DEPLOYED", "SCHEDULE", "LAST RUN", "NEXT START"),
         [
             (
@@ -35,6 +35,8 @@ def list_deployments(as_json: bool) -> None:
             )
             for each in found
         ],
+        optional=("OWNER", "DEPLOYED", "FLOW", "SCHEDULE", "VERSION", "NEXT START"),
+    ).show(
         empty="Nothing is deployed: mfhera create FLOW.py deploys a flow.",
     )
     for each in found:

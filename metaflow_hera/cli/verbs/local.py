@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import click
@@ -79,6 +79,7 @@ def status(as_json: bool) -> None:
         about = {
             "running": True,
             **asdict(running),
+            "started": datetime.fromtimestamp(running.started, timezone.utc),
             "events_url": running.events_url,
             "parts": {name: asdict(part) for name, part in cleaning.parts(running.home).items()},
         }

@@ -15,6 +15,7 @@ from metaflow_hera.cli.click_options import shared
 from metaflow_hera.cli.completing import complete_run, complete_step
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.words import json_text, say_note
+from metaflow_hera.display.times import local_time
 from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class LogOptions:
     attempt: int | None
     timestamps: bool
     tail: int | None
+    all_lines: bool
     as_json: bool
 
     def __post_init__(self) -> None:
@@ -77,7 +79,14 @@ def show_logs(chosen: ChosenRun, place: str | None, options: LogOptions) -> None
     client, run = chosen
     only = [name for name, is_asked in (("stdout", options.stdout), ("stderr", options.stderr)) if is_asked]
     streams = tuple(only) or STREAMS
-    wanted = logs.Wanted.parse(run, place, attempt=options.attempt, streams=streams, tail=options.tail)
+    wanted = logs.Wanted.parse(
+        run,
+        place,
+        attempt=options.attempt,
+        streams=streams,
+        tail=options.tail,
+        all_lines=options.all_lines,
+    )
     read = logs.follow if options.follow else logs.lines
     found = read(client, wanted, say_note)
     if options.tail is not None:
@@ -87,15 +96,21 @@ def show_logs(chosen: ChosenRun, place: str | None, options: LogOptions) -> None
         texts = (json_text(vars(line), indent=None) for line in found)
     else:
         texts = _texts(found, wanted, options.timestamps)
-    _write(texts, size=1 if options.follow else BLOCK)
+    if not _write(texts, size=1 if options.follow else BLOCK) and not options.all_lines:
+        say_note("Its tasks have printed nothing. --all-lines shows what their pods wrote of themselves.")
 
 
-def _write(texts: Iterator[str], size: int) -> None:
-    """Write lines, so many characters of them at a time: to write each takes longer than to read it."""
+def _write(texts: Iterator[str], size: int) -> bool:
+    """Write lines, so many characters of them at a time: to write each takes longer than to read it.
+
+    Returns whether there were any.
+    """
+    any_text = False
     block: list[str] = []
     length = 0
     try:
         for text in texts:
+            any_text = True
             block.append(text)
             length += len(text) + 1
             if length >= size:
@@ -104,13 +119,14 @@ def _write(texts: Iterator[str], size: int) -> None:
     finally:
         if block:
             click.echo("\n".join(block))
+    return any_text
 
 
 def _texts(lines: Iterator[Line], wanted: Wanted, timestamps: bool) -> Iterator[str]:
     """Lines, each with its task and its attempt unless those were asked for."""
     colours: dict[str, str] = {}
     for line in lines:
-        time = f"{line.time.astimezone():%Y-%m-%d %H:%M:%S} " if timestamps and line.time else ""
+        time = f"{local_time(line.time)} " if timestamps and line.time else ""
         colour = colours.setdefault(line.step, COLOURS[len(colours) % len(COLOURS)])
         task = f"{line.step}/{line.task}" if wanted.task is None else ""
         again = f"(attempt {line.attempt})" if line.attempt and (task or wanted.attempt is None) else ""

@@ -140,7 +140,7 @@ def show_runs(
 ) -> None:
     """Show the runs of a deployment, of all deployments for None, the newest first."""
     from metaflow_hera.argo import deployments, runs
-    from metaflow_hera.cli.words import table
+    from metaflow_hera.cli.tables import Table
 
     client = client_at(start=False, last=last)
     choice = choice or RunChoice()
@@ -154,7 +154,7 @@ def show_runs(
     now = datetime.now(timezone.utc)
     whose = () if deployment else ("DEPLOYMENT",)
     is_chosen = choice.since or choice.states or choice.version is not None
-    table(
+    Table(
         ("RUN", *whose, "VERSION", "STATE", "STARTED", "TOOK"),
         [
             (
@@ -167,6 +167,8 @@ def show_runs(
             )
             for run in found
         ],
+        optional=("VERSION", *whose, "TOOK", "STARTED"),
+    ).show(
         empty=f"{deployment or client.target} has no {'such ' if is_chosen else ''}runs"
         + (" in Argo's archive." if choice.archived else ": mfhera trigger starts one."),
     )

@@ -39,7 +39,7 @@ def show_schedule(deployment: str, count: int, as_json: bool, last: LastDeployme
         raise OptionError(f"--count {count} is not valid: give 1 or more.")
     from metaflow_hera.argo import deployments
     from metaflow_hera.argo.schedules import firings, schedules_of
-    from metaflow_hera.cli.words import table
+    from metaflow_hera.cli.tables import Table
 
     client = client_at(start=False, last=last)
     deployments.existing(client, deployment)
@@ -63,7 +63,9 @@ def show_schedule(deployment: str, count: int, as_json: bool, last: LastDeployme
         (f"{firing.time:%Y-%m-%d %H:%M} UTC", f"{firing.time.astimezone():%Y-%m-%d %H:%M %Z}", firing.in_zone)
         for firing in times
     ]
-    table(("NEXT", "HERE", "IN ITS ZONE"), rows, empty="It is suspended: it starts nothing.")
+    Table(("NEXT", "HERE", "IN ITS ZONE"), rows, optional=("NEXT",)).show(
+        empty="It is suspended: it starts nothing."
+    )
 
 
 command = schedule

@@ -48,7 +48,7 @@ def show_versions(
     deployment: str, as_json: bool, limit: int | None = None, last: LastDeployment | None = None
 ) -> None:
     """Show the versions of a deployment, the newest first."""
-    from metaflow_hera.cli.words import table
+    from metaflow_hera.cli.tables import Table
     from metaflow_hera.operations.versions import versions_of
 
     found = versions_of(client_at(start=False, last=last), deployment)
@@ -56,7 +56,7 @@ def show_versions(
     if as_json:
         click.echo(json_text([each.as_json() for each in shown]))
     else:
-        table(
+        Table(
             ("VERSION", "DEPLOYED", "BY", "COMMIT", "WHY"),
             [
                 (
@@ -68,8 +68,9 @@ def show_versions(
                 )
                 for each in shown
             ],
-            empty="",
-        )
+            optional=("COMMIT", "BY"),
+            folding="WHY",
+        ).show(empty="")
     for note in found.notes:
         say_note(note)
 

@@ -25,7 +25,10 @@ PARTS = {
     "cache": ("cache",),
     "server log": ("server.log", "server.log.1", "server.log.2", "start.log", "keeper.log"),
 }
-OTHERS = ("token", "webhook", "port", "server.json", "deployments.json", "runs.json", "session", "open.html")
+OTHERS = (
+    *("token", "webhook", "port", "server.json", "session", "open.html"),
+    *("deployments.json", "runs.json", "told.json"),
+)
 """What else is in a home besides `PARTS`; `server.lock` stays, since another process may wait for it."""
 
 CACHE_DAYS = 30
