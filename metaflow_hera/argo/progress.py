@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from metaflow_hera.argo.objects import arguments_of, inputs_of, is_attempt
-from metaflow_hera.argo.shared_pods import FAILED, TaskFailure, items_of, shared_tasks
+from metaflow_hera.argo.shared_pods import FAILED, TaskFailure, TaskRetry, items_of, shared_tasks
 from metaflow_hera.contract.attempts import attempt_in
 from metaflow_hera.contract.manifest import ITEMS, PATH, STEP
 from metaflow_hera.contract.objects import JSON
@@ -24,7 +24,8 @@ class StepProgress:
 
     `depth` is the number of foreachs around it. `phases` counts the tasks by Argo's phase; `expected`
     is how many there should be, as far as that is known; `not_started` is how many of these will never
-    start, since the run has ended or what comes before them has failed. Times are as Argo writes them.
+    start, since the run has ended or what comes before them has failed. `retries` are the tasks that have
+    failed so far and are tried again. Times are as Argo writes them.
     """
 
     name: str
@@ -36,6 +37,7 @@ class StepProgress:
     finished_at: str | None = None
     failures: list[TaskFailure] = field(default_factory=list)
     not_started: int = 0
+    retries: list[TaskRetry] = field(default_factory=list)
 
     @property
     def tasks(self) -> int:
@@ -56,7 +58,8 @@ class StepProgress:
     def phase(self) -> str:
         """The step in a word: Waiting before its first task, Skipped if a switch passed it by.
 
-        "Not started" if a failure, or the end of the run, keeps all its tasks from starting.
+        "Not started" if a failure, or the end of the run, keeps all its tasks from starting. Tasks that
+        only wait for a place make it Pending, however many have ended.
         """
         if not self.phases:
             if self.not_started and self.not_started >= (self.expected or 0):
@@ -66,7 +69,8 @@ class StepProgress:
             if self.phases.get(phase):
                 return phase
         if self.done < max(self.tasks, (self.expected or 0) - self.not_started):
-            return "Running" if self.phases.get("Running") or self.done else "Pending"
+            waits = self.phases.get("Pending") and not self.phases.get("Running")
+            return "Pending" if waits else "Running"
         return "Succeeded"
 
 
@@ -155,15 +159,20 @@ def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress]
         step.failures += tasks.failures
         step.attempts += tasks.attempts
         step.not_started += tasks.not_started
+        step.retries += tasks.retries
         return
     step.phases[phase] = step.phases.get(phase, 0) + 1
+    if phase not in FINISHED and (retry := _retry(node, nodes, inputs.get(PATH, ""), phase)):
+        step.retries.append(retry)
     if phase in ("Failed", "Error"):
         failure = TaskFailure(inputs.get(PATH, ""), _reason(node, nodes), _attempts(node, nodes))
         step.failures.append(failure)
 
 
 def _phase(node: JSON, nodes: Mapping[str, JSON], status: JSON) -> str:
-    """The phase of a task: Pending also while its attempt waits to be scheduled, which Argo calls Running.
+    """The phase of a task: Pending also while an attempt waits for a place, which Argo calls Running.
+
+    So it is between two attempts.
 
     A run that was ended from outside leaves nodes as they were: their tasks have failed with it.
     """
@@ -172,8 +181,18 @@ def _phase(node: JSON, nodes: Mapping[str, JSON], status: JSON) -> str:
         return "Failed"
     if node["type"] == "Retry" and phase == "Running":
         last = nodes.get((node.get("children") or [""])[-1], {})
-        return "Pending" if last.get("phase") in ("", "Pending") else phase
+        return "Pending" if last.get("phase") in ("", "Pending", *FAILED) else phase
     return phase
+
+
+def _retry(node: JSON, nodes: Mapping[str, JSON], path: str, phase: str) -> TaskRetry | None:
+    """What is known of the failed attempts of a task that has not ended; None if it has had none."""
+    failed = [pod for pod in _pods(node, nodes) if pod.get("phase") in FAILED]
+    if not failed:
+        return None
+    attempts = max(len(failed), attempt_in(failed[-1].get("message") or "") or 0)
+    why = str(failed[-1].get("message") or failed[-1]["phase"])
+    return TaskRetry(path, why, attempts, runs=phase == "Running")
 
 
 def _attempts(node: JSON, nodes: Mapping[str, JSON]) -> int:

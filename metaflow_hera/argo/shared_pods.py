@@ -24,16 +24,28 @@ class TaskFailure:
 
 
 @dataclass(frozen=True)
+class TaskRetry(TaskFailure):
+    """A task that has failed so far and is tried again.
+
+    `runs` says whether that attempt runs by now: None for a task that shares its pod, of which that is not
+    known, nor whether it has an attempt left.
+    """
+
+    runs: bool | None
+
+
+@dataclass(frozen=True)
 class SharedTasks:
     """The tasks of a node: how many are in each phase, those that failed, and their attempts in all.
 
-    `not_started` is how many have not begun before the node failed.
+    `not_started` is how many have not begun before the node failed, `retries` those that are tried again.
     """
 
     phases: Mapping[str, int]
     failures: Sequence[TaskFailure]
     attempts: int
     not_started: int
+    retries: Sequence[TaskRetry] = ()
 
 
 def items_of(node: JSON) -> range | None:
@@ -47,6 +59,7 @@ def shared_tasks(node: JSON, items: range, phase: str, pods: Sequence[JSON], rea
     accounts = [Account.read(pod.get("message") or "") for pod in pods]
     told = [account for account in accounts if account is not None]
     last = told[-1] if told else None
+    path = inputs_of(node).get(PATH, "")
     size = len(items)
     before, attempts = (min(last.well, size), last.attempts) if last else (0, 0)
     if phase == "Succeeded":
@@ -56,8 +69,9 @@ def shared_tasks(node: JSON, items: range, phase: str, pods: Sequence[JSON], rea
         well = max(well, *(well_so_far(pod.get("progress") or "", size) for pod in pods), 0)
         running = 1 if phase == "Running" and well < size else 0
         phases = {"Succeeded": well, "Running": running, "Pending": size - well - running}
-        return SharedTasks(_some(phases), (), attempts + well - before + running, 0)
-    path = inputs_of(node).get(PATH, "")
+        failed = [_failure(path, item, last) for item in last.failed] if last and well < size else []
+        retries = [TaskRetry(each.path, each.message, each.attempts, runs=None) for each in failed]
+        return SharedTasks(_some(phases), (), attempts + well - before + running, 0, retries)
     if last is None or accounts[-1] is None:  # its last pod has not said which of its tasks it ran
         failures = [TaskFailure(f"{path}-{_next(last, items, well)}", reason, len(pods))]
         count = min(1, size - well)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from metaflow_hera.argo.runs import Run
-from metaflow_hera.display.views import PLAIN_WIDTH, run_tree, state_of
+from metaflow_hera.display.views import PLAIN_WIDTH, retry_words, run_tree, state_of
 
 
 def write_run(run: Run) -> None:
@@ -38,13 +38,19 @@ def _watch_live(looks: Iterable[Run]) -> Run:
 
 def _watch_plain(looks: Iterable[Run]) -> Run:
     said: dict[str, str] = {}
+    retries: set[tuple[str, str, int]] = set()
     last: Run | None = None
     for last in looks:
         for step in last.steps:
             line = f"{step.name}: {state_of(step)}"
-            if step.phases and said.get(step.name) != line:
-                said[step.name] = line
-                click.echo(f"{datetime.now().strftime('%H:%M:%S')} {line}")
+            new = [line] if step.phases and said.get(step.name) != line else []
+            said[step.name] = line
+            for each in step.retries:
+                if (key := (step.name, each.path, each.attempts)) not in retries:
+                    retries.add(key)
+                    new.append(retry_words(step, each))
+            for words in new:
+                click.echo(f"{datetime.now().strftime('%H:%M:%S')} {words}")
         sys.stdout.flush()
     assert last is not None
     return last

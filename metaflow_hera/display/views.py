@@ -15,6 +15,7 @@ from rich.tree import Tree
 from metaflow_hera.argo.objects import parse_time
 from metaflow_hera.argo.progress import NOT_STARTED, StepProgress
 from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.shared_pods import TaskRetry
 from metaflow_hera.display.times import local_time, took
 from metaflow_hera.display.visible import visible
 
@@ -64,7 +65,7 @@ def run_tree(run: Run) -> Group:
         # What is inside a foreach hangs below the step that opens it.
         branches = {depth: tree for depth, tree in branches.items() if depth <= step.depth}
         branches[step.depth + 1] = branch
-        for line in _failures(step):
+        for line in (*_failures(step), *_retries(step)):
             branch.add(line)
     return Group(root, *([Text(visible(run.message), style="red")] if run.message else []))
 
@@ -79,7 +80,7 @@ def _line(step: StepProgress, run_end: datetime | None, now: datetime) -> Text:
     text.append(state_of(step), style="default" if step.phases else "dim")
     start, end = parse_time(step.started_at), parse_time(step.finished_at)
     if start is not None:
-        going = run_end is None and (step.phase == "Running" or step.phases.get("Running"))
+        going = run_end is None and step.phases.get("Running")
         until = now if going else end or run_end or now
         text.append(f"  {took(until - start)}", style="dim")
     return text
@@ -103,6 +104,8 @@ def state_of(step: StepProgress) -> str:
         words += f" {step.phases.get('Succeeded', 0)}/{whole}"
         running = step.phases.get("Running", 0)
         words += f", {running} running" if running else ""
+        waiting = step.phases.get("Pending", 0)
+        words += f", {waiting} waiting" if waiting else ""
         failed = step.failed
         words += f", {failed} failed" if failed else ""
         words += f", {step.not_started} not started" if step.not_started and step.phases else ""
@@ -119,6 +122,20 @@ def _failures(step: StepProgress) -> Iterator[Text]:
     more = max(step.failed, len(step.failures)) - min(MAX_FAILURES, len(step.failures))
     if step.failures and more > 0:
         yield Text(f"and {more} more", style="red")
+
+
+def _retries(step: StepProgress) -> Iterator[Text]:
+    for each in step.retries[:MAX_FAILURES]:
+        yield Text(retry_words(step, each), style="yellow")
+    if (more := len(step.retries) - MAX_FAILURES) > 0:
+        yield Text(f"and {more} more", style="yellow")
+
+
+def retry_words(step: StepProgress, retry: TaskRetry) -> str:
+    """What has failed so far of a task that is tried again."""
+    times = {1: "once", 2: "twice"}.get(retry.attempts, f"{retry.attempts} times")
+    going = {True: " It runs again.", False: " It waits to run again.", None: ""}[retry.runs]
+    return visible(f"{step.name}{retry.path} failed {times}: {retry.message.rstrip('.')}.{going}")
 
 
 def facts(title: str, rows: dict[str, str]) -> RenderableType:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from metaflow_hera.argo.progress import StepProgress, progress
+from metaflow_hera.argo.shared_pods import TaskRetry
 
 
 def task(step: str, template: str = "task", **more: str) -> dict[str, Any]:
@@ -89,6 +90,8 @@ def test_tasks_not_made_yet_keep_a_foreach_from_being_done() -> None:
 def test_tasks_that_wait_for_a_place() -> None:
     found = steps(node("start", **items(0, 1)), node("work", "Pending", "-0"))
     assert found["work"].phase == "Pending"
+    found = steps(node("start", **items(0, 1)), node("work", "Pending", "-0"), node("work", path="-1"))
+    assert found["work"].phase == "Pending"
 
 
 def test_retried_tasks_count_once_and_their_attempts_are_told() -> None:
@@ -108,6 +111,18 @@ def test_a_task_whose_attempt_waits_for_a_place_waits(phase: str) -> None:
     attempt = node("start", phase, nodeFlag={"retried": True})
     found = steps(node("start", "Running", kind="Retry", children=["n1"]), attempt)
     assert found["start"].phase == phase
+
+
+@pytest.mark.parametrize("again", ["Pending", "Running", None])
+def test_a_task_that_failed_tells_of_it_until_its_end(again: str | None) -> None:
+    flag = {"nodeFlag": {"retried": True}}
+    found = steps(
+        node("start", "Running", kind="Retry", children=["n1", "n2"] if again else ["n1"]),
+        node("start", "Failed", message="ValueError: boom", **flag),
+        *([node("start", again, **flag)] if again else []),
+    )
+    assert found["start"].phase == (again or "Pending")
+    assert found["start"].retries == [TaskRetry("", "ValueError: boom", 1, runs=again == "Running")]
 
 
 def test_what_still_runs_in_a_run_that_has_ended_has_failed() -> None:

@@ -116,6 +116,15 @@ def test_attempts_are_those_that_the_pods_have_counted() -> None:
     assert attempts("Succeeded", first, {}) == 7
 
 
+def test_what_has_failed_so_far_is_told_while_a_pod_takes_the_place_of_the_one_before() -> None:
+    phase, messages = CASES["running again"]
+    again = [{"message": message} for message in messages]
+    assert [each.path for each in shared_tasks(node(), range(100), phase, again, "").retries] == [
+        "-7-3",
+        "-7-17",
+    ]
+
+
 def test_a_killed_pod_is_told_by_its_tasks() -> None:
     phase, messages = CASES["killed"]
     killed = f"main: OOMKilled (exit code 137): {messages[0]}"

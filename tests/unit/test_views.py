@@ -8,6 +8,7 @@ import pytest
 
 from metaflow_hera.argo.progress import StepProgress, TaskFailure
 from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.shared_pods import TaskRetry
 from metaflow_hera.choices import checks
 from metaflow_hera.display.views import as_html, as_text, facts, manifest_view, run_tree
 from metaflow_hera.errors import OptionError
@@ -33,8 +34,25 @@ def test_a_foreach_that_is_under_way_has_a_bar() -> None:
     failures = [TaskFailure("-7", "no such file", 3)]
     phases = {"Succeeded": 49, "Failed": 1, "Running": 20, "Pending": 30}
     text = shown(StepProgress("work", 1, phases, expected=200, attempts=103, failures=failures))
-    assert "━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ Failed 49/200, 20 running, 1 failed (103 attempts)" in text
+    assert "━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ Failed 49/200, 20 running, 30 waiting, 1 failed (103 attempts)" in text
     assert "work-7 failed after 3 attempts: no such file" in text
+
+
+def test_tasks_that_wait_are_told_from_those_that_run_and_their_step_has_no_clock() -> None:
+    began = datetime.now(timezone.utc) - timedelta(minutes=2)
+    ended = began + timedelta(seconds=30)
+    some = StepProgress("work", 1, {"Succeeded": 2, "Pending": 4}, expected=6)
+    some.started_at, some.finished_at = began.isoformat(), ended.isoformat()
+    assert "Pending 2/6, 4 waiting  30s" in shown(some)
+    some.phases |= {"Running": 1, "Pending": 3}
+    assert "Running 2/6, 1 running, 3 waiting  2m00s" in shown(some)
+
+
+def test_an_attempt_that_failed_is_told_while_the_task_goes_on() -> None:
+    retries = [TaskRetry("-3", "ValueError: boom.", 1, runs=True), TaskRetry("-4", "no room", 3, runs=False)]
+    text = shown(StepProgress("work", 1, {"Running": 1, "Pending": 1}, expected=2, retries=retries))
+    assert "work-3 failed once: ValueError: boom. It runs again." in text
+    assert "work-4 failed 3 times: no room. It waits to run again." in text
 
 
 def test_what_has_ended_or_stands_alone_has_none() -> None:

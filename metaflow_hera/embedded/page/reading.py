@@ -27,12 +27,12 @@ WITH parts AS (
         json_extract(node, '$.displayName') AS display,
         json_extract(node, '$.type') AS type,
         CASE
-            -- Argo calls a task with retries Running while its attempt waits for room.
+            -- Argo calls a task with retries Running while its attempt waits for room, or is to come.
             WHEN json_extract(node, '$.type') = 'Retry' AND json_extract(node, '$.phase') = 'Running'
             AND EXISTS (
                 SELECT 1 FROM nodes AS attempts WHERE attempts.uid = nodes.uid
                 AND attempts.id = json_extract(nodes.node, '$.children[#-1]')
-                AND json_extract(attempts.node, '$.phase') = 'Pending'
+                AND json_extract(attempts.node, '$.phase') IN ('Pending', 'Failed', 'Error')
             ) THEN 'Pending'
             ELSE COALESCE(json_extract(node, '$.phase'), 'Pending')
         END AS phase,
