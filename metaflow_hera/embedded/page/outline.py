@@ -18,6 +18,10 @@ MOST = 2_000
 """Bounds for templates that call each other endlessly."""
 
 ON_EXIT = "onExit"
+ITEMS = "items"
+"""The parameter with the items of a flow's foreach."""
+DEPENDS = re.compile(r"([\w-]+)\.[A-Z]\w+")
+"""In an expression such as `a.Succeeded || b.Skipped`, the names."""
 INPUT = re.compile(r"\{\{\s*inputs\.parameters\.([\w-]+)\s*\}\}")
 
 
@@ -32,6 +36,9 @@ class Place:
         items: how many items each instance has, where the template lists them.
         items_input: the input parameter of the DAG that lists them otherwise.
         ranges: whether each of these is a range of items, which a pod works on one after the other.
+        step: whether it runs a step of a flow.
+        opens: whether it is the DAG of a flow's foreach, which gets the items.
+        after: the tasks beside it that it depends on.
     """
 
     path: str
@@ -40,6 +47,9 @@ class Place:
     items: int | None = None
     items_input: str | None = None
     ranges: bool = False
+    step: bool = False
+    opens: bool = False
+    after: frozenset[str] = frozenset()
 
 
 def outline(workflow: JSON) -> list[Place]:
@@ -79,4 +89,7 @@ def _place(task: JSON, path: str) -> Place:
         items=len(items) if items else None,
         items_input=source[1] if source else None,
         ranges=any(each["name"] == "split-range" for each in arguments),
+        step=bool(step) and "{{" not in step,
+        opens=any(each["name"] == ITEMS for each in arguments),
+        after=frozenset(DEPENDS.findall(task.get("depends") or "")) | set(task.get("dependencies") or ()),
     )
