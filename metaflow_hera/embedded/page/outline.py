@@ -19,9 +19,10 @@ MOST = 2_000
 
 ON_EXIT = "onExit"
 ITEMS = "items"
-"""The parameter with the items of a flow's foreach."""
+"""The output with which a foreach of a flow lists its items."""
 DEPENDS = re.compile(r"([\w-]+)\.[A-Z]\w+")
 """In an expression such as `a.Succeeded || b.Skipped`, the names."""
+LISTED = re.compile(rf"\{{\{{tasks\.([\w-]+)\.outputs\.parameters\.{ITEMS}\}}\}}")
 INPUT = re.compile(r"\{\{\s*inputs\.parameters\.([\w-]+)\s*\}\}")
 
 
@@ -37,7 +38,7 @@ class Place:
         items_input: the input parameter of the DAG that lists them otherwise.
         ranges: whether each of these is a range of items, which a pod works on one after the other.
         step: whether it runs a step of a flow.
-        opens: whether it is the DAG of a flow's foreach, which gets the items.
+        opens: the task beside it that lists the items, if it is the DAG of a flow's foreach.
         after: the tasks beside it that it depends on.
     """
 
@@ -48,7 +49,7 @@ class Place:
     items_input: str | None = None
     ranges: bool = False
     step: bool = False
-    opens: bool = False
+    opens: str = ""
     after: frozenset[str] = frozenset()
 
 
@@ -90,6 +91,8 @@ def _place(task: JSON, path: str) -> Place:
         items_input=source[1] if source else None,
         ranges=any(each["name"] == "split-range" for each in arguments),
         step=bool(step) and "{{" not in step,
-        opens=any(each["name"] == ITEMS for each in arguments),
+        opens=next(
+            (found[1] for each in arguments if (found := LISTED.fullmatch(each.get("value") or ""))), ""
+        ),
         after=frozenset(DEPENDS.findall(task.get("depends") or "")) | set(task.get("dependencies") or ()),
     )

@@ -145,6 +145,15 @@ class PageReader(Reader):
         )
         return [Alike(*row) for row in rows]
 
+    def items(self, uid: str, output: str) -> list[tuple[str | None, str, str]]:
+        """The lists that tasks of a workflow gave as an output: boundary, name, and the list as text."""
+        return self._db.execute(
+            f"{PARTS} SELECT boundary, {NAME}, json_extract(value, '$.value') AS listed "  # noqa: S608
+            "FROM parts, json_each(node, '$.outputs.parameters') WHERE attempt IS NULL AND instr(node, ?) "
+            "AND json_extract(value, '$.name') = ? AND listed IS NOT NULL",
+            (uid, f'"name":"{output}"', output),
+        ).fetchall()
+
     def ranges(self, uid: str) -> list[RangeRow]:
         """The nodes of a workflow whose pods may run several tasks each."""
         rows = self._db.execute(

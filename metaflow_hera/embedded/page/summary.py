@@ -139,6 +139,7 @@ class Summaries:
             name = each.display.partition("(")[0]
             _count_range(head, each, _group(groups, places.path(each.boundary, name)))
         _expect(groups, containers, places)
+        self._expect_items(head, groups, places)
         return {
             "run": self.run(head),
             "parameters": given(self._reader.arguments(head.uid)),
@@ -146,6 +147,21 @@ class Summaries:
             "failures": list(islice(self._failures(head, places), FAILURES)),
             "now": now,
         }
+
+    def _expect_items(self, head: Head, groups: Mapping[str, Group], places: Places) -> None:
+        """How many tasks the steps inside foreachs will have, where these have listed their items."""
+        listed: Counter[str] = Counter()
+        for boundary, name, text in self._reader.items(head.uid, ITEMS):
+            listed[places.path(boundary, name)] += _length(text, ranges=True)
+        for path, group in groups.items():
+            opening = [each for each in _around(path) if each in groups and groups[each].place.opens]
+            group.depth = len(opening)
+            if group.place.step and opening:
+                around, _, _ = opening[-1].rpartition("/")
+                source = groups[opening[-1]].place.opens
+                group.expected = listed[f"{around}/{source}" if around else source] or None
+            elif group.place.step:
+                group.expected = 1
 
     def _failures(self, head: Head, places: Places) -> Iterator[JSON]:
         for node in self._reader.failed(head.uid, FAILURES):
@@ -361,29 +377,16 @@ def _count_range(head: Head, row: RangeRow, group: Group) -> None:
 
 
 def _expect(groups: Mapping[str, Group], containers: Mapping[str, Container], places: Places) -> None:
-    """How many tasks there will be, where their items are known: Argo makes only as many as may run.
-
-    Inside a flow's foreach these are the items of its DAGs; elsewhere those of the task itself.
-    """
+    """How many tasks there will be, where their items are known: Argo makes only as many as may run."""
     inside: dict[str, list[Group]] = {}
-    opening: dict[str, list[Group]] = {}
     within: dict[str, list[Group]] = {}
     for path, group in groups.items():
         around = path.rpartition("/")[0]
         within.setdefault(around, []).append(group)
-        opens = [each for each in _around(path) if each in groups and groups[each].place.opens]
-        group.depth = len(opens)
-        if group.place.step:
-            group.expected = None if opens else 1
-            if opens:
-                opening.setdefault(opens[-1], []).append(group)
-        elif group.place.items is not None or group.place.items_input:
+        if group.place.items is not None or group.place.items_input:
             inside.setdefault(around, []).append(group)
     for container in containers.values():
         path = places.inside(container.id)
-        items = _length(container.inputs.get(ITEMS), ranges=True)
-        for group in opening.get(path, ()):
-            group.expected = ((group.expected or 0) + items) or None
         for group in inside.get(path, ()):
             listed = container.inputs.get(group.place.items_input or "")
             count = group.place.items or _length(listed, group.place.ranges)
@@ -423,7 +426,7 @@ def _ordered(groups: Mapping[str, Group], head: Head, now: float) -> Iterator[JS
         for group in inside.get(around, ()):
             path = group.place.path
             if path in hidden:
-                yield from walk(path, depth + group.place.opens)
+                yield from walk(path, depth + bool(group.place.opens))
                 continue
             yield group.shown(depth, path in inside, head, now)
             yield from walk(path, depth + 1)
