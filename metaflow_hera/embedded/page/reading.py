@@ -46,7 +46,7 @@ WITH parts AS (
         CASE WHEN ran.uid IS NOT NULL THEN CAST(ran.started AS INTEGER)
         WHEN COALESCE(json_extract(node, '$.phase'), 'Pending') = 'Pending' THEN NULL
         ELSE CAST(strftime('%s', json_extract(node, '$.startedAt')) AS INTEGER) END AS started,
-        json_extract(node, '$.finishedAt') AS finished,
+        CAST(strftime('%s', json_extract(node, '$.finishedAt')) AS INTEGER) AS finished,
         node
     FROM nodes LEFT JOIN pods AS ran ON ran.uid = nodes.uid AND ran.node_id = nodes.id
     WHERE nodes.uid = ?
@@ -75,9 +75,9 @@ def attempts_of(node: JSON, find: Callable[[str], JSON | None]) -> list[JSON]:
 class Alike:
     """Nodes that differ only in their items: of one DAG, in one phase, with the same times.
 
-    `made` is when they were created and `started` when they began to run, in seconds since the epoch.
-    `is_task` leaves out attempts, which their task's node stands for; `is_range` says that the tasks of such
-    a node are several, `names` which nodes these are, if they are few.
+    `made` is when they were created, `started` when they began to run, in seconds since the epoch. `is_task`
+    leaves out attempts, which their task's node stands for; `is_range` says that the tasks of such a node are
+    several, `names` which nodes these are, if they are few.
     """
 
     boundary: str | None
@@ -88,7 +88,7 @@ class Alike:
     phase: str
     made: int | None
     started: int | None
-    finished: str | None
+    finished: int | None
     count: int
     names: str | None
 

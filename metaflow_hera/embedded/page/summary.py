@@ -126,10 +126,10 @@ class Summaries:
             group = _group(groups, places.path(row.boundary, row.name))
             if row.is_task and not row.is_range:
                 group.phases[_phase(head, row.phase)] += row.count
-                # Argo also says Skipped of what has a `when` and comes after a failure: nothing chose there.
-                after = {(row.boundary, each) for each in group.place.after}
-                if row.phase == "Skipped" and (not after or after & well):
-                    group.passed_by += row.count
+                if row.phase == "Skipped":
+                    # Argo also says so of what has a `when` and comes after a failure: nothing chose there.
+                    after = {(row.boundary, each) for each in group.place.after}
+                    group.passed_by += row.count if not after or after & well else 0
             if row.is_task and _is_finished(containers, row.boundary):
                 group.boundaries.add(row.boundary)
             if row.type == "Pod":
@@ -358,7 +358,7 @@ def _is_finished(containers: Mapping[str, Container], boundary: str | None) -> b
 
 def _span(head: Head, row: Alike) -> Span:
     """The attempts of a row. The name of an attempt is that of its task, then its number in parentheses."""
-    ended = seconds(row.finished) if row.finished else head.finished
+    ended = head.finished if row.finished is None else row.finished
     names = (row.names or "").split("\n") if row.names else []
     tasks = tuple(name if row.is_task else name.rpartition("(")[0] for name in names)
     return Span(row.made or 0, row.started, ended, _phase(head, row.phase), row.count, tasks)

@@ -91,10 +91,10 @@ export function startForm(deployment, runs, onStarted) {
 /** A choice of what the fields begin with: the defaults, or the parameters of an earlier run. */
 function beginning(runs, fields, problem) {
   if (!runs.length) return null;
-  const words = (run) => `${run.id} · ${runState(run)} · ${moment(run.started)}`;
+  const words = (run) => `the parameters of ${run.id} (${runState(run)}, ${moment(run.started)})`;
   const select = el("select", { id: "begin", onchange: fill },
     el("option", { value: "" }, "the defaults"), ...runs.map((run, at) => el("option", { value: at }, words(run))));
-  return el("div", { class: "field begin" }, el("label", { for: "begin" }, "Begin with the parameters of"), select);
+  return el("div", { class: "field begin" }, el("label", { for: "begin" }, "Begin with"), select);
 
   async function fill() {
     const chosen = select.value;

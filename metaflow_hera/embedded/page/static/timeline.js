@@ -5,6 +5,7 @@ import { duration, tone } from "./words.js";
 
 const WIDTH = 1000;
 const HEIGHT = 16;
+const LEAST = 3; // the width of what took no time
 const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
 
 /** The span of time that is drawn. */
@@ -52,9 +53,9 @@ export function drawBars(track, scale, bars) {
   const height = rows > 1 ? (HEIGHT - 2) / rows : HEIGHT - 6;
   parts.forEach(({ index, from, to, pale, phase }, at) => {
     const rect = track.children[at];
-    const x = scale.x(from);
+    const x = Math.min(scale.x(from), WIDTH - LEAST);
     set(rect, "x", x.toFixed(1));
-    set(rect, "width", Math.max(pale ? 0 : 3, scale.x(to ?? scale.to) - x - (pale ? 0 : 1)).toFixed(1));
+    set(rect, "width", Math.max(LEAST, scale.x(to ?? scale.to) - x - (pale ? 0 : 1)).toFixed(1));
     set(rect, "y", (rows > 1 ? 1 + (index % 6) * height : 3).toFixed(1));
     set(rect, "height", (rows > 1 ? Math.max(1, height - 0.5) : height).toFixed(1));
     set(rect, "class", pale ? "fill waits" : `fill ${tone(phase)}`);
@@ -67,13 +68,14 @@ export function drawBins(track, scale, bins, [first, last], [from, to], word) {
   const most = Math.max(1, ...bins);
   const width = (last - first) / bins.length || 1 / bins.length;
   const y = (value) => (HEIGHT - 1 - (value / most) * (HEIGHT - 3)).toFixed(1);
-  let line = `M${scale.x(first).toFixed(1)} ${HEIGHT - 1}`;
+  const x = (time) => Math.min(scale.x(time), WIDTH).toFixed(1);
+  let line = `M${Math.min(scale.x(first), WIDTH - LEAST).toFixed(1)} ${HEIGHT - 1}`;
   bins.forEach((value, index) => {
-    line += ` L${scale.x(first + index * width).toFixed(1)} ${y(value)} L${scale.x(first + (index + 1) * width).toFixed(1)} ${y(value)}`;
+    line += ` L${x(first + index * width)} ${y(value)} L${x(first + (index + 1) * width)} ${y(value)}`;
   });
-  set(track.firstChild, "d", `M${scale.x(from).toFixed(1)} 2 H${scale.x(to).toFixed(1)} V${HEIGHT - 1} H${scale.x(from).toFixed(1)} Z`);
+  set(track.firstChild, "d", `M${x(from)} 2 H${x(to)} V${HEIGHT - 1} H${x(from)} Z`);
   set(track.firstChild, "class", "fill waits");
-  set(track.lastChild, "d", `${line} L${scale.x(last).toFixed(1)} ${HEIGHT - 1} Z`);
+  set(track.lastChild, "d", `${line} L${x(last)} ${HEIGHT - 1} Z`);
   set(track.lastChild, "class", `fill ${word}`);
 }
 

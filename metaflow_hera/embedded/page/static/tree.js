@@ -16,11 +16,11 @@ export class Tree {
     this.onProblem = onProblem;
     this.closed = new Set(); // groups with others inside them are open at first
     this.pages = new Map(); // the open groups of tasks: path -> {offset, found, loaded}
-    this.axis = el("div", { class: "axis", "aria-hidden": "true" });
+    this.axis = el("div", { class: "axis", "aria-hidden": "true", title: "Pale: it waited for a place to run. Full: it ran." });
     this.body = el("div", { role: "tree", "aria-label": "Steps and tasks", onkeydown: (event) => this.keydown(event) });
     this.element = el("div", { class: "tree" },
       el("div", { class: "line head", "aria-hidden": "true" },
-        el("span", {}, "Step"), el("span", {}, "Tasks"), el("span", { class: "number" }, "Time"), this.axis),
+        el("span", {}, "Step"), el("span", {}, "State"), el("span", { class: "number" }, "Time"), this.axis),
       this.body);
   }
 
