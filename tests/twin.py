@@ -178,6 +178,12 @@ class Twin:
         assert answer.ok, answer.text
         return answer.json()
 
+    def page(self, workflow: str) -> Any:
+        """What its page gets of a run."""
+        answer = self.raw("GET", f"../../page/runs/default/{workflow}")
+        assert answer.ok, answer.text
+        return answer.json()
+
     def raw(
         self, method: str, path: str, body: Any = None, token: str = TOKEN, **headers: str
     ) -> requests.Response:

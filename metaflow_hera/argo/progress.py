@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from metaflow_hera.contract.ranges import how_many
 
 FINISHED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 NOT_STARTED = "Not started"
+DEPENDS = re.compile(r"([\w-]+)\.[A-Z]\w+")
+"""In an expression such as `a.Succeeded || b.Skipped`, the names."""
 
 
 @dataclass
@@ -116,6 +119,7 @@ def _what_is_left_out(
         if not step.is_item:
             inside.setdefault(step.template, []).append(step)
     here: set[tuple[str, str]] = set()
+    well: set[tuple[str, str]] = set()
     left_out: dict[tuple[str, str], str] = {}
     for node in nodes.values():
         around = node.get("boundaryID") or ""
@@ -123,6 +127,8 @@ def _what_is_left_out(
             left_out[around, node.get("displayName") or ""] = node.get("phase") or ""
         elif node["type"] in ("Pod", "Retry"):
             here.add((around, inputs_of(node).get(STEP, "")))
+        if node.get("phase") == "Succeeded":
+            well.add((around, node.get("displayName") or ""))
     passed_by: Counter[str] = Counter()
     for node_id, node in nodes.items():
         if node["type"] != "DAG":
@@ -131,7 +137,8 @@ def _what_is_left_out(
             if (node_id, step.name) in here:
                 continue
             phase = left_out.get((node_id, step.task))
-            if phase == "Skipped":
+            # Argo also says Skipped of what has a `when` and comes after a failure: nothing chose there.
+            if phase == "Skipped" and (not step.after or any((node_id, each) in well for each in step.after)):
                 passed_by[step.name] += 1
             elif phase or node.get("phase") in FINISHED:
                 steps[step.name].not_started += 1
@@ -218,7 +225,10 @@ def _reason(node: JSON, nodes: Mapping[str, JSON]) -> str:
 
 @dataclass(frozen=True)
 class _KnownStep:
-    """A step: the foreachs around it, the DAG template and its task there, and if that runs for each item."""
+    """A step: the foreachs around it, the DAG template and its task there, and if that runs for each item.
+
+    `after` are the tasks beside it that it depends on.
+    """
 
     name: str
     depth: int
@@ -226,6 +236,7 @@ class _KnownStep:
     template: str
     task: str
     is_item: bool
+    after: Sequence[str]
 
 
 def _steps(status: JSON) -> Sequence[_KnownStep]:
@@ -242,7 +253,13 @@ def _steps(status: JSON) -> Sequence[_KnownStep]:
             if STEP in arguments:
                 step_of[task["name"]] = arguments[STEP]
                 yield _KnownStep(
-                    arguments[STEP], depth, foreach, name, task["name"], bool(task.get("withParam"))
+                    arguments[STEP],
+                    depth,
+                    foreach,
+                    name,
+                    task["name"],
+                    bool(task.get("withParam")),
+                    DEPENDS.findall(task.get("depends") or ""),
                 )
             elif ITEMS in arguments:  # the items of a foreach: "{{tasks.NAME.outputs.parameters.items}}"
                 source = step_of.get(arguments[ITEMS].split(".")[1])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import npm
 import pytest
 from harness import SECONDS, Mfhera
 from selenium import webdriver
@@ -25,6 +26,14 @@ CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 SCREENSHOT = os.environ.get("PAGE_SCREENSHOT")
 """Where to keep a picture of the page, if anywhere: see the session `screenshot`."""
 
+VIEWS = os.environ.get("PAGE_VIEWS")
+"""A folder for a picture of each view, if they are wanted."""
+AXE = "4.14.1"
+"""The version of axe-core."""
+FITS = "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+LABELS_FIT = (
+    "return [...document.querySelectorAll('.line .label')].every((e) => e.scrollWidth <= e.clientWidth)"
+)
 SCHEME = os.environ.get("PAGE_SCHEME", "light")
 
 FLAGS = (
@@ -113,6 +122,34 @@ class Browser:
     def row(self, words: str) -> Any:
         """The line of the tree that begins with these words."""
         return self.one(f'[role=treeitem][aria-label^="{words}"]')
+
+    def go(self, place: str) -> None:
+        """Show what an address names, from anywhere."""
+        self.keys(Keys.ESCAPE)
+        self.driver.execute_script("location.hash = arguments[0]", place)
+
+    def resize(self, width: int) -> None:
+        """Give the page a width that a window may not have, in pixels."""
+        size = {"width": width, "height": WINDOW[1], "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def prefer(self, scheme: str) -> None:
+        """Say that the system is light or dark."""
+        feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
+
+    def axe(self) -> list[str]:
+        """What axe-core finds wrong with the page as it is."""
+        if not self.driver.execute_script("return 'axe' in window"):
+            self.driver.execute_script(npm.file_of("axe-core", AXE, "axe.min.js").read_text())
+        script = "axe.run(document, {resultTypes: ['violations']}).then(arguments[0])"
+        told = self.driver.execute_async_script(script)["violations"]
+        return [f"{each['id']}: {node['html'][:200]}" for each in told for node in each["nodes"]]
+
+    def picture(self, file: Path) -> None:
+        """Keep a picture of the page."""
+        picture = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
+        file.write_bytes(base64.b64decode(picture["data"]))
 
     def asked(self) -> list[str]:
         """All addresses that were asked for so far."""
@@ -203,6 +240,14 @@ def test_a_run_from_the_form_to_its_end(own_mfhera: Mfhera, browser: Browser) ->
     # It fails, and says why.
     browser.reads(".run .state", "Failed")
     browser.reads(".failures", "the file is not there <img src=x>")
+    # Steps, tasks and runs are called as in the terminal, and said to be in the same state.
+    shown = own_mfhera.ok("status", f"argo-{name}")
+    assert browser.text(".run h1") == f"argo-{name}"
+    assert browser.text(".failures button") == "work/3"
+    assert "part 3" in own_mfhera.ok("logs", f"argo-{name}", "work/3")
+    for row in browser.all("[role=treeitem]"):
+        step, words = (row.find_element("css selector", part).text for part in (".label", ".counts"))
+        assert f"{step} {words}" in shown
     browser.one(".failures button").click()
     browser.reads(".logs .lines", "part 3 with alpha 0.75 <b>as it is</b>")
     browser.keys(Keys.ESCAPE)
@@ -216,12 +261,15 @@ def test_a_run_from_the_form_to_its_end(own_mfhera: Mfhera, browser: Browser) ->
     assert browser.focused().startswith("start, Succeeded")
     browser.keys(Keys.END)
     assert browser.focused().startswith("end")
-    browser.keys(Keys.HOME, Keys.ARROW_DOWN, Keys.ARROW_LEFT)
-    browser.until(lambda: not browser.all('[role=treeitem][aria-label^="work,"]'))
-    browser.keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
-    browser.row("work(3:3), Failed")
+    browser.keys(Keys.HOME, Keys.ARROW_DOWN, Keys.ARROW_RIGHT)
+    browser.row("work/3, Failed")
+    browser.keys(Keys.ARROW_RIGHT)
+    assert browser.focused().startswith("work/3, Failed")
+    browser.keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+    browser.until(lambda: not browser.all('[role=treeitem][aria-label^="work/3,"]'))
+    browser.keys(Keys.ARROW_RIGHT)
+    browser.row("work/3, Failed")
     browser.keys(Keys.ARROW_DOWN)
-    assert browser.focused().startswith("work(3:3), Failed")
     browser.keys(Keys.ENTER)
     browser.reads(".logs .lines", "the file is not there")
     browser.keys("?")
@@ -246,7 +294,7 @@ def test_a_run_from_the_form_to_its_end(own_mfhera: Mfhera, browser: Browser) ->
     browser.keys("g")
     browser.reads(".runs", name)
     browser.keys("j")
-    assert browser.focused() == name
+    assert browser.focused() == f"argo-{name}"
     browser.keys(Keys.ENTER)
     browser.until(lambda: browser.driver.current_url.endswith(name))
 
@@ -353,27 +401,113 @@ def test_the_form_knows_the_types_of_parameters(own_mfhera: Mfhera, browser: Bro
     browser.reads(".run .state", "Succeeded")
     browser.one("details summary").click()
     browser.until(lambda: "flag\ntrue" in browser.text(".parameters"))
+    # The next run can begin with what this one was given.
+    name = browser.text(".run h1")
+    browser.keys("g")
+    browser.open_form("TypesFlow")
+    browser.reads("#begin", name)
+    browser.one("#begin").find_elements("css selector", "option")[1].click()
+    browser.until(lambda: browser.one("#parameter-flag").is_selected())
+    assert browser.one("#parameter-with-hyphen").get_attribute("value") == "$HOME {{x}}"
+    browser.one("#begin").find_elements("css selector", "option")[0].click()
+    browser.until(lambda: not browser.one("#parameter-flag").is_selected())
+    browser.keys(Keys.ESCAPE)
     _asked_nobody_else(browser, own_mfhera)
 
 
-def test_a_run_that_failed_on_a_small_screen(own_mfhera: Mfhera, browser: Browser) -> None:
-    own_mfhera.take("page_flow.py")
-    own_mfhera.ok("create", "page_flow.py")
-    browser.driver.set_window_size(420, 900)
+def test_each_view_is_accessible_in_light_and_dark_and_on_a_small_screen(
+    own_mfhera: Mfhera, browser: Browser, record_property: Callable[[str, object], None]
+) -> None:
+    """axe-core finds nothing anywhere. With PAGE_VIEWS a picture of each view is kept in that folder."""
+    own_mfhera.take("page_flow.py", "gate_flow.py", "types_flow.py")
+    gate = own_mfhera.folder / "gate"
+    for file in ("types_flow.py", "gate_flow.py", "page_flow.py"):
+        own_mfhera.ok("create", file)
+    running = own_mfhera.json("trigger", "gate_flow.py", "--param", f"gate={gate}", "--json")["run_id"]
+    good = own_mfhera.json("trigger", "page_flow.py", "--json")["run_id"]
+    bad = own_mfhera.json("trigger", "page_flow.py", "--param", "gate=/nowhere", "--json")["run_id"]
     browser.log_in(own_mfhera)
-    name = browser.start_run("PageFlow", gate="/nowhere")
-    browser.reads(".run .state", "Failed")
-    # What has not begun will not begin, and says so.
-    browser.row("end, Not started")
-    inside = "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-    assert browser.driver.execute_script(inside)
-    label = (
-        "return [...document.querySelectorAll('.line .label')].every((e) => e.scrollWidth <= e.clientWidth)"
-    )
-    assert browser.driver.execute_script(label)
-    browser.keys("g")
-    browser.reads(".runs", name)
-    assert browser.driver.execute_script(inside)
+    url = str(browser.driver.current_url).partition("#")[0]
+
+    def run(id: str, state: str, *more: str) -> None:
+        browser.go(f"#/runs/default/{id.removeprefix('argo-')}")
+        browser.reads(".run h1", id)
+        browser.reads(".run .state", state)
+        for selector in more:
+            browser.one(selector).click()
+
+    def deployment(name: str, *more: str) -> None:
+        browser.go(f"#/deployments/default/{name}")
+        browser.reads(".overview h1", name)
+        for selector in more:
+            browser.one(selector).click()
+
+    def refused_form() -> None:
+        deployment("typesflow", ".heading .primary")
+        browser.one("#parameter-ratio").clear()
+        browser.one("#parameter-ratio").send_keys("abc")
+        browser.one("dialog [type=submit]").click()
+        browser.reads("#parameter-ratio-problem", "It must be a float.")
+
+    def log() -> None:
+        run(bad, "Failed", ".failures button")
+        browser.reads(".logs .lines", "part 3")
+
+    def keys() -> None:
+        browser.go("#/")
+        browser.one("#help").click()
+
+    def unknown() -> None:
+        browser.go("#/runs/default/nope")
+        browser.reads(".absent", "There is no run nope")
+
+    def gone() -> None:
+        run(good, "Succeeded")
+        own_mfhera.stop()
+        browser.reads("#gone", "Start it with: mfhera local start")
+
+    def login() -> None:
+        own_mfhera.ok("local", "start")
+        browser.driver.delete_all_cookies()
+        browser.driver.get(url)
+        browser.reads("main", "mfhera local open")
+
+    views: dict[str, Callable[[], object]] = {
+        "running": lambda: run(running, "Running"),
+        "question": lambda: run(running, "Running", '[data-verb="terminate"]'),
+        "good": lambda: run(good, "Succeeded", "summary"),
+        "failed": lambda: run(bad, "Failed"),
+        "tasks": lambda: run(bad, "Failed", '[role=treeitem][aria-label^="work,"]'),
+        "log": log,
+        "overview": lambda: browser.go("#/"),
+        "deployment": lambda: deployment("pageflow"),
+        "form": refused_form,
+        "versions": lambda: deployment("pageflow", ".heading button.quiet"),
+        "keys": keys,
+        "unknown": unknown,
+        "gone": gone,
+        "login": login,
+    }
+    found: list[str] = []
+    for name, show in views.items():
+        browser.resize(WINDOW[0])
+        show()
+        for width in (1440, 420):
+            browser.resize(width)
+            assert browser.driver.execute_script(FITS), (name, width)
+            for scheme in ("light", "dark"):
+                browser.prefer(scheme)
+                if VIEWS:
+                    browser.picture(Path(VIEWS, f"{name}-{width}-{scheme}.png"))
+                found += [f"{name}, {width} px, {scheme}: {each}" for each in browser.axe()]
+        if name == "running":
+            gate.touch()
+        if name == "failed":  # what has not begun will not begin, and says so
+            browser.row("end, Not started")
+            assert browser.driver.execute_script(LABELS_FIT)
+    browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    record_property("says", f"axe-core {AXE}: {len(found)} findings in {4 * len(views)} views")
+    assert found == []
 
 
 def test_what_changed_between_two_versions(own_mfhera: Mfhera, browser: Browser) -> None:
@@ -404,13 +538,9 @@ def test_light_and_dark(own_mfhera: Mfhera, browser: Browser) -> None:
         color = browser.driver.execute_script("return getComputedStyle(document.body).backgroundColor")
         return sum(int(part) for part in color[4:-1].split(","))
 
-    def prefer(scheme: str) -> None:
-        feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
-
-    prefer("light")
+    browser.prefer("light")
     light = brightness()
-    prefer("dark")
+    browser.prefer("dark")
     dark = brightness()
     assert dark < 200 < 600 < light
     browser.keys("t")
@@ -431,14 +561,14 @@ def test_a_wide_run_is_a_few_lines(own_mfhera: Mfhera, browser: Browser) -> None
     browser.log_in(own_mfhera)
     browser.driver.execute_script(f"location.hash = '#/runs/default/{name}'")
     work = browser.row("work, Succeeded")
-    assert "10,000 / 10,000" in work.text
+    assert "Succeeded 10000/10000" in work.text
     assert len(browser.all("*")) < 500
     work.click()
-    browser.row("work(99:99), Succeeded")
+    browser.row("work/99, Succeeded")
     assert len(browser.all("[role=treeitem]")) < 120
     browser.row("work, ")
     browser.one(".pager").click()
-    browser.row("work(199:199), Succeeded")
+    browser.row("work/199, Succeeded")
     browser.until(lambda: len(browser.all("[role=treeitem]")) < 120)
     assert len(browser.all("*")) < 3000
     _asked_nobody_else(browser, own_mfhera)
@@ -451,17 +581,14 @@ def test_screenshot(own_mfhera: Mfhera, browser: Browser) -> None:
     own_mfhera.take("train_flow.py")
     own_mfhera.ok("create", "train_flow.py", "--max-workers", "4")
     browser.log_in(own_mfhera)
-    browser.driver.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": SCHEME}]}
-    )
+    browser.prefer(SCHEME)
     browser.start_run("TrainFlow", rate="0.25")
     browser.row("fit, ").click()
-    browser.row("fit(4:4), Succeeded")
-    browser.row("fit(5:5), Failed")
-    browser.row("fit(7:7), ").click()
+    browser.row("fit/4, Succeeded")
+    browser.row("fit/5, Failed")
+    browser.row("fit/7, ").click()
     browser.reads(".logs .lines", "epoch 3")
-    picture = browser.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
-    Path(SCREENSHOT).write_bytes(base64.b64decode(picture["data"]))
+    browser.picture(Path(SCREENSHOT))
 
 
 def _asked_nobody_else(browser: Browser, mfhera: Mfhera) -> None:
@@ -484,8 +611,10 @@ def _widen(home: Path, name: str) -> None:
         task, rows = json.loads(text), []
         for number in range(5, WIDE):
             shown = f"work({number}:{number})"
+            parameters = [{"name": "step", "value": "work"}, {"name": "path", "value": f"-{number}"}]
             around = task["name"].removesuffix(task["displayName"])
             one = {**task, "id": f"{name}-w{number}", "name": around + shown, "displayName": shown}
+            one["inputs"] = {"parameters": parameters}
             rows.append((uid, one["id"], json.dumps(one)))
         db.executemany("INSERT INTO nodes VALUES (?,?,?)", rows)
     db.close()

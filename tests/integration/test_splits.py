@@ -64,13 +64,14 @@ def test_the_page_tells_of_tasks(mfhera: Mfhera) -> None:
     run = failed(mfhera, failing="36")
     (group,) = [each for each in page(mfhera, run)["groups"] if each["label"] == "work"]
     assert (group["phases"], group["total"]) == ({"Succeeded": 6, "Failed": 2}, 8)
+    assert f"work {group['words']}" in mfhera.ok("status", run["run_id"])
     assert sorted((each["label"], each["message"]) for each in page(mfhera, run)["failures"]) == [
-        ("work(3)", "ValueError: bad 3"),
-        ("work(6)", "ValueError: bad 6"),
+        ("work/3", "ValueError: bad 3"),
+        ("work/6", "ValueError: bad 6"),
     ]
     tasks = page(mfhera, run, "/tasks", path=group["path"])
     assert tasks["total"] == 8
-    assert [each["label"] for each in tasks["tasks"]] == [f"work({i})" for i in (3, 6, 0, 1, 2, 4, 5, 7)]
+    assert [each["label"] for each in tasks["tasks"]] == [f"work/{i}" for i in (3, 6, 0, 1, 2, 4, 5, 7)]
     for task in tasks["tasks"]:
         assert page(mfhera, run, "/tasks", id=task["id"])["tasks"] == [task]
 

@@ -220,6 +220,24 @@ def test_what_a_switch_passed_by_is_skipped(run: str) -> None:
     assert {step.name: step.phase for step in progress(status)}["merge"] == "Skipped"
 
 
+def test_a_step_with_a_condition_after_a_switch_that_did_not_run_was_not_passed_by() -> None:
+    choices = {"end": "(choose.Succeeded || choose.Omitted) && (other.Skipped || other.Omitted)"}
+    spec = {
+        "entrypoint": "flow",
+        "templates": [
+            dag("flow", task("choose"), *({**task(name), "depends": text} for name, text in choices.items()))
+        ],
+    }
+    for before, word in (("Failed", "Not started"), ("Succeeded", "Skipped")):
+        nodes = {
+            "flow": {"type": "DAG", "templateName": "flow", "phase": "Running"},
+            "c": {**node("choose", before), "displayName": "choose", "boundaryID": "flow"},
+            "e": {**left_out("end", "Skipped"), "boundaryID": "flow"},
+        }
+        status = {"storedWorkflowTemplateSpec": spec, "nodes": nodes, "phase": "Running"}
+        assert {step.name: step.phase for step in progress(status)}["end"] == word
+
+
 def test_before_a_task_has_a_place_its_step_has_no_time() -> None:
     pending = node("start", "Pending", startedAt="2024-01-01T00:00:05Z")
     assert steps(pending)["start"].started_at is None

@@ -18,6 +18,11 @@ MOST = 2_000
 """Bounds for templates that call each other endlessly."""
 
 ON_EXIT = "onExit"
+ITEMS = "items"
+"""The output with which a foreach of a flow lists its items."""
+DEPENDS = re.compile(r"([\w-]+)\.[A-Z]\w+")
+"""In an expression such as `a.Succeeded || b.Skipped`, the names."""
+LISTED = re.compile(rf"\{{\{{tasks\.([\w-]+)\.outputs\.parameters\.{ITEMS}\}}\}}")
 INPUT = re.compile(r"\{\{\s*inputs\.parameters\.([\w-]+)\s*\}\}")
 
 
@@ -32,6 +37,9 @@ class Place:
         items: how many items each instance has, where the template lists them.
         items_input: the input parameter of the DAG that lists them otherwise.
         ranges: whether each of these is a range of items, which a pod works on one after the other.
+        step: whether it runs a step of a flow.
+        opens: the task beside it that lists the items, if it is the DAG of a flow's foreach.
+        after: the tasks beside it that it depends on.
     """
 
     path: str
@@ -40,6 +48,9 @@ class Place:
     items: int | None = None
     items_input: str | None = None
     ranges: bool = False
+    step: bool = False
+    opens: str = ""
+    after: frozenset[str] = frozenset()
 
 
 def outline(workflow: JSON) -> list[Place]:
@@ -79,4 +90,9 @@ def _place(task: JSON, path: str) -> Place:
         items=len(items) if items else None,
         items_input=source[1] if source else None,
         ranges=any(each["name"] == "split-range" for each in arguments),
+        step=bool(step) and "{{" not in step,
+        opens=next(
+            (found[1] for each in arguments if (found := LISTED.fullmatch(each.get("value") or ""))), ""
+        ),
+        after=frozenset(DEPENDS.findall(task.get("depends") or "")) | set(task.get("dependencies") or ()),
     )

@@ -112,8 +112,11 @@ def _misfit(kind: str, text: str) -> str | None:
     return None
 
 
-def given(parameters: Iterable[JSON]) -> list[JSON]:
-    """The names and values that a run was given, without what a flow's deployment itself adds."""
+def given(parameters: Iterable[JSON], longest: int | None = TEXT) -> list[JSON]:
+    """The names and values that a run was given, without what a flow's deployment itself adds.
+
+    Of a value at most `longest` characters are returned.
+    """
     values = {each["name"]: str(each.get("value") or "") for each in parameters}
     if _are_of_a_flow(values):
         values = {
@@ -121,7 +124,7 @@ def given(parameters: Iterable[JSON]) -> list[JSON]:
             for name, text in values.items()
             if name not in ABOUT_RUN and (plain := _decoded(text)) is not None
         }
-    return [{"name": name, "value": value[:TEXT]} for name, value in values.items()]
+    return [{"name": name, "value": value[:longest]} for name, value in values.items()]
 
 
 def _asked(parameter: JSON, encoded: bool, kind: str) -> JSON:

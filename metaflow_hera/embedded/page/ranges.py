@@ -16,7 +16,7 @@ from metaflow_hera.embedded.json_object import JSON
 
 _RANGE = re.compile(r"(\d{1,9})-(\d{1,9})")
 _ACCOUNT = re.compile(
-    r"(?P<well>\d{1,9}) of (?P<size>\d{1,9}) tasks ended well, \d{1,9} attempts"
+    r"(?P<well>\d{1,9}) of (?P<size>\d{1,9}) tasks ended well, (?P<attempts>\d{1,9}) attempts"
     r"(?:; (?P<count>\d{1,9}) failed: (?P<failed>\d[-\d, ]*)(?:\.\.\.)?)?"
     r"(?:; running: (?P<running>\d{1,9}))?"
 )
@@ -44,10 +44,13 @@ def length(item: object) -> int:
 
 @dataclass(frozen=True)
 class Told:
-    """What is known of tasks: how many are in each phase, and those that failed with the reasons known."""
+    """What is known of tasks: how many are in each phase, those that failed with the reasons known, and the
+    attempts of all.
+    """
 
     phases: Mapping[str, int]
     failed: Mapping[int, str]
+    attempts: int
 
     def tasks(self, items: range) -> Iterator[tuple[int, str, str]]:
         """Each item with the phase of its task and why it failed, as far as that is known.
@@ -71,19 +74,22 @@ ORDER = ("Succeeded", "Running", "Pending", "Omitted")
 def told(items: range, phase: str, pods: Sequence[JSON], reason: str) -> Told:
     """What is known of tasks by the phase of their node and what its pods have left, in their order."""
     size = len(items)
-    if phase == "Succeeded":
-        return Told({phase: size}, {})
     accounts = [_ACCOUNT.search(pod.get("message") or "") for pod in pods]
     last = next((each for each in reversed(accounts) if each), None)
-    well = min(size, int(last["well"])) if last else 0
+    well = before = min(size, int(last["well"])) if last else 0
+    attempts = int(last["attempts"]) if last else 0
+    if phase == "Succeeded":
+        return Told({phase: size}, {}, attempts + size - before)
     if phase not in FAILED:
         progress = ((pod.get("progress") or "").split("/") for pod in pods)
         well = max([well, *(int(each[0]) for each in progress if each[1:] == [str(size)])])
         running = 1 if phase == "Running" and well < size else 0
-        return Told(_some({"Succeeded": well, "Running": running, "Pending": size - well - running}), {})
+        phases = {"Succeeded": well, "Running": running, "Pending": size - well - running}
+        return Told(_some(phases), {}, attempts + well - before + running)
     if last is None or accounts[-1] is None:
         failed = {_next(last, items, well): reason}
         count = min(1, size - well)
+        attempts += count
     else:
         reasons = {int(item): why for item, why in _REASON.findall(last.string[last.end() :])}
         failed = {item: reasons.get(item, "") for item in _listed(last["failed"] or "")}
@@ -91,7 +97,7 @@ def told(items: range, phase: str, pods: Sequence[JSON], reason: str) -> Told:
         if last["running"]:
             failed[int(last["running"])] = last.string[: last.start()].strip().removesuffix(":")
             count += 1
-    return Told(_some({"Succeeded": well, phase: count, "Omitted": size - well - count}), failed)
+    return Told(_some({"Succeeded": well, phase: count, "Omitted": size - well - count}), failed, attempts)
 
 
 def _next(last: re.Match[str] | None, items: range, well: int) -> int:

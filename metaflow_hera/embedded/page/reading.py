@@ -17,6 +17,9 @@ from metaflow_hera.embedded.storage.reader import Head, Reader
 TEXT = 2_000
 """Characters of a message, a label or a value that are sent to the page."""
 
+FEW = 6
+"""Nodes that are alike are told apart if they are not more."""
+
 CONTAINERS = "('DAG', 'Steps', 'StepGroup')"
 """Types of nodes that contain others."""
 
@@ -25,6 +28,7 @@ WITH parts AS (
     SELECT id,
         json_extract(node, '$.boundaryID') AS boundary,
         json_extract(node, '$.displayName') AS display,
+        json_extract(node, '$.name') AS full,
         json_extract(node, '$.type') AS type,
         CASE
             -- Argo calls a task with retries Running while its attempt waits for room, or is to come.
@@ -37,14 +41,14 @@ WITH parts AS (
             ELSE COALESCE(json_extract(node, '$.phase'), 'Pending')
         END AS phase,
         json_extract(node, '$.nodeFlag.retried') AS attempt,
-        -- Argo notes when it made a node: a pod may wait for a place before it runs, which is noted here.
-        CASE WHEN first.uid IS NOT NULL THEN CAST(first.started AS INTEGER)
+        -- When Argo made the node: its pod may wait for a place before it runs, which is noted here.
+        CAST(strftime('%s', json_extract(node, '$.startedAt')) AS INTEGER) AS made,
+        CASE WHEN ran.uid IS NOT NULL THEN CAST(ran.started AS INTEGER)
+        WHEN COALESCE(json_extract(node, '$.phase'), 'Pending') = 'Pending' THEN NULL
         ELSE CAST(strftime('%s', json_extract(node, '$.startedAt')) AS INTEGER) END AS started,
-        json_extract(node, '$.finishedAt') AS finished,
+        CAST(strftime('%s', json_extract(node, '$.finishedAt')) AS INTEGER) AS finished,
         node
-    FROM nodes LEFT JOIN pods AS first ON first.uid = nodes.uid AND first.node_id =
-        CASE json_extract(node, '$.type') WHEN 'Retry' THEN json_extract(node, '$.children[0]')
-        ELSE nodes.id END
+    FROM nodes LEFT JOIN pods AS ran ON ran.uid = nodes.uid AND ran.node_id = nodes.id
     WHERE nodes.uid = ?
 )
 """
@@ -69,18 +73,24 @@ def attempts_of(node: JSON, find: Callable[[str], JSON | None]) -> list[JSON]:
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Tasks that differ only in their items: of one DAG, in one phase, with the same times.
+    """Nodes that differ only in their items: of one DAG, in one phase, with the same times.
 
-    `started` is when they began to run, in seconds since the epoch.
+    `made` is when they were created, `started` when they began to run, in seconds since the epoch. `is_task`
+    leaves out attempts, which their task's node stands for; `is_range` says that the tasks of such a node are
+    several, `names` which nodes these are, if they are few.
     """
 
     boundary: str | None
     name: str
     type: str
+    is_task: bool
+    is_range: bool
     phase: str
+    made: int | None
     started: int | None
-    finished: str | None
+    finished: int | None
     count: int
+    names: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,7 @@ class Container:
     id: str
     boundary: str | None
     display: str
+    phase: str
     inputs: dict[str, str]
 
     @property
@@ -115,8 +126,6 @@ class RangeRow:
     boundary: str | None
     display: str
     phase: str
-    started: int | None
-    finished: str | None
     node: JSON
     pods: list[JSON]
 
@@ -125,43 +134,56 @@ class PageReader(Reader):
     """Reads, from any thread."""
 
     def alike(self, uid: str) -> list[Alike]:
-        """The tasks of a workflow, those that are alike counted as one."""
+        """The nodes of a workflow but its TaskGroups, those that are alike counted as one."""
+        kept = "boundary, name, type, is_task, is_range, phase, made, started, finished"
         rows = self._db.execute(
-            f"{PARTS} SELECT boundary, {NAME} AS name, type, phase, started, finished, COUNT(*) FROM parts "  # noqa: S608
-            f"WHERE {IS_TASK} AND NOT {IS_RANGE} "
-            "GROUP BY boundary, name, type, phase, started, finished ORDER BY started",
+            f"{PARTS} SELECT boundary, {NAME} AS name, type, attempt IS NULL AS is_task, "  # noqa: S608
+            f"{IS_RANGE} AS is_range, phase, made, started, finished, COUNT(*), "
+            f"CASE WHEN COUNT(*) <= {FEW} THEN group_concat(full, char(10)) END "
+            f"FROM parts WHERE type != 'TaskGroup' GROUP BY {kept} ORDER BY made",
             (uid,),
         )
         return [Alike(*row) for row in rows]
 
+    def items(self, uid: str, output: str) -> list[tuple[str | None, str, str]]:
+        """The lists that tasks of a workflow gave as an output: boundary, name, and the list as text."""
+        return self._db.execute(
+            f"{PARTS} SELECT boundary, {NAME}, json_extract(value, '$.value') AS listed "  # noqa: S608
+            "FROM parts, json_each(node, '$.outputs.parameters') WHERE attempt IS NULL AND instr(node, ?) "
+            "AND json_extract(value, '$.name') = ? AND listed IS NOT NULL",
+            (uid, f'"name":"{output}"', output),
+        ).fetchall()
+
     def ranges(self, uid: str) -> list[RangeRow]:
         """The nodes of a workflow whose pods may run several tasks each."""
         rows = self._db.execute(
-            f"{PARTS} SELECT id, boundary, display, phase, attempt, started, finished, node FROM parts "  # noqa: S608
+            f"{PARTS} SELECT id, boundary, display, phase, attempt, node FROM parts "  # noqa: S608
             f"WHERE {IS_RANGE}",
             (uid,),
         ).fetchall()
         nodes = {row[0]: json.loads(row[-1]) for row in rows}
         return [
-            RangeRow(
-                boundary, display, phase, started, finished, nodes[id], attempts_of(nodes[id], nodes.get)
-            )
-            for id, boundary, display, phase, attempt, started, finished, _ in rows
+            RangeRow(boundary, display, phase, nodes[id], attempts_of(nodes[id], nodes.get))
+            for id, boundary, display, phase, attempt, _ in rows
             if attempt is None
         ]
 
     def containers(self, uid: str) -> list[Container]:
         """The nodes of a workflow that contain others."""
         rows = self._db.execute(
-            f"{PARTS} SELECT id, boundary, display, json_extract(node, '$.inputs.parameters') FROM parts "  # noqa: S608
-            f"WHERE type IN {CONTAINERS}",
+            f"{PARTS} SELECT id, boundary, display, phase, json_extract(node, '$.inputs.parameters') "  # noqa: S608
+            f"FROM parts WHERE type IN {CONTAINERS}",
             (uid,),
         )
         return [
             Container(
-                id, boundary, display, {p["name"]: p.get("value") or "" for p in json.loads(inputs or "[]")}
+                id,
+                boundary,
+                display,
+                phase,
+                {p["name"]: p.get("value") or "" for p in json.loads(inputs or "[]")},
             )
-            for id, boundary, display, inputs in rows
+            for id, boundary, display, phase, inputs in rows
         ]
 
     def tasks(self, uid: str, name: str) -> list[TaskRow]:
@@ -186,10 +208,10 @@ class PageReader(Reader):
         row = self._db.execute("SELECT node FROM nodes WHERE uid=? AND id=?", (uid, id)).fetchone()
         return json.loads(row[0]) if row else None
 
-    def begun(self, uid: str, id: str) -> int | None:
-        """When a task began to run, in seconds since the epoch; None if it has not."""
-        row = self._db.execute(f"{PARTS} SELECT started FROM parts WHERE id=?", (uid, id)).fetchone()  # noqa: S608
-        return row[0] if row else None
+    def times(self, uid: str, pod: str) -> tuple[int, int | None]:
+        """When a pod was made, and when it began to run, in seconds since the epoch; None if it has not."""
+        row = self._db.execute(f"{PARTS} SELECT made, started FROM parts WHERE id=?", (uid, pod)).fetchone()  # noqa: S608
+        return row or (0, None)
 
     def waits(self, uid: str) -> bool:
         """Whether a workflow is suspended, or a node of it waits for somebody to resume it."""

@@ -26,11 +26,11 @@ from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.local.opening import FILE as OPENING_FILE
 from metaflow_hera.embedded.page.deployments import Deployments
 from metaflow_hera.embedded.page.feed import Feed
-from metaflow_hera.embedded.page.parameters import misfits
+from metaflow_hera.embedded.page.parameters import given, misfits
 from metaflow_hera.embedded.page.reading import PageReader
 from metaflow_hera.embedded.page.revisions import Revisions
 from metaflow_hera.embedded.page.summary import Summaries
-from metaflow_hera.embedded.web.session import HEADERS, LOGIN, Session, words
+from metaflow_hera.embedded.web.session import HEADERS, LOGIN, OPENS, Session, words
 
 RUNS = 200
 """How many runs are listed, the latest first."""
@@ -67,6 +67,7 @@ class Page:
             ("GET", "/page/overview", lambda call: _private(json_response(self._overview("", "")))),
             ("GET", named, self._run),
             ("GET", f"{named}/tasks", self._tasks),
+            ("GET", f"{named}/parameters", self._parameters),
             ("GET", "/page/events", self._overview_events),
             ("GET", "/page/events/{namespace}/{name}", self._run_events),
             ("POST", "/page/deployments/{namespace}/{name}/check", self._check),
@@ -117,6 +118,10 @@ class Page:
         page = self._summaries.tasks(find(call), path, max(0, offset), max(1, min(limit, PAGE)))
         return _private(json_response(page))
 
+    def _parameters(self, call: Call) -> Response:
+        found = given(self._reader.arguments(find(call).uid), longest=None)
+        return _private(json_response({"parameters": found}))
+
     def _check(self, call: Call) -> Response:
         """What is wrong with the values that were typed into the form of a deployment."""
         template = self._reader.object("workflowtemplates", call.namespace, call.name)
@@ -156,8 +161,8 @@ class Page:
                     break
             code = (parse_qs(body[:FORM_BYTES].decode("latin-1")).get("code") or [""])[0]
         if not self._session.use(code):
-            text = "This link was used, or is older than a minute. Run again: mfhera local open"
-            return words("Not logged in", text, 403)
+            text = "This link was used, or is older than a minute. For another one, run in a terminal:"
+            return words("Not logged in", text, 403, command=OPENS)
         # The file that `mfhera local open` had the browser open is no longer needed.
         (self._engine.home / OPENING_FILE).unlink(missing_ok=True)
         # No redirect: on one that began elsewhere, a browser sends no SameSite=Strict cookie.

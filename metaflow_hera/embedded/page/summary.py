@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate, islice
+from itertools import islice
 
 from metaflow_hera.embedded.controller.ids import pod_name
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.labels import TEMPLATE_LABEL
-from metaflow_hera.embedded.page.outline import Place, outline
+from metaflow_hera.embedded.page.drawing import Span, drawing
+from metaflow_hera.embedded.page.names import run_id, task_name
+from metaflow_hera.embedded.page.outline import ITEMS, Place, outline
 from metaflow_hera.embedded.page.parameters import given
+from metaflow_hera.embedded.page.progress import FINISHED, NEVER_MADE, Progress
 from metaflow_hera.embedded.page.ranges import FAILED, items_of, length, told
-from metaflow_hera.embedded.page.reading import TEXT, Container, PageReader, RangeRow, attempts_of
+from metaflow_hera.embedded.page.reading import TEXT, Alike, Container, PageReader, RangeRow, attempts_of
 from metaflow_hera.embedded.storage.reader import Head
 
-BARS = 6
-"""A place with more tasks than this is drawn as how many ran at a time."""
-
-BINS = 60
 ITEM = ":"
 """Between the id of a node and the item of one of the tasks that share its pods."""
 FAILURES = 20
@@ -35,45 +35,56 @@ ORDER = {"Failed": 0, "Error": 0, "Running": 1, "Pending": 2}
 
 @dataclass
 class Group:
-    """The tasks of one place."""
+    """The tasks of one place.
+
+    `phases` counts its nodes, also those that stand for a task which there is not: of these, a switch has
+    passed by `passed_by`. Of the DAG around it `finished_around` instances have ended, and in `boundaries` of
+    these it has a node. `depth` is how many foreachs of a flow are around it.
+    """
 
     place: Place
-    phases: dict[str, int] = field(default_factory=dict)
-    expected: int = 0
-    spans: list[tuple[float, float | None, str, int]] = field(default_factory=list)
+    phases: Counter[str] = field(default_factory=Counter)
+    expected: int | None = None
+    passed_by: int = 0
+    attempts: int = 0
+    spans: list[Span] = field(default_factory=list)
+    boundaries: set[str | None] = field(default_factory=set)
+    depth: int = 0
+    finished_around: int = 0
 
-    def shown(self, depth: int, parent: bool, now: float) -> JSON:
+    def progress(self, head: Head) -> Progress:
+        """How far its tasks are."""
+        found = {phase: count for phase, count in self.phases.items() if phase not in NEVER_MADE}
+        left_out = sum(self.phases[phase] for phase in NEVER_MADE) - self.passed_by
+        many = self.depth > 0 if self.place.step else self.place.foreach or sum(found.values()) > 1
+        made = Progress(found, self.expected, left_out, self.attempts, many)
+        if self.place.step and not self.place.foreach:
+            made.not_started += self.finished_around - len(self.boundaries)
+        if made.expected is not None:
+            made.expected = max(made.tasks, made.expected - self.passed_by)
+        if head.finished is not None:
+            made.ended(str(json.loads(head.status).get("phase")))
+        return made
+
+    def shown(self, depth: int, parent: bool, head: Head, now: float) -> JSON:
         """As the page gets it."""
-        total = sum(self.phases.values())
-        starts = [start for start, _, _, _ in self.spans]
-        ends = [end for _, end, _, _ in self.spans]
+        progress = self.progress(head)
+        ran = [span for span in self.spans if span.started is not None]
+        runs = any(span.ended is None for span in ran)
         return {
             "path": self.place.path,
             "label": self.place.label[:TEXT],
             "depth": depth,
             "parent": parent,
-            "foreach": self.place.foreach or total > 1,
+            "foreach": progress.many or progress.tasks > 1,
+            "state": progress.state,
+            "words": progress.words,
             "phases": self.phases,
-            "total": max(total, self.expected),
-            "started": min(starts, default=None),
-            "finished": None if None in ends else max((end for end in ends if end), default=None),
-            **self._drawing(now),
+            "total": progress.whole,
+            "started": min((span.started for span in ran if span.started is not None), default=None),
+            "finished": None if runs else max((span.ended or 0.0 for span in ran), default=None),
+            **drawing(self.spans, now),
         }
-
-    def _drawing(self, now: float) -> JSON:
-        """Its bars, or how many of its tasks ran in each part of its duration."""
-        if sum(count for *_, count in self.spans) <= BARS:
-            return {"bars": [[start, end, phase] for start, end, phase, n in self.spans for _ in range(n)]}
-        first = min(start for start, *_ in self.spans)
-        last = max(now if end is None else end for _, end, *_ in self.spans)
-        width = max(last - first, 1.0) / BINS
-        changes = [0] * (BINS + 1)
-        for start, end, _, count in self.spans:
-            begin = min(BINS - 1, int((start - first) / width))
-            changes[begin] += count
-            stop = int(((now if end is None else end) - first) / width)
-            changes[max(begin + 1, min(BINS, stop))] -= count
-        return {"bins": list(accumulate(changes[:BINS])), "binned": [first, last]}
 
 
 class Summaries:
@@ -91,6 +102,7 @@ class Summaries:
             "uid": head.uid,
             "namespace": head.namespace,
             "name": head.name,
+            "id": run_id(metadata),
             "title": str((metadata.get("annotations") or {}).get(TITLE) or "")[:TEXT],
             "template": head.labels.get(TEMPLATE_LABEL) or "",
             "phase": status.get("phase") or "Pending",
@@ -107,36 +119,49 @@ class Summaries:
         containers = {each.id: each for each in self._reader.containers(head.uid)}
         groups = {place.path: Group(place) for place in self._outline(head)}
         places = Places(head.name, containers)
-        for alike in self._reader.alike(head.uid):
-            if places.is_root(alike.boundary, alike.name):
-                continue  # the run itself stands for it
-            group = _group(groups, places.path(alike.boundary, alike.name))
-            phase = _phase(head, alike.phase)
-            group.phases[phase] = group.phases.get(phase, 0) + alike.count
-            if alike.started is not None and phase not in ("Skipped", "Omitted", "Pending"):
-                end = seconds(alike.finished) if alike.finished else head.finished
-                group.spans.append((alike.started, end, phase, alike.count))
-        for row in self._reader.ranges(head.uid):
-            name = row.display.partition("(")[0]
-            self._count_range(head, row, _group(groups, places.path(row.boundary, name)))
+        # The run itself stands for its outermost DAG.
+        rows = [row for row in self._reader.alike(head.uid) if not places.is_root(row.boundary, row.name)]
+        well = {(row.boundary, row.name) for row in rows if row.is_task and row.phase == "Succeeded"}
+        for row in rows:
+            group = _group(groups, places.path(row.boundary, row.name))
+            if row.is_task and not row.is_range:
+                group.phases[_phase(head, row.phase)] += row.count
+                if row.phase == "Skipped":
+                    # Argo also says so of what has a `when` and comes after a failure: nothing chose there.
+                    after = {(row.boundary, each) for each in group.place.after}
+                    group.passed_by += row.count if not after or after & well else 0
+            if row.is_task and _is_finished(containers, row.boundary):
+                group.boundaries.add(row.boundary)
+            if row.type == "Pod":
+                group.attempts += 0 if row.is_range else row.count
+                group.spans.append(_span(head, row))
+        for each in self._reader.ranges(head.uid):
+            name = each.display.partition("(")[0]
+            _count_range(head, each, _group(groups, places.path(each.boundary, name)))
         _expect(groups, containers, places)
+        self._expect_items(head, groups, places)
         return {
             "run": self.run(head),
             "parameters": given(self._reader.arguments(head.uid)),
-            "groups": list(_ordered(groups, now)),
+            "groups": list(_ordered(groups, head, now)),
             "failures": list(islice(self._failures(head, places), FAILURES)),
             "now": now,
         }
 
-    def _count_range(self, head: Head, row: RangeRow, group: Group) -> None:
-        """Count what one pod runs; it is drawn as that pod, which runs one task at a time."""
-        phase, items = _phase(head, row.phase), items_of(row.node)
-        phases = {phase: 1} if items is None else told(items, phase, row.pods, "").phases
-        for each, count in phases.items():
-            group.phases[each] = group.phases.get(each, 0) + count
-        if row.started is not None and phase not in ("Skipped", "Omitted", "Pending"):
-            end = seconds(row.finished) if row.finished else head.finished
-            group.spans.append((row.started, end, phase, 1))
+    def _expect_items(self, head: Head, groups: Mapping[str, Group], places: Places) -> None:
+        """How many tasks the steps inside foreachs will have, where these have listed their items."""
+        listed: Counter[str] = Counter()
+        for boundary, name, text in self._reader.items(head.uid, ITEMS):
+            listed[places.path(boundary, name)] += _length(text, ranges=True)
+        for path, group in groups.items():
+            opening = [each for each in _around(path) if each in groups and groups[each].place.opens]
+            group.depth = len(opening)
+            if group.place.step and opening:
+                around, _, _ = opening[-1].rpartition("/")
+                source = groups[opening[-1]].place.opens
+                group.expected = listed[f"{around}/{source}" if around else source] or None
+            elif group.place.step:
+                group.expected = 1
 
     def _failures(self, head: Head, places: Places) -> Iterator[JSON]:
         for node in self._reader.failed(head.uid, FAILURES):
@@ -209,12 +234,14 @@ class Summaries:
         pods = attempts_of(node, partial(self._reader.node, head.uid))
         name = node["displayName"].partition("(")[0]
         for item, phase, message in told(items, whole["phase"], pods, whole["message"]).tasks(items):
+            label = task_name(node, item) or places.label(node.get("boundaryID"), f"{name}({item})")
             yield {
                 **whole,
                 "id": f"{node['id']}{ITEM}{item}",
-                "label": places.label(node.get("boundaryID"), f"{name}({item})")[:TEXT],
+                "label": label[:TEXT],
                 "phase": phase,
                 "message": message[:TEXT],
+                "attempts": [],  # of its pod alone it is known when it ran
             }
 
     def _task(self, head: Head, node: JSON, places: Places) -> JSON:
@@ -222,15 +249,14 @@ class Summaries:
         attempts = attempts_of(node, partial(self._reader.node, head.uid))
         last = attempts[-1] if attempts else node
         phase = _phase(head, node.get("phase") or "Pending")
-        finished = seconds(node["finishedAt"]) if node.get("finishedAt") else head.finished
+        label = task_name(node) or places.label(node.get("boundaryID"), node["displayName"])
         return {
             "id": node["id"],
             "path": places.path(node.get("boundaryID"), node["displayName"].partition("(")[0]),
-            "label": places.label(node.get("boundaryID"), node["displayName"])[:TEXT],
+            "label": label[:TEXT],
             "phase": phase,
             "message": str(last.get("message") or node.get("message") or "")[:TEXT],
-            "started": self._reader.begun(head.uid, node["id"]),
-            "finished": finished,
+            "attempts": [self._attempt(head, each).shown() for each in attempts],
             "pods": [
                 {
                     "name": pod_name(head.name, each["name"], each.get("templateName", "")),
@@ -239,6 +265,11 @@ class Summaries:
                 for each in attempts
             ],
         }
+
+    def _attempt(self, head: Head, pod: JSON) -> Span:
+        made, started = self._reader.times(head.uid, pod["id"])
+        ended = seconds(pod["finishedAt"]) if pod.get("finishedAt") else head.finished
+        return Span(made, started, ended, _phase(head, pod.get("phase") or "Pending"))
 
     def _outline(self, head: Head) -> list[Place]:
         found = self._outlines.get(head.uid)
@@ -320,18 +351,55 @@ def _group(groups: dict[str, Group], path: str) -> Group:
     return groups[path]
 
 
+def _is_finished(containers: Mapping[str, Container], boundary: str | None) -> bool:
+    around = containers.get(boundary or "")
+    return around is not None and around.phase in FINISHED
+
+
+def _span(head: Head, row: Alike) -> Span:
+    """The attempts of a row. The name of an attempt is that of its task, then its number in parentheses."""
+    ended = head.finished if row.finished is None else row.finished
+    names = (row.names or "").split("\n") if row.names else []
+    tasks = tuple(name if row.is_task else name.rpartition("(")[0] for name in names)
+    return Span(row.made or 0, row.started, ended, _phase(head, row.phase), row.count, tasks)
+
+
+def _count_range(head: Head, row: RangeRow, group: Group) -> None:
+    """Count what one pod runs; it is drawn as that pod, which runs one task at a time."""
+    phase, items = _phase(head, row.phase), items_of(row.node)
+    if items is None:
+        group.phases[phase] += 1
+        group.attempts += len(row.pods)
+        return
+    found = told(items, phase, row.pods, "")
+    group.phases.update(found.phases)
+    group.attempts += found.attempts
+
+
 def _expect(groups: Mapping[str, Group], containers: Mapping[str, Container], places: Places) -> None:
     """How many tasks there will be, where their items are known: Argo makes only as many as may run."""
-    foreachs: dict[str, list[Group]] = {}
-    for group in groups.values():
+    inside: dict[str, list[Group]] = {}
+    within: dict[str, list[Group]] = {}
+    for path, group in groups.items():
+        around = path.rpartition("/")[0]
+        within.setdefault(around, []).append(group)
         if group.place.items is not None or group.place.items_input:
-            foreachs.setdefault(group.place.path.rpartition("/")[0], []).append(group)
-    if not foreachs:
-        return
+            inside.setdefault(around, []).append(group)
     for container in containers.values():
-        for group in foreachs.get(places.inside(container.id), ()):
+        path = places.inside(container.id)
+        for group in inside.get(path, ()):
             listed = container.inputs.get(group.place.items_input or "")
-            group.expected += group.place.items or _length(listed, group.place.ranges)
+            count = group.place.items or _length(listed, group.place.ranges)
+            group.expected = (group.expected or 0) + count
+        if container.phase in FINISHED:
+            for group in within.get(path, ()):
+                group.finished_around += 1
+
+
+def _around(path: str) -> Iterator[str]:
+    """The paths of the places around one, the outermost first."""
+    parts = path.split("/")
+    return ("/".join(parts[:count]) for count in range(1, len(parts)))
 
 
 def _length(text: str | None, ranges: bool) -> int:
@@ -342,15 +410,25 @@ def _length(text: str | None, ranges: bool) -> int:
     return 0
 
 
-def _ordered(groups: Mapping[str, Group], now: float) -> Iterator[JSON]:
-    """The groups as lines of a tree, each before those inside it."""
+def _ordered(groups: Mapping[str, Group], head: Head, now: float) -> Iterator[JSON]:
+    """The groups as lines of a tree, each before those inside it.
+
+    Of a flow these are its steps, those inside a foreach below the one that opens it: what Argo needs around
+    them is not shown.
+    """
     inside: dict[str, list[Group]] = {}
     for path, group in groups.items():
         inside.setdefault(path.rpartition("/")[0], []).append(group)
+    shown = {path for path, group in groups.items() if group.place.step}
+    hidden = {around for path in shown for around in _around(path) if around not in shown}
 
     def walk(around: str, depth: int) -> Iterator[JSON]:
         for group in inside.get(around, ()):
-            yield group.shown(depth, group.place.path in inside, now)
-            yield from walk(group.place.path, depth + 1)
+            path = group.place.path
+            if path in hidden:
+                yield from walk(path, depth + bool(group.place.opens))
+                continue
+            yield group.shown(depth, path in inside, head, now)
+            yield from walk(path, depth + 1)
 
     return walk("", 0)

@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from html import escape
+from importlib.resources import files
 
 from starlette.requests import cookie_parser
 from starlette.responses import Response
@@ -37,10 +38,17 @@ HEADERS = {
 """Sent with every answer that a browser may show."""
 
 STYLE = (
-    "html{color-scheme:light dark;font:15px/1.5 system-ui,sans-serif}"
-    "body{display:grid;place-content:center;min-height:90vh;margin:0 24px;text-align:center}"
-    "h1{font-size:20px;margin:12px 0 4px}"
-    "p{margin:0;opacity:.8;overflow-wrap:anywhere}"
+    "html{color-scheme:light dark;background:light-dark(#f6f7f9,#12151b);color:light-dark(#1c2330,#dfe4ec);"
+    "font:13px/1.45 system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','DejaVu Sans',sans-serif}"
+    "body{display:grid;place-content:center;min-height:90vh;margin:0 16px}"
+    "main{max-width:420px;padding:24px 28px;border:1px solid light-dark(#e2e5ea,#2b313c);border-radius:10px;"
+    "background:light-dark(#fff,#191d25)}"
+    "header{display:flex;align-items:center;gap:8px;font-weight:600}"
+    "svg{width:20px;height:20px}"
+    "h1{font-size:18px;margin:18px 0 4px}"
+    "p{margin:0;color:light-dark(#545e6e,#9aa5b6);overflow-wrap:anywhere}"
+    "code{display:block;margin-top:12px;padding:8px 10px;border-radius:6px;"
+    "background:light-dark(#f6f7f9,#12151b);font:12px/1.5 ui-monospace,'DejaVu Sans Mono',monospace}"
 )
 """Of the pages that are shown to those who are not logged in, who get no files."""
 
@@ -109,15 +117,26 @@ def _hash(code: str) -> str:
     return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()
 
 
-def words(title: str, text: str, status: int, *, onward: str | None = None) -> Response:
-    """A small page with a text; `onward` is the address of this server to forward to, if any."""
+ICON = (files("metaflow_hera.embedded.page") / "static" / "icon.svg").read_text()
+OPENS = "mfhera local open"
+LOG_IN = "This page is for the user who runs the server. To open it, run in a terminal:"
+
+
+def words(
+    title: str, text: str, status: int, *, command: str | None = None, onward: str | None = None
+) -> Response:
+    """A small page with a text, and perhaps a command to run.
+
+    `onward` is the address of this server to forward to, if any.
+    """
+    run = f"<code>{escape(command)}</code>" if command else ""
     refresh = f'<meta http-equiv="refresh" content="0; url={escape(onward)}">' if onward else ""
     body = (
         f'<!doctype html><html lang="en"><meta charset="utf-8">{refresh}'
         '<link rel="icon" href="/page/static/icon.svg">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}: Embedded Argo</title><style>{STYLE}</style>"
-        f"<h1>{escape(title)}</h1><p>{escape(text)}</p>"
+        f"<main><header>{ICON}Embedded Argo</header><h1>{escape(title)}</h1><p>{escape(text)}</p>{run}</main>"
     )
     return Response(body, status, headers=_STYLED, media_type="text/html")
 
@@ -129,4 +148,4 @@ def wants_page(path: str, headers: Mapping[bytes, bytes]) -> bool:
 
 def login_needed() -> Response:
     """What a browser without the cookie gets."""
-    return words("Not logged in", "Run: mfhera local open", 401)
+    return words("Not logged in", LOG_IN, 401, command=OPENS)

@@ -232,13 +232,19 @@ def test_a_retried_task_whose_attempt_waits_for_a_place_waits(argo: Argo, tmp_pa
     argo.until(name, lambda workflow: pods(workflow))
     assert groups(argo, name)["one"]["phases"] == {"Pending": 1}
     # It does not run yet: no time passes for it.
-    assert (groups(argo, name)["one"]["started"], groups(argo, name)["one"]["bars"]) == (None, [])
+    group = groups(argo, name)["one"]
+    assert (group["started"], group["words"]) == (None, "Pending")
     (task,) = argo.http.get(f"{argo.server.url}/page/runs/argo/{name}/tasks?path=one").json()["tasks"]
-    assert task["started"] is None
+    assert group["bars"] == [task["attempts"]]
+    assert [attempt[1:] for attempt in task["attempts"]] == [[None, None, "Pending"]]
     go.touch()
     argo.end(name)
     argo.end(hold)
-    assert groups(argo, name)["one"]["phases"] == {"Succeeded": 1}
+    group = groups(argo, name)["one"]
+    assert group["phases"] == {"Succeeded": 1}
+    # What it has waited is told apart from what it has run.
+    (((made, started, ended, _),),) = group["bars"]
+    assert made <= started == group["started"] <= ended
 
 
 def test_a_retried_task_is_one_task_with_its_attempts(argo: Argo) -> None:
@@ -249,6 +255,10 @@ def test_a_retried_task_is_one_task_with_its_attempts(argo: Argo) -> None:
     assert groups(argo, name)["one"]["phases"] == {"Failed": 1}
     (task,) = argo.http.get(f"{argo.server.url}/page/runs/argo/{name}/tasks?path=one").json()["tasks"]
     assert [pod["phase"] for pod in task["pods"]] == ["Failed", "Failed"]
+    (first, second) = task["attempts"]
+    assert first[2] <= second[0] <= second[1] <= second[2]
+    assert groups(argo, name)["one"]["words"] == "Failed (2 attempts)"
+    assert groups(argo, name)["one"]["bars"] == [[first, second]]
     assert "exit code 1" in task["message"]
 
 

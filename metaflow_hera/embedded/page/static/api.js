@@ -44,6 +44,11 @@ export async function check(deployment, values) {
   return found.misfits;
 }
 
+/** The parameters that a run was given, whole: [{name, value}]. */
+export async function parameters(run) {
+  return (await call("GET", `/page/runs/${path(run.namespace, run.name)}/parameters`)).parameters;
+}
+
 /** The versions of a deployment, the latest first: [{revision, version, at, by}]. */
 export async function versions(deployment) {
   return (await call("GET", `/page/deployments/${path(deployment.namespace, deployment.name)}/versions`)).versions;

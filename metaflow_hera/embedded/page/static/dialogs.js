@@ -1,8 +1,9 @@
 // Dialogs: a question, the keys, and the form that starts a run.
 
-import { check, submit } from "./api.js";
+import { check, parameters, submit } from "./api.js";
 import { el, set, text } from "./dom.js";
 import { inFlowsForm } from "./values.js";
+import { moment, runState } from "./words.js";
 
 /** Show a dialog, which is removed when it is closed. */
 export function show(dialog) {
@@ -15,7 +16,7 @@ export function show(dialog) {
 /** Ask before something that cannot be undone; resolves to whether to do it. */
 export function confirmed(question, verb) {
   return new Promise((resolve) => {
-    const dialog = show(el("dialog", {},
+    const dialog = show(el("dialog", { "aria-label": verb },
       el("form", { method: "dialog" },
         el("p", {}, question),
         el("div", { class: "actions" },
@@ -41,15 +42,21 @@ export function help() {
     el("form", { method: "dialog", class: "actions" }, el("button", {}, "Close"))));
 }
 
-/** The form that starts a run of a deployment; calls `onStarted(run)` when it has started. */
-export function startForm(deployment, onStarted) {
+const EARLIER = 20; // runs whose parameters are offered
+
+/**
+ * The form that starts a run of a deployment, with its defaults or what one of its `runs` was given; calls
+ * `onStarted(run)` when it has started.
+ */
+export function startForm(deployment, runs, onStarted) {
   const problem = el("p", { class: "problem", role: "alert" });
   const fields = deployment.parameters.map(field);
+  if (fields.length) fields[0].input.autofocus = true;
   const button = el("button", { class: "primary", type: "submit" }, "Start");
   const dialog = el("dialog", { class: "start", "aria-label": "Start a run" },
     el("form", { method: "dialog", onsubmit: send },
       el("h2", {}, `Start a run of ${deployment.title || deployment.name}`),
-      fields.length ? null : el("p", { class: "dim" }, "It takes no parameters."),
+      fields.length ? beginning(runs.slice(0, EARLIER), fields, problem) : el("p", { class: "dim" }, "It takes no parameters."),
       ...fields.map(({ row }) => row),
       problem,
       el("div", { class: "actions" },
@@ -81,7 +88,30 @@ export function startForm(deployment, onStarted) {
   }
 }
 
+/** A choice of what the fields begin with: the defaults, or the parameters of an earlier run. */
+function beginning(runs, fields, problem) {
+  if (!runs.length) return null;
+  const words = (run) => `the parameters of ${run.id} (${runState(run)}, ${moment(run.started)})`;
+  const select = el("select", { id: "begin", onchange: fill },
+    el("option", { value: "" }, "the defaults"), ...runs.map((run, at) => el("option", { value: at }, words(run))));
+  return el("div", { class: "field begin" }, el("label", { for: "begin" }, "Begin with"), select);
+
+  async function fill() {
+    const chosen = select.value;
+    try {
+      const given = chosen === "" ? [] : await parameters(runs[chosen]);
+      if (select.value !== chosen) return; // another one was chosen meanwhile
+      const values = new Map(given.map((each) => [each.name, each.value]));
+      for (const each of fields) { each.put(values.get(each.name)); each.mark(""); }
+      text(problem, "");
+    } catch (error) {
+      text(problem, error.message);
+    }
+  }
+}
+
 /** What a Parameter's type means to people; the others are called as in Python. */
+const YES = /^(1|true|t|yes|y|on)$/i;
 const TYPES = { str: "text", FilePath: "file", bool: "on or off" };
 
 function field({ name, value, type, on, required, encoded, description, enum: choices }) {
@@ -102,6 +132,10 @@ function field({ name, value, type, on, required, encoded, description, enum: ch
   if (type === "FilePath") input.readOnly = true; // only the flow's code knows how to store a file
   if (given !== null && !isSwitch) input.value = given;
   const typed = () => (isSwitch ? String(input.checked) : input.value);
+  const put = (text) => {
+    if (isSwitch) input.checked = text === undefined ? on : YES.test(text);
+    else input.value = text ?? given ?? "";
+  };
   const shown = typed(); // a browser normalizes line ends
   const problem = el("small", { id: `${id}-problem`, class: "problem", role: "alert" });
   const about = [description, defaultOf(type, given, on), type === "FilePath" ? `for another file: mfhera trigger FLOW.py --param ${name}=PATH` : ""];
@@ -111,7 +145,7 @@ function field({ name, value, type, on, required, encoded, description, enum: ch
       type ? el("small", { class: "dim type" }, TYPES[type] ?? type) : null),
     input, el("small", { id: `${id}-about`, class: "dim" }, about.filter(Boolean).join(" · ")), problem);
   const mark = (words) => { text(problem, words); set(input, "aria-invalid", words ? "true" : null); };
-  return { name, shown, required, input, row, typed, mark, value: () => (encoded ? inFlowsForm(typed()) : typed()) };
+  return { name, shown, required, input, row, typed, put, mark, value: () => (encoded ? inFlowsForm(typed()) : typed()) };
 }
 
 /** The default in words; a long one is seen in its field. */

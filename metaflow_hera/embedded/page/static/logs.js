@@ -2,7 +2,6 @@
 
 import { log, task as loadTask } from "./api.js";
 import { el, set, text } from "./dom.js";
-import { state } from "./words.js";
 
 const LINES = 2000;
 const LONGEST = 4000; // characters of a line that are shown
@@ -37,7 +36,7 @@ export class Logs {
   list(last) {
     const { pods } = this.task;
     this.attempts.replaceChildren(...pods.map((pod, index) =>
-      el("option", { value: pod.name }, `Attempt ${index + 1}: ${state(pod.phase)}`)));
+      el("option", { value: pod.name }, `Attempt ${index + 1}: ${pod.phase}`)));
     set(this.attempts, "hidden", pods.length < 2);
     if (pods.length && (last || !this.pod)) this.read(pods.at(-1).name);
     else if (this.pod) this.attempts.value = this.pod;
@@ -70,7 +69,7 @@ export class Logs {
     this.attempts.value = pod;
     this.lines.replaceChildren();
     this.waiting = [];
-    text(this.note, "");
+    text(this.note, "Waiting for its first line…");
     const stop = (this.stopper = new AbortController());
     try {
       await log(this.run, pod, LINES, (lines) => { if (!stop.signal.aborted) this.add(lines); }, stop.signal);
@@ -78,7 +77,7 @@ export class Logs {
       if (!stop.signal.aborted) text(this.note, error.message);
       return;
     }
-    if (!stop.signal.aborted && !this.lines.childElementCount && !this.waiting.length) text(this.note, "It wrote nothing.");
+    if (!stop.signal.aborted && !this.lines.childElementCount && !this.waiting.length) text(this.note, "It has written nothing.");
   }
 
   /** Lines are drawn once a frame, however fast they come. */
@@ -89,6 +88,7 @@ export class Logs {
   }
 
   draw() {
+    text(this.note, "");
     this.lines.append(...this.waiting.map((line) => el("div", {}, line || " ")));
     this.waiting = [];
     while (this.lines.childElementCount > LINES) this.lines.firstElementChild.remove();

@@ -35,7 +35,7 @@ const page = {
   crumbs(run) {
     const parts = [];
     if (run?.template) parts.push(el("a", { href: `#/deployments/${path(run.namespace, run.template)}` }, run.template));
-    if (run?.name) parts.push(el("span", {}, run.name));
+    if (run?.name) parts.push(el("span", {}, run.id ?? run.name));
     if (crumbs.textContent !== parts.map((part) => part.textContent).join("")) crumbs.replaceChildren(...parts);
   },
 };

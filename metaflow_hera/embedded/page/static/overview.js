@@ -4,7 +4,7 @@ import { events, path } from "./api.js";
 import { startForm } from "./dialogs.js";
 import { el, reconcile, set, text } from "./dom.js";
 import { showVersions } from "./versions.js";
-import { duration, moment, podsOf, runState, state } from "./words.js";
+import { duration, moment, podsOf, runState, tone } from "./words.js";
 
 const sameDeployment = (one, other) => one && other && one.namespace === other.namespace && one.name === other.name;
 
@@ -15,7 +15,7 @@ export class Overview {
     this.chosen = chosen;
     this.deployments = el("ul", { class: "deployments", "data-list": "" });
     this.runs = el("tbody", { "data-list": "" });
-    this.title = el("h2", {}, chosen ? `Runs of ${chosen.name}` : "Runs");
+    this.title = el("h1", {}, chosen ? `Runs of ${chosen.name}` : "Runs");
     this.start = el("button", { class: "primary", hidden: true, onclick: () => this.startRun() }, "Start a run");
     this.versions = el("button", { class: "quiet", hidden: true, onclick: () => this.showVersions() }, "Versions");
     this.empty = el("p", { class: "dim empty", hidden: true });
@@ -68,10 +68,10 @@ export class Overview {
 
   showRun(row, run) {
     const word = runState(run);
-    set(row.dot, "class", `state ${word}`);
+    set(row.dot, "class", `state ${tone(word)}`);
     text(row.dot, word);
     const end = run.finished ?? Date.now() / 1000 + this.skew;
-    text(row.time, state(run.phase) === "Pending" ? "" : duration(end - run.started));
+    text(row.time, run.phase === "Pending" ? "" : duration(end - run.started));
     text(row.progress, podsOf(run));
   }
 
@@ -91,7 +91,7 @@ export class Overview {
   }
 
   open(deployment) {
-    startForm(deployment, (run) => { location.hash = `#/runs/${path(run.namespace, run.name)}`; });
+    startForm(deployment, this.found.runs.filter((run) => run.namespace === deployment.namespace && run.template === deployment.name), (run) => { location.hash = `#/runs/${path(run.namespace, run.name)}`; });
   }
 
   key(key) {
@@ -110,7 +110,7 @@ function makeRun(run) {
   const dot = el("span");
   const time = el("td", { class: "number" });
   const progress = el("td", { class: "number" });
-  const link = el("a", { href: `#/runs/${path(run.namespace, run.name)}`, "data-row": "" }, run.title || run.name);
+  const link = el("a", { href: `#/runs/${path(run.namespace, run.name)}`, "data-row": "" }, run.title || run.id);
   const row = el("tr", { onclick: (event) => { if (event.target.tagName !== "A") link.click(); } },
     el("td", {}, dot), el("td", { class: "name" }, link), el("td", { class: "dim" }, run.template),
     el("td", { class: "dim" }, moment(run.started)), time, progress);

@@ -5,7 +5,7 @@ import { confirmed } from "./dialogs.js";
 import { el, reconcile, set, text } from "./dom.js";
 import { Logs } from "./logs.js";
 import { Tree } from "./tree.js";
-import { duration, moment, podsOf, runState } from "./words.js";
+import { duration, moment, podsOf, runState, tone } from "./words.js";
 
 const VERBS = [
   { verb: "suspend", label: "Suspend", key: "s", fits: (run) => !run.finished && !run.waits },
@@ -49,11 +49,11 @@ export class RunView {
     this.skew = found.now - Date.now() / 1000;
     const { run } = found;
     this.page.crumbs(run);
-    text(this.title, run.title || run.name);
+    text(this.title, run.title || run.id);
     const word = runState(run);
-    set(this.word, "class", `state ${word}`);
+    set(this.word, "class", `state ${tone(word)}`);
     text(this.word, word);
-    document.title = `${word}: ${run.name}`;
+    document.title = `${word}: ${run.id}`;
     set(this.message, "hidden", !run.message);
     text(this.message, run.message);
     this.showButtons(run);

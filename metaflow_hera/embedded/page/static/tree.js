@@ -2,8 +2,8 @@
 
 import { tasks as loadTasks } from "./api.js";
 import { el, reconcile, set, text } from "./dom.js";
-import { drawAxis, drawBars, drawBins, makeTrack, Scale, tell } from "./timeline.js";
-import { count, doneOf, state, stateOf, tally, tone } from "./words.js";
+import { drawAxis, drawBars, drawBins, makeTrack, ran, ranFor, Scale } from "./timeline.js";
+import { count, tone } from "./words.js";
 
 const PAGE = 100;
 const RELOAD = 2000; // milliseconds between two reads of the tasks of an open group
@@ -16,11 +16,11 @@ export class Tree {
     this.onProblem = onProblem;
     this.closed = new Set(); // groups with others inside them are open at first
     this.pages = new Map(); // the open groups of tasks: path -> {offset, found, loaded}
-    this.axis = el("div", { class: "axis", "aria-hidden": "true" });
+    this.axis = el("div", { class: "axis", "aria-hidden": "true", title: "Pale: it waited for a place to run. Full: it ran." });
     this.body = el("div", { role: "tree", "aria-label": "Steps and tasks", onkeydown: (event) => this.keydown(event) });
     this.element = el("div", { class: "tree" },
       el("div", { class: "line head", "aria-hidden": "true" },
-        el("span", {}, "Step"), el("span", {}, "Tasks"), el("span", { class: "number" }, "Time"), this.axis),
+        el("span", {}, "Step"), el("span", {}, "State"), el("span", { class: "number" }, "Time"), this.axis),
       this.body);
   }
 
@@ -78,7 +78,7 @@ export class Tree {
     row.time = el("span", { class: "number time" });
     row.track = makeTrack();
     row.cell = el("span", { class: "cell" }, row.twist, row.dot, row.name);
-    row.append(row.cell, el("span", { class: "amount" }, row.shares, row.counts), row.time, row.track);
+    row.append(row.cell, " ", el("span", { class: "amount" }, row.shares, row.counts), " ", row.time, row.track);
     return row;
   }
 
@@ -90,43 +90,36 @@ export class Tree {
     row.cell.style.paddingLeft = `${line.depth * 18}px`;
     if (line.kind === "group") this.showGroup(row, line.group, now);
     else if (line.kind === "task") this.showTask(row, line.task, now);
-    else text(row.name, line.words);
+    else { text(row.name, line.words); set(row, "aria-label", line.words); }
   }
 
   showGroup(row, group, now) {
-    const counts = tally(group.phases);
-    const over = this.run.finished !== null;
-    const word = stateOf(group.phases, group.total, over);
-    const ran = doneOf(counts) - (counts["Not started"] ?? 0);
-    const left = over ? group.total - ran : (counts["Not started"] ?? 0);
-    set(row.dot, "class", `dot ${tone(word)}`);
-    text(row.name, group.label);
-    const many = group.foreach && group.total > 0;
-    const failed = counts.Failed ? ` · ${count(counts.Failed)} failed` : "";
-    const waiting = counts.Pending ? ` · ${count(counts.Pending)} waiting` : "";
-    const never = left > 0 && ran ? ` · ${count(left)} not started` : "";
-    text(row.counts, many && word !== "Not started" ? `${count(ran)} / ${count(group.total)}${failed}${waiting}${never}` : word);
+    const many = group.foreach && group.total > 0 && group.state !== "Not started";
     set(row.shares, "hidden", !many);
-    SHARES.forEach((each, index) => {
-      row.shares.children[index].style.width = many ? `${((counts[each] ?? 0) / group.total) * 100}%` : "0";
+    SHARES.forEach((word, index) => {
+      const share = (group.phases[word] ?? 0) + (word === "Failed" ? group.phases.Error ?? 0 : 0);
+      row.shares.children[index].style.width = many ? `${(share / group.total) * 100}%` : "0";
     });
-    set(row, "aria-label", `${group.label}, ${word}${many ? `, ${ran} of ${group.total}` : ""}`);
-    const going = word === "Running" || word === "Pending";
-    tell(row.time, group.started, going ? null : group.finished, now);
+    this.tell(row, group.label, group.state, group.words, ran(group.started, group.finished, now));
     if (group.bars) drawBars(row.track, this.scale, group.bars);
-    else drawBins(row.track, this.scale, group.bins, group.binned, going || counts.Running ? "Running" : most(counts));
+    else drawBins(row.track, this.scale, group.bins, group.binned, group.waited, group.phases.Running ? "Running" : most(group.phases));
   }
 
   showTask(row, task, now) {
-    const word = state(task.phase);
-    set(row.dot, "class", `dot ${tone(word)}`);
-    text(row.name, task.label);
-    text(row.counts, task.message && word !== "Succeeded" ? task.message : word);
-    set(row.counts, "title", task.message || null);
+    const why = task.message && task.phase !== "Succeeded" ? task.message : "";
     set(row.shares, "hidden", true);
-    set(row, "aria-label", `${task.label}, ${word}`);
-    tell(row.time, task.started, task.finished, now);
-    drawBars(row.track, this.scale, task.started ? [[task.started, task.finished, task.phase]] : []);
+    set(row.counts, "title", why || null);
+    this.tell(row, task.label, task.phase, why ? `${task.phase}: ${why}` : task.phase, ranFor(task.attempts, now));
+    drawBars(row.track, this.scale, task.attempts.length ? [task.attempts] : []);
+  }
+
+  /** Write a line: what it is, its state, that in words, how long it ran. */
+  tell(row, name, state, words, time) {
+    set(row.dot, "class", `dot ${tone(state)}`);
+    text(row.name, name);
+    text(row.counts, words);
+    text(row.time, time);
+    set(row, "aria-label", [name, words, time].filter(Boolean).join(", "));
   }
 
   async load(path) {
@@ -207,7 +200,7 @@ export class Tree {
   }
 }
 
-/** The state that most are in. */
-function most(counts) {
-  return tone(Object.entries(counts).sort(([, one], [, other]) => other - one)[0][0]);
+/** The colour of the state that most are in. */
+function most(phases) {
+  return tone(Object.entries(phases).sort(([, one], [, other]) => other - one)[0]?.[0] ?? "Pending");
 }

@@ -23,18 +23,8 @@ export function moment(seconds) {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
 }
 
-/** What will not start any more, since what comes before it failed or the run has ended. */
-const NOT_STARTED = "Not started";
-
-const WORDS = { Omitted: NOT_STARTED, Error: "Failed" };
-
-/** A state in one of a few words, which are also the names of its colours. */
-export function state(phase) {
-  return WORDS[phase] ?? phase;
-}
-
-/** The class that colours a state. */
-export const tone = (word) => (word === NOT_STARTED ? "Skipped" : word);
+/** The class that colours a state, in the server's words. */
+export const tone = (state) => ({ Error: "Failed", Omitted: "Skipped", "Not started": "Skipped" })[state] ?? state;
 
 /** How many pods of a run are done: of one that went well, how many it had, failed attempts among them. */
 export function podsOf(run) {
@@ -42,33 +32,4 @@ export function podsOf(run) {
 }
 
 /** The state of a run. */
-export function runState(run) {
-  return run.waits ? "Suspended" : state(run.phase);
-}
-
-/** One state for tasks counted by phase; `over` says that the run has ended. */
-export function stateOf(phases, total, over) {
-  const counts = tally(phases);
-  if (counts.Failed) return "Failed";
-  if (counts.Running) return "Running";
-  const done = doneOf(counts);
-  if (counts.Pending) return done ? "Running" : "Pending";
-  if (!done) return over ? NOT_STARTED : "Waiting";
-  if (done < total && !over) return "Running";
-  if (counts.Succeeded) return "Succeeded";
-  return counts[NOT_STARTED] ? NOT_STARTED : "Skipped";
-}
-
-/** How many have ended, or will never start. */
-export function doneOf(counts) {
-  return ["Succeeded", "Skipped", NOT_STARTED, "Failed"].reduce((sum, word) => sum + (counts[word] ?? 0), 0);
-}
-
-/** Counts by state instead of phase. */
-export function tally(phases) {
-  const counts = {};
-  for (const [phase, many] of Object.entries(phases)) {
-    counts[state(phase)] = (counts[state(phase)] ?? 0) + many;
-  }
-  return counts;
-}
+export const runState = (run) => (run.waits ? "Suspended" : run.phase);
