@@ -92,6 +92,7 @@ MANIFEST = {
     "FLOW_NAME": "metaflow/flow_name",
     "ITEMS": "items",
     "RANGE": "split-range",
+    "GRAPH": "metaflow/dag",
     "KIND": "app.kubernetes.io/name",
     "METAFLOW": "metaflow",
     "METAFLOW_PREFIX": "metaflow/",

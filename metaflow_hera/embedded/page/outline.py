@@ -18,6 +18,8 @@ MOST = 2_000
 """Bounds for templates that call each other endlessly."""
 
 ON_EXIT = "onExit"
+CHOICE = "next"
+"""The output in which a switch of a flow names the step it chose."""
 INPUT = re.compile(r"\{\{\s*inputs\.parameters\.([\w-]+)\s*\}\}")
 
 
@@ -32,6 +34,7 @@ class Place:
         items: how many items each instance has, where the template lists them.
         items_input: the input parameter of the DAG that lists them otherwise.
         ranges: whether each of these is a range of items, which a pod works on one after the other.
+        chooses: whether its output says which step comes next: it is a switch of a flow.
     """
 
     path: str
@@ -40,6 +43,7 @@ class Place:
     items: int | None = None
     items_input: str | None = None
     ranges: bool = False
+    chooses: bool = False
 
 
 def outline(workflow: JSON) -> list[Place]:
@@ -62,16 +66,17 @@ def _walk(templates: Mapping[str, JSON], name: str, around: str, depth: int) -> 
     if depth > DEEPEST:
         return
     for task in (templates.get(name, {}).get("dag") or {}).get("tasks") or ():
-        place = _place(task, f"{around}/{task['name']}" if around else task["name"])
+        place = _place(task, f"{around}/{task['name']}" if around else task["name"], templates)
         yield place
         yield from _walk(templates, task.get("template", ""), place.path, depth + 1)
 
 
-def _place(task: JSON, path: str) -> Place:
+def _place(task: JSON, path: str, templates: Mapping[str, JSON]) -> Place:
     arguments = (task.get("arguments") or {}).get("parameters") or ()
     step = next((str(each.get("value") or "") for each in arguments if each["name"] == "step"), "")
     items, param = task.get("withItems"), task.get("withParam")
     source = INPUT.fullmatch(param.strip()) if param else None
+    outputs = (templates.get(task.get("template", ""), {}).get("outputs") or {}).get("parameters") or ()
     return Place(
         path,
         step if step and "{{" not in step else task["name"],
@@ -79,4 +84,5 @@ def _place(task: JSON, path: str) -> Place:
         items=len(items) if items else None,
         items_input=source[1] if source else None,
         ranges=any(each["name"] == "split-range" for each in arguments),
+        chooses=any(each["name"] == CHOICE for each in outputs),
     )

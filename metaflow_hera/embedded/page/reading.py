@@ -134,6 +134,16 @@ class PageReader(Reader):
         )
         return [Alike(*row) for row in rows]
 
+    def choices(self, uid: str, output: str) -> list[tuple[str | None, str, str, int]]:
+        """How often an output had which value: the boundary, the name of the task, the value, how often."""
+        return self._db.execute(
+            f"{PARTS} SELECT boundary, {NAME} AS name, json_extract(value, '$.value') AS chosen, COUNT(*) "  # noqa: S608
+            "FROM parts, json_each(node, '$.outputs.parameters') "
+            f"WHERE {IS_TASK.replace('type', 'parts.type')} AND instr(node, ?) "
+            "AND json_extract(value, '$.name') = ? AND chosen IS NOT NULL GROUP BY boundary, name, chosen",
+            (uid, f'"name":"{output}"', output),
+        ).fetchall()
+
     def ranges(self, uid: str) -> list[RangeRow]:
         """The nodes of a workflow whose pods may run several tasks each."""
         rows = self._db.execute(

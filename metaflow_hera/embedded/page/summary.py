@@ -14,7 +14,7 @@ from metaflow_hera.embedded.controller.ids import pod_name
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.labels import TEMPLATE_LABEL
-from metaflow_hera.embedded.page.outline import Place, outline
+from metaflow_hera.embedded.page.outline import CHOICE, Place, outline
 from metaflow_hera.embedded.page.parameters import given
 from metaflow_hera.embedded.page.ranges import FAILED, items_of, length, told
 from metaflow_hera.embedded.page.reading import TEXT, Container, PageReader, RangeRow, attempts_of
@@ -41,6 +41,7 @@ class Group:
     phases: dict[str, int] = field(default_factory=dict)
     expected: int = 0
     spans: list[tuple[float, float | None, str, int]] = field(default_factory=list)
+    choices: dict[str, int] = field(default_factory=dict)
 
     def shown(self, depth: int, parent: bool, now: float) -> JSON:
         """As the page gets it."""
@@ -54,6 +55,7 @@ class Group:
             "parent": parent,
             "foreach": self.place.foreach or total > 1,
             "phases": self.phases,
+            **({"choices": self.choices} if self.choices else {}),
             "total": max(total, self.expected),
             "started": min(starts, default=None),
             "finished": None if None in ends else max((end for end in ends if end), default=None),
@@ -119,6 +121,10 @@ class Summaries:
         for row in self._reader.ranges(head.uid):
             name = row.display.partition("(")[0]
             self._count_range(head, row, _group(groups, places.path(row.boundary, name)))
+        if any(group.place.chooses for group in groups.values()):
+            for boundary, name, chosen, count in self._reader.choices(head.uid, CHOICE):
+                choices = _group(groups, places.path(boundary, name)).choices
+                choices[chosen] = choices.get(chosen, 0) + count
         _expect(groups, containers, places)
         return {
             "run": self.run(head),
