@@ -9,60 +9,62 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Sequence
 
 from metaflow_hera.embedded.json_object import JSON
-from metaflow_hera.embedded.page.graph import Step
+from metaflow_hera.embedded.page.graph import FOREACH, Step
 
 HEIGHT = 46
-LETTER, AROUND = 7.4, 46
-"""The width of a letter of a step's name, and of what is beside the name."""
-NARROWEST, WIDEST = 104, 264
+LETTER, SMALL, AROUND = 7.6, 6.3, 44
+"""The widths of a letter of a step's name, of a letter below it, and of what is beside both."""
+STATE, NUMBERS, BADGE = 11, 20, 10
+"""How many letters there may be below a name: a state, numbers of tasks (99/1,000 · 3 failed), a badge."""
+GAP = {"layer_gap": 42.0, "node_gap": 26.0, "dummy_gap": 22.0}
 
 SECONDS = 60
+"""A graph for which the library needs longer is not drawn."""
 KEPT = 32
 
 COMMAND = """
 import json, sys
+sys.path = sys.argv[1:]
 import graphlay
 request = json.load(sys.stdin)
 json.dump(graphlay.layout(request["graph"], preset="process_map", options=request["options"]).raw, sys.stdout)
 """
+"""It finds the library where the server would."""
 OPTIONS = {
     "effort": "fast",
     "routing": {"style": "diagonal"},
-    "spacing": {"layer_gap": 46.0, "node_gap": 28.0, "dummy_gap": 22.0},
+    "spacing": GAP,
     # These two take minutes where a step has hundreds of arrows.
     "tuning": {"routing": {"port_relax_rounds": 0, "overlap_repair_rounds": 0}},
 }
 
 
 class Layouts:
-    """Makes layouts, and keeps those of the graphs that were asked for last."""
+    """Makes pictures, and keeps some: all runs of a version have the same."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[tuple[Step, ...], bool], JSON] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept: dict[tuple[Step, ...], JSON] = {}
 
-    def of(self, steps: tuple[Step, ...], down: bool) -> JSON:
-        """The picture of a graph: `down` from top to bottom, else from left to right."""
-        key = (steps, down)
-        with self._lock:  # two that ask for the same do not both compute it
-            if key not in self._kept:
-                self._kept[key] = layout(steps, down)
-                if len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(key)
-            return self._kept[key]
+    def of(self, steps: tuple[Step, ...]) -> JSON:
+        """The picture of a graph, as `layout` makes it."""
+        found = self._kept.get(steps)
+        if found is None:
+            found = layout(steps)
+            if len(self._kept) >= KEPT:
+                self._kept.clear()
+            self._kept[steps] = found
+        return found
 
 
-def layout(steps: Sequence[Step], down: bool) -> JSON:
+def layout(steps: Sequence[Step]) -> JSON:
     """The picture of a graph, in pixels from its upper left corner.
 
-    Of each step its middle `x`, `y` and its size; of each arrow its `points`, from the one step to the
-    other. Raises subprocess.SubprocessError if the graph is too large for the library.
+    Of each step its middle `at` and its `size`; of each arrow its `points`, from the one step to the other.
+    Raises subprocess.SubprocessError if the graph is too large for the library.
     """
     index = {step.name: number for number, step in enumerate(steps)}
     graph = {
@@ -71,9 +73,9 @@ def layout(steps: Sequence[Step], down: bool) -> JSON:
             {"source": index[step.name], "target": index[target]} for step in steps for target in step.out
         ],
     }
-    options = {**OPTIONS, "direction": "topbottom" if down else "leftright"}
+    options = {**OPTIONS, "direction": "topbottom" if _is_long(steps) else "leftright"}
     done = subprocess.run(
-        [sys.executable, "-I", "-c", COMMAND],
+        [sys.executable, "-I", "-S", "-c", COMMAND, *filter(None, sys.path)],
         input=json.dumps({"graph": graph, "options": options}),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -85,7 +87,27 @@ def layout(steps: Sequence[Step], down: bool) -> JSON:
 
 
 def _width(step: Step) -> float:
-    return min(WIDEST, max(NARROWEST, AROUND + LETTER * len(step.name)))
+    below = (NUMBERS if step.foreachs else STATE) + (BADGE if _has_badge(step) else 0)
+    return round(AROUND + max(LETTER * len(step.name), SMALL * below))
+
+
+def _has_badge(step: Step) -> bool:
+    return step.parallel or step.kind == FOREACH or step.name in step.out
+
+
+def _is_long(steps: Sequence[Step]) -> bool:
+    """Whether the picture is smaller with the steps from top to bottom than from left to right."""
+    layers: dict[str, int] = {}
+    for step in steps:
+        layer = layers.setdefault(step.name, 0)
+        layers.update(
+            {target: max(layers.get(target, 0), layer + 1) for target in step.out if target != step.name}
+        )
+    length, breadth = max(layers.values()) + 1, max(Counter(layers.values()).values())
+    width = max(map(_width, steps))
+    down = max(length * (HEIGHT + GAP["layer_gap"]), breadth * (width + GAP["node_gap"]))
+    across = max(length * (width + GAP["layer_gap"]), breadth * (HEIGHT + GAP["node_gap"]))
+    return down <= across
 
 
 def _picture(steps: Sequence[Step], made: JSON) -> JSON:

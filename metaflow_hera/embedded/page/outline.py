@@ -18,8 +18,8 @@ MOST = 2_000
 """Bounds for templates that call each other endlessly."""
 
 ON_EXIT = "onExit"
-CHOICE = "next"
-"""The output in which a switch of a flow names the step it chose."""
+CHOICE, ITERATIONS = "next", "iterations"
+"""The outputs in which a switch of a flow names the step it chose, and a loop tells how often it ran."""
 INPUT = re.compile(r"\{\{\s*inputs\.parameters\.([\w-]+)\s*\}\}")
 
 

@@ -134,14 +134,17 @@ class PageReader(Reader):
         )
         return [Alike(*row) for row in rows]
 
-    def choices(self, uid: str, output: str) -> list[tuple[str | None, str, str, int]]:
-        """How often an output had which value: the boundary, the name of the task, the value, how often."""
+    def choices(self, uid: str, always: str, more: str) -> list[tuple[str | None, str, str, str, int]]:
+        """The values of two outputs of tasks, of those that have the first: how many tasks have which.
+
+        Of each the boundary, the name of the task, the name of the output, its value, the number of tasks.
+        """
         return self._db.execute(
-            f"{PARTS} SELECT boundary, {NAME} AS name, json_extract(value, '$.value') AS chosen, COUNT(*) "  # noqa: S608
-            "FROM parts, json_each(node, '$.outputs.parameters') "
-            f"WHERE {IS_TASK.replace('type', 'parts.type')} AND instr(node, ?) "
-            "AND json_extract(value, '$.name') = ? AND chosen IS NOT NULL GROUP BY boundary, name, chosen",
-            (uid, f'"name":"{output}"', output),
+            f"{PARTS} SELECT boundary, {NAME} AS name, json_extract(value, '$.name') AS output, "  # noqa: S608
+            "json_extract(value, '$.value') AS given, COUNT(*) "
+            "FROM parts, json_each(node, '$.outputs.parameters') WHERE attempt IS NULL AND instr(node, ?) "
+            "AND output IN (?, ?) AND given != '' GROUP BY boundary, name, output, given",
+            (uid, f'"name":"{always}"', always, more),
         ).fetchall()
 
     def ranges(self, uid: str) -> list[RangeRow]:

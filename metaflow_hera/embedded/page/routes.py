@@ -48,7 +48,7 @@ NO_GRAPH = (
     "This run does not tell the graph of its flow: it is no flow's, or was deployed by an older version. "
     "Deploy the flow again: its next runs do."
 )
-TOO_LARGE = "This graph is too large to be drawn."
+TOO_LARGE = "This graph cannot be drawn: it is too large."
 
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 PLACE = re.compile(r"(runs|deployments)/[a-z0-9.-]+/[a-z0-9.-]+")
@@ -135,7 +135,7 @@ class Page:
         if not steps:
             return _private(json_response({"missing": NO_GRAPH}))
         try:
-            picture = self._layouts.of(steps, down=call.query.get("down") == "true")
+            picture = self._layouts.of(steps)
         except SubprocessError:
             return _private(json_response({"missing": TOO_LARGE}))
         return _private(json_response(picture))

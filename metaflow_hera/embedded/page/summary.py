@@ -14,7 +14,7 @@ from metaflow_hera.embedded.controller.ids import pod_name
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.labels import TEMPLATE_LABEL
-from metaflow_hera.embedded.page.outline import CHOICE, Place, outline
+from metaflow_hera.embedded.page.outline import CHOICE, ITERATIONS, Place, outline
 from metaflow_hera.embedded.page.parameters import given
 from metaflow_hera.embedded.page.ranges import FAILED, items_of, length, told
 from metaflow_hera.embedded.page.reading import TEXT, Container, PageReader, RangeRow, attempts_of
@@ -42,6 +42,7 @@ class Group:
     expected: int = 0
     spans: list[tuple[float, float | None, str, int]] = field(default_factory=list)
     choices: dict[str, int] = field(default_factory=dict)
+    iterations: int = 0
 
     def shown(self, depth: int, parent: bool, now: float) -> JSON:
         """As the page gets it."""
@@ -56,6 +57,7 @@ class Group:
             "foreach": self.place.foreach or total > 1,
             "phases": self.phases,
             **({"choices": self.choices} if self.choices else {}),
+            **({"iterations": self.iterations} if self.iterations else {}),
             "total": max(total, self.expected),
             "started": min(starts, default=None),
             "finished": None if None in ends else max((end for end in ends if end), default=None),
@@ -122,9 +124,12 @@ class Summaries:
             name = row.display.partition("(")[0]
             self._count_range(head, row, _group(groups, places.path(row.boundary, name)))
         if any(group.place.chooses for group in groups.values()):
-            for boundary, name, chosen, count in self._reader.choices(head.uid, CHOICE):
-                choices = _group(groups, places.path(boundary, name)).choices
-                choices[chosen] = choices.get(chosen, 0) + count
+            for boundary, name, output, value, count in self._reader.choices(head.uid, CHOICE, ITERATIONS):
+                group = _group(groups, places.path(boundary, name))
+                if output == CHOICE:
+                    group.choices[value] = group.choices.get(value, 0) + count
+                elif value.isdecimal():
+                    group.iterations += int(value) * count
         _expect(groups, containers, places)
         return {
             "run": self.run(head),

@@ -60,9 +60,9 @@ export function tasks(run, place, offset, limit) {
   return call("GET", `/page/runs/${path(run.namespace, run.name)}/tasks?path=${part(place)}&offset=${offset}&limit=${limit}`);
 }
 
-/** The picture of a run's flow, from top to bottom or from left to right; `missing` says why there is none. */
-export function graph(run, down) {
-  return call("GET", `/page/runs/${path(run.namespace, run.name)}/graph?down=${down}`);
+/** The picture of a run's flow; `missing` says why there is none. */
+export function graph(run) {
+  return call("GET", `/page/runs/${path(run.namespace, run.name)}/graph`);
 }
 
 /** One task, by its id. */

@@ -3,18 +3,16 @@
 
 import { graph as loadGraph } from "./api.js";
 import { el, set, svg, text } from "./dom.js";
-import { kindOf, stepsOf, timesOf, wayOf } from "./steps.js";
+import { badgeOf, labelOf, stepsOf, timesOf, wayOf } from "./steps.js";
 import { tone } from "./words.js";
 
 const KEY = "view"; // what the user chose last: "graph" or "tree"
 const MARGIN = 24;
 const SHEET = 4; // pixels between the sheets of a stack
 const SHEETS = 3; // at most
-const LEGIBLE = 0.7;
+const LEGIBLE = 0.85;
 const SCALES = [0.03, 2.5]; // the smallest and the largest
 const STEP = 1.25;
-const LETTER = 7.4; // pixels of a name's letter
-const DOWN = 700; // a narrower window shows the steps from top to bottom
 
 /** The picture; `onStep(path)` is called with the place in the tree of a step that was chosen. */
 export class Graph {
@@ -27,7 +25,7 @@ export class Graph {
     this.words = el("p", { class: "dim", hidden: true });
     const tool = (label, sign, does) => el("button", { class: "quiet", "aria-label": label, title: label, onclick: does }, sign);
     this.tools = el("div", { class: "zoom" },
-      tool("Zoom out (-)", "−", () => this.zoom(1 / STEP)), tool("Zoom in (+)", "+", () => this.zoom(STEP)), tool("Show all (0)", "Fit", () => this.fit()));
+      tool("Zoom out (-)", "−", () => this.zoom(1 / STEP)), tool("Zoom in (+)", "+", () => this.zoom(STEP)), tool("Fit all (0)", "Fit", () => this.fit()));
     this.element = el("section", { class: "graph", "aria-label": "Graph", hidden: true }, this.words, this.area, this.tools);
     this.choose = ["tree", "graph"].map((view) => el("button", { "data-view": view, onclick: () => this.show(view, true) }, view === "tree" ? "Tree" : "Graph"));
     this.chooser = el("div", { class: "views", role: "group", "aria-label": "View" }, ...this.choose);
@@ -51,7 +49,7 @@ export class Graph {
   async load() {
     this.asked = true;
     try {
-      const picture = await loadGraph(this.about, innerWidth < DOWN);
+      const picture = await loadGraph(this.about);
       set(this.words, "hidden", !picture.missing);
       set(this.tools, "hidden", Boolean(picture.missing));
       text(this.words, picture.missing ?? "");
@@ -92,17 +90,12 @@ export class Graph {
     for (const way of this.ways) way.draw(this.steps);
   }
 
-  /** At first all is shown, or, if it could not be read then, the first steps. */
+  /** At first all is shown, or, if it could not be read then, the first step and what is around it. */
   begin() {
     this.scaled(Math.max(LEGIBLE, Math.min(1, this.whole())));
-    this.area.scrollTo(0, this.area.scrollHeight > this.area.clientHeight && this.picture.size[0] > this.picture.size[1] ? this.first()[1] : 0);
-    if (this.area.scrollWidth > this.area.clientWidth && this.picture.size[1] >= this.picture.size[0]) this.area.scrollLeft = this.first()[0];
-  }
-
-  /** How far to scroll for the first step to be in the middle. */
-  first() {
-    const [x, y] = this.picture.steps[0].at;
-    return [(x + MARGIN) * this.scale - this.area.clientWidth / 2, (y + MARGIN) * this.scale - this.area.clientHeight / 2];
+    const { clientWidth, clientHeight } = this.area;
+    const [x, y] = this.picture.steps[0].at.map((each) => (each + MARGIN) * this.scale);
+    this.area.scrollTo(x - clientWidth / 2, y - clientHeight / 2);
   }
 
   fit() {
@@ -203,38 +196,31 @@ export class Graph {
 class Node {
   constructor(step, loops) {
     this.step = step;
-    this.kind = kindOf(step, loops);
+    this.loops = loops;
     const [width, height] = step.size;
     this.element = svg("g", { class: "node", role: "button", tabindex: -1, transform: `translate(${step.at[0] - width / 2} ${step.at[1] - height / 2})` });
     const sheets = Math.min(SHEETS, step.foreachs.length);
     for (let sheet = sheets; sheet >= 0; sheet -= 1) {
-      this.element.append(svg("rect", { class: "box", x: sheet * SHEET, y: -sheet * SHEET, width, height, rx: 7 }));
+      this.element.append(svg("rect", { class: "box", x: sheet * SHEET, y: sheet * SHEET, width, height, rx: 7 }));
     }
     const mark = step.kind === "split-switch" ? { d: "M17 7 L24 14 L17 21 L10 14 Z" } : { d: "M22 14 A5 5 0 1 1 12 14 A5 5 0 1 1 22 14" };
     this.element.append(svg("path", { class: "mark", ...mark }));
     this.name = svg("text", { class: "name", x: 32, y: 18.5 });
     this.count = svg("text", { class: "number", x: 32, y: 36 });
-    this.title = svg("title");
-    const most = Math.floor((width - 42) / LETTER);
-    this.name.textContent = step.name.length > most ? `${step.name.slice(0, most - 1)}…` : step.name;
-    this.element.append(this.name, this.count, this.title);
-    if (step.parallel) this.badge("@parallel", width, height);
-    else if (step.kind === "foreach") this.badge("foreach", width, height);
-    else if (loops) this.badge("loop", width, height);
+    this.badge = svg("text", { class: "badge", x: width - 9, y: height - 10, "text-anchor": "end" });
+    this.name.textContent = step.name;
+    this.element.append(this.name, " ", this.count, " ", this.badge);
   }
 
-  badge(words, width, height) {
-    const badge = svg("text", { class: "badge", x: width - 9, y: height - 10, "text-anchor": "end" });
-    badge.textContent = words;
-    this.element.append(badge);
-  }
-
-  draw({ word, words }) {
-    set(this.element, "class", `node ${tone(word)}`);
-    text(this.count, words);
-    const label = [this.step.name, word, words === word ? "" : words, this.kind].filter(Boolean).join(", ");
+  draw(told) {
+    const badge = badgeOf(this.step, this.loops, told);
+    const label = labelOf(this.step, badge, told);
+    if (label === this.label) return;
+    this.label = label;
+    set(this.element, "class", `node ${tone(told.word)}`);
     set(this.element, "aria-label", label);
-    text(this.title, label);
+    text(this.count, told.words);
+    text(this.badge, badge);
   }
 }
 

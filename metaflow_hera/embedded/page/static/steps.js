@@ -27,19 +27,20 @@ function stepOf(step, groups, over) {
   return {
     word,
     path: (groups.find((group) => group.total) ?? groups[0])?.path,
-    words: many ? `${count(doneOf(counts) - never)}/${count(total - never)}${failed}` : word,
-    ended: total > 0 && doneOf(counts) === total,
+    words: many && total > never ? `${count(doneOf(counts) - never)}/${count(total - never)}${failed}` : word,
+    ended: over || (total > 0 && doneOf(counts) === total),
+    iterations: groups.reduce((all, group) => all + (group.iterations ?? 0), 0),
     well: (counts.Succeeded ?? 0) > 0,
     choices,
+    switches: step.kind === SWITCH,
+    joins: step.kind === "join", // it waits for all tasks of a foreach
   };
 }
 
 /** Of a way from one step to another: "taken", "passed" (it was not taken, and will not be), or "" so far. */
 export function wayOf({ from, to }, steps) {
-  const { choices, ended, well } = steps.get(from);
-  const chosen = Object.keys(choices).length > 0;
-  if (from === to) return chosen ? "taken" : ended ? "passed" : "";
-  if (chosen ? choices[to] : well) return "taken";
+  const { choices, ended, well, iterations, switches } = steps.get(from);
+  if (from === to ? iterations > 1 : switches ? choices[to] : well && (ended || !steps.get(to).joins)) return "taken";
   return ended ? "passed" : "";
 }
 
@@ -50,12 +51,17 @@ export function timesOf({ from, to }, steps) {
   return all > 1 && choices[to] ? `${count(choices[to])}×` : "";
 }
 
-/** What a step is, in words. */
-export function kindOf(step, loops) {
+/** What a step is, in a word that is drawn with it. A loop tells how often it ran when it is through. */
+export function badgeOf(step, loops, { iterations }) {
+  if (step.parallel) return "@parallel";
+  if (loops) return iterations ? `loop ${count(iterations)}×` : "loop";
+  return step.kind === "foreach" ? "foreach" : "";
+}
+
+/** All that is told of a step, in words: at first what is drawn. */
+export function labelOf(step, badge, { word, words, switches }) {
   return [
-    step.parallel ? "parallel" : "",
-    step.kind === "foreach" ? "foreach" : "",
-    step.kind === SWITCH ? (loops ? "loop" : "switch") : "",
+    step.name, words, badge, words === word ? "" : word, switches && !badge ? "switch" : "",
     step.foreachs.length ? `in foreach ${step.foreachs.join(", ")}` : "",
   ].filter(Boolean).join(", ");
 }
