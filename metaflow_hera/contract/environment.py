@@ -45,6 +45,8 @@ OWN_PACKAGE = "METAFLOW_HERA_OWN_PACKAGE"
 
 OUTPUT = "METAFLOW_HERA_OUTPUT"
 """The file to write a foreach's items, or a switch's choice, to."""
+ITERATIONS = "METAFLOW_HERA_ITERATIONS"
+"""The file to write to how many iterations a loop had."""
 MESSAGE = "METAFLOW_HERA_MESSAGE"
 """The file for the termination message, which Kubernetes passes to Argo."""
 FINISHED = "METAFLOW_HERA_FINISHED"

@@ -11,7 +11,7 @@ import signal
 import time
 from pathlib import Path
 
-from metaflow_hera.contract.environment import OUTPUT
+from metaflow_hera.contract.environment import ITERATIONS, OUTPUT
 from metaflow_hera.contract.manifest import OUT_OF_ATTEMPTS
 from metaflow_hera.metaflow_api.pod.run_store import RunStore
 from metaflow_hera.runtime.attempts import Attempts
@@ -40,6 +40,8 @@ def run_iterations(task: PodTask, attempts: Attempts) -> int:
         number, choice = number + 1, output.read_text()
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(choice)
+    if ITERATIONS in os.environ:  # a run of an older manifest may have been retried with this code
+        Path(os.environ[ITERATIONS]).write_text(str(number))
     return 0
 
 

@@ -48,8 +48,8 @@ PARALLEL_FIELDS = {environment.POD_IP: "status.podIP"}
 
 OF_ONE_POD = (
     *(environment.RUN_ID, environment.ARGO_NAME, environment.STEP_NAME, environment.PATH, environment.RANGE),
-    *(environment.RETRIES, environment.OUTPUT, environment.MESSAGE, environment.RUN_TAGS),
-    *(environment.SCHEDULED_TIME, f"{environment.PARAMETER}*", f"{environment.EVENT}*"),
+    *(environment.RETRIES, environment.OUTPUT, environment.ITERATIONS, environment.MESSAGE),
+    *(environment.RUN_TAGS, environment.SCHEDULED_TIME, f"{environment.PARAMETER}*", f"{environment.EVENT}*"),
     *POD_FIELDS,
     *PARALLEL_FIELDS,
 )
@@ -150,7 +150,9 @@ class ContainerTemplates:
     def _container(self, shape: Shape) -> Container:
         compute = Compute.from_json(shape.compute)
         pod = container_fields(compute)
-        output = OUTPUTS.get(shape.kind)
+        outputs = [OUTPUTS[shape.kind]] if shape.kind in OUTPUTS else []
+        if shape.loops:
+            outputs.append(manifest.ITERATIONS)
         return Container(
             name=self._names.give(shape.title),
             inputs=[
@@ -159,9 +161,11 @@ class ContainerTemplates:
                 *([Parameter(name=manifest.RANGE)] if shape.is_range else []),
             ],
             # The default is for tasks that read the output of a step that was skipped.
-            outputs=[Parameter(name=output, value_from=ValueFrom(path=_output_path(output), default=""))]
-            if output
-            else None,
+            outputs=[
+                Parameter(name=output, value_from=ValueFrom(path=_output_path(output), default=""))
+                for output in outputs
+            ]
+            or None,
             command=[shape.python],
             args=["-c", bootstrap(self._flow.datastore)],
             env=self._environment(shape, compute),
@@ -226,6 +230,8 @@ class ContainerTemplates:
             fixed[environment.OWN_PACKAGE] = "1"
         if shape.kind in OUTPUTS:
             fixed[environment.OUTPUT] = _output_path(OUTPUTS[shape.kind])
+        if shape.loops:
+            fixed[environment.ITERATIONS] = _output_path(manifest.ITERATIONS)
         if shape.splits > 1 and not shape.is_range:
             fixed[environment.SPLITS_PER_POD] = str(shape.splits)
         if compute.tmpfs_path:

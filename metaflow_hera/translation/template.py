@@ -27,6 +27,7 @@ from metaflow_hera.translation.names import Names
 from metaflow_hera.translation.settings import Settings
 from metaflow_hera.translation.spec_fields import annotations_of, labels_of, spec_fields, user_keys
 from metaflow_hera.translation.splits import Splits, splits
+from metaflow_hera.translation.steps_annotation import steps_annotation
 
 if TYPE_CHECKING:
     from hera.events.models import Sensor
@@ -107,7 +108,7 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
         # Only texts in which Argo may look for its own variables: none of the user's.
         workflow_metadata=WorkflowMetadata(
             labels={**labels, manifest.KIND: manifest.A_RUN, manifest.TEMPLATE_LABEL: settings.name},
-            annotations={**notes, manifest.RUN_ID: RUN_ID},
+            annotations={**notes, manifest.RUN_ID: RUN_ID, manifest.GRAPH: steps_annotation(flow.graph)},
         ),
         pod_metadata=Metadata(
             labels={**labels, manifest.KIND: manifest.A_TASK},

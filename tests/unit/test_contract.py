@@ -43,6 +43,7 @@ ENVIRONMENT = {
     "MESSAGE": "METAFLOW_HERA_MESSAGE",
     "NAMESPACE": "METAFLOW_HERA_NAMESPACE",
     "NODE_IP": "METAFLOW_KUBERNETES_NODE_IP",
+    "ITERATIONS": "METAFLOW_HERA_ITERATIONS",
     "NO_EVENTS": "METAFLOW_HERA_NO_EVENTS",
     "OUTCOME": "METAFLOW_HERA_OUTCOME",
     "OUTPUT": "METAFLOW_HERA_OUTPUT",
@@ -91,7 +92,9 @@ MANIFEST = {
     "ERROR": "error",
     "FLOW_NAME": "metaflow/flow_name",
     "ITEMS": "items",
+    "ITERATIONS": "iterations",
     "RANGE": "split-range",
+    "GRAPH": "metaflow/dag",
     "KIND": "app.kubernetes.io/name",
     "METAFLOW": "metaflow",
     "METAFLOW_PREFIX": "metaflow/",
@@ -142,7 +145,7 @@ OWN_TO_THE_BOOTSTRAP = {
 }
 """Variables between Metaflow and the bootstrap: no manifest of ours names them."""
 
-WORDS = frozenset({"step", "path", "items", "next", "outcome", "success", "error", "metaflow"})
+WORDS = frozenset({"step", "path", "items", "next", "iterations", "outcome", "success", "error", "metaflow"})
 """Names that are words of other things as well: a literal elsewhere may mean one of those."""
 
 

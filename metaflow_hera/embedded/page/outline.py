@@ -23,6 +23,8 @@ ITEMS = "items"
 DEPENDS = re.compile(r"([\w-]+)\.[A-Z]\w+")
 """In an expression such as `a.Succeeded || b.Skipped`, the names."""
 LISTED = re.compile(rf"\{{\{{tasks\.([\w-]+)\.outputs\.parameters\.{ITEMS}\}}\}}")
+CHOICE, ITERATIONS = "next", "iterations"
+"""The outputs in which a switch of a flow names the step it chose, and a loop tells how often it ran."""
 INPUT = re.compile(r"\{\{\s*inputs\.parameters\.([\w-]+)\s*\}\}")
 
 
@@ -40,6 +42,7 @@ class Place:
         step: whether it runs a step of a flow.
         opens: the task beside it that lists the items, if it is the DAG of a flow's foreach.
         after: the tasks beside it that it depends on.
+        chooses: whether its output says which step comes next: it is a switch of a flow.
     """
 
     path: str
@@ -51,6 +54,7 @@ class Place:
     step: bool = False
     opens: str = ""
     after: frozenset[str] = frozenset()
+    chooses: bool = False
 
 
 def outline(workflow: JSON) -> list[Place]:
@@ -73,16 +77,17 @@ def _walk(templates: Mapping[str, JSON], name: str, around: str, depth: int) -> 
     if depth > DEEPEST:
         return
     for task in (templates.get(name, {}).get("dag") or {}).get("tasks") or ():
-        place = _place(task, f"{around}/{task['name']}" if around else task["name"])
+        place = _place(task, f"{around}/{task['name']}" if around else task["name"], templates)
         yield place
         yield from _walk(templates, task.get("template", ""), place.path, depth + 1)
 
 
-def _place(task: JSON, path: str) -> Place:
+def _place(task: JSON, path: str, templates: Mapping[str, JSON]) -> Place:
     arguments = (task.get("arguments") or {}).get("parameters") or ()
     step = next((str(each.get("value") or "") for each in arguments if each["name"] == "step"), "")
     items, param = task.get("withItems"), task.get("withParam")
     source = INPUT.fullmatch(param.strip()) if param else None
+    outputs = (templates.get(task.get("template", ""), {}).get("outputs") or {}).get("parameters") or ()
     return Place(
         path,
         step if step and "{{" not in step else task["name"],
@@ -95,4 +100,5 @@ def _place(task: JSON, path: str) -> Place:
             (found[1] for each in arguments if (found := LISTED.fullmatch(each.get("value") or ""))), ""
         ),
         after=frozenset(DEPENDS.findall(task.get("depends") or "")) | set(task.get("dependencies") or ()),
+        chooses=any(each["name"] == CHOICE for each in outputs),
     )

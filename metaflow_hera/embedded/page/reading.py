@@ -154,6 +154,19 @@ class PageReader(Reader):
             (uid, f'"name":"{output}"', output),
         ).fetchall()
 
+    def choices(self, uid: str, always: str, more: str) -> list[tuple[str | None, str, str, str, int]]:
+        """The values of two outputs of tasks, of those that have the first: how many tasks have which.
+
+        Of each the boundary, the name of the task, the name of the output, its value, the number of tasks.
+        """
+        return self._db.execute(
+            f"{PARTS} SELECT boundary, {NAME} AS name, json_extract(value, '$.name') AS output, "  # noqa: S608
+            "json_extract(value, '$.value') AS given, COUNT(*) "
+            "FROM parts, json_each(node, '$.outputs.parameters') WHERE attempt IS NULL AND instr(node, ?) "
+            "AND output IN (?, ?) AND given != '' GROUP BY boundary, name, output, given",
+            (uid, f'"name":"{always}"', always, more),
+        ).fetchall()
+
     def ranges(self, uid: str) -> list[RangeRow]:
         """The nodes of a workflow whose pods may run several tasks each."""
         rows = self._db.execute(

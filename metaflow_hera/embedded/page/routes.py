@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from importlib.resources import files
+from subprocess import SubprocessError
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -26,6 +28,8 @@ from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.local.opening import FILE as OPENING_FILE
 from metaflow_hera.embedded.page.deployments import Deployments
 from metaflow_hera.embedded.page.feed import Feed
+from metaflow_hera.embedded.page.graph import graph_of
+from metaflow_hera.embedded.page.layout import Layouts
 from metaflow_hera.embedded.page.parameters import given, misfits
 from metaflow_hera.embedded.page.reading import PageReader
 from metaflow_hera.embedded.page.revisions import Revisions
@@ -39,6 +43,12 @@ PAGE = 100
 """How many tasks are listed at a time, at most."""
 
 FORM_BYTES = 1_000
+
+NO_GRAPH = (
+    "This run does not tell the graph of its flow: it is no flow's, or was deployed by an older version. "
+    "Deploy the flow again: its next runs do."
+)
+TOO_LARGE = "This graph cannot be drawn: it is too large."
 
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 PLACE = re.compile(r"(runs|deployments)/[a-z0-9.-]+/[a-z0-9.-]+")
@@ -62,12 +72,14 @@ class Page:
         self._summaries = Summaries(self._reader)
         self._deployments = Deployments(self._reader)
         self._revisions = Revisions(self._reader)
+        self._layouts = Layouts()
         named = "/page/runs/{namespace}/{name}"
         self.calls: list[tuple[str, str, Callable[[Call], Response]]] = [
             ("GET", "/page/overview", lambda call: _private(json_response(self._overview("", "")))),
             ("GET", named, self._run),
             ("GET", f"{named}/tasks", self._tasks),
             ("GET", f"{named}/parameters", self._parameters),
+            ("GET", f"{named}/graph", self._graph),
             ("GET", "/page/events", self._overview_events),
             ("GET", "/page/events/{namespace}/{name}", self._run_events),
             ("POST", "/page/deployments/{namespace}/{name}/check", self._check),
@@ -121,6 +133,17 @@ class Page:
     def _parameters(self, call: Call) -> Response:
         found = given(self._reader.arguments(find(call).uid), longest=None)
         return _private(json_response({"parameters": found}))
+
+    def _graph(self, call: Call) -> Response:
+        """The picture of a run's flow; what its tasks do comes with the events."""
+        steps = graph_of(json.loads(find(call).metadata).get("annotations") or {})
+        if not steps:
+            return _private(json_response({"missing": NO_GRAPH}))
+        try:
+            picture = self._layouts.of(steps)
+        except SubprocessError:
+            return _private(json_response({"missing": TOO_LARGE}))
+        return _private(json_response(picture))
 
     def _check(self, call: Call) -> Response:
         """What is wrong with the values that were typed into the form of a deployment."""

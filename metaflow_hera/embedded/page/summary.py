@@ -17,7 +17,7 @@ from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.labels import TEMPLATE_LABEL
 from metaflow_hera.embedded.page.drawing import Span, drawing
 from metaflow_hera.embedded.page.names import run_id, task_name
-from metaflow_hera.embedded.page.outline import ITEMS, Place, outline
+from metaflow_hera.embedded.page.outline import CHOICE, ITEMS, ITERATIONS, Place, outline
 from metaflow_hera.embedded.page.parameters import given
 from metaflow_hera.embedded.page.progress import FINISHED, NEVER_MADE, Progress
 from metaflow_hera.embedded.page.ranges import FAILED, items_of, length, told
@@ -51,6 +51,8 @@ class Group:
     boundaries: set[str | None] = field(default_factory=set)
     depth: int = 0
     finished_around: int = 0
+    choices: dict[str, int] = field(default_factory=dict)
+    iterations: int = 0
 
     def progress(self, head: Head) -> Progress:
         """How far its tasks are."""
@@ -84,6 +86,8 @@ class Group:
             "started": min((span.started for span in ran if span.started is not None), default=None),
             "finished": None if runs else max((span.ended or 0.0 for span in ran), default=None),
             **drawing(self.spans, now),
+            **({"choices": self.choices} if self.choices else {}),
+            **({"iterations": self.iterations} if self.iterations else {}),
         }
 
 
@@ -138,6 +142,7 @@ class Summaries:
         for each in self._reader.ranges(head.uid):
             name = each.display.partition("(")[0]
             _count_range(head, each, _group(groups, places.path(each.boundary, name)))
+        self._count_choices(head, groups, places)
         _expect(groups, containers, places)
         self._expect_items(head, groups, places)
         return {
@@ -162,6 +167,17 @@ class Summaries:
                 group.expected = listed[f"{around}/{source}" if around else source] or None
             elif group.place.step:
                 group.expected = 1
+
+    def _count_choices(self, head: Head, groups: dict[str, Group], places: Places) -> None:
+        """How often each switch chose which step, and how often loops ran."""
+        if not any(group.place.chooses for group in groups.values()):
+            return
+        for boundary, name, output, value, count in self._reader.choices(head.uid, CHOICE, ITERATIONS):
+            group = _group(groups, places.path(boundary, name))
+            if output == CHOICE:
+                group.choices[value] = group.choices.get(value, 0) + count
+            elif value.isdecimal():
+                group.iterations += int(value) * count
 
     def _failures(self, head: Head, places: Places) -> Iterator[JSON]:
         for node in self._reader.failed(head.uid, FAILURES):

@@ -262,6 +262,25 @@ def test_a_retried_task_is_one_task_with_its_attempts(argo: Argo) -> None:
     assert "exit code 1" in task["message"]
 
 
+def test_a_run_has_the_picture_of_its_flow(argo: Argo) -> None:
+    """A workflow that is no flow's says that it has none."""
+    graph = {"steps": {"start": ["end"], "end": []}}
+    spec = {**pod_spec("true"), "workflowMetadata": {"annotations": {"metaflow/dag": json.dumps(graph)}}}
+    template = {"metadata": {"name": "drawn"}, "spec": spec}
+    argo.call("POST", "/workflow-templates/argo", {"template": template})
+    submit = {"resourceKind": "WorkflowTemplate", "resourceName": "drawn"}
+    name = argo.call("POST", "/workflows/argo/submit", submit)["metadata"]["name"]
+    argo.end(name)
+    picture = argo.http.get(f"{argo.server.url}/page/runs/argo/{name}/graph").json()
+    assert [step["name"] for step in picture["steps"]] == ["start", "end"]
+    assert [(edge["from"], edge["to"]) for edge in picture["edges"]] == [("start", "end")]
+    other = argo.run(pod_spec("true"))
+    assert (
+        "does not tell the graph"
+        in argo.http.get(f"{argo.server.url}/page/runs/argo/{other}/graph").json()["missing"]
+    )
+
+
 def test_what_is_typed_into_the_form_is_checked(argo: Argo, page: httpx.Client) -> None:
     parameters = [{"name": name, "value": "1"} for name in ("count", "metaflow-run-tags")]
     notes = {"metaflow/parameters": json.dumps({"count": {"type": "int"}})}

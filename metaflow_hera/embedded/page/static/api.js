@@ -65,6 +65,11 @@ export function tasks(run, place, offset, limit) {
   return call("GET", `/page/runs/${path(run.namespace, run.name)}/tasks?path=${part(place)}&offset=${offset}&limit=${limit}`);
 }
 
+/** The picture of a run's flow; `missing` says why there is none. */
+export function graph(run) {
+  return call("GET", `/page/runs/${path(run.namespace, run.name)}/graph`);
+}
+
 /** One task, by its id. */
 export async function task(run, id) {
   const found = await call("GET", `/page/runs/${path(run.namespace, run.name)}/tasks?id=${part(id)}`);

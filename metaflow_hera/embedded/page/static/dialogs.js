@@ -31,6 +31,7 @@ const KEYS = [
   ["↑ ↓ or k j", "move"], ["← →", "close and open a line of the tree"],
   ["Enter", "open a run, or the log of a task"],
   ["s", "suspend or resume the run"], ["r", "retry the run"], ["x", "terminate the run"],
+  ["v", "the tree alone, or the graph beside it"], ["+ - 0", "zoom the graph, or show all of it"],
   ["f", "follow the log or stop following"], ["Esc", "close the log or a dialog"], ["t", "light or dark"],
 ];
 

@@ -3,6 +3,7 @@
 import { act, events, path } from "./api.js";
 import { confirmed } from "./dialogs.js";
 import { el, reconcile, set, text } from "./dom.js";
+import { Graph } from "./graph.js";
 import { Logs } from "./logs.js";
 import { Tree } from "./tree.js";
 import { duration, moment, podsOf, runState, tone } from "./words.js";
@@ -32,9 +33,11 @@ export class RunView {
     this.logs = new Logs(this.about);
     this.tree = new Tree((task) => this.logs.open(task), (error) => page.notice(error.message));
     this.tree.onChange = () => this.draw();
+    this.graph = new Graph(this.about, (place) => this.tree.reveal(place), (error) => page.notice(error.message));
     view.replaceChildren(el("div", { class: "run" },
-      el("div", { class: "heading" }, this.word, this.title, this.facts, el("span", { class: "grow" }), this.buttons),
-      this.message, this.details, this.failures, this.tree.element, this.logs.element));
+      el("div", { class: "heading" }, this.word, this.title, this.facts, el("span", { class: "grow" }), this.graph.chooser, this.buttons),
+      this.message, this.details, this.failures,
+      el("div", { class: "panels" }, this.graph.element, this.tree.element), this.logs.element));
     this.source = events(`/page/events/${path(namespace, name)}`, `/page/runs/${path(namespace, name)}`, {
       onState: (found) => this.take(found),
       onGone: () => page.notice("This run was deleted.", true),
@@ -60,6 +63,7 @@ export class RunView {
     this.showParameters(found.parameters);
     this.showFailures(found.failures);
     this.tree.take(found);
+    this.graph.take(found);
     this.logs.refresh();
     this.draw();
   }
@@ -125,6 +129,7 @@ export class RunView {
   key(key) {
     if (key === "Escape") return this.logs.close();
     if (key === "f") { this.logs.follow(); return true; }
+    if (key === "v") { this.graph.toggle(); return true; }
     const verb = this.found && VERBS.find((each) => each.key === key && each.fits(this.found.run));
     if (!verb) return false;
     this.act(verb);

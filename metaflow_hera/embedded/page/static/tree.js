@@ -149,6 +149,17 @@ export class Tree {
     this.onChange?.();
   }
 
+  /** Show a place, with its tasks where there are several. */
+  reveal(path) {
+    for (const group of this.groups) if (path.startsWith(`${group.path}/`)) this.closed.delete(group.path);
+    const group = this.groups.find((each) => each.path === path);
+    if (group?.foreach && !group.parent && !this.pages.has(path)) { this.pages.set(path, { offset: 0 }); this.load(path); }
+    this.onChange?.();
+    const row = this.body.kept.get(path);
+    row?.scrollIntoView({ block: "nearest" });
+    if (row) this.focus(row);
+  }
+
   async enter(line) {
     if (line.kind === "pager") {
       this.pages.get(line.group.path).offset = Math.max(0, line.to);

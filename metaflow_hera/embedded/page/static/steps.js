@@ -1,0 +1,73 @@
+// What the steps of a flow's graph and the ways between them do, by the groups of a run's tasks.
+
+import { count, doneOf, stateOf, tally } from "./words.js";
+
+const SWITCH = "split-switch";
+
+/** For each step by its name: its places in the tree, its state in a word, its numbers in words. */
+export function stepsOf(picture, found) {
+  const over = found.run.finished !== null;
+  const groups = new Map(picture.steps.map((step) => [step.name, []]));
+  for (const group of found.groups) {
+    if (!group.parent && !group.path.startsWith("onExit")) groups.get(group.label)?.push(group);
+  }
+  return new Map(picture.steps.map((step) => [step.name, stepOf(step, groups.get(step.name), over)]));
+}
+
+/** A step may have several places: two foreachs that lead to it have one each. */
+function stepOf(step, groups, over) {
+  const phases = sum(groups.map((group) => group.phases));
+  const choices = sum(groups.map((group) => group.choices ?? {}));
+  const total = groups.reduce((all, group) => all + group.total, 0);
+  const counts = tally(phases);
+  const word = stateOf(phases, total, over);
+  const never = (counts.Skipped ?? 0) + (counts["Not started"] ?? 0);
+  const many = total > 1 || (step.foreachs.length > 0 && total > 0);
+  const failed = counts.Failed && many ? ` · ${count(counts.Failed)} failed` : "";
+  return {
+    word,
+    path: (groups.find((group) => group.total) ?? groups[0])?.path,
+    words: many && total > never ? `${count(doneOf(counts) - never)}/${count(total - never)}${failed}` : word,
+    ended: over || (total > 0 && doneOf(counts) === total),
+    iterations: groups.reduce((all, group) => all + (group.iterations ?? 0), 0),
+    well: (counts.Succeeded ?? 0) > 0,
+    choices,
+    switches: step.kind === SWITCH,
+    joins: step.kind === "join", // it waits for all tasks of a foreach
+  };
+}
+
+/** Of a way from one step to another: "taken", "passed" (it was not taken, and will not be), or "" so far. */
+export function wayOf({ from, to }, steps) {
+  const { choices, ended, well, iterations, switches } = steps.get(from);
+  if (from === to ? iterations > 1 : switches ? choices[to] : well && (ended || !steps.get(to).joins)) return "taken";
+  return ended ? "passed" : "";
+}
+
+/** How often a switch that ran several times chose a way, else nothing. */
+export function timesOf({ from, to }, steps) {
+  const { choices } = steps.get(from);
+  const all = Object.values(choices).reduce((one, other) => one + other, 0);
+  return all > 1 && choices[to] ? `${count(choices[to])}×` : "";
+}
+
+/** What a step is, in a word that is drawn with it. A loop tells how often it ran when it is through. */
+export function badgeOf(step, loops, { iterations }) {
+  if (step.parallel) return "@parallel";
+  if (loops) return iterations ? `loop ${count(iterations)}×` : "loop";
+  return step.kind === "foreach" ? "foreach" : "";
+}
+
+/** All that is told of a step, in words: at first what is drawn. */
+export function labelOf(step, badge, { word, words, switches }) {
+  return [
+    step.name, words, badge, words === word ? "" : word, switches && !badge ? "switch" : "",
+    step.foreachs.length ? `in foreach ${step.foreachs.join(", ")}` : "",
+  ].filter(Boolean).join(", ");
+}
+
+function sum(counted) {
+  const all = {};
+  for (const counts of counted) for (const [key, many] of Object.entries(counts)) all[key] = (all[key] ?? 0) + many;
+  return all;
+}
