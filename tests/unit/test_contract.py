@@ -48,6 +48,7 @@ ENVIRONMENT = {
     "OUTPUT": "METAFLOW_HERA_OUTPUT",
     "OWNER": "METAFLOW_OWNER",
     "OWN_PACKAGE": "METAFLOW_HERA_OWN_PACKAGE",
+    "RESULTS": "METAFLOW_HERA_RESULTS",
     "PARAMETER": "METAFLOW_INIT_",
     "PATH": "METAFLOW_HERA_PATH",
     "POD_ID": "METAFLOW_KUBERNETES_POD_ID",
@@ -132,6 +133,7 @@ MANIFEST = {
     "VERSION": "metaflow/deployment_version",
     "VERSION_ID": "metaflow/deployment_version_id",
     "WARM": "embedded-argo/warm",
+    "RESULTS": "embedded-argo/results",
 }
 
 OWN_TO_THE_BOOTSTRAP = {
@@ -245,5 +247,11 @@ def test_the_embedded_argo_uses_the_names_of_the_contract() -> None:
         environment.EMBEDDED_EVENTS_URL,
         environment.EMBEDDED_HOME,
     }
-    shared = {manifest.PARAMETERS, manifest.POD_GROUP, manifest.TEMPLATE_LABEL, manifest.WARM}
+    shared = {
+        manifest.PARAMETERS,
+        manifest.POD_GROUP,
+        manifest.TEMPLATE_LABEL,
+        manifest.WARM,
+        manifest.RESULTS,
+    }
     assert shared <= set(found.split())

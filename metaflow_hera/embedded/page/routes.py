@@ -28,9 +28,10 @@ from metaflow_hera.embedded.page.deployments import Deployments
 from metaflow_hera.embedded.page.feed import Feed
 from metaflow_hera.embedded.page.parameters import misfits
 from metaflow_hera.embedded.page.reading import PageReader
+from metaflow_hera.embedded.page.results import Results
 from metaflow_hera.embedded.page.revisions import Revisions
 from metaflow_hera.embedded.page.summary import Summaries
-from metaflow_hera.embedded.web.session import HEADERS, LOGIN, Session, words
+from metaflow_hera.embedded.web.session import CARD_HEADERS, HEADERS, LOGIN, Session, words
 
 RUNS = 200
 """How many runs are listed, the latest first."""
@@ -62,11 +63,14 @@ class Page:
         self._summaries = Summaries(self._reader)
         self._deployments = Deployments(self._reader)
         self._revisions = Revisions(self._reader)
+        self._results = Results(self._reader, services.engine.home, hub.closing.is_set)
         named = "/page/runs/{namespace}/{name}"
         self.calls: list[tuple[str, str, Callable[[Call], Response]]] = [
             ("GET", "/page/overview", lambda call: _private(json_response(self._overview("", "")))),
             ("GET", named, self._run),
             ("GET", f"{named}/tasks", self._tasks),
+            ("GET", f"{named}/results", self._task_results),
+            ("GET", f"{named}/card", self._card),
             ("GET", "/page/events", self._overview_events),
             ("GET", "/page/events/{namespace}/{name}", self._run_events),
             ("POST", "/page/deployments/{namespace}/{name}/check", self._check),
@@ -116,6 +120,19 @@ class Page:
         path = call.query.get("path", "")
         page = self._summaries.tasks(find(call), path, max(0, offset), max(1, min(limit, PAGE)))
         return _private(json_response(page))
+
+    def _task_results(self, call: Call) -> Response:
+        return _private(json_response(self._results.task(find(call), call.query.get("id", ""))))
+
+    def _card(self, call: Call) -> Response:
+        """A card, as a document that can do nothing but show itself."""
+        number = call.query.get("number", "")
+        html = self._results.card(
+            find(call), call.query.get("id", ""), int(number) if number.isdigit() else 0
+        )
+        if html is None:
+            return words("No card", "This card is not there any more.", 404)
+        return Response(html, headers=CARD_HEADERS, media_type="text/html")
 
     def _check(self, call: Call) -> Response:
         """What is wrong with the values that were typed into the form of a deployment."""

@@ -66,6 +66,14 @@ export async function task(run, id) {
   return found.tasks[0];
 }
 
+const taskPath = (run, what, id) => `/page/runs/${path(run.namespace, run.name)}/${what}?id=${part(id)}`;
+
+/** What a task has stored: {pathspec, attempt, artifacts, more, cards, more_cards}, or why it is not told: {note}. */
+export const results = (run, id) => call("GET", taskPath(run, "results", id));
+
+/** Where a frame finds a card of a task. */
+export const cardAddress = (run, id, number) => `${taskPath(run, "card", id)}&number=${number}`;
+
 /**
  * The server's events, until `stop` is called. A hidden page asks for none.
  * Calls `onState(state)`, `onGone()`, `onLive(yes, refused)` as the connection comes and goes, and

@@ -30,7 +30,7 @@ const KEYS = [
   ["↑ ↓ or k j", "move"], ["← →", "close and open a line of the tree"],
   ["Enter", "open a run, or the log of a task"],
   ["s", "suspend or resume the run"], ["r", "retry the run"], ["x", "terminate the run"],
-  ["f", "follow the log or stop following"], ["Esc", "close the log or a dialog"], ["t", "light or dark"],
+  ["l v", "the log or the results of the task"], ["f", "follow the log or stop following"], ["Esc", "close the log or a dialog"], ["t", "light or dark"],
 ];
 
 /** Show the keys. */

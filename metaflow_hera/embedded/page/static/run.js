@@ -125,6 +125,7 @@ export class RunView {
   key(key) {
     if (key === "Escape") return this.logs.close();
     if (key === "f") { this.logs.follow(); return true; }
+    if (this.logs.key(key)) return true;
     const verb = this.found && VERBS.find((each) => each.key === key && each.fits(this.found.run));
     if (!verb) return false;
     this.act(verb);
