@@ -66,6 +66,12 @@ export async function task(run, id) {
   return found.tasks[0];
 }
 
+/** What else there is to know about a run: {facts: [{name, value}], commands: [{what, text}]}. */
+export const details = (run) => call("GET", `/page/runs/${path(run.namespace, run.name)}/details`);
+
+/** The manifest of a run as YAML. */
+export const manifest = async (run) => (await call("GET", `/page/runs/${path(run.namespace, run.name)}/details?manifest`)).yaml;
+
 const taskPath = (run, what, id) => `/page/runs/${path(run.namespace, run.name)}/${what}?id=${part(id)}`;
 
 /** What a task has stored: {pathspec, attempt, artifacts, more, cards, more_cards}, or why it is not told: {note}. */

@@ -26,7 +26,7 @@ export function confirmed(question, verb) {
 }
 
 const KEYS = [
-  ["?", "these keys"], ["g", "deployments and runs"], ["n", "start a run"],
+  ["?", "these keys"], ["g", "deployments and runs"], ["n", "start a run"], ["/", "search runs"],
   ["↑ ↓ or k j", "move"], ["← →", "close and open a line of the tree"],
   ["Enter", "open a run, or the log of a task"],
   ["s", "suspend or resume the run"], ["r", "retry the run"], ["x", "terminate the run"],

@@ -1,6 +1,7 @@
 // One run: its state, what can be done to it, its tree and timeline, its failures, its logs.
 
 import { act, events, path } from "./api.js";
+import { runDetails } from "./details.js";
 import { confirmed } from "./dialogs.js";
 import { el, reconcile, set, text } from "./dom.js";
 import { Logs } from "./logs.js";
@@ -34,7 +35,7 @@ export class RunView {
     this.tree.onChange = () => this.draw();
     view.replaceChildren(el("div", { class: "run" },
       el("div", { class: "heading" }, this.word, this.title, this.facts, el("span", { class: "grow" }), this.buttons),
-      this.message, this.details, this.failures, this.tree.element, this.logs.element));
+      this.message, this.details, runDetails(this.about, page.problem), this.failures, this.tree.element, this.logs.element));
     this.source = events(`/page/events/${path(namespace, name)}`, `/page/runs/${path(namespace, name)}`, {
       onState: (found) => this.take(found),
       onGone: () => page.notice("This run was deleted.", true),
