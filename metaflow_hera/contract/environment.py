@@ -41,6 +41,9 @@ ENCODED = "METAFLOW_HERA_ENCODED"
 OWN_PACKAGE = "METAFLOW_HERA_OWN_PACKAGE"
 """Set where the pod must not share the unpacked code package with others."""
 
+RESULTS = "METAFLOW_HERA_RESULTS"
+"""Set where the pod's program is to tell what its task has stored, and not to run it: `manifest.RESULTS`."""
+
 # This package's own: where a pod writes its results.
 
 OUTPUT = "METAFLOW_HERA_OUTPUT"

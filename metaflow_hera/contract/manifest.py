@@ -119,6 +119,9 @@ of Kubernetes' coscheduling plugin; a label's value would be too short for what 
 
 WARM = "embedded-argo/warm"
 """Lets the embedded Argo fork pods from one process: the names of the variables that are a pod's own."""
+RESULTS = "embedded-argo/results"
+"""Lets the embedded Argo ask a pod's program for what its task has stored: the name of the variable with the
+request."""
 
 
 def run_id(workflow: str) -> str:

@@ -41,6 +41,10 @@ def _main(said: Sequence[tuple[float, str]]) -> int:
     tell_metaflow()
     take_from(os.environ)
     settings = load_pod_settings()
+    if environment.RESULTS in os.environ:
+        from metaflow_hera.runtime.results import tell_results  # which the pods themselves do not need
+
+        return tell_results(os.environ[environment.RESULTS], settings, os.environ[environment.CODE_DATASTORE])
     sys.argv = [settings.script]  # the name that Metaflow registers with an attempt
     if environment.HOOKS in os.environ:
         return run_hooks(settings)

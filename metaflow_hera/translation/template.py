@@ -11,7 +11,7 @@ from hera.workflows import CronWorkflow, WorkflowTemplate
 from hera.workflows.models import Metadata, WorkflowEventBinding, WorkflowMetadata
 
 from metaflow_hera.choices.deployment import BINDING
-from metaflow_hera.contract import manifest
+from metaflow_hera.contract import environment, manifest
 from metaflow_hera.contract.kubernetes import is_label_value
 from metaflow_hera.graph.scopes import scopes
 from metaflow_hera.metaflow_api.load.compute import compute_of
@@ -112,7 +112,11 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
         ),
         pod_metadata=Metadata(
             labels={**labels, manifest.KIND: manifest.A_TASK},
-            annotations={**annotations_of(settings.choices), manifest.RUN_ID: RUN_ID},
+            annotations={
+                **annotations_of(settings.choices),
+                manifest.RUN_ID: RUN_ID,
+                manifest.RESULTS: environment.RESULTS,
+            },
         ),
         **spec_fields(settings.choices),
     )

@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -530,6 +531,100 @@ def test_what_changed_between_two_versions(own_mfhera: Mfhera, browser: Browser)
     _asked_nobody_else(browser, own_mfhera)
 
 
+def test_results_and_cards(own_mfhera: Mfhera, browser: Browser) -> None:
+    """What a task has stored is seen, and what a card tries to do beyond that comes to nothing."""
+    own_mfhera.take("results_flow.py")
+    own_mfhera.ok("create", "results_flow.py")
+    runs = [own_mfhera.run(*given)["run_id"] for given in ((), ("--param", "alpha=0.7", "--tag", "special"))]
+    name = runs[1].removeprefix("argo-")
+    browser.log_in(own_mfhera)
+
+    # The run is found by what it was given, also after a reload, and by keyboard.
+    browser.one(".deployments a").click()
+    browser.until(lambda: len(browser.all(".runs tbody tr")) == 2)
+    assert len(browser.all(".durations rect")) == 2
+    browser.reads(".schedules", "next starts")
+    browser.keys("/", *"alpha=0.7 special")
+    browser.until(lambda: len(browser.all(".runs tbody tr")) == 1)
+    assert "q=alpha%3D0.7+special" in browser.driver.current_url
+    browser.driver.refresh()
+    browser.until(lambda: len(browser.all(".runs tbody tr")) == 1)
+    browser.one(".runs tbody a").click()
+    browser.until(lambda: browser.driver.current_url.endswith(name))
+
+    # What there is to know of it.
+    browser.one(".more summary").click()
+    browser.reads(".more", "special")
+    browser.reads(".more", f"python results_flow.py resume --origin-run-id argo-{name}")
+    browser.until(lambda: browser.all(".more .about > div:last-child button"))[0].click()
+    browser.reads("dialog.manifest pre", "METAFLOW_FLOW_NAME")
+    browser.keys(Keys.ESCAPE)
+
+    # The artifacts of a task.
+    browser.row("start, Succeeded").click()
+    browser.one(".logs .tabs")
+    browser.keys("v")
+    browser.reads(".results", f"ResultsFlow/argo-{name}/start/start")
+    told = {
+        row.find_element("css selector", "th").text: " ".join(row.text.split())
+        for row in browser.all(".artifacts tbody tr")
+    }
+    assert set(told) >= {"accuracy", "alpha", "html", "own", "text"}
+    assert told["accuracy"].endswith("float 21 B 0.875")
+    assert "<b>as it is</b>" in told["text"]
+    assert "it holds a builtins.print" in told["own"]
+
+    # A card of Metaflow's is what it is anywhere.
+    cards = {each.text: each for each in browser.all(".cards button")}
+    assert set(cards) == {"usual (default)", "hostile (test_mock_card)"}
+    cards["usual (default)"].click()
+    with _frame(browser):
+        browser.reads("h1", "a usual card")
+    browser.one("dialog.card button").click()
+
+    # One whose script reaches for the page, its cookie or the server gets none of them.
+    cards["hostile (test_mock_card)"].click()
+    with _frame(browser):
+        browser.reads("#fetched", "refused")
+        said = browser.text("#said")
+    assert said == "cookie SecurityError, page SecurityError, storage SecurityError, top SecurityError"
+    address = browser.one("dialog.card iframe").get_attribute("src")
+    browser.one("dialog.card button").click()
+    assert browser.all("dialog") == []
+    complaints = browser.complaints()
+    assert all(
+        "a document whose" in each or "sandbox" in each or "Content Security" in each for each in complaints
+    )
+
+    # Nor does it when it is opened by itself, with the cookie.
+    browser.driver.get(address)
+    browser.reads("#fetched", "refused")
+    assert "cookie SecurityError" in browser.text("#said")
+
+    # On a small screen all of it is there.
+    browser.driver.set_window_size(420, 800)
+    browser.driver.get(address.partition("/page/")[0] + f"/#/runs/default/{name}")
+    browser.row("start, Succeeded").click()
+    browser.one(".logs .tabs")
+    browser.keys("v")
+    browser.reads(".artifacts", "0.875")
+    width = "return document.documentElement.scrollWidth <= innerWidth"
+    assert browser.driver.execute_script(width)
+    own_mfhera.ok("emit", "hello")
+    browser.driver.execute_script("location.hash = '#/events'")
+    browser.reads(".events", "hello")
+    browser.reads(".events", "metaflow.ResultsFlow.start")
+    assert browser.driver.execute_script(width)
+
+
+@contextmanager
+def _frame(browser: Browser) -> Iterator[None]:
+    """Look into the frame of a card."""
+    browser.driver.switch_to.frame(browser.one("dialog.card iframe"))
+    yield
+    browser.driver.switch_to.default_content()
+
+
 def test_light_and_dark(own_mfhera: Mfhera, browser: Browser) -> None:
     own_mfhera.ok("local", "start")
     browser.log_in(own_mfhera)
@@ -571,6 +666,19 @@ def test_a_wide_run_is_a_few_lines(own_mfhera: Mfhera, browser: Browser) -> None
     browser.row("work/199, Succeeded")
     browser.until(lambda: len(browser.all("[role=treeitem]")) < 120)
     assert len(browser.all("*")) < 3000
+
+    # Of the results, those of one task are read: by one process, and kept once.
+    browser.driver.execute_script("arguments[0].focus()", browser.row("work(110:110), "))
+    browser.keys(Keys.ENTER)
+    browser.one(".logs .tabs")
+    browser.keys("v")
+    browser.reads(".artifacts", "alpha")
+    assert len(list((home / "results").iterdir())) == 1
+    assert len(browser.all("*")) < 3000
+    browser.keys(Keys.ESCAPE)
+    browser.keys("g")
+    browser.keys("/", *"alpha=0.1")
+    browser.until(lambda: len(browser.all(".runs tbody tr")) == 1)
     _asked_nobody_else(browser, own_mfhera)
 
 

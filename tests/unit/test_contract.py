@@ -10,7 +10,7 @@ from pathlib import Path
 
 import metaflow_hera
 from metaflow_hera.contract import environment, manifest, values
-from metaflow_hera.embedded.page import revisions
+from metaflow_hera.embedded.page import details, pathspecs, revisions, yaml_text
 from metaflow_hera.metaflow_api.pod.packaged_settings import Interpreter, PodSettings, Retries
 
 PACKAGE = Path(metaflow_hera.__file__).parent
@@ -49,6 +49,7 @@ ENVIRONMENT = {
     "OUTPUT": "METAFLOW_HERA_OUTPUT",
     "OWNER": "METAFLOW_OWNER",
     "OWN_PACKAGE": "METAFLOW_HERA_OWN_PACKAGE",
+    "RESULTS": "METAFLOW_HERA_RESULTS",
     "PARAMETER": "METAFLOW_INIT_",
     "PATH": "METAFLOW_HERA_PATH",
     "POD_ID": "METAFLOW_KUBERNETES_POD_ID",
@@ -135,6 +136,7 @@ MANIFEST = {
     "VERSION": "metaflow/deployment_version",
     "VERSION_ID": "metaflow/deployment_version_id",
     "WARM": "embedded-argo/warm",
+    "RESULTS": "embedded-argo/results",
 }
 
 OWN_TO_THE_BOOTSTRAP = {
@@ -225,7 +227,14 @@ def test_each_name_stands_in_the_contract_alone() -> None:
 
 def test_the_page_reads_the_annotations_of_the_contract() -> None:
     assert (revisions.VERSION, revisions.OWNER) == (manifest.VERSION, manifest.OWNER)
-    assert revisions.SECRETS == (manifest.PRODUCTION_TOKEN,)
+    assert (details.VERSION, details.OWNER) == (manifest.VERSION, manifest.OWNER)
+    assert pathspecs.FLOW_NAME == manifest.FLOW_NAME
+    assert pathspecs.run_id("a") == manifest.run_id("a")
+    assert details.CODE_PACKAGE == manifest.CODE_PARAMETER
+    assert details.DEPLOYMENT_TAGS == environment.TAGS
+    assert details.ENCODED_VARIABLES == environment.ENCODED
+    assert (details.FLOW_NAME, details.FLOW_FILENAME) == (environment.FLOW_NAME, environment.FLOW_FILENAME)
+    assert yaml_text.SECRETS == (manifest.PRODUCTION_TOKEN,)
 
 
 def test_the_bootstrap_uses_the_names_of_the_contract() -> None:
@@ -248,5 +257,11 @@ def test_the_embedded_argo_uses_the_names_of_the_contract() -> None:
         environment.EMBEDDED_EVENTS_URL,
         environment.EMBEDDED_HOME,
     }
-    shared = {manifest.PARAMETERS, manifest.POD_GROUP, manifest.TEMPLATE_LABEL, manifest.WARM}
+    shared = {
+        manifest.PARAMETERS,
+        manifest.POD_GROUP,
+        manifest.TEMPLATE_LABEL,
+        manifest.WARM,
+        manifest.RESULTS,
+    }
     assert shared <= set(found.split())

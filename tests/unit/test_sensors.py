@@ -12,7 +12,7 @@ from metaflow_hera.embedded.events import paths
 from metaflow_hera.embedded.events.filters import passes
 from metaflow_hera.embedded.events.sensors import Sensors
 from metaflow_hera.embedded.expressions.gotemplate import TemplateError, check, render
-from metaflow_hera.embedded.storage.store import Store
+from metaflow_hera.embedded.storage.store import EVENT_TEXT, EVENTS, Store
 
 NOW = 1_790_000_000.0
 WORKFLOW = {
@@ -34,7 +34,8 @@ class World:
 
     def create(self, namespace: str, workflow: dict[str, Any]) -> dict[str, Any]:
         self.started.append(workflow)
-        return workflow
+        name = f"w-{len(self.started)}"
+        return {**workflow, "metadata": {**workflow["metadata"], "name": name, "namespace": namespace}}
 
     def terminate(self, uid: str) -> None:
         raise AssertionError
@@ -94,6 +95,24 @@ def test_all_events_are_needed_in_any_order(world: World) -> None:
     assert len(world.started) == 1  # what has started a workflow starts no second one
     world.come("b")
     assert len(world.started) == 2
+
+
+def test_what_came_is_noted_with_what_it_started(world: World) -> None:
+    world.put("a", "b")
+    for at, name in enumerate(("a", "else", "b")):
+        world.come(name, at=at)
+    noted = [(each.at - NOW, each.taken, each.started) for each in world.store.events()]
+    assert noted == [(2, True, ["argo/w-1"]), (1, False, []), (0, True, [])]
+
+
+def test_events_that_nobody_waits_for_do_not_push_out_the_others(world: World) -> None:
+    world.put("a")
+    world.come("a", text="x" * EVENT_TEXT)
+    for _ in range(EVENTS + 5):
+        world.come("else")
+    kept = world.store.events()
+    assert [each.taken for each in kept] == [*[False] * EVENTS, True]
+    assert len(kept[-1].body) == EVENT_TEXT
 
 
 def test_any_event_is_enough_where_the_condition_says_so(world: World) -> None:

@@ -8,6 +8,7 @@ more is stored.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -35,13 +36,18 @@ class Sensors:
 
     def receive(self, namespace: str, body: JSON, now: float) -> None:
         """An event has arrived; `body` is the JSON of its body."""
+        taken, started = False, list[str]()
         for sensor in self._store.all_objects(RESOURCE, namespace):
             try:
-                self._offer(sensor, {"body": body}, now)
+                for name in self._offer(sensor, {"body": body}, now):
+                    taken = True
+                    started += [name] if name else []
             except Exception:  # a fault in one must not keep the event from the others
                 log.exception("sensor %s", sensor["metadata"]["name"])
+        self._store.put_event(namespace, body, now, taken, started)
 
-    def _offer(self, sensor: JSON, data: JSON, now: float) -> None:
+    def _offer(self, sensor: JSON, data: JSON, now: float) -> Iterator[str | None]:
+        """For each trigger that waits for it, the workflow that starts, or None."""
         dependencies = {each["name"]: each for each in sensor["spec"]["dependencies"]}
         fitting = [name for name, each in dependencies.items() if passes(each.get("filters"), data)]
         for trigger in sensor["spec"]["triggers"] if fitting else ():
@@ -49,7 +55,7 @@ class Sensors:
             names = triggers.names_in(text)
             for name in fitting:
                 if name in names:
-                    self._arrive(sensor, trigger, text, Arrival(_name(trigger), name, now, data))
+                    yield self._arrive(sensor, trigger, text, Arrival(_name(trigger), name, now, data))
 
     def put(self, sensor: JSON, old: JSON | None) -> None:
         """A sensor was created, or changed; what has arrived stays if it waits for the same events."""
@@ -60,12 +66,11 @@ class Sensors:
         """A sensor was deleted."""
         self._store.forget_arrivals(namespace, name)
 
-    def _arrive(self, sensor: JSON, trigger: JSON, text: str, arrival: Arrival) -> None:
+    def _arrive(self, sensor: JSON, trigger: JSON, text: str, arrival: Arrival) -> str | None:
         meta = sensor["metadata"]
         place = meta["namespace"], meta["name"]
         if not triggers.needs_several(text):
-            self._fire(sensor, trigger, {arrival.dependency: arrival}, arrival.at)
-            return
+            return self._fire(sensor, trigger, {arrival.dependency: arrival}, arrival.at)
         kept = {
             each.dependency: each
             for each in self._store.arrived(*place)
@@ -74,12 +79,12 @@ class Sensors:
         kept[arrival.dependency] = arrival
         self._store.forget_arrivals(*place, arrival.trigger)
         if triggers.is_met(text, kept):
-            self._fire(sensor, trigger, kept, arrival.at)
-        else:
-            for each in kept.values():
-                self._store.put_arrival(*place, each)
+            return self._fire(sensor, trigger, kept, arrival.at)
+        for each in kept.values():
+            self._store.put_arrival(*place, each)
+        return None
 
-    def _fire(self, sensor: JSON, trigger: JSON, arrived: dict[str, Arrival], now: float) -> None:
+    def _fire(self, sensor: JSON, trigger: JSON, arrived: dict[str, Arrival], now: float) -> str | None:
         name = sensor["metadata"]["name"]
         try:
             workflow = triggers.workflow_of(trigger, {key: each.event for key, each in arrived.items()})
@@ -91,9 +96,11 @@ class Sensors:
                 "events.argoproj.io/action-timestamp": str(int(now * 1000)),
             }
             namespace = meta.get("namespace") or sensor["metadata"]["namespace"]
-            self._workflows.create(namespace, {key: workflow[key] for key in ("metadata", "spec")})
+            made = self._workflows.create(namespace, {key: workflow[key] for key in ("metadata", "spec")})
         except Exception as error:
             log.warning("sensor %s could not start a workflow: %s", name, error)
+            return None
+        return f"{made['metadata']['namespace']}/{made['metadata']['name']}"
 
 
 def _name(trigger: JSON) -> str:

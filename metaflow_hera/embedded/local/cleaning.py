@@ -22,7 +22,7 @@ from metaflow_hera.embedded.pods.files import remove
 PARTS = {
     "database": ("argo.db", "argo.db-wal", "argo.db-shm"),
     "logs": ("pods", "tmp"),
-    "cache": ("cache",),
+    "cache": ("cache", "results"),
     "server log": ("server.log", "server.log.1", "server.log.2", "start.log", "keeper.log"),
 }
 OTHERS = (

@@ -122,14 +122,14 @@ def given(parameters: Iterable[JSON], longest: int | None = TEXT) -> list[JSON]:
         values = {
             name: plain
             for name, text in values.items()
-            if name not in ABOUT_RUN and (plain := _decoded(text)) is not None
+            if name not in ABOUT_RUN and (plain := decoded(text)) is not None
         }
     return [{"name": name, "value": value[:longest]} for name, value in values.items()]
 
 
 def _asked(parameter: JSON, encoded: bool, kind: str) -> JSON:
     value = parameter.get("value") if parameter.get("value") is not None else parameter.get("default")
-    shown = _decoded(str(value)) if encoded and value is not None else value
+    shown = decoded(str(value)) if encoded and value is not None else value
     return {
         "name": parameter["name"],
         "value": shown,
@@ -154,7 +154,7 @@ def _types(notes: Mapping[str, str]) -> dict[str, str]:
     return {}
 
 
-def _decoded(text: str) -> str | None:
+def decoded(text: str) -> str | None:
     """The value that a text stands for, or None. A text that a person wrote by hand stays as it is."""
     if text == NOT_GIVEN:
         return None

@@ -6,13 +6,13 @@ SQLite looks into the nodes' JSON itself, without holding up the other threads o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.labels import TEMPLATE_LABEL
-from metaflow_hera.embedded.storage.reader import Head, Reader
+from metaflow_hera.embedded.storage.reader import Reader
 
 TEXT = 2_000
 """Characters of a message, a label or a value that are sent to the page."""
@@ -249,21 +249,30 @@ class PageReader(Reader):
         ).fetchone()
         return [each for text in row or () for each in json.loads(text or "[]")]
 
-    def latest(self, limit: int, namespace: str = "", template: str = "") -> list[Head]:
-        """The workflows started last, of all templates or of one."""
-        rows = self._db.execute(
-            "SELECT uid FROM workflows WHERE (namespace=:namespace OR :namespace='') AND (:template='' OR "
-            "json_extract(labels, :label)=:template) "
-            "ORDER BY created DESC, rowid DESC LIMIT :limit",
+    def runs(
+        self, namespace: str, template: str, phases: Sequence[str], since: float, limit: int
+    ) -> list[tuple[str, int]]:
+        """The workflows created last, since a time: uid and the length of the spec, which a change changes.
+
+        Of all namespaces (""), templates ("") and phases (none), or of these; at most `limit`, or all (-1).
+        """
+        return self._db.execute(
+            "SELECT workflows.uid, COALESCE(length(spec), 0) FROM workflows LEFT JOIN specs USING (uid) "
+            "WHERE created>=:since AND (namespace=:namespace OR :namespace='') "
+            "AND (:template='' OR "
+            "CASE WHEN json_valid(labels) THEN json_extract(labels, :label) END=:template) "
+            "AND (:phases='[]' OR COALESCE(CASE WHEN json_valid(status) "
+            "THEN json_extract(status, '$.phase') END, 'Pending') IN (SELECT value FROM json_each(:phases))) "
+            "ORDER BY created DESC, workflows.rowid DESC LIMIT :limit",
             {
                 "namespace": namespace,
-                "label": f'$."{TEMPLATE_LABEL}"',
                 "template": template,
+                "label": f'$."{TEMPLATE_LABEL}"',
+                "phases": json.dumps(list(phases)),
+                "since": since,
                 "limit": limit,
             },
-        )
-        heads = (self.head_by_uid(uid) for (uid,) in rows.fetchall())
-        return [head for head in heads if head is not None]
+        ).fetchall()
 
     def revisions(self, namespace: str, name: str, *notes: str) -> list[tuple[Any, ...]]:
         """The revisions of a workflow template that are kept, the latest first.

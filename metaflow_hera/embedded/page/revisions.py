@@ -5,17 +5,12 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-import yaml
-
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.page.reading import TEXT, PageReader
+from metaflow_hera.embedded.page.yaml_text import yaml_of
 
 VERSION = "metaflow/deployment_version"
 OWNER = "metaflow/owner"
-SECRETS = ("metaflow/production_token",)
-"""Annotations that are not shown."""
-SERVERS = ("resourceVersion", "uid", "generation", "creationTimestamp", "managedFields")
-"""Metadata that the server gives: it differs between any two."""
 COMPARED = 20_000
 """How many lines a manifest may have to be compared: the time grows with their square."""
 LINES = 5_000
@@ -56,24 +51,4 @@ def _text(value: Any) -> str | None:
 
 
 def _lines(template: JSON) -> list[str]:
-    metadata = {key: value for key, value in template["metadata"].items() if key not in SERVERS}
-    notes = {key: value for key, value in (metadata.get("annotations") or {}).items() if key not in SECRETS}
-    shown = {"metadata": {**metadata, "annotations": notes}, "spec": template["spec"]}
-    text = yaml.dump(shown, Dumper=_Dumper, allow_unicode=True, width=100_000)
-    return text.splitlines()
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines as a block, so that a difference shows the lines that differ."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """Write what is there twice twice."""
-        return True
-
-
-def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _block)
+    return yaml_of(template["metadata"], template["spec"]).splitlines()

@@ -27,14 +27,19 @@ from metaflow_hera.embedded.api.workflows import find
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.local.opening import FILE as OPENING_FILE
 from metaflow_hera.embedded.page.deployments import Deployments
+from metaflow_hera.embedded.page.details import details, manifest
 from metaflow_hera.embedded.page.feed import Feed
 from metaflow_hera.embedded.page.graph import graph_of
 from metaflow_hera.embedded.page.layout import Layouts
 from metaflow_hera.embedded.page.parameters import given, misfits
 from metaflow_hera.embedded.page.reading import PageReader
+from metaflow_hera.embedded.page.received import received
+from metaflow_hera.embedded.page.results import Results
 from metaflow_hera.embedded.page.revisions import Revisions
+from metaflow_hera.embedded.page.schedules import schedules
+from metaflow_hera.embedded.page.search import Search, Wanted
 from metaflow_hera.embedded.page.summary import Summaries
-from metaflow_hera.embedded.web.session import HEADERS, LOGIN, OPENS, Session, words
+from metaflow_hera.embedded.web.session import CARD_HEADERS, HEADERS, LOGIN, OPENS, Session, words
 
 RUNS = 200
 """How many runs are listed, the latest first."""
@@ -70,16 +75,23 @@ class Page:
         self._session = session
         self._reader = PageReader(services.engine.home / "argo.db")
         self._summaries = Summaries(self._reader)
+        self._search = Search(self._reader)
         self._deployments = Deployments(self._reader)
         self._revisions = Revisions(self._reader)
         self._layouts = Layouts()
+        self._results = Results(self._reader, services.engine.home, hub.closing.is_set)
         named = "/page/runs/{namespace}/{name}"
         self.calls: list[tuple[str, str, Callable[[Call], Response]]] = [
-            ("GET", "/page/overview", lambda call: _private(json_response(self._overview("", "")))),
+            ("GET", "/page/overview", lambda call: _private(json_response(self._overview(_wanted(call))))),
+            ("GET", "/page/received", lambda call: _private(json_response(self._received()))),
+            ("GET", "/page/events/received", self._received_events),
             ("GET", named, self._run),
             ("GET", f"{named}/tasks", self._tasks),
             ("GET", f"{named}/parameters", self._parameters),
             ("GET", f"{named}/graph", self._graph),
+            ("GET", f"{named}/details", self._details),
+            ("GET", f"{named}/results", self._task_results),
+            ("GET", f"{named}/card", self._card),
             ("GET", "/page/events", self._overview_events),
             ("GET", "/page/events/{namespace}/{name}", self._run_events),
             ("POST", "/page/deployments/{namespace}/{name}/check", self._check),
@@ -93,18 +105,32 @@ class Page:
             Route("/page/static/{name}", self._file, methods=["GET"]),
         ]
 
-    def _overview(self, namespace: str, template: str) -> JSON:
-        heads = self._reader.latest(RUNS, namespace, template)
+    def _overview(self, wanted: Wanted) -> JSON:
+        now = self._engine.clock()
+        heads = self._search.runs(wanted, now, RUNS)
+        place = (wanted.namespace, wanted.template)
         return {
             "deployments": self._deployments.all(),
             "runs": [self._summaries.run(head) for head in heads],
-            "now": self._engine.clock(),
+            "schedules": schedules(self._reader, *place, self._engine.wall()) if wanted.template else [],
+            "now": now,
         }
 
     def _overview_events(self, call: Call) -> StreamingResponse:
-        namespace, template = call.query.get("namespace", ""), call.query.get("template", "")
-        feed = Feed(lambda: self._overview(namespace, template), version=self._reader.version)
-        return feed.response(self._hub)
+        wanted = _wanted(call)
+        return Feed(lambda: self._overview(wanted), version=self._reader.version).response(self._hub)
+
+    def _received(self) -> JSON:
+        return {"events": received(self._reader), "now": self._engine.clock()}
+
+    def _received_events(self, call: Call) -> StreamingResponse:
+        return Feed(self._received, version=self._reader.last_event).response(self._hub)
+
+    def _details(self, call: Call) -> Response:
+        head = find(call)
+        if "manifest" in call.query:
+            return _private(json_response({"yaml": manifest(self._reader, head)}))
+        return _private(json_response(details(self._reader, head)))
 
     def _run(self, call: Call) -> Response:
         return _private(json_response(self._summaries.whole(find(call), self._engine.clock())))
@@ -144,6 +170,19 @@ class Page:
         except SubprocessError:
             return _private(json_response({"missing": TOO_LARGE}))
         return _private(json_response(picture))
+
+    def _task_results(self, call: Call) -> Response:
+        return _private(json_response(self._results.task(find(call), call.query.get("id", ""))))
+
+    def _card(self, call: Call) -> Response:
+        """A card, as a document that can do nothing but show itself."""
+        number = call.query.get("number", "")
+        html = self._results.card(
+            find(call), call.query.get("id", ""), int(number) if number.isdigit() else 0
+        )
+        if html is None:
+            return words("No card", "This card is not there any more.", 404)
+        return Response(html, headers=CARD_HEADERS, media_type="text/html")
 
     def _check(self, call: Call) -> Response:
         """What is wrong with the values that were typed into the form of a deployment."""
@@ -200,6 +239,13 @@ class Page:
 
     async def _file(self, request: Request) -> Response:
         return _static(request.path_params["name"])
+
+
+def _wanted(call: Call) -> Wanted:
+    try:
+        return Wanted.from_query(call.query)
+    except ValueError as error:
+        raise ApiError(INVALID_ARGUMENT, "hours must be a number") from error
 
 
 def _static(name: str) -> Response:

@@ -67,6 +67,22 @@ class Arrival:
     event: JSON
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An event that came; `at` is in seconds since the epoch.
+
+    `body` is the beginning of its JSON, `taken` says whether a sensor waited for it, `started` names the
+    workflows that it started, some together with events that came before.
+    """
+
+    number: int
+    at: float
+    namespace: str
+    body: str
+    taken: bool
+    started: list[str]
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """A connection with the settings that all connections share."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
@@ -132,6 +148,22 @@ class Reader:
         return [
             Arrival(trigger, dependency, at, json.loads(event)) for trigger, dependency, at, event in rows
         ]
+
+    def events(self) -> list[Received]:
+        """The events that are kept, the latest first."""
+        rows = self._db.execute(
+            "SELECT number, at, namespace, body, taken, started FROM events WHERE json_valid(started) "
+            "ORDER BY number DESC"
+        )
+        return [
+            Received(number, at, namespace, body, bool(taken), json.loads(started))
+            for number, at, namespace, body, taken, started in rows
+        ]
+
+    def last_event(self) -> int:
+        """The number of the event that came last; 0 before the first."""
+        value: int = self._db.execute("SELECT COALESCE(MAX(number), 0) FROM events").fetchone()[0]
+        return value
 
     # A damaged row is as good as absent: it must not keep anybody from the others.
     _HEAD = (

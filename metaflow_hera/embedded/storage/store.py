@@ -66,6 +66,13 @@ MIGRATIONS = [
         template TEXT NOT NULL, PRIMARY KEY (namespace, name, version)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE events (
+        number INTEGER PRIMARY KEY, at REAL NOT NULL, namespace TEXT NOT NULL, body TEXT NOT NULL,
+        taken INTEGER NOT NULL, started TEXT NOT NULL
+    );
+    CREATE INDEX events_taken ON events (taken, number);
+    """,
 ]
 VERSION = len(MIGRATIONS)
 
@@ -74,6 +81,11 @@ MOST_FREE = 64 * 1024 * 1024
 
 REVISIONS = 100
 """How many revisions of a workflow template are kept, the latest."""
+
+EVENTS = 200
+"""How many events are kept, the latest: of those that a sensor waited for, and of the others."""
+EVENT_TEXT = 10_000
+"""Characters of an event that are kept."""
 
 # What `specs.stored` holds: the parts of the status that are as large as the manifest.
 STORED = ("storedTemplates", "storedWorkflowTemplateSpec")
@@ -217,6 +229,18 @@ class Store(Reader):
         self._connection.execute(
             "INSERT OR REPLACE INTO arrived VALUES (?,?,?,?,?,?)",
             (namespace, sensor, arrival.trigger, arrival.dependency, arrival.at, dump(arrival.event)),
+        )
+
+    def put_event(self, namespace: str, body: JSON, at: float, taken: bool, started: list[str]) -> None:
+        """Note an event that came: whether a sensor waited for it, and the workflows that it started."""
+        self._connection.execute(
+            "INSERT INTO events (at, namespace, body, taken, started) VALUES (?,?,?,?,?)",
+            (at, namespace, dump(body)[:EVENT_TEXT], taken, dump(started)),
+        )
+        self._connection.execute(
+            "DELETE FROM events WHERE taken=? AND number<="
+            "(SELECT number FROM events WHERE taken=? ORDER BY number DESC LIMIT 1 OFFSET ?)",
+            (taken, taken, EVENTS),
         )
 
     def forget_arrivals(self, namespace: str, sensor: str, trigger: str | None = None) -> None:

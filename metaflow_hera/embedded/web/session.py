@@ -27,7 +27,7 @@ SAFE = ("GET", "HEAD")
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -36,6 +36,16 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """Sent with every answer that a browser may show."""
+
+CARD_HEADERS = {
+    **HEADERS,
+    "Content-Security-Policy": "sandbox allow-scripts; default-src 'none'; "
+    "script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "font-src data:; media-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
+}
+"""Sent with what a user's code has made: it runs as a site of its own, which nobody else is, and can ask
+nobody for anything."""
 
 STYLE = (
     "html{color-scheme:light dark;background:light-dark(#f6f7f9,#12151b);color:light-dark(#1c2330,#dfe4ec);"

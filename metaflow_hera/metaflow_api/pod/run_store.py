@@ -90,6 +90,23 @@ class RunStore:
         """The type and the root of the datastore."""
         return self._store.TYPE, self._store.datastore_root
 
+    @property
+    def flow(self) -> str:
+        """The flow's name."""
+        return self._place[0]
+
+    @property
+    def storage_type(self) -> Any:
+        """Metaflow's class for the datastore."""
+        return type(self._storage)
+
+    def data(self, task: TaskKey) -> Any:
+        """What the last attempt of a task that has ended has stored, well or not; None if there is none."""
+        try:
+            return self._store.get_task_datastore(self._run_id, task.step, task.task_id)
+        except DataException:
+            return None
+
     def attempts(self, task: TaskKey) -> int:
         """How many attempts of a task the datastore knows: one more than the last one's number."""
         known = self._storage.is_file(

@@ -76,6 +76,20 @@ export async function task(run, id) {
   return found.tasks[0];
 }
 
+/** What else there is to know about a run: {facts: [{name, value}], commands: [{what, text}]}. */
+export const details = (run) => call("GET", `/page/runs/${path(run.namespace, run.name)}/details`);
+
+/** The manifest of a run as YAML. */
+export const manifest = async (run) => (await call("GET", `/page/runs/${path(run.namespace, run.name)}/details?manifest`)).yaml;
+
+const taskPath = (run, what, id) => `/page/runs/${path(run.namespace, run.name)}/${what}?id=${part(id)}`;
+
+/** What a task has stored: {pathspec, attempt, artifacts, more, cards, more_cards}, or why it is not told: {note}. */
+export const results = (run, id) => call("GET", taskPath(run, "results", id));
+
+/** Where a frame finds a card of a task. */
+export const cardAddress = (run, id, number) => `${taskPath(run, "card", id)}&number=${number}`;
+
 /**
  * The server's events, until `stop` is called. A hidden page asks for none.
  * Calls `onState(state)`, `onGone()`, `onLive(yes, refused)` as the connection comes and goes, and

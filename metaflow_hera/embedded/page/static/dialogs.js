@@ -27,12 +27,13 @@ export function confirmed(question, verb) {
 }
 
 const KEYS = [
-  ["?", "these keys"], ["g", "deployments and runs"], ["n", "start a run"],
+  ["?", "these keys"], ["g", "deployments and runs"], ["n", "start a run"], ["/", "search runs"],
   ["↑ ↓ or k j", "move"], ["← →", "close and open a line of the tree"],
   ["Enter", "open a run, or the log of a task"],
   ["s", "suspend or resume the run"], ["r", "retry the run"], ["x", "terminate the run"],
   ["v", "the tree alone, or the graph beside it"], ["+ - 0", "zoom the graph, or show all of it"],
-  ["f", "follow the log or stop following"], ["Esc", "close the log or a dialog"], ["t", "light or dark"],
+  ["l a", "the log or the artifacts and cards of the task"], ["f", "follow the log or stop following"],
+  ["Esc", "close the log or a dialog"], ["t", "light or dark"],
 ];
 
 /** Show the keys. */

@@ -2,6 +2,7 @@
 
 import { log, task as loadTask } from "./api.js";
 import { el, set, text } from "./dom.js";
+import { Results } from "./results.js";
 
 const LINES = 2000;
 const LONGEST = 4000; // characters of a line that are shown
@@ -16,11 +17,16 @@ export class Logs {
     this.following = el("input", { type: "checkbox", id: "follow", checked: true });
     this.note = el("span", { class: "dim" });
     this.lines = el("div", { class: "lines", role: "log", "aria-label": "Log", tabindex: 0 });
+    this.results = new Results(run);
+    const tab = (label, isResults, key) => el("button", { class: "quiet tab", role: "tab", title: `${label} (${key})`, onclick: () => this.turn(isResults) }, label);
+    this.tabs = [tab("Log", false, "l"), tab("Results", true, "a")];
+    this.follows = el("label", { for: "follow", class: "dim" }, this.following, " Follow");
     this.element = el("section", { class: "logs", hidden: true, "aria-label": "Log of a task" },
-      el("div", { class: "heading" }, this.name, this.attempts, this.note, el("span", { class: "grow" }),
-        el("label", { for: "follow", class: "dim" }, this.following, " Follow"),
+      el("div", { class: "heading" }, this.name, el("div", { class: "tabs", role: "tablist" }, ...this.tabs), this.attempts, this.note, el("span", { class: "grow" }),
+        this.follows,
         el("button", { class: "quiet", title: "Close (Esc)", onclick: () => this.close() }, "Close")),
-      this.lines);
+      this.lines, this.results.element);
+    this.turn(false);
     this.following.addEventListener("change", () => this.scroll());
   }
 
@@ -31,6 +37,23 @@ export class Logs {
     set(this.element, "hidden", null);
     text(this.name, task.label);
     this.list(true);
+    this.turn(this.showsResults);
+  }
+
+  /** Show the log of the task, or what it has stored. */
+  turn(isResults) {
+    this.showsResults = isResults;
+    this.tabs.forEach((tab, index) => set(tab, "aria-selected", String(isResults === (index === 1))));
+    for (const each of [this.lines, this.attempts, this.note, this.follows]) each.classList.toggle("away", isResults);
+    set(this.results.element, "hidden", !isResults);
+    if (isResults) this.results.open(this.task);
+  }
+
+  /** The keys of the open pane; returns whether it was one. */
+  key(key) {
+    if (this.element.hidden || !"la".includes(key)) return false;
+    this.turn(key === "a");
+    return true;
   }
 
   list(last) {
@@ -55,6 +78,7 @@ export class Logs {
         const next = found.pods.at(-1)?.name;
         this.task = found;
         this.list(last !== next && this.pod === last);
+        if (this.showsResults) this.results.open(found);
       }
     } catch {
       // The next change tries again.

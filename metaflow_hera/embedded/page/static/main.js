@@ -4,7 +4,9 @@ import { path } from "./api.js";
 import { help } from "./dialogs.js";
 import { el, set, text } from "./dom.js";
 import { Overview } from "./overview.js";
+import { Received } from "./received.js";
 import { RunView } from "./run.js";
+import { address } from "./search.js";
 import { start as startTheme } from "./theme.js";
 import { moment } from "./words.js";
 
@@ -40,9 +42,9 @@ const page = {
   },
 };
 
-/** Show what the address names: all, a deployment, a run. */
+/** Show what the address names: all, a deployment, a run, the events. */
 function route() {
-  const [kind, namespace, name] = location.hash.replace(/^#\//, "").split("/").map(decodeURIComponent);
+  const [kind, namespace, name] = address().place.split("/").map(decodeURIComponent);
   shown?.stop();
   set(gone, "hidden", true);
   document.querySelector("dialog[open]")?.close();
@@ -50,6 +52,9 @@ function route() {
   if (kind === "runs" && name) {
     page.crumbs({ name });
     shown = new RunView(view, page, { namespace, name });
+  } else if (kind === "events") {
+    page.crumbs({ name: "Events" });
+    shown = new Received(view, page);
   } else {
     const chosen = kind === "deployments" && name ? { namespace, name } : null;
     page.crumbs(chosen && { namespace, template: name });

@@ -3,6 +3,8 @@
 import { events, path } from "./api.js";
 import { startForm } from "./dialogs.js";
 import { el, reconcile, set, text } from "./dom.js";
+import { History } from "./history.js";
+import { Search } from "./search.js";
 import { showVersions } from "./versions.js";
 import { duration, moment, podsOf, runState, tone } from "./words.js";
 
@@ -18,22 +20,33 @@ export class Overview {
     this.title = el("h1", {}, chosen ? `Runs of ${chosen.name}` : "Runs");
     this.start = el("button", { class: "primary", hidden: true, onclick: () => this.startRun() }, "Start a run");
     this.versions = el("button", { class: "quiet", hidden: true, onclick: () => this.showVersions() }, "Versions");
+    this.search = new Search(() => this.listen());
+    this.history = new History();
     this.empty = el("p", { class: "dim empty", hidden: true });
     view.replaceChildren(el("div", { class: "overview" },
       el("section", { class: "side", "aria-label": "Deployments" },
         el("div", { class: "heading" }, el("h2", {}, "Deployments")), this.deployments),
       el("section", { "aria-label": "Runs" },
-        el("div", { class: "heading" }, this.title, el("span", { class: "grow" }), this.versions, this.start),
+        el("div", { class: "heading" }, this.title, el("span", { class: "grow" }), el("a", { href: "#/events" }, "Events"), this.versions, this.start),
+        this.search.element, this.history.element,
         el("table", { class: "runs" },
           el("thead", {}, el("tr", {}, ...["State", "Run", "Deployment", "Started", "Time", "Pods"].map((each) => el("th", { scope: "col" }, each)))),
           this.runs),
         this.empty)));
-    const query = chosen ? `?${new URLSearchParams({ namespace: chosen.namespace, template: chosen.name })}` : "";
-    this.source = events(`/page/events${query}`, "/page/overview", {
-      onState: (found) => this.take(found), onGone() {}, onLive: page.live, onProblem: page.problem,
-    });
+    this.listen();
     this.timer = setInterval(() => this.tick(), 1000);
     document.title = "Embedded Argo";
+  }
+
+  /** Ask for the runs that are looked for, now and whenever they change. */
+  listen() {
+    this.source?.stop();
+    const { chosen, page } = this;
+    const place = chosen ? [["namespace", chosen.namespace], ["template", chosen.name]] : [];
+    const query = new URLSearchParams([...place, ...this.search.wanted()]);
+    this.source = events(`/page/events?${query}`, `/page/overview?${query}`, {
+      onState: (found) => this.take(found), onGone() {}, onLive: page.live, onProblem: page.problem,
+    });
   }
 
   take(found) {
@@ -49,7 +62,8 @@ export class Overview {
     });
     reconcile(this.runs, found.runs.map((run) => [run.uid, run]), makeRun, (row, run) => this.showRun(row, run));
     set(this.empty, "hidden", found.runs.length > 0);
-    text(this.empty, found.deployments.length ? "No runs yet." : "Nothing is deployed yet. Deploy a flow with: mfhera create flow.py");
+    if (this.chosen) this.history.take(found.runs, found.schedules, found.now);
+    text(this.empty, this.search.wanted().length ? "No run is like that." : found.deployments.length ? "No runs yet." : "Nothing is deployed yet. Deploy a flow with: mfhera create flow.py");
   }
 
   tick() {
@@ -95,6 +109,7 @@ export class Overview {
   }
 
   key(key) {
+    if (key === "/") { this.search.focus(); return true; }
     if (key !== "n") return false;
     this.startRun();
     return true;
@@ -102,6 +117,7 @@ export class Overview {
 
   stop() {
     clearInterval(this.timer);
+    this.search.stop();
     this.source.stop();
   }
 }

@@ -1,6 +1,7 @@
 // One run: its state, what can be done to it, its tree and timeline, its failures, its logs.
 
 import { act, events, path } from "./api.js";
+import { runDetails } from "./details.js";
 import { confirmed } from "./dialogs.js";
 import { el, reconcile, set, text } from "./dom.js";
 import { Graph } from "./graph.js";
@@ -36,7 +37,7 @@ export class RunView {
     this.graph = new Graph(this.about, (place) => this.tree.reveal(place), (error) => page.notice(error.message));
     view.replaceChildren(el("div", { class: "run" },
       el("div", { class: "heading" }, this.word, this.title, this.facts, el("span", { class: "grow" }), this.graph.chooser, this.buttons),
-      this.message, this.details, this.failures,
+      this.message, this.details, runDetails(this.about, page.problem), this.failures,
       el("div", { class: "panels" }, this.graph.element, this.tree.element), this.logs.element));
     this.source = events(`/page/events/${path(namespace, name)}`, `/page/runs/${path(namespace, name)}`, {
       onState: (found) => this.take(found),
@@ -130,6 +131,7 @@ export class RunView {
     if (key === "Escape") return this.logs.close();
     if (key === "f") { this.logs.follow(); return true; }
     if (key === "v") { this.graph.toggle(); return true; }
+    if (this.logs.key(key)) return true;
     const verb = this.found && VERBS.find((each) => each.key === key && each.fits(this.found.run));
     if (!verb) return false;
     this.act(verb);

@@ -4,6 +4,14 @@ const number = new Intl.NumberFormat("en");
 
 export const count = (value) => number.format(value);
 
+/** A size, as 12 B, 3.4 kB or 5.6 MB. */
+export function bytes(size) {
+  if (!Number.isFinite(size)) return "";
+  if (size < 1000) return `${size} B`;
+  const power = Math.min(4, Math.floor(Math.log10(size) / 3));
+  return `${(size / 1000 ** power).toFixed(1)} ${["", "kB", "MB", "GB", "TB"][power]}`;
+}
+
 /** Seconds as 1h 02m, 3m 04s or 5s. */
 export function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
