@@ -31,15 +31,15 @@ class InferenceFlow(FlowSpec):
     @retry(times=2, minutes_between_retries=0)
     @step
     def classify(self):
-        self.name = self.input
-        widths = [float(row["width"]) for row in csv.DictReader(io.StringIO(self.files[self.name]))]
+        self.file = self.input
+        widths = [float(row["width"]) for row in csv.DictReader(io.StringIO(self.files[self.file]))]
         self.found = [max(self.model, key=lambda kind: self.model[kind].pdf(width)) for width in widths]
-        print(f"{self.name}: {len(self.found)} flowers")
+        print(f"{self.file}: {len(self.found)} flowers")
         self.next(self.count)
 
     @step
     def count(self, inputs):
-        self.found = {task.name: task.found for task in inputs}
+        self.found = {task.file: task.found for task in inputs}
         flowers = [flower for found in self.found.values() for flower in found]
         self.counts = {kind: flowers.count(kind) for kind in KINDS}
         self.next(self.end)

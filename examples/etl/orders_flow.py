@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from metaflow import FlowSpec, Parameter, card, current, retry, schedule, step
-from metaflow.cards import Artifact, Markdown, Table, VegaChart
+from metaflow.cards import Markdown, Table, VegaChart
 
 PRODUCTS = {"apples": 2.5, "bread": 3.2, "cheese": 7.9, "dates": 4.4}
 SHOPS = ["Berlin", "Lyon", "Porto"]
@@ -41,9 +41,10 @@ class OrdersFlow(FlowSpec):
             database = duckdb.connect()
             database.execute("CREATE TABLE orders AS SELECT * FROM read_csv(?)", [str(source)])
             database.execute("CREATE VIEW clean AS SELECT DISTINCT * FROM orders WHERE pieces > 0")
-            (self.read,) = database.sql("SELECT count(*) FROM orders").fetchone()
-            (self.kept,) = database.sql("SELECT count(*) FROM clean").fetchone()
-            self.revenue = database.sql(
+            self.read, self.kept = database.execute(
+                "SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM clean)"
+            ).fetchone()
+            self.revenue = database.execute(
                 "SELECT shop, product, round(sum(pieces * price), 2) AS revenue FROM clean "
                 "GROUP BY shop, product ORDER BY shop, revenue DESC"
             ).fetchall()
@@ -58,8 +59,7 @@ class OrdersFlow(FlowSpec):
         current.card.append(Markdown(f"# {self.date}: {self.total} EUR"))
         current.card.append(Markdown(f"{self.read - self.kept} of {self.read} orders were double or empty."))
         current.card.append(VegaChart(stacked(self.revenue)))
-        current.card.append(Table(self.revenue, headers=["shop", "product", "EUR"]))
-        current.card.append(Artifact({"parquet": len(self.parquet)}, "bytes kept"))
+        current.card.append(Table([list(row) for row in self.revenue], headers=["shop", "product", "EUR"]))
         self.next(self.end)
 
     @step
@@ -84,6 +84,7 @@ def stacked(revenue):
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "data": {"values": [dict(zip(("shop", "product", "EUR"), row)) for row in revenue]},
+        "width": 500,
         "mark": "bar",
         "encoding": {
             "x": {"field": "EUR", "type": "quantitative"},

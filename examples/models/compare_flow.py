@@ -91,6 +91,7 @@ def bars(values, x, y):
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "data": {"values": [{y: name, x: value} for name, value in values.items()]},
+        "width": 500,
         "mark": "bar",
         "encoding": {
             "x": {"field": x, "type": "quantitative"},
