@@ -47,9 +47,9 @@ def carry_out(examples: Mfhera, title: str) -> list[str]:
     return [examples.ok(*arguments) for _, *arguments in words]
 
 
-def said(examples: Mfhera, run: str = "") -> str:
-    """What the last step of a run printed; by default of the run that was started last."""
-    return "".join(line for line in examples.ok("logs", *run.split()).splitlines(True) if "end/end: " in line)
+def said(examples: Mfhera, *run: str) -> str:
+    """What the tasks of a run printed; by default of the run that was started last."""
+    return examples.ok("logs", *run)
 
 
 def read(examples: Mfhera, expression: str) -> Any:
