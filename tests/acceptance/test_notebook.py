@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from ast import literal_eval
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,13 +53,20 @@ def cells(*texts: str) -> Any:
 def test_the_example(folder: Mfhera) -> None:
     shutil.copy(EXAMPLES / "notebook.ipynb", folder.folder)
     notebook = nbformat.read(folder.folder / "notebook.ipynb", as_version=4)
-    *_, deployed, run, scores, deleted = execute(folder, notebook)
+    *_, deployed, run, errors, logs, _, compared, nights, days, deleted = execute(folder, notebook)
     html = deployed[-1].data["text/html"]
     assert "NotebookFlow" in html
-    assert "alpha: float = 0.01" in html
-    assert "12/12" in run[0].data["text/html"]
+    assert "alpha: float = 0.1" in html
+    assert "3/3" in run[0].data["text/html"]
     assert run[0].data["text/plain"].startswith("NotebookFlow/argo-notebookflow-")
-    assert scores[0].data["text/plain"] == repr([0.5 * month for month in range(1, 13)])
+    shops = ["Berlin", "Lyon", "Porto"]
+    of_shops = literal_eval(errors[0].data["text/plain"])
+    assert list(of_shops) == shops
+    assert logs[0].text.splitlines() == [f"{shop}: {of_shops[shop]} pieces wrong" for shop in shops]
+    assert [line.split()[0] for line in compared[0].text.splitlines()] == ["alpha", *shops]
+    times = [f"2026-10-{day} 00:00+00:00 UTC" for day in (24, 25)]
+    assert literal_eval(nights[-1].data["text/plain"]) == [(time, "Succeeded") for time in times]
+    assert {"2026-10-24", "2026-10-25"} < literal_eval(days[0].data["text/plain"]).keys()
     assert deleted == []
 
 
