@@ -13,6 +13,7 @@ def values_given(params: Sequence[str]) -> dict[str, str]:
     for param in params:
         name, equals, value = param.partition("=")
         if not equals or not name:
-            raise OptionError(f"--param {quoted(param)} must be NAME=VALUE.")
+            example = f": write --param {name}=VALUE" if name.isidentifier() else ""
+            raise OptionError(f"--param {quoted(param)} must be NAME=VALUE{example}.")
         given[name] = value
     return given
