@@ -74,13 +74,14 @@ def no_such_option(
 ) -> click.NoSuchOption:
     """The error with what to do about it: `args` are what the command was given."""
     option = error.option_name
-    near = get_close_matches(option, error.possibilities or (), cutoff=CLOSE)
+    owner = _owner(option, command)
+    near = None if owner else get_close_matches(option, error.possibilities or (), cutoff=CLOSE)
     said = f"No such option {option!r}."
-    hint = "" if near else _hint(option, command, args)
+    hint = "" if near else _hint(option, command, args, owner)
     return click.NoSuchOption(option, f"{said} {hint}".rstrip(), near, error.ctx)
 
 
-def _hint(option: str, command: click.Command, args: Sequence[str]) -> str:
+def _hint(option: str, command: click.Command, args: Sequence[str], owner: str | None) -> str:
     if option in OPTIONS:
         return OPTIONS[option]
     name = option.lstrip("-")
@@ -88,7 +89,6 @@ def _hint(option: str, command: click.Command, args: Sequence[str]) -> str:
         return f"A decorator is given as --with {name}."
     if isinstance(command, click.Group):
         return "The options of a verb come after it: mfhera VERB [OPTIONS]."
-    owner = _owner(option, command)
     given = shlex.quote(f"{name.replace('-', '_')}={_value(option, args)}")
     if any("--param" in param.opts for param in command.params):
         also = f"; {option} is an option of mfhera {owner}" if owner else ""

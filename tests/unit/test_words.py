@@ -63,7 +63,7 @@ def test_json_keeps_letters_and_writes_times() -> None:
         (["cancel"], "Did you mean terminate?"),
         (["trigger", "--who", "me"], "No such option '--who'. A Parameter is given as --param who=me.\n"),
         (["trigger", "--who=my self"], "A Parameter is given as --param 'who=my self'."),
-        (["trigger", "--max-n=3"], "A Parameter is given as --param max_n=VALUE."),
+        (["trigger", "--max-n=3"], "A Parameter is given as --param max_n=3."),
         (["trigger", "--parm", "a=1"], "No such option '--parm'. Did you mean '--param'?"),
         (["trigger", "--max-workers", "3"], "; --max-workers is an option of mfhera create."),
         (["create", "--watch"], "No such option '--watch'. It is an option of mfhera trigger.\n"),
