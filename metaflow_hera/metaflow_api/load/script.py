@@ -22,6 +22,9 @@ from metaflow_hera.errors import FlowError, UsageError
 from metaflow_hera.metaflow_api.load.advice import about_the_flow, why_not_imported
 from metaflow_hera.metaflow_api.load.messages import message_of
 
+METAFLOWS = "metaflow.py"
+"""A file that is imported in place of Metaflow, where it lies beside the flow, or is the flow."""
+
 LOADING = "METAFLOW_HERA_LOADING"
 """The variable that is set while a script is loaded to be deployed: it must not deploy anything meanwhile."""
 
@@ -47,6 +50,8 @@ def started_flow(path: Path, arguments: Sequence[str]) -> Any:
         )
     if path.suffix != ".py":
         raise FlowError(f"{path.name} is not a Python file: give the path of a flow's script.")
+    if (path.parent / METAFLOWS).exists():
+        raise FlowError(f"{METAFLOWS} in the flow's folder hides Metaflow from pods: give it another name.")
     # What `python FILE` makes of them. Metaflow takes the script's place, name and folder from here.
     sys.path.insert(0, str(path.parent))
     sys.argv = [str(path), *arguments]
