@@ -157,6 +157,11 @@ def flow_and_workflow(run: str) -> tuple[str | None, str]:
 
     Raises UsageError for other texts.
     """
+    if run.endswith(".py"):
+        raise UsageError(
+            f"{run} is a script, and no run: leave it out for the run last started from this folder, "
+            f"or name one of those that mfhera runs {run} lists."
+        )
     flow, slash, run_id = run.strip("/").rpartition("/")
     name = run_id.removeprefix(RUN_PREFIX)
     is_pathspec = bool(flow) and "/" not in flow and run_id.startswith(RUN_PREFIX)

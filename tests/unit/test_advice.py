@@ -118,8 +118,8 @@ class BeginnersFlow(FlowSpec):
         ("Step start specifies a self.next() transition to an unknown step, train.", " Write @step above"),
         ("Step x specifies a self.next() transition to an unknown step, strat.", " Did you mean start?"),
         ("... a split started at step(s) a were joined. Add a join", " A join step takes the argument"),
-        ("Unknown step decorator retri. The following", " Did you mean retry?"),
-        ("Unknown step decorator retry(times=3). The following", " Attributes are written as --with retry:"),
+        ("Unknown step decorator retri. The following", ". Did you mean retry?"),
+        ("Unknown step decorator retry(times=3). The following", ". Attributes are written as --with retry:"),
         ("You tried to apply decorator 'timeout' on '10' which", " Its attributes have names: @timeout("),
         ("You tried to apply decorator 'retry' on 'start' which", ""),
         ("Something else.", ""),
@@ -141,6 +141,11 @@ def test_what_metaflow_says_of_a_flow(said: str, more: str) -> None:
 def test_a_run_in_another_spelling(run: str, meant: str) -> None:
     with pytest.raises(UsageError, match=f"did you mean {meant}\\?"):
         flow_and_workflow(run)
+
+
+def test_a_script_in_place_of_a_run() -> None:
+    with pytest.raises(UsageError, match=r"or name one of those that mfhera runs flow\.py lists"):
+        flow_and_workflow("flow.py")
 
 
 def test_a_script_that_has_changed_since_it_was_deployed(tmp_path: Path) -> None:

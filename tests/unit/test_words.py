@@ -76,6 +76,7 @@ def test_json_keeps_letters_and_writes_times() -> None:
         (["-v"], "Did you mean --version?"),
         (["flow.py", "trigger"], "The verb comes first: mfhera trigger flow.py."),
         (["my flow.py"], "The verb comes first: mfhera create 'my flow.py'."),
+        (["trigger", "--param", "alpha:1"], "write --param alpha=VALUE"),
         (["trigger", "--param", "alpha", "1"], "write --param alpha=VALUE"),
     ],
 )

@@ -52,9 +52,16 @@ def about_the_flow(message: str, flow_class: Any = None) -> str:
         name, rest = decorator[1], decorator[2]
         known = [each.name for each in decorators.get_all_step_decos().values()]
         if rest.startswith("("):
-            return f" Attributes are written as --with {name}:{rest.strip('()')}."
-        return _did_you_mean(name, known)
+            return f". Attributes are written as --with {name}:{rest.strip('()')}."
+        return f".{_did_you_mean(name, known)}"
     return ""
+
+
+def decorator_at_fault(error: BaseException) -> str | None:
+    """The name of the decorator in whose code an error was raised, if any; Metaflow does not say."""
+    found = [frame.f_locals.get("self") for frame, _ in _frames(error)]
+    names = [each.name for each in found if isinstance(each, decorators.Decorator)]
+    return names[-1] if names else None
 
 
 def _is_step(flow_class: Any, name: str) -> bool:

@@ -33,7 +33,7 @@ from metaflow_hera.metaflow_api.decorators.internal import first_and_last
 from metaflow_hera.metaflow_api.decorators.kubernetes import KubernetesDecorator
 from metaflow_hera.metaflow_api.light.scripts import absent
 from metaflow_hera.metaflow_api.light.users import ensure_user
-from metaflow_hera.metaflow_api.load.advice import about_the_flow
+from metaflow_hera.metaflow_api.load.advice import about_the_flow, decorator_at_fault
 from metaflow_hera.metaflow_api.load.messages import message_of
 from metaflow_hera.metaflow_api.load.output import to_stderr
 from metaflow_hera.metaflow_api.load.script import started_flow
@@ -353,7 +353,7 @@ def metaflow_errors(flow_class: Any = None) -> Iterator[None]:
         yield
     except MetaflowException as error:
         said = message_of(error)
-        raise FlowError(f"{said}{about_the_flow(said, flow_class)}") from error
+        raise FlowError(said + about_the_flow(said, flow_class)) from error
     except click.exceptions.Exit as error:
         raise FlowError("Metaflow ended before the flow was loaded.") from error
     except click.NoSuchOption as error:
@@ -375,7 +375,9 @@ def metaflow_errors(flow_class: Any = None) -> Iterator[None]:
                 "--metadata=service needs the address of Metaflow's metadata service: set "
                 "METAFLOW_SERVICE_URL, or leave it out."
             ) from error
-        raise FlowError(f"Metaflow does not accept the flow: {type(error).__name__}: {error}.") from error
+        name = decorator_at_fault(error)
+        what = f"@{name}" if name else "the flow"
+        raise FlowError(f"Metaflow does not accept {what}: {type(error).__name__}: {error}.") from error
 
 
 @contextlib.contextmanager

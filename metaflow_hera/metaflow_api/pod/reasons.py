@@ -30,9 +30,14 @@ def absent_variable(error: BaseException) -> bool:
 
 
 def _metaflows(error: MetaflowException) -> str:
-    """What Metaflow says, without its marks for colours, in one line; the line of the script at its end."""
+    """The first sentence of what Metaflow says, in one line without its marks, and the script's line."""
+    said = ""
+    for line in filter(None, map(str.strip, str(error.message).splitlines())):
+        said = f"{said} {line}".lstrip()
+        if not line.endswith(":"):  # a list follows, or a stack
+            break
     where = f" (line {error.line_no})" if error.line_no else ""
-    return " ".join(str(error.message).replace("*", "").split()) + where
+    return said.replace("*", "") + where
 
 
 ROOM = 4096

@@ -51,8 +51,9 @@ def test_a_variable_that_is_not_set() -> None:
 
 
 def test_metaflows_own_words_are_told_whole_and_without_marks() -> None:
-    error = MetaflowException("Variable *self.x* in step *start*\n  does not exist.", 9)
-    assert words_of(error) == "MetaflowException: Variable self.x in step start does not exist. (line 9)"
+    error = MetaflowException("Step *join* cannot merge:\n  [x].\nTo remedy this ...", 9)
+    assert words_of(error) == "MetaflowException: Step join cannot merge: [x]. (line 9)"
+    assert words_of(MetaflowException("It ran out.\nStack:\n> x")) == "MetaflowException: It ran out."
     assert "keep what cannot be pickled" in words_of(UnpicklableArtifactException("f"))
 
 
