@@ -22,6 +22,16 @@ for step in ("start", "end"):
     assert task.data.alpha == 0.5
 """
 
+NEXT = """
+To go on, here:
+
+  . {activate}
+  mfhera trigger --param alpha=0.7 --watch   # another run
+  mfhera open                                # its page in the browser; mfhera local stop ends the server
+
+The page, now, at an address that works once, within a minute:
+"""
+
 GOLDEN = "tests/unit/translation/test_golden.py::test_a_flow_becomes_what_it_became_before"
 OLDEST = (
     "tests/unit/test_target.py",
@@ -82,23 +92,37 @@ def _environment(session: nox.Session) -> dict[str, str | None]:
     }
 
 
-def _run_example(session: nox.Session, flow: str = "examples/parameter_flow.py") -> None:
+def _run_example(
+    session: nox.Session, env: dict[str, str | None], flow: str = "examples/parameter_flow.py"
+) -> None:
     """Deploy the example ParameterFlow, run it with alpha=0.5, read the results back."""
+    session.run("mfhera", "create", flow, "--with", "retry", env=env)
+    session.run("mfhera", "trigger", "--param", "alpha=0.5", "--wait", env=env)
+    session.run("mfhera", "status", env=env)
+    session.run("python", "-c", DEMO, env=env)
+
+
+def _run_example_apart(session: nox.Session, flow: str = "examples/parameter_flow.py") -> None:
+    """The same with an embedded Argo for the session alone."""
     env = _environment(session)
     try:
-        session.run("mfhera", "create", flow, "--with", "retry", env=env)
-        session.run("mfhera", "trigger", "--param", "alpha=0.5", "--watch", env=env)
-        session.run("mfhera", "status", env=env)
-        session.run("python", "-c", DEMO, env=env)
+        _run_example(session, env, flow)
     finally:
         session.run("mfhera", "local", "stop", env=env)
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Deploy the example ParameterFlow, run it with alpha=0.5, read the results back."""
+    """Deploy the example ParameterFlow, run it with alpha=0.5, read the results back.
+
+    The environment stays, and so does the user's embedded Argo with what was deployed.
+    """
     session.install("-e", ".")
-    _run_example(session)
+    env = {"ARGO_SERVER": None, "METAFLOW_HOME": str(Path(session.create_tmp()).absolute() / "metaflow")}
+    _run_example(session, env)
+    activate = Path(os.path.relpath(session.virtualenv.location)) / "bin" / "activate"
+    print(NEXT.format(activate=activate), flush=True)
+    session.run("mfhera", "local", "open", "--print", env=env, log=False)
 
 
 @nox.session
@@ -209,7 +233,7 @@ def oldest(session: nox.Session) -> None:
     lowest = ("uv", "pip", "install", "--quiet", "--python", python, "--resolution", "lowest-direct")
     session.run(*lowest, "-e", ".")
     session.run("uv", "pip", "list", "--python", python)
-    _run_example(session)
+    _run_example_apart(session)
     session.install("pytest", "httpx", "jsonschema", "pyawscron", "cronsim", "trustme")
     session.run("pytest", "-q", *OLDEST)
 
@@ -230,4 +254,4 @@ def release(session: nox.Session) -> None:
     shutil.copy("examples/parameter_flow.py", folder)
     with session.chdir(folder):
         session.run("mfhera", "--help")
-        _run_example(session, "parameter_flow.py")
+        _run_example_apart(session, "parameter_flow.py")

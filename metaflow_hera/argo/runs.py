@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ from metaflow_hera.contract import manifest
 from metaflow_hera.contract.manifest import RUN_PREFIX
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.contract.values import encode
-from metaflow_hera.errors import ArgoNotFound, ArgoUnreachable, UsageError, quoted
+from metaflow_hera.errors import ArgoError, ArgoNotFound, ArgoUnreachable, UsageError, quoted
 
 R = TypeVar("R")
 
@@ -156,15 +157,36 @@ def flow_and_workflow(run: str) -> tuple[str | None, str]:
 
     Raises UsageError for other texts.
     """
+    if run.endswith(".py"):
+        raise UsageError(
+            f"{run} is a script, and no run: leave it out for the run last started from this folder, "
+            f"or name one of those that mfhera runs {run} lists."
+        )
     flow, slash, run_id = run.strip("/").rpartition("/")
     name = run_id.removeprefix(RUN_PREFIX)
     is_pathspec = bool(flow) and "/" not in flow and run_id.startswith(RUN_PREFIX)
     if not WORKFLOW_NAME.fullmatch(name) or (slash and not is_pathspec):
+        meant = _meant(run)
         raise UsageError(
-            f"{quoted(run)} is not a run: give its id, which begins with argo-, "
-            "such as argo-parameterflow-x7k2p or ParameterFlow/argo-parameterflow-x7k2p."
+            f"{quoted(run)} is not a run"
+            + (
+                f": did you mean {meant}?"
+                if meant
+                else ": give its id, which begins with argo-, "
+                "such as argo-parameterflow-x7k2p or ParameterFlow/argo-parameterflow-x7k2p."
+            )
         )
     return flow or None, name
+
+
+def _meant(run: str) -> str | None:
+    """The run that a text may mean: of another case, without its prefix, or with the name of a step."""
+    flow, _, rest = run.strip("/").partition("/")
+    run_id = rest.partition("/")[0] or flow
+    name = run_id.lower().removeprefix(RUN_PREFIX)
+    if not WORKFLOW_NAME.fullmatch(name):
+        return None
+    return f"{flow}/{RUN_PREFIX}{name}" if rest else f"{RUN_PREFIX}{name}"
 
 
 def check_flow(run: Run, flow: str | None) -> None:
@@ -224,11 +246,23 @@ def get(client: ArgoClient, run: str, *, steps: bool = True) -> Run:
             if flow
             else ""
         )
+        near = "" if flow else did_you_mean(client, name)
         raise ArgoNotFound(
-            f"{client.target} has no run {RUN_PREFIX}{name}: mfhera runs lists those it has.{hint}"
+            f"{client.target} has no run {RUN_PREFIX}{name}: mfhera runs lists those it has.{near}{hint}"
         ) from error
     check_flow(found, flow)
     return found
+
+
+def did_you_mean(client: ArgoClient, name: str) -> str:
+    """A question for the latest runs that have an absent one's name in theirs, or are similar; or nothing."""
+    try:
+        listed = islice(client.workflows(manifest.SELECTOR, "items.metadata.name"), RECENT)
+        names = [str(item["metadata"]["name"]) for item in listed]
+    except ArgoError:  # it is a hint, no more
+        return ""
+    near = [each for each in names if name in each] or get_close_matches(name, names, cutoff=0.8)
+    return f" Did you mean {' or '.join(map(manifest.run_id, near[:2]))}?" if near else ""
 
 
 def resubmit(client: ArgoClient, run: Run, parameters: Sequence[str] = ()) -> Run:

@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 
 from metaflow_hera.argo.paths import TEMPLATES, WORKFLOWS, bearer, path
 from metaflow_hera.contract.datastores import DATASTORES
+from metaflow_hera.metaflow_api.light.scripts import is_flow
 
 SECONDS = 1.0
 """How long a server has to answer."""
@@ -31,8 +32,6 @@ KNOWN = {
     ),
 }
 """The values that an option of Metaflow's may have, or begin with."""
-FLOW_LIMIT = 1 << 20
-"""Larger files, in bytes, are not read: they are not flows."""
 
 
 def complete_flow(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -130,15 +129,8 @@ def _flows(incomplete: str) -> Iterator[CompletionItem]:
         if each.is_dir():
             # After a folder the shell adds no space, so that the path can go on.
             yield CompletionItem(text, type="dir")
-        elif each.suffix == ".py" and _is_flow(each):
+        elif is_flow(each):
             yield CompletionItem(text, type="plain")
-
-
-def _is_flow(path: Path) -> bool:
-    try:
-        return path.stat().st_size < FLOW_LIMIT and b"FlowSpec" in path.read_bytes()
-    except OSError:
-        return False
 
 
 def _listed(kind: str, fields: tuple[str, ...], limit: int | None = None) -> list[dict[str, Any]]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
 import click
-
-CLOSE = 0.75
-"""How much an unknown option must be like a known one for that to be named."""
 
 
 class MetaflowOption(click.Option):
@@ -23,19 +19,14 @@ class Verb(click.Command):
         self.examples = examples
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments. An unknown option may be meant as a Parameter: say how to give one."""
+        """Read the arguments. Of an unknown option it is said what may be meant."""
+        given = list(args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if not any("--param" in param.opts for param in self.params):
-                raise
-            name = error.option_name.lstrip("-").replace("-", "_")
-            raise click.NoSuchOption(
-                error.option_name,
-                f"No such option {error.option_name!r}. A Parameter is given as --param {name}=VALUE.",
-                get_close_matches(error.option_name, error.possibilities or (), cutoff=CLOSE),
-                ctx,
-            ) from error
+            from metaflow_hera.cli.suggestions import no_such_option
+
+            raise no_such_option(error, self, given) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The verb's own options, then Metaflow's."""

@@ -41,21 +41,6 @@ GROUPS = {
 """The verbs, in the groups that help shows. Each has a module of its name in `cli.verbs`."""
 VERBS = tuple(verb for verbs in GROUPS.values() for verb in verbs)
 
-ELSEWHERE = {
-    "unsuspend": "resume",
-    "list-runs": "runs",
-    "list-workflow-templates": "list",
-    "submit": "trigger",
-    "run": "trigger",
-    "start": "trigger",
-    "kill": "terminate",
-    "cancel": "terminate",
-    "deploy": "create",
-    "history": "versions",
-    "undo": "rollback",
-}
-"""Names that Metaflow's, Argo's and other command lines have for a verb."""
-
 LONGEST = 200
 """Characters of a verb's first sentence, at most."""
 
@@ -77,6 +62,16 @@ class Verbs(click.Group):
         command: click.Command = import_module(f"metaflow_hera.cli.verbs.{cmd_name}").command
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments before the verb."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            from metaflow_hera.cli.suggestions import no_such_option
+
+            raise no_such_option(error, self, given) from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The verbs in their groups, each with its first sentence."""
         for title, verbs in GROUPS.items():
@@ -92,11 +87,9 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The verb that was typed. Fails for an unknown one, with suggestions."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            from difflib import get_close_matches
+            from metaflow_hera.cli.suggestions import no_such_verb
 
-            near = [ELSEWHERE[args[0]]] if args[0] in ELSEWHERE else get_close_matches(args[0], VERBS, n=2)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            ctx.fail(f"No such command {args[0]!r}.{hint}")
+            ctx.fail(no_such_verb(args, VERBS))
         return super().resolve_command(ctx, args)
 
 

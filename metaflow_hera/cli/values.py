@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from metaflow_hera.errors import OptionError, quoted
@@ -13,6 +14,8 @@ def values_given(params: Sequence[str]) -> dict[str, str]:
     for param in params:
         name, equals, value = param.partition("=")
         if not equals or not name:
-            raise OptionError(f"--param {quoted(param)} must be NAME=VALUE.")
+            meant = re.match(r"[^\W\d]\w*", name)
+            example = f": write --param {meant[0]}=VALUE" if meant else ""
+            raise OptionError(f"--param {quoted(param)} must be NAME=VALUE{example}.")
         given[name] = value
     return given

@@ -384,7 +384,8 @@ class _Source:
         for name in options:
             if name not in own | metaflows:
                 near = difflib.get_close_matches(name, own | metaflows, n=2)
-                hint = f"did you mean {' or '.join(near)}?" if near else "help(deploy) shows all options."
+                other = "help(deploy) shows all options, and trigger takes the values of Parameters."
+                hint = f"did you mean {' or '.join(near)}?" if near else other
                 raise OptionError(f"There is no option {name}; {hint}")
         before = MetaflowOptions(**{name: options[name] for name in options if name in metaflows})
         create = CreateOptions(**{name: options[name] for name in options if name in own})

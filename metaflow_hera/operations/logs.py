@@ -441,7 +441,8 @@ def _of_a_run_that_argo_forgot(client: ArgoClient, wanted: Wanted) -> Iterator[L
     tasks = stored.tasks() if flow else None
     if tasks is None:
         hint = "" if flow else f"; if it was deleted there, name its flow as well: FLOW/{run}"
-        raise ArgoNotFound(f"{client.target} has no run {run}: mfhera runs lists those it has{hint}.")
+        near = "" if flow else runs.did_you_mean(client, workflow)
+        raise ArgoNotFound(f"{client.target} has no run {run}: mfhera runs lists those it has{hint}.{near}")
     chosen = [task for task in tasks if wanted.has(task)]
     if not chosen:
         others = [task for task in tasks if task.step == wanted.step]

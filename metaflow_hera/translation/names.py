@@ -75,6 +75,7 @@ def given_name(name: str, limit: int = DEPLOYMENT_LIMIT) -> str:
         raise OptionError(
             f"--name {name!r} is not a valid name for a deployment: use at most {limit} of "
             "a-z, 0-9, '-' and '.', begin with a letter and end with a letter or a digit."
+            + (f" The deployment of a flow {name} is {_legal(name)}." if name.isidentifier() else "")
         )
     return name
 

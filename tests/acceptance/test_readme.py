@@ -80,6 +80,13 @@ def test_the_first_command_shows_alpha_read_by_the_client(place: tuple[Path, dic
     output = shell(command, place)
     for line in blocks("")[0].splitlines():
         assert line in output
+    assert output.count("── ✓ start Succeeded") == 1
+    assert "http://127.0.0.1:" in output.rstrip().splitlines()[-1]
+    further = re.findall(r"^  (\. .*|mfhera .*)$", output, re.M)
+    assert further[0] == ". .nox/demo/bin/activate"
+    assert blocks("bash")[2].startswith(further[0])
+    assert len(further) == 3
+    assert "succeeded" in shell("\n".join(further), place)
 
 
 def test_the_commands_of_using_it_run_as_written(place: tuple[Path, dict[str, str]], tmp_path: Path) -> None:

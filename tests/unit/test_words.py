@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from metaflow_hera.argo.target import Target
-from metaflow_hera.cli.main import main
+from metaflow_hera.cli.main import VERBS, main
+from metaflow_hera.cli.suggestions import ELSEWHERE
 from metaflow_hera.cli.tables import Table
 from metaflow_hera.cli.verbs.doctor import show
 from metaflow_hera.cli.verbs.runs import _states
@@ -68,9 +69,23 @@ def test_json_keeps_letters_and_writes_times() -> None:
     [
         (["run"], "No such command 'run'. Did you mean trigger?"),
         (["cancel"], "Did you mean terminate?"),
-        (["trigger", "--who", "me"], "No such option '--who'. A Parameter is given as --param who=VALUE.\n"),
-        (["trigger", "--max-n=3"], "A Parameter is given as --param max_n=VALUE."),
-        (["trigger", "--parm", "a=1"], "Did you mean '--param'?"),
+        (["trigger", "--who", "me"], "No such option '--who'. A Parameter is given as --param who=me.\n"),
+        (["trigger", "--who=my self"], "A Parameter is given as --param 'who=my self'."),
+        (["trigger", "--max-n=3"], "A Parameter is given as --param max_n=3."),
+        (["trigger", "--parm", "a=1"], "No such option '--parm'. Did you mean '--param'?"),
+        (["trigger", "--max-workers", "3"], "; --max-workers is an option of mfhera create."),
+        (["create", "--watch"], "No such option '--watch'. It is an option of mfhera trigger.\n"),
+        (["create", "-p", "a=1"], "It is an option of mfhera trigger."),
+        (["create", "--retry"], "A decorator is given as --with retry."),
+        (["create", "--alpha", "1"], "No such option '--alpha'.\n"),
+        (["create", "--max-num-splits", "1"], "leave it out"),
+        (["logs", "--step", "a"], "mfhera logs RUN STEP"),
+        (["--with", "retry", "create"], "The options of a verb come after it"),
+        (["-v"], "Did you mean --version?"),
+        (["flow.py", "trigger"], "The verb comes first: mfhera trigger flow.py."),
+        (["my flow.py"], "The verb comes first: mfhera create 'my flow.py'."),
+        (["trigger", "--param", "alpha:1"], "write --param alpha=VALUE"),
+        (["trigger", "--param", "alpha", "1"], "write --param alpha=VALUE"),
     ],
 )
 def test_what_is_mistyped_is_told_what_is_meant(
@@ -80,6 +95,22 @@ def test_what_is_mistyped_is_told_what_is_meant(
         main(arguments)
     assert ended.value.code == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_parameter_of_the_script_that_is_given_to_create(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "flow.py"
+    script.write_text("alpha = Parameter('alpha')")
+    with pytest.raises(SystemExit):
+        main(["create", str(script), "--alpha", "1"])
+    assert "A Parameter is given to each run: mfhera trigger --param alpha=1." in capsys.readouterr().err
+
+
+def test_every_word_of_other_command_lines_has_a_verb_here() -> None:
+    for meant in ELSEWHERE.values():
+        for each in meant.split(" or "):
+            assert each.split()[0] in {*VERBS, "local", "python", "--help", "--version"}
 
 
 @pytest.mark.parametrize("columns", ["40", "80"])

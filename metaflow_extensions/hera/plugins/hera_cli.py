@@ -69,7 +69,12 @@ class Trigger(click.Command):
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """Parse the arguments, and note the names of the values that come from the user."""
-        given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        try:
+            given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        except click.NoSuchOption as error:
+            if error.option_name in ("--param", "-p"):
+                ctx.fail("Here each Parameter is an option of its own: write --NAME VALUE.")
+            raise
         ctx.meta["given"] = {
             param.name
             for param in self.get_params(ctx)
@@ -78,12 +83,24 @@ class Trigger(click.Command):
         return super().parse_args(ctx, args)
 
 
+class Verbs(click.Group):
+    """The verbs, which say what may be meant by another word."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The verb that was typed. Fails for an unknown one, with suggestions."""
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            from metaflow_hera.cli.suggestions import no_such_verb
+
+            ctx.fail(no_such_verb(args, self.list_commands(ctx)))
+        return super().resolve_command(ctx, args)
+
+
 @click.group()
 def cli() -> None:
     """The root group that Metaflow expects from a plugin."""
 
 
-@cli.group(help="Commands related to Argo Workflows, through Hera.")
+@cli.group(cls=Verbs, help="Commands related to Argo Workflows, through Hera.")
 @shared(verbs.NAME)
 @click.pass_obj
 def hera(obj: Any, name: str | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,7 @@ from metaflow_hera.cli.verbs.lint import check
 from metaflow_hera.cli.words import json_text, say_note
 from metaflow_hera.contract.manifest import event_name
 from metaflow_hera.errors import OptionError
+from metaflow_hera.metaflow_api.light.scripts import flows_in
 
 if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -52,7 +54,11 @@ def create(
     """
     export = ExportOptions.taken_from(given)
     if (flow is None) == (source is None):
-        raise OptionError("Say what to deploy: FLOW.py, or --from with a file that --only-yaml wrote.")
+        here = flows_in(Path())
+        example = f", such as mfhera create {shlex.quote(str(here[0]))}" if here and not source else ""
+        raise OptionError(
+            f"Say what to deploy: FLOW.py{example}, or --from with a file that --only-yaml wrote."
+        )
     if source is not None:
         _refuse_beside_from(export, top_level, given)
         deploy_from(source, given["authorize"], as_json)

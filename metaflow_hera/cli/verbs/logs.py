@@ -16,7 +16,7 @@ from metaflow_hera.cli.completing import complete_run, complete_step
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.words import json_text, say_note
 from metaflow_hera.display.times import local_time
-from metaflow_hera.errors import OptionError
+from metaflow_hera.errors import ArgoNotFound, OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.operations.logs import Line, Wanted
@@ -68,7 +68,17 @@ def logs(run: str | None, place: str | None, **how: Any) -> None:
     (train-0-3), or its indices in the foreachs around it (0-3).
     """
     options = LogOptions(**how)
-    show_logs(chosen_run(run), place, options)
+    try:
+        show_logs(chosen_run(run), place, options)
+    except ArgoNotFound as error:
+        from metaflow_hera.argo.last import recall_run
+
+        last = recall_run(None) if run and run.isidentifier() and place is None else None
+        if last is None:
+            raise
+        raise ArgoNotFound(
+            f"{error} A step is named after its run: mfhera logs {last.run_id} {run}."
+        ) from error
 
 
 def show_logs(chosen: ChosenRun, place: str | None, options: LogOptions) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from metaflow_hera.argo.objects import parse_time
 from metaflow_hera.choices import verbs
 from metaflow_hera.cli.choosing import chosen_flow, client_at
 from metaflow_hera.cli.click_options import as_json, deployment_options, shared
@@ -17,6 +18,7 @@ from metaflow_hera.cli.completing import complete_deployment, complete_flow, com
 from metaflow_hera.cli.following import Report, started, tell, write_run_id
 from metaflow_hera.cli.help import Verb
 from metaflow_hera.cli.values import values_given
+from metaflow_hera.cli.words import say_note
 from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
@@ -112,6 +114,8 @@ def start(
         from metaflow_hera.operations.belonging import check_belongs
 
         check_belongs(found, flow)
+        if _is_newer(flow.file, found.deployed_at):
+            say_note(f"{flow.file.name} has changed since it was deployed: mfhera create deploys the change.")
     if asked.run_id_file is not None:
         # Now, so that a file that cannot be written is found before the run starts.
         write_run_id(asked.run_id_file, "")
@@ -124,6 +128,15 @@ def start(
     if not report.as_json:
         started(run)
     tell(client, run, report)
+
+
+def _is_newer(script: Path, deployed_at: str | None) -> bool:
+    """Whether a script was written after it was deployed."""
+    try:
+        moment = parse_time(deployed_at)
+        return moment is not None and script.stat().st_mtime > moment.timestamp()
+    except (OSError, ValueError):  # anyone may have written the annotation
+        return False
 
 
 def _from_file(path: Path | None) -> dict[str, Any]:

@@ -66,6 +66,8 @@ class HeraInternalDecorator(StepDecorator):  # type: ignore[misc]
     to_package: ClassVar[Callable[[], Iterable[PackagedFile]] | None] = None
     _env: Mapping[str, str] = os.environ
     """The pod's environment, before the step may change it."""
+    _is_worker = False
+    """Whether the task is a node of a @parallel step, and not the first; told when it begins, if it does."""
 
     def add_to_package(self) -> list[PackagedFile]:
         """The files that a pod needs. Every step has this decorator; only the first one asked adds them."""

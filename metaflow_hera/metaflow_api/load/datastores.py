@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from metaflow import metaflow_config
+from metaflow.plugins.aws.aws_client import Boto3ClientProvider
 
 from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -34,6 +36,21 @@ def check_datastore(flow: LoadedFlow) -> None:
             "--datastore=azure needs the address of the storage account: set "
             "METAFLOW_AZURE_STORAGE_BLOB_SERVICE_ENDPOINT to https://ACCOUNT.blob.core.windows.net."
         )
+
+
+def check_credentials(flow: LoadedFlow) -> None:
+    """Raise ConfigurationError for S3 without credentials: Metaflow would try for minutes, in silence."""
+    provider = metaflow_config.DEFAULT_AWS_CLIENT_PROVIDER
+    if flow.datastore != "s3" or provider != Boto3ClientProvider.name:
+        return
+    with suppress(ImportError):  # of which Metaflow tells
+        import boto3
+
+        if not metaflow_config.AWS_SANDBOX_ENABLED and boto3.Session().get_credentials() is None:
+            raise ConfigurationError(
+                f"There are no AWS credentials for {flow.datastore_root}: run aws configure, or set "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            )
 
 
 def far_notes(flow: LoadedFlow) -> list[str]:

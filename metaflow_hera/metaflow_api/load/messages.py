@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from metaflow.exception import MetaflowException, MetaflowInternalError
+
+QUALIFIED = re.compile(r"^[\w.]+\.(?=\w+: )")
+"""The module of an exception, as it stands before its name at the end of a traceback."""
 
 
 def reason_of(error: Exception) -> str:
@@ -21,6 +26,7 @@ def message_of(error: MetaflowException) -> str:
     # A user's function failed: the last line of its traceback says why.
     before, trace, after = message.partition("Traceback (most recent call last):")
     if trace:
-        message = f"{before} {after.strip().splitlines()[-1]}"
+        last = after.strip().splitlines()[-1]
+        message = f"{before} {re.sub(QUALIFIED, '', last)}"
     text = " ".join(message.replace("*", "").split())
     return f"{text}{where}"

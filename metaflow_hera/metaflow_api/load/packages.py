@@ -25,6 +25,7 @@ from metaflow.package import MetaflowPackage
 from metaflow_hera.errors import FlowError
 from metaflow_hera.home import is_home
 from metaflow_hera.metaflow_api.decorators import attaching, internal
+from metaflow_hera.metaflow_api.load.datastores import check_credentials
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.messages import message_of, reason_of
 from metaflow_hera.metaflow_api.load.output import to_stderr
@@ -102,9 +103,13 @@ class Packing:
 
     @cached_property
     def saved(self) -> CodePackage:
-        """The package, stored in the flow's datastore. Raises FlowError if it cannot be made or stored."""
+        """The package, stored in the flow's datastore.
+
+        Raises FlowError if it cannot be made or stored, ConfigurationError if credentials are missing.
+        """
         store = self._flow.state.flow_datastore
         blob = self.blob
+        check_credentials(self._flow)
         try:
             with to_stderr():
                 url, _ = store.save_data([blob], len_hint=1)[0]

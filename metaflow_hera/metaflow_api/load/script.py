@@ -19,7 +19,11 @@ from metaflow.exception import MetaflowException
 from metaflow.user_decorators.user_flow_decorator import FlowMutator
 
 from metaflow_hera.errors import FlowError, UsageError
+from metaflow_hera.metaflow_api.load.advice import about_the_flow, why_not_imported
 from metaflow_hera.metaflow_api.load.messages import message_of
+
+METAFLOWS = "metaflow.py"
+"""A file that is imported in place of Metaflow, where it lies beside the flow, or is the flow."""
 
 LOADING = "METAFLOW_HERA_LOADING"
 """The variable that is set while a script is loaded to be deployed: it must not deploy anything meanwhile."""
@@ -39,8 +43,15 @@ def started_flow(path: Path, arguments: Sequence[str]) -> Any:
 
     from metaflow_hera.metaflow_api.pod.commands import main_module
 
+    if path.suffix == ".ipynb":
+        raise FlowError(
+            f"{path.name} is a notebook: deploy its flow in a cell, "
+            "from metaflow_hera import deploy; deploy(MyFlow)."
+        )
     if path.suffix != ".py":
         raise FlowError(f"{path.name} is not a Python file: give the path of a flow's script.")
+    if (path.parent / METAFLOWS).exists():
+        raise FlowError(f"{METAFLOWS} in the flow's folder hides Metaflow from pods: give it another name.")
     # What `python FILE` makes of them. Metaflow takes the script's place, name and folder from here.
     sys.path.insert(0, str(path.parent))
     sys.argv = [str(path), *arguments]
@@ -59,25 +70,20 @@ def started_flow(path: Path, arguments: Sequence[str]) -> Any:
     except _Started:
         pass
     except MetaflowException as error:
-        raise FlowError(message_of(error)) from error
+        said = message_of(error)
+        raise FlowError(f"{said}{about_the_flow(said)}") from error
     except UsageError:  # of this package's own interface, which the script uses
         raise
     except (Exception, SystemExit) as error:
         if not found:
-            why = f"{type(error).__name__}: {error}"
-            raise FlowError(f"{path.name} cannot be imported: {why}. {_advice(path, error)}") from error
+            why = why_not_imported(path, error)
+            raise FlowError(f"{path.name} cannot be imported: {why}") from error
     finally:
         cli.main, sys.stdin = metaflows, stdin
         os.environ.pop(LOADING, None)
     if not found:
         raise _starts_none(path, module)
     return found[0]
-
-
-def _advice(path: Path, error: BaseException) -> str:
-    if isinstance(error, EOFError):
-        return "A pod has nobody who types: make what the script asks for a Parameter."
-    return f"Try `python {path.name} check`."
 
 
 def _starts_none(path: Path, module: ModuleType) -> FlowError:
