@@ -13,6 +13,7 @@ const SHEETS = 3; // at most
 const LEGIBLE = 0.85;
 const SCALES = [0.03, 2.5]; // the smallest and the largest
 const STEP = 1.25;
+const TIP = 8; // the length of an arrow's tip
 
 /** The picture; `onStep(path)` is called with the place in the tree of a step that was chosen. */
 export class Graph {
@@ -55,6 +56,8 @@ export class Graph {
       text(this.words, picture.missing ?? "");
       if (picture.missing) return;
       this.picture = picture;
+      // At first all is shown, but not smaller than can be read; set before there is much to lay out.
+      this.scaled(Math.max(LEGIBLE, Math.min(1, this.whole())));
       this.make();
       this.draw();
       this.begin();
@@ -90,9 +93,8 @@ export class Graph {
     for (const way of this.ways) way.draw(this.steps);
   }
 
-  /** At first all is shown, or, if it could not be read then, the first step and what is around it. */
+  /** Begin with the first step, and what is around it. */
   begin() {
-    this.scaled(Math.max(LEGIBLE, Math.min(1, this.whole())));
     const { clientWidth, clientHeight } = this.area;
     const [x, y] = this.picture.steps[0].at.map((each) => (each + MARGIN) * this.scale);
     this.area.scrollTo(x - clientWidth / 2, y - clientHeight / 2);
@@ -207,9 +209,11 @@ class Node {
     this.element.append(svg("path", { class: "mark", ...mark }));
     this.name = svg("text", { class: "name", x: 32, y: 18.5 });
     this.count = svg("text", { class: "number", x: 32, y: 36 });
-    this.badge = svg("text", { class: "badge", x: width - 9, y: height - 10, "text-anchor": "end" });
     this.name.textContent = step.name;
-    this.element.append(this.name, " ", this.count, " ", this.badge);
+    this.element.append(this.name, " ", this.count);
+    if (!badgeOf(step, loops, {})) return;
+    this.badge = svg("text", { class: "badge", x: width - 9, y: height - 10, "text-anchor": "end" });
+    this.element.append(" ", this.badge);
   }
 
   draw(told) {
@@ -220,30 +224,34 @@ class Node {
     set(this.element, "class", `node ${tone(told.word)}`);
     set(this.element, "aria-label", label);
     text(this.count, told.words);
-    text(this.badge, badge);
+    if (this.badge) text(this.badge, badge);
   }
 }
 
-/** A way from one step to another; of a loop, back to itself. */
+/** A way from one step to another; of a loop, back to itself. How often it was taken stands beside it. */
 class Way {
   constructor(edge) {
     this.edge = edge;
     const points = edge.from === edge.to ? [...edge.points].reverse() : edge.points;
     const [x, y] = points.at(-1);
-    const [fromX, fromY] = points.at(-2);
-    const angle = Math.atan2(y - fromY, x - fromX);
-    const side = (turn) => `${(x - 7 * Math.cos(angle + turn)).toFixed(1)} ${(y - 7 * Math.sin(angle + turn)).toFixed(1)}`;
+    const angle = Math.atan2(y - points.at(-2)[1], x - points.at(-2)[0]);
+    const side = (turn) => `${(x - TIP * Math.cos(angle + turn)).toFixed(1)} ${(y - TIP * Math.sin(angle + turn)).toFixed(1)}`;
     const line = points.map(([a, b]) => `${a} ${b}`).join(" L");
-    this.path = svg("path", { d: `M${line}` });
-    this.head = svg("path", { class: "tip", d: `M${side(0.45)} L${x} ${y} L${side(-0.45)} Z` });
-    const middle = points[Math.floor((points.length - 1) / 2)].map((each, axis) => (each + points[Math.ceil((points.length - 1) / 2 + 0.1)][axis]) / 2);
-    this.times = svg("text", { class: "times", x: middle[0], y: middle[1] - 4, "text-anchor": "middle" });
-    this.element = svg("g", { class: "way", "aria-hidden": "true", "data-way": `${edge.from} ${edge.to}` });
-    this.element.append(this.path, this.head, this.times);
+    this.element = svg("path", { "aria-hidden": "true", "data-way": `${edge.from} ${edge.to}`, d: `M${line} M${side(0.5)} L${x} ${y} L${side(-0.5)}` });
+    const before = Math.floor((points.length - 1) / 2);
+    this.middle = [0, 1].map((axis) => (points[before][axis] + points[before + 1][axis]) / 2);
   }
 
   draw(steps) {
-    set(this.element, "class", `way ${wayOf(this.edge, steps)}`);
-    text(this.times, timesOf(this.edge, steps));
+    const kind = `way ${wayOf(this.edge, steps)}`;
+    const times = timesOf(this.edge, steps);
+    if (kind !== this.kind) set(this.element, "class", kind);
+    this.kind = kind;
+    if (!times) return;
+    if (!this.times) {
+      this.times = svg("text", { class: "times", "aria-hidden": "true", x: this.middle[0], y: this.middle[1] - 4, "text-anchor": "middle" });
+      this.element.after(this.times);
+    }
+    text(this.times, times);
   }
 }
