@@ -39,7 +39,7 @@ export class Results {
     }
     const more = found.more ? el("p", { class: "dim" }, `${count(found.more)} more artifacts: read them with the Client API.`) : null;
     this.element.replaceChildren(
-      command("Read them in Python", `from metaflow import Task; task = Task("${found.pathspec}", attempt=${found.attempt ?? 0})`),
+      command("Read them in Python", `from metaflow import Task, namespace; namespace(None); task = Task("${found.pathspec}", attempt=${found.attempt ?? 0})`),
       this.cards(task, found),
       artifacts(found.artifacts), more ?? "");
   }

@@ -1,8 +1,12 @@
 // What the steps of a flow's graph and the ways between them do, by the groups of a run's tasks.
 
-import { count, doneOf, stateOf, tally } from "./words.js";
+import { count } from "./words.js";
 
 const SWITCH = "split-switch";
+
+/** The states of a step's places, of which the first that any of them has is that of the step. */
+const STATES = ["Error", "Failed", "Running", "Pending", "Waiting", "Succeeded", "Not started", "Skipped"];
+const TO_COME = ["Running", "Pending", "Waiting"];
 
 /** For each step by its name: its places in the tree, its state in a word, its numbers in words. */
 export function stepsOf(picture, found) {
@@ -17,21 +21,20 @@ export function stepsOf(picture, found) {
 /** A step may have several places: two foreachs that lead to it have one each. */
 function stepOf(step, groups, over) {
   const phases = sum(groups.map((group) => group.phases));
-  const choices = sum(groups.map((group) => group.choices ?? {}));
   const total = groups.reduce((all, group) => all + group.total, 0);
-  const counts = tally(phases);
-  const word = stateOf(phases, total, over);
-  const never = (counts.Skipped ?? 0) + (counts["Not started"] ?? 0);
+  const word = STATES.find((state) => groups.some((group) => group.state === state)) ?? "Waiting";
+  const well = phases.Succeeded ?? 0;
+  const bad = (phases.Failed ?? 0) + (phases.Error ?? 0);
   const many = total > 1 || (step.foreachs.length > 0 && total > 0);
-  const failed = counts.Failed && many ? ` · ${count(counts.Failed)} failed` : "";
+  const numbers = `${count(well)}/${count(total)}${bad ? ` · ${count(bad)} failed` : ""}`;
   return {
     word,
     path: (groups.find((group) => group.total) ?? groups[0])?.path,
-    words: many && total > never ? `${count(doneOf(counts) - never)}/${count(total - never)}${failed}` : word,
-    ended: over || (total > 0 && doneOf(counts) === total),
+    words: many && word !== "Not started" ? numbers : word,
+    ended: over || !TO_COME.includes(word),
     iterations: groups.reduce((all, group) => all + (group.iterations ?? 0), 0),
-    well: (counts.Succeeded ?? 0) > 0,
-    choices,
+    well: well > 0,
+    choices: sum(groups.map((group) => group.choices ?? {})),
     switches: step.kind === SWITCH,
     joins: step.kind === "join", // it waits for all tasks of a foreach
   };
