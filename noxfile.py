@@ -155,10 +155,17 @@ def cluster(session: nox.Session) -> None:
 
 @nox.session
 def screenshot(session: nox.Session) -> None:
-    """Take docs/page.png again, of a real run in a real browser. It needs chromium and chromium-driver."""
+    """Take docs/page.png again, of a real run in a real browser. It needs chromium and chromium-driver.
+
+    `-- FOLDER` also keeps a picture of each view there, in light and dark, wide and narrow.
+    """
     session.install("-e", ".[dev]")
-    env = {"PAGE_SCREENSHOT": str(Path("docs/page.png").absolute())}
-    session.run("pytest", "tests/acceptance/test_browser.py", "-k", "screenshot", env=env)
+    env, tests = {"PAGE_SCREENSHOT": str(Path("docs/page.png").absolute())}, "screenshot"
+    if session.posargs:
+        folder = Path(session.posargs[0]).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        env["PAGE_VIEWS"], tests = str(folder), "screenshot or each_view"
+    session.run("pytest", "tests/acceptance/test_browser.py", "-k", tests, env=env)
 
 
 @nox.session
