@@ -1,5 +1,7 @@
 """Steps with packages of their own: each has an environment that Metaflow makes of what @pypi lists."""
 
+from importlib.metadata import version
+
 from metaflow import FlowSpec, pypi, step
 
 
@@ -14,7 +16,7 @@ class PackagesFlow(FlowSpec):
     def start(self):
         import roman
 
-        self.old = roman.toRoman(2025)
+        self.old = f"{roman.toRoman(2026)} by {version('roman')}"
         self.next(self.newer)
 
     @pypi(packages={"roman": "5.1"})
@@ -22,12 +24,12 @@ class PackagesFlow(FlowSpec):
     def newer(self):
         import roman
 
-        self.new = roman.toRoman(2026)
+        self.new = f"{roman.toRoman(2026)} by {version('roman')}"
         self.next(self.end)
 
     @step
     def end(self):
-        print(self.old, self.new)
+        print(self.old, self.new, sep=", ")
 
 
 if __name__ == "__main__":

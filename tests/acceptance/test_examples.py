@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from typing import Any
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
 from argo_schema import faults
-from harness import EXAMPLES, Mfhera
+from harness import EXAMPLES, NETWORK, TESTS, Mfhera
 
 README = (EXAMPLES / "README.md").read_text("utf-8")
 COMMANDS = {
@@ -52,7 +54,7 @@ def said(examples: Mfhera, *run: str) -> str:
     return examples.ok("logs", *run)
 
 
-def read(examples: Mfhera, expression: str) -> Any:
+def read(examples: Mfhera, expression: str) -> str:
     """What Metaflow's Client API has."""
     done = examples.python("-c", f"{READING}print({expression})")
     assert done.returncode == 0, done.stderr
@@ -113,6 +115,17 @@ def test_events(examples: Mfhera) -> None:
     (run,) = examples.phases("retrainflow")
     assert examples.end_of(run) == "Succeeded"
     assert re.search(r"attic is at 2\d\.\d °C usually \(sensor\.drifted\)", said(examples, run))
+
+
+def test_packages(examples: Mfhera, tmp_path: Path) -> None:
+    """Metaflow gets the packages from an index, and Python from micromamba, for which something stands in."""
+    micromamba = tmp_path / "micromamba"
+    micromamba.write_text(f"#!{sys.executable}\n{(TESTS / 'micromamba.py').read_text()}")
+    micromamba.chmod(0o755)
+    env = {**examples.env, **NETWORK, "METAFLOW_PATH_TO_MICROMAMBA": str(micromamba)}
+    examples = replace(examples, env=env)
+    carry_out(examples, "Packages")
+    assert "MMXXVI by 4.2, MMXXVI by 5.1" in said(examples)
 
 
 def test_on_a_cluster(examples: Mfhera) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import json
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -202,6 +203,10 @@ class LoadedFlow:
         executable = environment.executable(step, DEFAULT_EXECUTABLE)
         if not commands and executable == DEFAULT_EXECUTABLE:
             return None
+        if commands and self.datastore == "local" and hasattr(environment, "interpreter"):
+            # @conda and @pypi: Metaflow keeps no packages in a local datastore for the pods to install. They
+            # run on this machine, where it has just made the environment.
+            commands, executable = [], f"{shlex.quote(environment.interpreter(step))} -s"
         return Interpreter(commands, executable, environment.executable("_parameters", DEFAULT_EXECUTABLE))
 
     @property
