@@ -113,6 +113,7 @@ class Run:
             "version": self.version,
             "owner": self.owner,
             "state": self.phase,
+            "phase": self.phase,  # its name up to 0.4, for programs that read it
             "message": self.message,
             "suspended": self.suspended,
             "archived": self.archived,
@@ -128,6 +129,7 @@ class Run:
                     "started_at": parse_time(step.started_at),
                     "finished_at": parse_time(step.finished_at),
                     "state": step.phase,
+                    "phase": step.phase,
                     "tasks": step.tasks,
                     "done": step.done,
                 }
