@@ -234,7 +234,7 @@ def test_the_page_reads_the_annotations_of_the_contract() -> None:
     assert details.DEPLOYMENT_TAGS == environment.TAGS
     assert details.ENCODED_VARIABLES == environment.ENCODED
     assert (details.FLOW_NAME, details.FLOW_FILENAME) == (environment.FLOW_NAME, environment.FLOW_FILENAME)
-    assert yaml_text.SECRETS == (manifest.PRODUCTION_TOKEN,)
+    assert yaml_text.SECRET == manifest.PRODUCTION_TOKEN
 
 
 def test_the_bootstrap_uses_the_names_of_the_contract() -> None:

@@ -25,10 +25,21 @@ class Task(NamedTuple):
     step: str
     id: str
 
+    @property
+    def name(self) -> str:
+        """As people call it, and `mfhera logs` takes it: `train/0-3`."""
+        return f"{self.step}/{self.id.removeprefix(self.step)[1:]}".rstrip("/")
+
 
 def flow_of(head: Head) -> str:
     """The name of a run's flow; "" for a workflow that is none."""
     return str((json.loads(head.metadata).get("annotations") or {}).get(FLOW_NAME) or "")
+
+
+def run_name(metadata: JSON) -> str:
+    """What people call a run: the id of a flow's, the name of any other workflow."""
+    is_flows = FLOW_NAME in (metadata.get("annotations") or {})
+    return run_id(metadata["name"]) if is_flows else str(metadata["name"])
 
 
 def run_id(name: str) -> str:

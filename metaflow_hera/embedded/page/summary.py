@@ -16,9 +16,9 @@ from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.labels import TEMPLATE_LABEL
 from metaflow_hera.embedded.page.drawing import Span, drawing
-from metaflow_hera.embedded.page.names import run_id, task_name
 from metaflow_hera.embedded.page.outline import CHOICE, ITEMS, ITERATIONS, Place, outline
 from metaflow_hera.embedded.page.parameters import given
+from metaflow_hera.embedded.page.pathspecs import run_name, task_of
 from metaflow_hera.embedded.page.progress import FINISHED, NEVER_MADE, Progress
 from metaflow_hera.embedded.page.ranges import FAILED, items_of, length, told
 from metaflow_hera.embedded.page.reading import TEXT, Alike, Container, PageReader, RangeRow, attempts_of
@@ -106,7 +106,7 @@ class Summaries:
             "uid": head.uid,
             "namespace": head.namespace,
             "name": head.name,
-            "id": run_id(metadata),
+            "id": run_name(metadata),
             "title": str((metadata.get("annotations") or {}).get(TITLE) or "")[:TEXT],
             "template": head.labels.get(TEMPLATE_LABEL) or "",
             "phase": status.get("phase") or "Pending",
@@ -250,7 +250,8 @@ class Summaries:
         pods = attempts_of(node, partial(self._reader.node, head.uid))
         name = node["displayName"].partition("(")[0]
         for item, phase, message in told(items, whole["phase"], pods, whole["message"]).tasks(items):
-            label = task_name(node, item) or places.label(node.get("boundaryID"), f"{name}({item})")
+            task = task_of(node, item)
+            label = task.name if task else places.label(node.get("boundaryID"), f"{name}({item})")
             yield {
                 **whole,
                 "id": f"{node['id']}{ITEM}{item}",
@@ -265,7 +266,8 @@ class Summaries:
         attempts = attempts_of(node, partial(self._reader.node, head.uid))
         last = attempts[-1] if attempts else node
         phase = _phase(head, node.get("phase") or "Pending")
-        label = task_name(node) or places.label(node.get("boundaryID"), node["displayName"])
+        task = task_of(node)
+        label = task.name if task else places.label(node.get("boundaryID"), node["displayName"])
         return {
             "id": node["id"],
             "path": places.path(node.get("boundaryID"), node["displayName"].partition("(")[0]),

@@ -8,8 +8,9 @@ import yaml
 
 from metaflow_hera.embedded.json_object import JSON
 
-SECRETS = ("metaflow/production_token",)
-"""Annotations that are not shown."""
+SECRET = "metaflow/production_token"
+"""The annotation with a text that is shown nowhere: not there, and not in the variables that hold it too."""
+HIDDEN = "..."
 SERVERS = ("resourceVersion", "uid", "generation", "creationTimestamp", "managedFields")
 """Metadata that the server gives: it differs between any two."""
 
@@ -17,10 +18,9 @@ SERVERS = ("resourceVersion", "uid", "generation", "creationTimestamp", "managed
 def yaml_of(metadata: JSON, spec: JSON) -> str:
     """An object's metadata and spec."""
     kept = {key: value for key, value in metadata.items() if key not in SERVERS}
-    notes = {key: value for key, value in (kept.get("annotations") or {}).items() if key not in SECRETS}
-    shown = {"metadata": {**kept, "annotations": notes}, "spec": spec}
-    text: str = yaml.dump(shown, Dumper=_Dumper, allow_unicode=True, width=100_000)
-    return text
+    text: str = yaml.dump({"metadata": kept, "spec": spec}, Dumper=_Dumper, allow_unicode=True, width=100_000)
+    secret = (kept.get("annotations") or {}).get(SECRET)
+    return text.replace(str(secret), HIDDEN) if secret else text
 
 
 class _Dumper(yaml.SafeDumper):
