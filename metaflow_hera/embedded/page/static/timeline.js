@@ -25,7 +25,7 @@ export class Scale {
 export function drawAxis(element, scale) {
   const step = TICKS.find((each) => scale.width / each <= 6) ?? Math.ceil(scale.width / 6);
   const marks = [];
-  for (let at = 0; at <= scale.width; at += step) {
+  for (let at = 0; at <= scale.width * 0.94; at += step) { // one at the very end would be cut off
     const mark = el("span", {}, duration(at));
     mark.style.left = `${(at / scale.width) * 100}%`;
     marks.push(mark);
