@@ -16,7 +16,7 @@ class InferenceFlow(FlowSpec):
     work: with `--splits-per-pod`, one pod does several, one after the other.
     """
 
-    gardens = Parameter("gardens", help="How many files there are", default=40)
+    gardens = Parameter("gardens", help="How many files there are", default=30)
 
     @step
     def start(self):

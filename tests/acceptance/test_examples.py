@@ -80,21 +80,21 @@ def test_models(examples: Mfhera) -> None:
 
 def test_many_small_tasks(examples: Mfhera) -> None:
     carry_out(examples, "Many small tasks")
-    assert "600 flowers in 40 files" in said(examples)
+    assert "450 flowers in 30 files" in said(examples)
     run = examples.json("status", "--json")
     pods = [
         node
         for node in examples.ask("workflows", run["run_id"].removeprefix("argo-"))["status"]["nodes"].values()
         if node["type"] == "Pod"
     ]
-    assert len(pods) == 5
+    assert len(pods) == 6
 
 
 def test_every_night(examples: Mfhera) -> None:
     *_, filled = carry_out(examples, "Every night")
     assert "2 of 2 runs have succeeded." in filled
     runs = "sorted(Flow('OrdersFlow'), key=lambda run: run.data.date)"
-    first, second = read(examples, f"*[card(run['report']) for run in {runs}], sep='\\0'").split("\0")
+    first, second, *_ = read(examples, f"*[card(run['report']) for run in {runs}], sep='\\0'").split("\0")
     assert "# 2026-10-24: " in first
     assert "# 2026-10-25: " in second
 
@@ -112,7 +112,7 @@ def test_a_project_with_branches(examples: Mfhera) -> None:
 def test_events(examples: Mfhera) -> None:
     carry_out(examples, "Events")
     examples.wait_until(lambda: bool(examples.phases("retrainflow")))
-    (run,) = examples.phases("retrainflow")
+    run, *_ = examples.phases("retrainflow")  # at the full hour there are two
     assert examples.end_of(run) == "Succeeded"
     assert re.search(r"attic is at 2\d\.\d °C usually \(sensor\.drifted\)", said(examples, run))
 
