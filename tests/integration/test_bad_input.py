@@ -117,6 +117,36 @@ class TestFlows:
         script.write_text(script.read_text().replace("return f", "raise OSError('no network') or f"))
         refused(elsewhere("create", "deploy_time_flow.py"), "where", "no network")
 
+    def test_two_parameters_of_the_same_name(self, elsewhere: Mfhera) -> None:
+        text = (EXAMPLES / FLOW).read_text()
+        assert "    alpha = " in text
+        twice = text.replace("    alpha = ", "    beta = Parameter('alpha')\n    alpha = ")
+        (elsewhere.folder / FLOW).write_text(twice)
+        refused(elsewhere("create", FLOW), "2 Parameters named 'alpha'", "rename")
+
+    def test_a_file_that_hides_metaflow(self, elsewhere: Mfhera) -> None:
+        flows = elsewhere.folder / "flows"
+        flows.mkdir()
+        shutil.copy(EXAMPLES / FLOW, flows)
+        (flows / "metaflow.py").touch()
+        refused(elsewhere("create", f"flows/{FLOW}"), "metaflow.py", "another name")
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            (["--branch", "test"], "@project"),
+            (["--production"], "@project"),
+            (["--metadata", "service"], "METAFLOW_SERVICE_URL"),
+            (["--with", "retry:times=x"], "does not accept @retry"),
+            (["--with", "retri"], "Did you mean retry?"),
+        ],
+    )
+    def test_an_option_that_the_flow_or_the_machine_lacks_something_for(
+        self, elsewhere: Mfhera, options: list[str], words: str
+    ) -> None:
+        elsewhere.take("linear_flow.py")
+        refused(elsewhere("create", "linear_flow.py", *options), words)
+
     def test_a_schedule_for_a_flow_whose_parameter_must_be_given(self, elsewhere: Mfhera) -> None:
         elsewhere.take("schedule_flow.py")
         script = elsewhere.folder / "schedule_flow.py"

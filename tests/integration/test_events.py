@@ -44,9 +44,13 @@ def artifacts(mfhera: Mfhera, flow: str, run: str, step: str = "start") -> dict[
 def test_a_chain_of_flows_runs_from_one_trigger(own_mfhera: Mfhera) -> None:
     """A, then B and C, then D, which waits for both of them and for an event, and starts once."""
     mfhera = own_mfhera
-    for letter in CHAIN:
+    said = []
+    for letter in ["d", *CHAIN]:
         mfhera.take(f"chain/chain_{letter}_flow.py")
-        mfhera.ok("create", f"chain_{letter}_flow.py")
+        said.append(mfhera.ok("create", f"chain_{letter}_flow.py"))
+    for letter in "BC":
+        assert f"No flow with the end metaflow.Chain{letter}Flow.end is deployed here yet" in said[0]
+    assert "deployed here yet" not in said[-1]
     mfhera.ok("emit", "chain.ready", "--payload", "how_big=7")
     first = mfhera.run("--name", "chainaflow")
     found = {letter: ended_well(mfhera, f"chain{letter}flow")[0] for letter in CHAIN}

@@ -23,6 +23,7 @@ from metaflow_hera.errors import OptionError
 from metaflow_hera.metaflow_api.light.scripts import flows_in
 
 if TYPE_CHECKING:
+    from metaflow_hera.argo.client import ArgoClient
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
     from metaflow_hera.operations.deployment import Created, Prepared
 
@@ -138,6 +139,9 @@ def deploy(prepared: Prepared, again: str, trigger: str, as_json: bool) -> Creat
         click.echo(f"It is started by the schedule {schedule}.")
     for sentence in starts(prepared.flow):
         click.echo(sentence)
+    if target.embedded:
+        for sentence in ends_of_nobody(prepared.flow, client):
+            click.echo(sentence)
     for note in deployment.notes(prepared, created, target):
         click.echo(note)
     click.echo(f"Start a run with: {trigger}")
@@ -167,6 +171,18 @@ def starts(flow: LoadedFlow) -> Iterator[str]:
     own = event_name(flow.project.get("project_flow_name", flow.name), "end")
     if any(trigger.name == own for group in groups for trigger in group.triggers):
         yield "Its own end starts it again: once started, it goes on until it fails or is deleted."
+
+
+def ends_of_nobody(flow: LoadedFlow, client: ArgoClient) -> Iterator[str]:
+    """Sentences on the flows whose end starts a flow, and which are not deployed."""
+    from metaflow_hera.argo.deployments import deployed
+    from metaflow_hera.metaflow_api.load.triggers import RUN, trigger_groups
+
+    ends = [each.name for group in trigger_groups(flow) for each in group.triggers if each.kind == RUN]
+    if ends:
+        found = [".".join(filter(None, (d.project, d.branch, d.flow))) for d in deployed(client, crons=())]
+        for end in sorted({*ends} - {event_name(each, "end") for each in found}):
+            yield f"No flow with the end {end} is deployed here yet: is the name right?"
 
 
 command = create

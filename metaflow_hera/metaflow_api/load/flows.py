@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -147,9 +148,16 @@ class LoadedFlow:
 
     @cached_property
     def parameters(self) -> Sequence[Parameter]:
-        """The Parameters, their defaults evaluated. Raises FlowError when a deploy-time function fails."""
+        """The Parameters, their defaults evaluated.
+
+        Raises FlowError when a deploy-time function fails, or two have the same name.
+        """
         with metaflow_errors(), to_stderr():
-            return [_parameter(name, param) for name, param in self._own_parameters()]
+            found = [_parameter(name, param) for name, param in self._own_parameters()]
+        for name, count in Counter(each.name for each in found).items():
+            if count > 1:
+                raise FlowError(f"The flow has {count} Parameters named {name!r}: rename all but one.")
+        return found
 
     @property
     def configs(self) -> Sequence[str]:
