@@ -1,4 +1,4 @@
-"""The page on moving from Metaflow's own plugin: it has a word on each of that plugin's commands and options."""
+"""The page on moving from Metaflow's own plugin: it has a word on each command and option of that plugin."""
 
 from __future__ import annotations
 
