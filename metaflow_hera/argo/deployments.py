@@ -111,8 +111,10 @@ def _flow_in_words(flow: str, project: str | None) -> str:
 def deployed(client: ArgoClient, crons: Iterable[JSON] | None = None) -> Iterator[Deployed]:
     """All deployments at a server; `crons` are its cron workflows, if they are known already."""
     started: dict[str, list[JSON]] = {}
-    for cron in client.crons(manifest.SELECTOR) if crons is None else crons:
-        started.setdefault(template_of(cron), []).append(cron)
+    # Without a selector: those of Metaflow's own plugin have no labels.
+    for cron in client.crons() if crons is None else crons:
+        if is_cron_of(cron, template_of(cron)):
+            started.setdefault(template_of(cron), []).append(cron)
     for template in client.templates(manifest.SELECTOR):
         if manifest.OWNER in (template["metadata"].get("annotations") or {}):
             yield described(template, started.get(template["metadata"]["name"], ()))

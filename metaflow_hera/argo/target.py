@@ -76,7 +76,7 @@ def configured_target(env: Mapping[str, str] = os.environ) -> Target | None:
         verify = authority
     certificate, key = _file(env, "ARGO_CLIENT_CERTIFICATE"), _file(env, "ARGO_CLIENT_KEY")
     if (certificate is None) != (key is None):
-        raise ConfigurationError("ARGO_CLIENT_CERTIFICATE and ARGO_CLIENT_KEY are needed together.")
+        raise ConfigurationError("ARGO_CLIENT_CERTIFICATE and ARGO_CLIENT_KEY are needed together: set both.")
     if parts.scheme == "https":
         _check_certificates(authority if verify else None, certificate, key)
     return Target(
@@ -108,7 +108,8 @@ def _token(env: Mapping[str, str]) -> str | None:
     token = " ".join(words)
     if token.lower() in ("bearer", "basic"):
         raise ConfigurationError(
-            f"ARGO_TOKEN is {token!r}, with no token after it: the command that was to make one has failed."
+            f"ARGO_TOKEN is {token!r}, with no token after it: the command that was to make one has failed. "
+            "Run that command alone to see why."
         )
     if not (token.isascii() and token.isprintable()):
         raise ConfigurationError("ARGO_TOKEN has characters that no token has: set it anew, or unset it.")

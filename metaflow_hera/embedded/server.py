@@ -254,7 +254,7 @@ def main(arguments: list[str] | None = None, clock: Clock = time.time) -> int:
         home.chmod(0o700)
         lock = hold_lock(home)
         if lock is None:
-            raise Unusable(f"Another server already runs for {home}.")
+            raise Unusable(f"Another server already runs for {home}: stop it first.")
         handler = logging.handlers.RotatingFileHandler(
             home / "server.log", maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8"
         )

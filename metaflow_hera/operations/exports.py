@@ -77,7 +77,10 @@ def _after(item: JSON, before: JSON | None) -> JSON:
 def _only_template(objects: Sequence[JSON]) -> JSON:
     templates = [item for item in objects if item["kind"] == TEMPLATE]
     if len(templates) != 1:
-        raise UsageError(f"An export holds one workflow template, but this one holds {len(templates)}.")
+        raise UsageError(
+            f"An export holds one workflow template, but this one holds {len(templates)}: "
+            "name a file or a folder with one deployment."
+        )
     return templates[0]
 
 

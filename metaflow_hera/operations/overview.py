@@ -10,10 +10,9 @@ from datetime import datetime
 from metaflow_hera.argo import runs
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import Deployed, deployed
-from metaflow_hera.argo.objects import template_of
+from metaflow_hera.argo.objects import is_cron_of, template_of
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.schedules import firings, schedules_in
-from metaflow_hera.contract import manifest
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import UnsupportedError
 
@@ -42,7 +41,7 @@ class Overview:
 
 def overview(client: ArgoClient) -> list[Overview]:
     """All deployments at a server, in calls whose number does not grow with theirs."""
-    crons = list(client.crons(manifest.SELECTOR))
+    crons = [cron for cron in client.crons() if is_cron_of(cron, template_of(cron))]
     found = list(deployed(client, crons))
     last = runs.latest(client, (each.name for each in found))
     return [Overview(each, last.get(each.name), _next_start(each, crons)) for each in found]

@@ -39,7 +39,9 @@ def promotion(client: ArgoClient, flow: LoadedFlow, name: str, branch: str, pack
     """
     project = flow.project
     if not project:
-        raise OptionError("--from-branch is for a flow with @project: this one has no branches.")
+        raise OptionError(
+            "--from-branch is for a flow with @project: this one has no branches. Leave it out."
+        )
     whole = branch if "." in branch else f"test.{branch}"
     source = deployment_name(flow.name, None, project["project_name"], whole)
     if source == name:

@@ -166,9 +166,14 @@ def _check(entry: Entry, about: Deployed, present: Present, history: History, *,
     """Raise UsageError for a version that would not run, or not where its runs are looked for."""
     name, number = about.name, entry.key.number
     if not history.has_package(entry):
+        why = (
+            f"its code package {entry.package} is not in the datastore any more"
+            if entry.package
+            else "it does not say where its code package is"
+        )
         raise UsageError(
-            f"Version {number} of {name} cannot be live again, since its code package {entry.package} is not "
-            "in the datastore any more: deploy that code again with mfhera create."
+            f"Version {number} of {name} cannot be live again, since {why}: "
+            "deploy that code again with mfhera create."
         )
     if entry.token != about.token:
         raise UsageError(

@@ -47,7 +47,7 @@ def container_fields(compute: Compute) -> dict[str, Any]:
     paths = [volume.mount_path for volume in volumes]
     twice = next((path for path in paths if paths.count(path) > 1), None)
     if twice is not None:
-        raise FlowError(f"two volumes have the same mount path {twice}.")
+        raise FlowError(f"two volumes have the same mount path {twice}: give each its own.")
     security = compute.security_context
     return {
         "image": compute.image,

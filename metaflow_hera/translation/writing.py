@@ -107,7 +107,7 @@ def read(text: str) -> list[JSON]:
             where = ".".join(map(str, first["loc"]))
             raise ManifestError(f"{kind}: {where}: {first['msg']}.") from error
         if not (item.get("metadata") or {}).get("name"):
-            raise ManifestError(f"It holds a {kind} without a name.")
+            raise ManifestError(f"It holds a {kind} without a name: give it one in metadata.name.")
     return found
 
 

@@ -16,7 +16,8 @@ from metaflow.exception import MetaflowException
 from metaflow_hera.metaflow_api.decorators.internal import HeraInternalDecorator
 from metaflow_hera.metaflow_api.pod.reasons import words_of
 
-HERE = Path(sys.modules["__main__"].__file__ or "").parent
+HERE = Path("/flows")
+"""The folder of the script that runs."""
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,8 @@ HERE = Path(sys.modules["__main__"].__file__ or "").parent
         (ValueError("x"), None),
     ],
 )
-def test_advice(error: Exception, words: str | None) -> None:
+def test_advice(error: Exception, words: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(HERE / "flow.py"), raising=False)
     said = words_of(error)
     assert said.startswith(f"{type(error).__name__}: {error}")
     assert said.endswith(")") == (words is not None)

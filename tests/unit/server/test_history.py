@@ -18,6 +18,7 @@ from metaflow_hera.argo.deployments import version_of
 from metaflow_hera.contract.environment import VERSION as VARIABLE
 from metaflow_hera.errors import ConfigurationError, MetaflowHeraError, OptionError, UsageError
 from metaflow_hera.operations.exports import create_from
+from metaflow_hera.operations.overview import overview
 from metaflow_hera.operations.removal import remove
 from metaflow_hera.operations.rollback import rollback
 from metaflow_hera.operations.versions import versions_of
@@ -212,6 +213,21 @@ class TestRollback:
         assert rollback(twin.client, NAME).to == 2
         assert rollback(twin.client, NAME, 1).to == 1
         assert [each.number for each in versions_of(twin.client, NAME).versions] == [5, 4, 3, 2, 1]
+
+    def test_what_metaflows_plugin_deployed_comes_back(self, twin: Twin, tmp_path: Path) -> None:
+        """Its cron workflow has the name of the template, and no labels and annotations."""
+        name = "scheduleflow"
+        template, cron = objects_of(tmp_path, "schedule", "old")
+        cron["metadata"] = {key: cron["metadata"][key] for key in ("name", "namespace")}
+        create_from([template, cron], twin.client, None)
+        listed = {each.deployed.name: each for each in overview(twin.client)}[name]
+        assert listed.next_start is not None
+        create(twin.client, tmp_path, of_kind(objects_of(tmp_path, "schedule", "new"), "WorkflowTemplate"))
+        assert deployments.crons_of(twin.client, name) == []
+        rollback(twin.client, name)
+        (again,) = overview(twin.client)
+        assert (again.deployed.version, again.deployed.unfinished) == (3, None)
+        assert again.next_start == listed.next_start
 
     def test_a_sensor_that_is_not_there_is_missed(self, twin: Twin, tmp_path: Path) -> None:
         create(twin.client, tmp_path, objects_of(tmp_path, "event"))
