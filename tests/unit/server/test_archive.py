@@ -61,8 +61,9 @@ class Archive:
             metadata = {"name": f"{self.name}-2", "labels": {RESUBMITTED_FROM: self.name}}
             return {**self.kept, "metadata": metadata, "status": {}}
         if method == "GET" and path in (WORKFLOWS, ARCHIVE):
-            kept = {**self.kept, "status": {**self.kept["status"], "nodes": None}}
-            return {"metadata": {}, "items": [kept]}
+            found = [] if self.kept is None else [self.kept]
+            listed = [{**each, "status": {**each["status"], "nodes": None}} for each in found]
+            return {"metadata": {}, "items": listed}
         if (method, path) == ("GET", workflow):
             return self.kept
         if path.startswith(workflow):  # Kubernetes has no such workflow

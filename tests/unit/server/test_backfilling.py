@@ -368,7 +368,7 @@ class TestCommand:
             ("--from 2025-10-02 --to 2025-10-01", "--from 2025-10-02 is after --to 2025-10-01"),
             ("--from 2025-10-02 --parallel 0", "--parallel 0 is not valid: give 1 or more."),
             ("--from 2020-01-01", "runs: add --yes to start them."),
-            ("--from 2025-10-02 --param x", "--param 'x' must be NAME=VALUE."),
+            ("--from 2025-10-02 --param x", "--param 'x' must be NAME=VALUE: write --param x=VALUE."),
             ("--from 2025-10-02 --param x=1", "There is no Parameter 'x'; the flow has alpha."),
             ("--name nosuch --from 2025-10-02", "There is no deployment nosuch: mfhera list shows all"),
             ("--to 2025-10-02", "Missing option '--from'"),

@@ -142,7 +142,9 @@ class TestFind:
             lambda: control.resubmit(twin.client, odd, None),
             lambda: control.delete(twin.client, odd, None),
         ):
-            with pytest.raises(UsageError, match=r"is not a run: give its id"):
+            with pytest.raises(
+                UsageError, match=r"is not a run: (give its id|did you mean LinearFlow/argo-nosuch\?)"
+            ):
                 call()
         assert twin.calls == []
 
