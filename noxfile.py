@@ -160,12 +160,12 @@ def screenshot(session: nox.Session) -> None:
     `-- FOLDER` also keeps a picture of each view there, in light and dark, wide and narrow.
     """
     session.install("-e", ".[dev]")
-    env, tests = {"PAGE_SCREENSHOT": str(Path("docs/page.png").absolute())}, "screenshot"
+    env = {"PAGE_SCREENSHOT": str(Path("docs/page.png").absolute())}
     if session.posargs:
         folder = Path(session.posargs[0]).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        env["PAGE_VIEWS"], tests = str(folder), "screenshot or each_view"
-    session.run("pytest", "tests/acceptance/test_browser.py", "-k", tests, env=env)
+        session.run("pytest", "tests/acceptance/test_browser_views.py", env={"PAGE_VIEWS": str(folder)})
+    session.run("pytest", "tests/acceptance/test_browser.py", "-k", "screenshot", env=env)
 
 
 @nox.session
