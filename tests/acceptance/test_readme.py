@@ -108,7 +108,7 @@ def test_the_other_commands_run_as_written(place: tuple[Path, dict[str, str]]) -
         if "ARGO_SERVER" in block:
             continue  # needs a cluster
         shell(block, place)
-    assert (place[0] / "parameter_flow.yaml").read_text().startswith('"apiVersion"')
+    assert (place[0] / "parameter_flow.yaml").read_text().startswith("apiVersion: ")
 
 
 def test_what_one_knows_from_metaflow_runs_as_written(

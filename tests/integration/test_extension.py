@@ -103,7 +103,7 @@ def test_the_export_is_that_of_mfhera(mfhera: Mfhera) -> None:
     options = ("--only-yaml", "--new-token", "t", "--workflow-title", "T", "--workflow-description", "D")
     written = ok(mfhera, "linear_flow.py", "create", *options)
     assert written == mfhera.ok("create", "linear_flow.py", *options)
-    assert 'workflows.argoproj.io/title": "T"' in written
+    assert "workflows.argoproj.io/title: T\n" in written
 
 
 @pytest.mark.parametrize(
