@@ -87,7 +87,11 @@ def test_little_of_a_large_package_is_kept(monkeypatch: pytest.MonkeyPatch) -> N
     assert [name for name in files if found.files[name] != other.files[name]] == ["large.csv"]
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", packed(USUAL).getvalue()[:300]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", packed(USUAL).getvalue()[:300]],
+    ids=["empty", "no archive", "cut"],  # gzip notes the time: each process would name the last one differently
+)
 def test_what_is_no_package_is_an_error_that_diff_knows(content: bytes) -> None:
     with pytest.raises(NO_PACKAGE):
         read_package(io.BytesIO(content))
