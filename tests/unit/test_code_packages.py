@@ -90,7 +90,7 @@ def test_little_of_a_large_package_is_kept(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     "content",
     [b"", b"no archive", packed(USUAL).getvalue()[:300]],
-    ids=["empty", "no archive", "cut"],  # gzip notes the time: each process would name the last one differently
+    ids=["empty", "no archive", "cut"],  # else of the bytes, of which gzip's have the time
 )
 def test_what_is_no_package_is_an_error_that_diff_knows(content: bytes) -> None:
     with pytest.raises(NO_PACKAGE):
