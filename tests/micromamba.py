@@ -43,12 +43,17 @@ def answer(root: Path, verb: str, arguments: list[str]) -> Any:
     if "--download-only" not in arguments:
         venv.create(prefix, symlinks=True)
         (packages,) = prefix.glob("lib/python*/site-packages")
-        for name in PACKAGES:
-            found = find_spec(name)
-            assert found is not None
-            assert found.origin is not None
-            (packages / name).symlink_to(Path(found.origin).parent)
+        link(packages)
     return {}
+
+
+def link(folder: Path) -> None:
+    """Let a folder have the packages that Metaflow cannot do without."""
+    for name in PACKAGES:
+        found = find_spec(name)
+        assert found is not None
+        assert found.origin is not None
+        (folder / name).symlink_to(Path(found.origin).parent)
 
 
 def main() -> None:

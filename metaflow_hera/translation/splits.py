@@ -10,10 +10,11 @@ from metaflow_hera.choices.deployment import Choices
 from metaflow_hera.errors import FlowError, OptionError, UnsupportedError
 from metaflow_hera.graph.scopes import Foreach, Scope, Task, scopes
 from metaflow_hera.graph.steps import FOREACH, Step
-from metaflow_hera.metaflow_api.decorators.splits import NAME
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
 FLAG = "--splits-per-pod"
+NAME = "splits_per_pod"
+"""The decorator, which is of the extension of Metaflow: it travels where this package does not."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 from harness import Mfhera, refused
+from micromamba import link
 
 FLOW = """
 from pathlib import Path
@@ -135,6 +137,27 @@ def test_what_mutators_add(packed: Mfhera) -> None:
     before = packed.stored()
     refused(packed("create", "adding_flow.py"), "extra.bin")
     assert packed.stored() == before
+
+
+def test_a_package_that_metaflow_makes_itself(packed: Mfhera) -> None:
+    """As for its own plugin: it has the extension without metaflow_hera, which no image need have."""
+    script = packed.folder / "packed_flow.py"
+    script.write_text(
+        FLOW.replace("    @step\n    def start", "    @splits_per_pod(number=2)\n    @step\n    def start")
+    )
+    script.write_text(
+        script.read_text().replace("import FlowSpec, step", "import FlowSpec, splits_per_pod, step")
+    )
+    packed.python("packed_flow.py", "package", "save", "package.tgz")
+    with tarfile.open(packed.folder / "package.tgz") as package:
+        package.extractall(packed.folder / "pod", filter="data")
+    (packed.folder / "image").mkdir()
+    link(packed.folder / "image")
+    command = [sys.executable, "-S", "packed_flow.py", "show"]
+    env = {**packed.env, "PYTHONPATH": f".mf_code:{packed.folder / 'image'}"}
+    done = subprocess.run(command, cwd=packed.folder / "pod", env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Step start" in done.stdout
 
 
 def test_a_large_package(packed: Mfhera) -> None:

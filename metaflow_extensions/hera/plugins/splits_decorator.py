@@ -1,4 +1,7 @@
-"""@splits_per_pod: how many tasks of the foreach that a step opens one pod runs."""
+"""@splits_per_pod: how many tasks of the foreach that a step opens one pod runs.
+
+A flow that has it must load wherever it runs: so this needs Metaflow alone.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,8 @@ from typing import Any, ClassVar
 
 from metaflow.decorators import StepDecorator
 
-NAME = "splits_per_pod"
 
-
-class SplitsPerPodDecorator(StepDecorator):  # type: ignore[misc]
+class SplitsPerPodDecorator(StepDecorator):
     """Lets one pod run several tasks of the foreach that this step opens, one after the other.
 
     Each is a task of its own, with its own logs, artifacts and attempts. It has no effect on `run`. The
@@ -21,5 +22,5 @@ class SplitsPerPodDecorator(StepDecorator):  # type: ignore[misc]
         How many tasks a pod runs.
     """
 
-    name = NAME
+    name = "splits_per_pod"
     defaults: ClassVar[dict[str, Any]] = {"number": 1}
