@@ -72,7 +72,7 @@ def shows(said: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_does_what_it_says(page: Path, mfhera: Mfhera, warm: Path) -> None:
+def test_a_page_does_what_it_says(page: Path, own_mfhera: Mfhera, warm: Path) -> None:
     said = ""
     for kind, text in blocks(page):
         file = FILE.match(text)
