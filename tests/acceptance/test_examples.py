@@ -44,7 +44,7 @@ def examples(mfhera: Mfhera) -> Mfhera:
 
 def carry_out(examples: Mfhera, title: str) -> list[str]:
     """Run the commands below a heading; what each answered."""
-    words = [shlex.split(command) for command in COMMANDS.pop(title)]
+    words = [shlex.split(command) for command in COMMANDS[title]]
     assert all(name == "mfhera" for name, *_ in words)
     return [examples.ok(*arguments) for _, *arguments in words]
 
@@ -139,8 +139,10 @@ def test_on_a_cluster(examples: Mfhera) -> None:
     assert sorted(gpus, key=str) == ["1", None]
 
 
-def test_all_examples_are_listed() -> None:
+def test_all_examples_are_listed_and_all_commands_run() -> None:
     linked = set(re.findall(r"\]\(([^)]*)\)", README))
     assert [link for link in linked if not (EXAMPLES / link).exists()] == []
     flows = [path.relative_to(EXAMPLES) for path in EXAMPLES.rglob("*_flow.py")]
     assert [str(each) for each in flows if not linked & {str(each), str(each.parent)}] == []
+    tests = Path(__file__).read_text("utf-8")
+    assert [title for title in COMMANDS if f'carry_out(examples, "{title}")' not in tests] == []
