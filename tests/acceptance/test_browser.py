@@ -595,6 +595,8 @@ def test_screenshot(own_mfhera: Mfhera, browser: Browser) -> None:
     browser.row("fit/5, Failed")
     browser.row("fit/7, ").click()
     browser.reads(".logs .lines", "epoch 3")
+    browser.keys("v")
+    browser.one(".node")
     browser.picture(Path(SCREENSHOT))
 
 

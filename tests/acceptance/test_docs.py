@@ -73,7 +73,7 @@ def shows(said: str, text: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_does_what_it_says(page: Path, own_mfhera: Mfhera, warm: Path) -> None:
-    said = ""
+    mfhera, said = own_mfhera, ""
     for kind, text in blocks(page):
         file = FILE.match(text)
         if kind == "text":
