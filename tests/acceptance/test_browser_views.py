@@ -57,6 +57,21 @@ def test_each_view_is_accessible_in_light_and_dark_and_on_a_small_screen(
         run(bad, "Failed", ".failures button")
         browser.reads(".logs .lines", "part 3")
 
+    def graph() -> None:
+        run(bad, "Failed", "[data-view=graph]")
+        browser.one(".node")
+
+    def results() -> None:
+        run(good, "Succeeded", "[data-view=tree]", '[role=treeitem][aria-label^="start,"]')
+        browser.one(".logs .tabs")
+        browser.keys("a")
+        browser.one(".artifacts")
+
+    def details() -> None:
+        run(good, "Succeeded")
+        browser.all("summary")[-1].click()
+        browser.reads(".run", "Client API")
+
     def keys() -> None:
         browser.go("#/")
         browser.one("#help").click()
@@ -83,6 +98,11 @@ def test_each_view_is_accessible_in_light_and_dark_and_on_a_small_screen(
         "failed": lambda: run(bad, "Failed"),
         "tasks": lambda: run(bad, "Failed", '[role=treeitem][aria-label^="work,"]'),
         "log": log,
+        "graph": graph,
+        "results": results,
+        "details": details,
+        "events": lambda: browser.go("#/events"),
+        "nothing found": lambda: browser.go("#/?q=nosuch"),
         "overview": lambda: browser.go("#/"),
         "deployment": lambda: deployment("pageflow"),
         "form": refused_form,
