@@ -462,7 +462,7 @@ def test_results_and_cards(own_mfhera: Mfhera, browser: Browser) -> None:
     # The artifacts of a task.
     browser.row("start, Succeeded").click()
     browser.one(".logs .tabs")
-    browser.keys("v")
+    browser.keys("a")
     browser.reads(".results", f"ResultsFlow/argo-{name}/start/start")
     told = {
         row.find_element("css selector", "th").text: " ".join(row.text.split())
@@ -505,7 +505,7 @@ def test_results_and_cards(own_mfhera: Mfhera, browser: Browser) -> None:
     browser.driver.get(address.partition("/page/")[0] + f"/#/runs/default/{name}")
     browser.row("start, Succeeded").click()
     browser.one(".logs .tabs")
-    browser.keys("v")
+    browser.keys("a")
     browser.reads(".artifacts", "0.875")
     width = "return document.documentElement.scrollWidth <= innerWidth"
     assert browser.driver.execute_script(width)
@@ -570,7 +570,7 @@ def test_a_wide_run_is_a_few_lines(own_mfhera: Mfhera, browser: Browser) -> None
     browser.driver.execute_script("arguments[0].focus()", browser.row("work(110:110), "))
     browser.keys(Keys.ENTER)
     browser.one(".logs .tabs")
-    browser.keys("v")
+    browser.keys("a")
     browser.reads(".artifacts", "alpha")
     assert len(list((home / "results").iterdir())) == 1
     assert len(browser.all("*")) < 3000

@@ -198,20 +198,22 @@ class LoadedFlow:
         """The seconds after which @timeout ends a step's task; None without one."""
         return next((int(d.secs) for d in self.state.graph[step].decorators if d.name == "timeout"), None)
 
-    def step_settings(self, step: str) -> StepSettings:
-        """What the runtime needs to know about a step."""
+    def step_settings(self, step: str, has_environments: bool = True) -> StepSettings:
+        """What the runtime needs to know about a step; `has_environments` says that Metaflow has made them."""
         own = next((d.attributes for d in self.step_decorators(step) if d.name == "kubernetes"), {})
         wait = int(own.get("hostname_resolution_timeout") or StepSettings.parallel_timeout)
-        return StepSettings(self.retries(step), self.time_limit(step), wait, self._interpreter(step))
+        return StepSettings(
+            self.retries(step), self.time_limit(step), wait, self._interpreter(step, has_environments)
+        )
 
-    def _interpreter(self, step: str) -> Interpreter | None:
-        """The Python of the step's own environment; known once the code package is made."""
+    def _interpreter(self, step: str, is_made: bool) -> Interpreter | None:
+        """The Python of the step's own environment."""
         environment = self.state.environment
         commands = environment.bootstrap_commands(step, self.datastore)
         executable = environment.executable(step, DEFAULT_EXECUTABLE)
         if not commands and executable == DEFAULT_EXECUTABLE:
             return None
-        if commands and self.datastore == "local" and hasattr(environment, "interpreter"):
+        if is_made and commands and self.datastore == "local" and hasattr(environment, "interpreter"):
             # @conda and @pypi: Metaflow keeps no packages in a local datastore for the pods to install. They
             # run on this machine, where it has just made the environment.
             commands, executable = [], f"{shlex.quote(environment.interpreter(step))} -s"

@@ -161,7 +161,10 @@ class Packing:
                 top_level=_pod_options(flow),
                 project=project_options(flow),
                 metadata=flow.metadata,
-                steps={step.name: flow.step_settings(step.name) for step in flow.graph},
+                steps={
+                    step.name: flow.step_settings(step.name, not self.lacks_environments)
+                    for step in flow.graph
+                },
             )
             settings_file.write_text(settings.to_json(), encoding="utf-8")
             return internal.pod_files(str(settings_file))
