@@ -11,15 +11,11 @@ class MetaflowOption(click.Option):
     """One of Metaflow's own options, which are passed to Metaflow as they are."""
 
 
-class Verb(click.Command):
-    """A command whose help ends with examples, each on a line as a user types it."""
-
-    def __init__(self, *arguments: Any, examples: tuple[str, ...] = (), **settings: Any) -> None:
-        super().__init__(*arguments, **settings)
-        self.examples = examples
+class Suggesting(click.Command):
+    """A command that says what may be meant by an option that it does not have."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments. Of an unknown option it is said what may be meant."""
+        """Read the arguments."""
         given = list(args)
         try:
             return super().parse_args(ctx, args)
@@ -27,6 +23,14 @@ class Verb(click.Command):
             from metaflow_hera.cli.suggestions import no_such_option
 
             raise no_such_option(error, self, given) from error
+
+
+class Verb(Suggesting):
+    """A command whose help ends with examples, each on a line as a user types it."""
+
+    def __init__(self, *arguments: Any, examples: tuple[str, ...] = (), **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.examples = examples
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The verb's own options, then Metaflow's."""

@@ -17,6 +17,7 @@ from importlib import import_module
 import click
 
 from metaflow_hera import __version__
+from metaflow_hera.cli.help import Suggesting
 from metaflow_hera.display.visible import visible
 from metaflow_hera.errors import MetaflowHeraError
 
@@ -48,7 +49,7 @@ HELP_INSTEAD: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "No
 """What Click raises for a group of verbs without a verb. Before 8.2 it prints the help itself."""
 
 
-class Verbs(click.Group):
+class Verbs(Suggesting, click.Group):
     """The verbs, each imported when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -61,16 +62,6 @@ class Verbs(click.Group):
             return None
         command: click.Command = import_module(f"metaflow_hera.cli.verbs.{cmd_name}").command
         return command
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments before the verb."""
-        given = list(args)
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            from metaflow_hera.cli.suggestions import no_such_option
-
-            raise no_such_option(error, self, given) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The verbs in their groups, each with its first sentence."""

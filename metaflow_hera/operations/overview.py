@@ -34,7 +34,13 @@ class Overview:
         run = self.last_run
         return {
             **asdict(self.deployed),
-            "last_run": run and {"run_id": run.run_id, "state": run.phase, "started_at": run.started_at},
+            "last_run": run
+            and {
+                "run_id": run.run_id,
+                "state": run.phase,
+                "phase": run.phase,  # its name up to 0.4, for programs that read it
+                "started_at": run.started_at,
+            },
             "next_start": self.next_start,
         }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import metaflow_hera
 from metaflow_hera.contract import environment, manifest, values
-from metaflow_hera.embedded.page import details, pathspecs, revisions, yaml_text
+from metaflow_hera.embedded.page import details, parameters, pathspecs, yaml_text
 from metaflow_hera.metaflow_api.pod.packaged_settings import Interpreter, PodSettings, Retries
 
 PACKAGE = Path(metaflow_hera.__file__).parent
@@ -226,11 +226,10 @@ def test_each_name_stands_in_the_contract_alone() -> None:
 
 
 def test_the_page_reads_the_annotations_of_the_contract() -> None:
-    assert (revisions.VERSION, revisions.OWNER) == (manifest.VERSION, manifest.OWNER)
     assert (details.VERSION, details.OWNER) == (manifest.VERSION, manifest.OWNER)
     assert pathspecs.FLOW_NAME == manifest.FLOW_NAME
     assert pathspecs.run_id("a") == manifest.run_id("a")
-    assert details.CODE_PACKAGE == manifest.CODE_PARAMETER
+    assert parameters.CODE_PACKAGE == manifest.CODE_PARAMETER
     assert details.DEPLOYMENT_TAGS == environment.TAGS
     assert details.ENCODED_VARIABLES == environment.ENCODED
     assert (details.FLOW_NAME, details.FLOW_FILENAME) == (environment.FLOW_NAME, environment.FLOW_FILENAME)

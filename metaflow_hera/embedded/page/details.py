@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from metaflow_hera.embedded.json_object import JSON
-from metaflow_hera.embedded.page.parameters import TAGS, decoded
+from metaflow_hera.embedded.page.parameters import CODE_PACKAGE, TAGS, decoded
 from metaflow_hera.embedded.page.pathspecs import flow_of, run_id
-from metaflow_hera.embedded.page.reading import TEXT, PageReader
+from metaflow_hera.embedded.page.reading import TEXT, PageReader, spec_of
 from metaflow_hera.embedded.page.yaml_text import yaml_of
 from metaflow_hera.embedded.storage.reader import Head
 
 OWNER, VERSION = "metaflow/owner", "metaflow/deployment_version"
-CODE_PACKAGE = "metaflow-code-package"
 DEPLOYMENT_TAGS, ENCODED_VARIABLES = "METAFLOW_HERA_TAGS", "METAFLOW_HERA_ENCODED"
 FLOW_NAME, FLOW_FILENAME = "METAFLOW_FLOW_NAME", "METAFLOW_FLOW_FILENAME"
 WHERE = ("METAFLOW_DEFAULT_DATASTORE", "METAFLOW_DEFAULT_METADATA", "METAFLOW_SERVICE_URL")
@@ -28,7 +27,7 @@ MOST_YAML = 2_000_000
 
 def details(reader: PageReader, head: Head) -> JSON:
     """Owner, version, tags, code package, and the commands; of what is no flow's, what there is."""
-    spec = _spec(reader.workflow(head, nodes=False))
+    spec = spec_of(reader.workflow(head, nodes=False))
     notes = json.loads(head.metadata).get("annotations") or {}
     parameters = reader.arguments(head.uid)
     env, flow, id = environment_of(spec), flow_of(head), run_id(head.name)
@@ -51,7 +50,7 @@ def details(reader: PageReader, head: Head) -> JSON:
 def manifest(reader: PageReader, head: Head) -> str:
     """The manifest that the run was made of, as YAML."""
     metadata = json.loads(head.metadata)
-    text = yaml_of(metadata, _spec(reader.workflow(head, nodes=False)))
+    text = yaml_of(metadata, spec_of(reader.workflow(head, nodes=False)))
     return text if len(text) <= MOST_YAML else f"{text[:MOST_YAML]}\n# ... and more\n"
 
 
@@ -75,11 +74,6 @@ def tags_of(env: Mapping[str, str], parameters: Sequence[JSON]) -> list[str]:
         with suppress(ValueError, TypeError):
             found.update(dict.fromkeys(map(str, json.loads(text or "[]"))))
     return list(found)
-
-
-def _spec(workflow: JSON) -> JSON:
-    spec: JSON = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or workflow["spec"]
-    return spec
 
 
 def _commands(flow: str, id: str, env: Mapping[str, str]) -> Iterator[JSON]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.page.reading import spec_of
 from metaflow_hera.embedded.templates import is_task_group
 
 DEEPEST = 16
@@ -59,7 +60,7 @@ class Place:
 
 def outline(workflow: JSON) -> list[Place]:
     """The places of a workflow, each before those inside it."""
-    stored = workflow.get("status", {}).get("storedWorkflowTemplateSpec") or workflow["spec"]
+    stored = spec_of(workflow)
     templates = {template["name"]: template for template in stored.get("templates") or ()}
     places: list[Place] = []
     for place in _walk(templates, stored.get("entrypoint", ""), "", 0):

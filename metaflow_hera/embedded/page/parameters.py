@@ -22,8 +22,8 @@ from metaflow_hera.embedded.page.reading import TEXT
 OF_FLOW = "metaflow/parameters"
 """The annotation of a flow's deployment that describes its Parameters."""
 
-TAGS = "metaflow-run-tags"
-ABOUT_RUN = frozenset({TAGS, "metaflow-code-package", "metaflow-scheduled-time"})
+TAGS, CODE_PACKAGE = "metaflow-run-tags", "metaflow-code-package"
+ABOUT_RUN = frozenset({TAGS, CODE_PACKAGE, "metaflow-scheduled-time"})
 """Parameters that nobody gives by hand."""
 
 ENCODED = "base64:"

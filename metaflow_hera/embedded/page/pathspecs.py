@@ -11,6 +11,7 @@ import json
 from typing import NamedTuple
 
 from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.page.reading import inputs_of
 from metaflow_hera.embedded.storage.reader import Head
 
 FLOW_NAME = "metaflow/flow_name"
@@ -49,7 +50,7 @@ def run_id(name: str) -> str:
 
 def task_of(node: JSON, item: int | None = None) -> Task | None:
     """The task of a node, or that of an item of a pod that runs several; None if no step runs there."""
-    inputs = {each["name"]: each.get("value") for each in (node.get("inputs") or {}).get("parameters") or ()}
+    inputs = inputs_of(node)
     step, path = inputs.get(STEP), inputs.get(PATH)
     if not step or path is None:
         return None

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.page.reading import inputs_of
 
 _RANGE = re.compile(r"(\d{1,9})-(\d{1,9})")
 _ACCOUNT = re.compile(
@@ -28,7 +29,7 @@ MOST = 1_000_000
 
 def items_of(node: JSON) -> range | None:
     """The items that a pod, or the pods of a Retry node, work on one after the other; None for all others."""
-    inputs = {each["name"]: each.get("value") for each in (node.get("inputs") or {}).get("parameters") or ()}
+    inputs = inputs_of(node)
     found = _RANGE.fullmatch(inputs.get("split-range") or "")
     if found is None or "step" not in inputs:
         return None

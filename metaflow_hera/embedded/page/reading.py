@@ -63,6 +63,18 @@ IS_RANGE = """(type IN ('Pod', 'Retry') AND instr(node, '"name":"split-range"'))
 """May be pods of several tasks each: their input says so (`page.ranges`)."""
 
 
+def spec_of(workflow: JSON) -> JSON:
+    """What a workflow does: its spec together with that of the template it was started from."""
+    spec: JSON = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or workflow["spec"]
+    return spec
+
+
+def inputs_of(node: JSON) -> dict[str, str | None]:
+    """The values of a node's input parameters, by their names."""
+    parameters = (node.get("inputs") or {}).get("parameters") or ()
+    return {each["name"]: each.get("value") for each in parameters}
+
+
 def attempts_of(node: JSON, find: Callable[[str], JSON | None]) -> list[JSON]:
     """The pods of a task in their order: those below a Retry node, or the one that the task is."""
     if node["type"] != "Retry":

@@ -31,7 +31,7 @@ def _shown(event: Received) -> JSON:
 
 def _name(body: str) -> str:
     """The name in the payload of an event, where Metaflow has it; "" without one."""
-    with suppress(ValueError, AttributeError, TypeError):
+    with suppress(ValueError, AttributeError, TypeError, RecursionError):
         found = json.loads(body)
         return str((found.get("payload") or {}).get("name") or found.get("name") or "")
     return ""

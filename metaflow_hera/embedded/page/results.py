@@ -17,7 +17,7 @@ from metaflow_hera.embedded.controller.messages import CreatePod
 from metaflow_hera.embedded.expressions.variables import SubstitutionError, substitute
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.page.pathspecs import pathspec, task_of
-from metaflow_hera.embedded.page.reading import PageReader, attempts_of
+from metaflow_hera.embedded.page.reading import PageReader, attempts_of, inputs_of, spec_of
 from metaflow_hera.embedded.page.summary import ITEM
 from metaflow_hera.embedded.pods.containers import pod_of
 from metaflow_hera.embedded.pods.results import Unreadable, read_results
@@ -76,7 +76,7 @@ class Results:
     def _answer(self, head: Head, id: str) -> _Kept:
         node_id, _, item = id.partition(ITEM)
         node = self._reader.node(head.uid, node_id)
-        task = task_of(node, int(item) if item.isdigit() else None) if node is not None else None
+        task = task_of(node, int(item) if item.isdecimal() else None) if node is not None else None
         place = pathspec(head, task) if task is not None else None
         if node is None or place is None:
             raise Unreadable("No step of a flow runs here.")
@@ -136,8 +136,7 @@ class Results:
     def _pod(self, head: Head, node: JSON) -> JSON:
         """The pod of a node, as it was made: what is needed of it is not kept once it has ended."""
         workflow = self._reader.workflow(head, nodes=False)
-        spec = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or workflow["spec"]
-        templates = {each["name"]: each for each in spec.get("templates") or ()}
+        templates = {each["name"]: each for each in spec_of(workflow).get("templates") or ()}
         template = templates.get(node.get("templateName", ""))
         if template is None:
             raise Unreadable("The template of this task is not kept.")
@@ -148,8 +147,8 @@ class Results:
         }
         for each in self._reader.arguments(head.uid):
             values[f"workflow.parameters.{each['name']}"] = str(each.get("value") or "")
-        for each in (node.get("inputs") or {}).get("parameters") or ():
-            values[f"inputs.parameters.{each['name']}"] = str(each.get("value") or "")
+        for input, value in inputs_of(node).items():
+            values[f"inputs.parameters.{input}"] = str(value or "")
         # What a pod cannot be given, it has not been given either.
         with contextlib.suppress(SubstitutionError):
             template = substitute(template, values.get)

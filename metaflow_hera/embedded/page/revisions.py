@@ -6,11 +6,10 @@ import difflib
 from typing import Any
 
 from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.page.details import OWNER, VERSION
 from metaflow_hera.embedded.page.reading import TEXT, PageReader
 from metaflow_hera.embedded.page.yaml_text import yaml_of
 
-VERSION = "metaflow/deployment_version"
-OWNER = "metaflow/owner"
 COMPARED = 20_000
 """How many lines a manifest may have to be compared: the time grows with their square."""
 LINES = 5_000

@@ -178,10 +178,12 @@ class Page:
         """A card, as a document that can do nothing but show itself."""
         number = call.query.get("number", "")
         html = self._results.card(
-            find(call), call.query.get("id", ""), int(number) if number.isdigit() else 0
+            find(call), call.query.get("id", ""), int(number) if number.isdecimal() else 0
         )
         if html is None:
-            return words("No card", "This card is not there any more.", 404)
+            answer = words("No card", "This card is not there any more.", 404)
+            answer.headers.update(CARD_HEADERS)  # it is shown in the same frame
+            return answer
         return Response(html, headers=CARD_HEADERS, media_type="text/html")
 
     def _check(self, call: Call) -> Response:

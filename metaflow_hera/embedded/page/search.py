@@ -6,14 +6,13 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.labels import TEMPLATE_LABEL
 from metaflow_hera.embedded.page.details import environment_of, tags_of
 from metaflow_hera.embedded.page.parameters import given
 from metaflow_hera.embedded.page.pathspecs import flow_of, run_id
-from metaflow_hera.embedded.page.reading import TEXT, PageReader
+from metaflow_hera.embedded.page.reading import TEXT, PageReader, spec_of
 from metaflow_hera.embedded.page.summary import TITLE
 from metaflow_hera.embedded.storage.reader import Head
 
@@ -101,9 +100,7 @@ def _texts(reader: PageReader, head: Head) -> Iterator[str]:
     yield head.labels.get(TEMPLATE_LABEL) or ""
     yield flow_of(head)
     yield str(notes.get(TITLE) or "")
-    workflow: dict[str, Any] = reader.workflow(head, nodes=False)
-    spec = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or workflow["spec"]
     parameters = reader.arguments(head.uid)
-    yield from tags_of(environment_of(spec), parameters)
+    yield from tags_of(environment_of(spec_of(reader.workflow(head, nodes=False))), parameters)
     for each in given(parameters):
         yield f"{each['name']}={each['value']}"

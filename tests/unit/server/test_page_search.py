@@ -25,15 +25,20 @@ ENV = {
 }
 
 
-def page(twin: Twin, path: str, **query: str) -> Any:
-    """What the page's own call answers."""
+def asked(twin: Twin, path: str, **query: str) -> requests.Response:
+    """The answer to a call of the page's own."""
     with requests.Session() as session:
         session.trust_env = False
         session.mount(HOST, twin._direct)
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        answer = session.get(f"{HOST}page/{path}", params=query, headers=headers)
-        assert answer.ok, answer.text
-        return answer.json()
+        return session.get(f"{HOST}page/{path}", params=query, headers=headers)
+
+
+def page(twin: Twin, path: str, **query: str) -> Any:
+    """What the page's own call answers."""
+    answer = asked(twin, path, **query)
+    assert answer.ok, answer.text
+    return answer.json()
 
 
 def deploy(twin: Twin, name: str) -> None:
@@ -167,6 +172,16 @@ def test_what_came_is_listed(twin: Twin) -> None:
     (event,) = page(twin, "received")["events"]
     assert (event["name"], event["taken"], event["started"]) == ("hello", False, [])
     assert json.loads(event["body"]) == body
+
+
+def test_that_a_card_is_gone_is_said_in_its_frame(twin: Twin) -> None:
+    deploy(twin, "aflow")
+    name = start(twin, "aflow")
+    for number in ("0", "²"):
+        answer = asked(twin, f"runs/default/{name}/card", id="nobody", number=number)
+        assert answer.status_code == 404
+        assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+        assert "frame-ancestors 'self'" in answer.headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize(

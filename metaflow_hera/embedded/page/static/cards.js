@@ -1,4 +1,4 @@
-// A card of a task, in a frame that is nobody: a site of its own, without cookies, which can call nobody.
+// A card of a task, in a frame with an origin that nothing else has: without cookies, and it can call nobody.
 // The server says the same with the card itself (web/session.py).
 
 import { cardAddress } from "./api.js";

@@ -42,7 +42,7 @@ function makeBar({ run }) {
 
 function showBar(link, { run, index, height, took }) {
   const [title, rect] = link.children;
-  text(title, `${run.name}: ${runState(run)}, ${duration(took)}, ${moment(run.started)}`);
+  text(title, `${run.id}: ${runState(run)}, ${duration(took)}, ${moment(run.started)}`);
   set(rect, "x", (MOST - 1 - index) * SLOT + 1);
   set(rect, "y", (HEIGHT - height).toFixed(1));
   set(rect, "height", height.toFixed(1));
