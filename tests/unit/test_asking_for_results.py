@@ -13,7 +13,7 @@ from metaflow_hera.embedded.pods.results import RESULTS, Unreadable, read_result
 
 ANSWERS = """
 folder=$(printf %s "$ASKED" | sed 's/.*"folder": "\\([^"]*\\)".*/\\1/')
-printf '{"asked": %s, "kept": "%s"}' "$ASKED" "$KEPT" > "$folder/results.json"
+printf '{"asked": %s, "kept": "%s", "artifacts": [], "cards": []}' "$ASKED" "$KEPT" > "$folder/results.json"
 """
 
 

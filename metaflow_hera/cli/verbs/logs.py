@@ -106,7 +106,8 @@ def show_logs(chosen: ChosenRun, place: str | None, options: LogOptions) -> None
         texts = (json_text(vars(line), indent=None) for line in found)
     else:
         texts = _texts(found, wanted, options.timestamps)
-    if not _write(texts, size=1 if options.follow else BLOCK) and not options.all_lines:
+    is_chosen = place is not None or only or options.tail is not None or options.all_lines
+    if not _write(texts, size=1 if options.follow else BLOCK) and not is_chosen:
         say_note("Its tasks have printed nothing. --all-lines shows what their pods wrote of themselves.")
 
 

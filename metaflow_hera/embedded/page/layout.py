@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.page.graph import FOREACH, Step
@@ -47,17 +49,20 @@ class Layouts:
     """Makes pictures, and keeps some: all runs of a version have the same."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[Step, ...], JSON] = {}
+        self._kept: dict[tuple[Step, ...], JSON | None] = {}
+        self._lock = threading.Lock()
 
-    def of(self, steps: tuple[Step, ...]) -> JSON:
-        """The picture of a graph, as `layout` makes it."""
-        found = self._kept.get(steps)
-        if found is None:
-            found = layout(steps)
-            if len(self._kept) >= KEPT:
-                self._kept.clear()
-            self._kept[steps] = found
-        return found
+    def of(self, steps: tuple[Step, ...]) -> JSON | None:
+        """The picture of a graph, as `layout` makes it; None if it is too large. One is made at a time."""
+        with self._lock:
+            if steps not in self._kept:
+                made = None
+                with suppress(subprocess.SubprocessError):
+                    made = layout(steps)
+                if len(self._kept) >= KEPT:
+                    self._kept.clear()
+                self._kept[steps] = made
+            return self._kept[steps]
 
 
 def layout(steps: Sequence[Step]) -> JSON:

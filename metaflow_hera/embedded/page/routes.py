@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable
 from importlib.resources import files
-from subprocess import SubprocessError
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -165,11 +164,8 @@ class Page:
         steps = graph_of(json.loads(find(call).metadata).get("annotations") or {})
         if not steps:
             return _private(json_response({"missing": NO_GRAPH}))
-        try:
-            picture = self._layouts.of(steps)
-        except SubprocessError:
-            return _private(json_response({"missing": TOO_LARGE}))
-        return _private(json_response(picture))
+        picture = self._layouts.of(steps)
+        return _private(json_response({"missing": TOO_LARGE} if picture is None else picture))
 
     def _task_results(self, call: Call) -> Response:
         return _private(json_response(self._results.task(find(call), call.query.get("id", ""))))

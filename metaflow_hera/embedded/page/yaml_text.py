@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -18,9 +19,18 @@ SERVERS = ("resourceVersion", "uid", "generation", "creationTimestamp", "managed
 def yaml_of(metadata: JSON, spec: JSON) -> str:
     """An object's metadata and spec."""
     kept = {key: value for key, value in metadata.items() if key not in SERVERS}
-    text: str = yaml.dump({"metadata": kept, "spec": spec}, Dumper=_Dumper, allow_unicode=True, width=100_000)
-    secret = (kept.get("annotations") or {}).get(SECRET)
-    return text.replace(str(secret), HIDDEN) if secret else text
+    shown: JSON = {"metadata": kept, "spec": spec}
+    if secret := (kept.get("annotations") or {}).get(SECRET):
+        shown = _without(re.compile(rf"(?<![\w-]){re.escape(str(secret))}(?![\w-])"), shown)
+    return str(yaml.dump(shown, Dumper=_Dumper, allow_unicode=True, width=100_000))
+
+
+def _without(secret: re.Pattern[str], value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without(secret, each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without(secret, each) for each in value]
+    return secret.sub(HIDDEN, value) if isinstance(value, str) else value
 
 
 class _Dumper(yaml.SafeDumper):

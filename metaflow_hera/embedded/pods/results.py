@@ -31,6 +31,8 @@ SECONDS = 60.0
 PAUSE = 0.05
 """Seconds between two looks at whether it has ended."""
 ANSWER_BYTES = 4_000_000
+LISTS = ("artifacts", "cards")
+"""What an answer has."""
 
 
 class Unreadable(Exception):
@@ -84,9 +86,9 @@ def read_results(pod: JSON, pathspec: str, folder: Path, cache: str, is_closing:
         with open(answers / FILE, "rb") as file:
             text = file.read(ANSWER_BYTES + 1)
         found = json.loads(text) if len(text) <= ANSWER_BYTES else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict):
+    if not (isinstance(found, dict) and all(isinstance(found.get(each), list) for each in LISTS)):
         raise Unreadable(f"The task's program did not tell its results (exit code {code}): {_last_line(log)}")
     return found
 

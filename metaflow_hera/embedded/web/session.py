@@ -44,8 +44,8 @@ CARD_HEADERS = {
     "font-src data:; media-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'",
     "X-Frame-Options": "SAMEORIGIN",
 }
-"""Sent with what a user's code has made: it runs as a site of its own, which nobody else is, and can ask
-nobody for anything."""
+"""Sent with what a user's code has made: it runs as a site of its own, which nobody else is, and can load
+nothing from anywhere."""
 
 STYLE = (
     "html{color-scheme:light dark;background:light-dark(#f6f7f9,#12151b);color:light-dark(#1c2330,#dfe4ec);"

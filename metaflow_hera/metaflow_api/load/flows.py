@@ -199,7 +199,7 @@ class LoadedFlow:
         return next((int(d.secs) for d in self.state.graph[step].decorators if d.name == "timeout"), None)
 
     def step_settings(self, step: str, has_environments: bool = True) -> StepSettings:
-        """What the runtime needs to know about a step; `has_environments` says that Metaflow has made them."""
+        """What the runtime needs to know about a step; `has_environments`: Metaflow has made them."""
         own = next((d.attributes for d in self.step_decorators(step) if d.name == "kubernetes"), {})
         wait = int(own.get("hostname_resolution_timeout") or StepSettings.parallel_timeout)
         return StepSettings(

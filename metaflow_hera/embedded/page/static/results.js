@@ -27,14 +27,14 @@ export class Results {
     }
   }
 
-  say(words) {
-    this.element.replaceChildren(el("p", { class: "dim", role: "status" }, words));
+  /** Say why nothing is shown. To ask again starts a process: only when somebody wants it, or the task has changed. */
+  say(words, again = null) {
+    this.element.replaceChildren(el("p", { class: "dim", role: "status" }, words), again ? el("button", { onclick: again }, "Try again") : "");
   }
 
   show(task, found) {
     if (found.note) {
-      this.say(found.note);
-      this.key = null; // it may be told next time
+      this.say(found.note, () => { this.key = null; this.open(task); });
       return;
     }
     const more = found.more ? el("p", { class: "dim" }, `${count(found.more)} more artifacts: read them with the Client API.`) : null;
