@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 
-from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.json_object import JSON, NO_JSON
 from metaflow_hera.embedded.page.reading import TEXT, PageReader
 from metaflow_hera.embedded.storage.reader import Received
 
@@ -31,7 +31,7 @@ def _shown(event: Received) -> JSON:
 
 def _name(body: str) -> str:
     """The name in the payload of an event, where Metaflow has it; "" without one."""
-    with suppress(ValueError, AttributeError, TypeError):
+    with suppress(*NO_JSON, AttributeError, TypeError):
         found = json.loads(body)
         return str((found.get("payload") or {}).get("name") or found.get("name") or "")
     return ""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from metaflow_hera.embedded.controller.ids import pod_name
 from metaflow_hera.embedded.controller.messages import CreatePod
 from metaflow_hera.embedded.expressions.variables import SubstitutionError, substitute
-from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.json_object import JSON, count_in
 from metaflow_hera.embedded.page.pathspecs import pathspec, task_of
 from metaflow_hera.embedded.page.reading import PageReader, attempts_of
 from metaflow_hera.embedded.page.summary import ITEM
@@ -76,7 +76,7 @@ class Results:
     def _answer(self, head: Head, id: str) -> _Kept:
         node_id, _, item = id.partition(ITEM)
         node = self._reader.node(head.uid, node_id)
-        task = task_of(node, int(item) if item.isdigit() else None) if node is not None else None
+        task = task_of(node, count_in(item)) if node is not None else None
         place = pathspec(head, task) if task is not None else None
         if node is None or place is None:
             raise Unreadable("No step of a flow runs here.")

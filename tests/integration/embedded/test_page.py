@@ -168,6 +168,18 @@ def test_answers_to_a_browser_hold_it_to_this_server(page: httpx.Client, path: s
     assert not [name for name in headers if name.startswith("access-control-")]
 
 
+@pytest.mark.parametrize("number", ["²", "9" * 30, "9" * 5_000])
+def test_a_number_that_is_none_is_no_fault_of_the_server(argo: Argo, page: httpx.Client, number: str) -> None:
+    name = argo.run(pod_spec("true"))
+    node = next(iter(argo.end(name)["status"]["nodes"]))
+    for path, query, status in (
+        (f"runs/argo/{name}/results", {"id": f"{node}:{number}"}, 200),
+        (f"runs/argo/{name}/card", {"id": node, "number": number}, 404),
+        ("deployments/argo/none/changes", {"from": number, "to": "1"}, 400),
+    ):
+        assert page.get(f"/page/{path}", params=query).status_code == status
+
+
 @pytest.mark.parametrize("name", ["nope.js", "..", "..%2f..%2froutes.py", "Main.js", "main.py"])
 def test_there_are_no_other_files(page: httpx.Client, name: str) -> None:
     assert page.get(f"/page/static/{name}").status_code in (404, 501)
