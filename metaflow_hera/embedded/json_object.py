@@ -14,5 +14,5 @@ LONGEST = 18
 
 
 def count_in(text: str) -> int | None:
-    """The number that a text of few decimal digits stands for: SQLite has room for it. None for all others."""
+    """The number that a text of few decimal digits stands for, for which SQLite has room; else None."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST else None

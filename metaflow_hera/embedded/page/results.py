@@ -31,6 +31,12 @@ AT_ONCE, WAITING = 2, 6
 """How many processes may read, and how many may wait for that."""
 
 
+NOTHING = (
+    "Nothing is found of what the task has stored, though it succeeded: its datastore was deleted or moved, "
+    "or is not there at the moment."
+)
+
+
 class _Kept(NamedTuple):
     """An answer, and the folder with its cards."""
 
@@ -118,6 +124,8 @@ class Results:
             folder.mkdir(mode=0o700, parents=True)
             try:
                 told = read_results(pod, place, folder, str(self._home / "cache"), self._is_closing)
+                if told.get("attempt") is None and node.get("phase") == "Succeeded":
+                    raise Unreadable(NOTHING)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
