@@ -7,7 +7,7 @@ from typing import Any
 JSON = dict[str, Any]
 """An object of Argo's or a part of one, as read from JSON."""
 
-NO_JSON = (ValueError, RecursionError)
+NOT_JSON = (ValueError, RecursionError)
 """What reading a text raises that is no JSON, or nested too deep."""
 
 LONGEST = 18

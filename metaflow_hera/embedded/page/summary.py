@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 
 from metaflow_hera.embedded.controller.ids import pod_name
-from metaflow_hera.embedded.json_object import JSON, NO_JSON, count_in
+from metaflow_hera.embedded.json_object import JSON, NOT_JSON, count_in
 from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.labels import TEMPLATE_LABEL
 from metaflow_hera.embedded.page.drawing import Span, drawing
@@ -421,7 +421,7 @@ def _around(path: str) -> Iterator[str]:
 
 
 def _length(text: str | None, ranges: bool) -> int:
-    with suppress(*NO_JSON):
+    with suppress(*NOT_JSON):
         value = json.loads(text or "[]")
         if isinstance(value, list):
             return sum(map(length, value)) if ranges else len(value)
