@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from metaflow_hera.argo.target import Target
+from metaflow_hera.contract.objects import NOT_JSON
 from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.home import home_folder, make_home
 
@@ -151,7 +152,7 @@ def _read(name: str) -> dict[str, dict[str, str]]:
         notes = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, *NOT_JSON) as error:
         raise _unreadable(path, str(error)) from error
     if not isinstance(notes, dict) or not all(isinstance(note, dict) for note in notes.values()):
         raise _unreadable(path, "it holds something else")

@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from metaflow_hera.contract.objects import NOT_JSON
 from metaflow_hera.errors import MetaflowHeraError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def is_news(target: Target) -> bool:
     told: dict[str, str] = {}
     try:
         path = home_folder() / TOLD
-        with suppress(OSError, ValueError, TypeError):
+        with suppress(OSError, *NOT_JSON, TypeError):
             told = dict(json.loads(path.read_text(encoding="utf-8")))
         if told.pop(session, None) == server:
             return False

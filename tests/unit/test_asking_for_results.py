@@ -61,6 +61,11 @@ def test_one_that_fails_is_quoted(ask: Callable[..., Any], program: str, words: 
         ask(program)
 
 
+def test_an_answer_that_is_nested_too_deep_is_none(ask: Callable[..., Any]) -> None:
+    with pytest.raises(Unreadable, match="exit code 0"):
+        ask(f"{ANSWERS}head -c 100000 /dev/zero | tr '\\0' '[' > \"$folder/results.json\"")
+
+
 def test_an_answer_that_is_too_long_is_none(ask: Callable[..., Any]) -> None:
     with pytest.raises(Unreadable):
         ask(f"{ANSWERS}head -c 5000000 /dev/zero | tr '\\0' ' ' >> \"$folder/results.json\"")

@@ -68,7 +68,7 @@ def test_a_token_can_be_read_while_others_write_it() -> None:
     assert all(token and token.startswith("token-") for token in found)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"/": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"/": 3}', "[" * 100_000])
 def test_a_note_of_deployments_that_cannot_be_read_is_named_and_replaced(home: Path, text: str) -> None:
     note = LastDeployment(name="some-flow", flow="SomeFlow", server="embedded")
     last.remember(note)

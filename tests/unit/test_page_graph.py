@@ -10,7 +10,7 @@ import pytest
 from metaflow_hera.contract.manifest import CHOICE, GRAPH, ITERATIONS
 from metaflow_hera.embedded.page import graph, outline
 from metaflow_hera.embedded.page.graph import Step, graph_of
-from metaflow_hera.embedded.page.layout import Layouts, layout
+from metaflow_hera.embedded.page.layout import Busy, Layouts, layout
 from metaflow_hera.graph.steps import FOREACH, JOIN, SPLIT, SWITCH, Graph
 from metaflow_hera.graph.steps import Step as FlowStep
 from metaflow_hera.translation.steps_annotation import steps_annotation
@@ -70,6 +70,7 @@ def test_a_run_tells_its_steps_their_kinds_and_the_foreachs_around_them() -> Non
         "null",
         "[]",
         "{",
+        "[" * 100_000,
         '{"graph_structure":["start",[["a"],["b"]],"end"]}',
         '{"steps":["start"]}',
         '{"steps":{"start":["gone"]}}',
@@ -130,6 +131,21 @@ def test_a_long_flow_goes_down_and_a_broad_one_across() -> None:
 def test_a_picture_is_made_once() -> None:
     layouts = Layouts()
     assert layouts.of(told(row(3))) is layouts.of(told(row(3)))
+
+
+def test_a_graph_that_is_too_large_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metaflow_hera.embedded.page.layout.SECONDS", 0)
+    layouts = Layouts()
+    assert layouts.of(told(row(3))) is None
+    monkeypatch.undo()
+    assert layouts.of(told(row(3))) is None
+    assert layouts.of(told(row(4))) is not None
+
+
+def test_few_wait_for_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metaflow_hera.embedded.page.layout.ASKING", 0)
+    with pytest.raises(Busy):
+        Layouts().of(told(row(3)))
 
 
 def box(step: dict[str, list[float]]) -> tuple[float, float, float, float]:

@@ -196,9 +196,10 @@ def test_a_session_is_told_once_of_each_server(
         say_where(target)
         told.append(bool(capsys.readouterr().err))
     assert told == [True, False, True, False, True, True]
-    (tmp_path / "told.json").write_text("[1]")
-    say_where(ours)
-    assert capsys.readouterr().err.startswith("Using the embedded Argo (http://127.0.0.1:1)")
+    for broken in ("[1]", "[" * 100_000):
+        (tmp_path / "told.json").write_text(broken)
+        say_where(ours)
+        assert capsys.readouterr().err.startswith("Using the embedded Argo (http://127.0.0.1:1)")
 
 
 def test_where_nothing_can_be_noted_each_command_tells(

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.json_object import JSON, NOT_JSON
 from metaflow_hera.embedded.page.parameters import CODE_PACKAGE, TAGS, decoded
 from metaflow_hera.embedded.page.pathspecs import flow_of, run_id
 from metaflow_hera.embedded.page.reading import TEXT, PageReader, spec_of
@@ -60,8 +60,9 @@ def environment_of(spec: JSON) -> dict[str, str]:
         listed = (template.get("container") or {}).get("env") or ()
         env = {each["name"]: str(each["value"]) for each in listed if each.get("value") is not None}
         if FLOW_NAME in env:
-            with suppress(ValueError, AttributeError):
-                env.update(json.loads(base64.b64decode(env.pop(ENCODED_VARIABLES, "e30="))))
+            with suppress(*NOT_JSON, AttributeError):
+                more = json.loads(base64.b64decode(env.pop(ENCODED_VARIABLES, "e30=")))
+                env.update((name, str(value)) for name, value in more.items())
             return env
     return {}
 
@@ -71,7 +72,7 @@ def tags_of(env: Mapping[str, str], parameters: Sequence[JSON]) -> list[str]:
     own = next((each.get("value") for each in reversed(parameters) if each["name"] == TAGS), None)
     found: dict[str, None] = {}
     for text in (env.get(DEPLOYMENT_TAGS), decoded(str(own)) if own else None):
-        with suppress(ValueError, TypeError):
+        with suppress(*NOT_JSON, TypeError):
             found.update(dict.fromkeys(map(str, json.loads(text or "[]"))))
     return list(found)
 

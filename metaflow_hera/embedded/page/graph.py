@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.json_object import JSON, NOT_JSON
 
 OF_FLOW = "metaflow/dag"
 """The annotation of a flow's runs that describes its graph."""
@@ -42,7 +42,7 @@ def graph_of(annotations: Mapping[str, str]) -> tuple[Step, ...]:
         told = json.loads(annotations.get(OF_FLOW) or "{}")
         steps: dict[str, list[str]] = told.get("steps") or {}
         return tuple(_steps(steps, told)) if len(steps) <= MOST else ()
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError):
+    except (*NOT_JSON, TypeError, AttributeError, LookupError):
         return ()
 
 

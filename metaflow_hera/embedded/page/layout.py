@@ -12,7 +12,6 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.page.graph import FOREACH, Step
@@ -27,15 +26,18 @@ GAP = {"layer_gap": 42.0, "node_gap": 26.0, "dummy_gap": 22.0}
 SECONDS = 60
 """A graph for which the library needs longer is not drawn."""
 KEPT = 32
+ASKING = 4
+"""How many may wait for a picture: they hold threads that others need."""
 
-COMMAND = """
-import json, sys
+COMMAND = f"""
+import json, signal, sys
+signal.alarm({SECONDS})
 sys.path = sys.argv[1:]
 import graphlay
 request = json.load(sys.stdin)
 json.dump(graphlay.layout(request["graph"], preset="process_map", options=request["options"]).raw, sys.stdout)
 """
-"""It finds the library where the server would."""
+"""It finds the library where the server would, and ends by itself should the server not be there any more."""
 OPTIONS = {
     "effort": "fast",
     "routing": {"style": "diagonal"},
@@ -45,24 +47,40 @@ OPTIONS = {
 }
 
 
+class Busy(Exception):
+    """Too many wait for pictures."""
+
+
 class Layouts:
-    """Makes pictures, and keeps some: all runs of a version have the same."""
+    """Makes pictures, one at a time, and keeps some: all runs of a version have the same."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[Step, ...], JSON | None] = {}
-        self._lock = threading.Lock()
+        self._asking = threading.Semaphore(ASKING)
+        self._making = threading.Lock()
 
     def of(self, steps: tuple[Step, ...]) -> JSON | None:
-        """The picture of a graph, as `layout` makes it; None if it is too large. One is made at a time."""
-        with self._lock:
-            if steps not in self._kept:
-                made = None
-                with suppress(subprocess.SubprocessError):
-                    made = layout(steps)
-                if len(self._kept) >= KEPT:
-                    self._kept.clear()
-                self._kept[steps] = made
-            return self._kept[steps]
+        """The picture of a graph, as `layout` makes it; None if the graph is too large. Raises Busy."""
+        if steps not in self._kept:
+            if not self._asking.acquire(blocking=False):
+                raise Busy
+            try:
+                with self._making:
+                    if steps not in self._kept:
+                        return self._make(steps)
+            finally:
+                self._asking.release()
+        return self._kept.get(steps)
+
+    def _make(self, steps: tuple[Step, ...]) -> JSON | None:
+        try:
+            made = layout(steps)
+        except subprocess.SubprocessError:  # it would be the same again
+            made = None
+        if len(self._kept) >= KEPT:
+            self._kept.pop(next(iter(self._kept)))
+        self._kept[steps] = made
+        return made
 
 
 def layout(steps: Sequence[Step]) -> JSON:

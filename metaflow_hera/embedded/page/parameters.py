@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.json_object import JSON, NOT_JSON
 from metaflow_hera.embedded.page.reading import TEXT
 
 OF_FLOW = "metaflow/parameters"
@@ -107,7 +107,7 @@ def _misfit(kind: str, text: str) -> str | None:
             json.loads(text)
         elif kind == "bool" and text.lower() not in (*YES, *NO):
             raise ValueError
-    except (ValueError, RecursionError):
+    except NOT_JSON:
         return WORDS.get(kind, f"a {kind}")
     return None
 
@@ -148,7 +148,7 @@ def _are_of_a_flow(names: Iterable[str]) -> bool:
 
 def _types(notes: Mapping[str, str]) -> dict[str, str]:
     """The types of a flow's own Parameters, by their names."""
-    with suppress(ValueError, TypeError, AttributeError):
+    with suppress(*NOT_JSON, TypeError, AttributeError):
         described = json.loads(notes.get(OF_FLOW) or "{}")
         return {name: str(about.get("type") or "") for name, about in described.items()}
     return {}

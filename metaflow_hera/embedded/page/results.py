@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from metaflow_hera.embedded.controller.ids import pod_name
 from metaflow_hera.embedded.controller.messages import CreatePod
 from metaflow_hera.embedded.expressions.variables import SubstitutionError, substitute
-from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.json_object import JSON, count_in
 from metaflow_hera.embedded.page.pathspecs import pathspec, task_of
 from metaflow_hera.embedded.page.reading import PageReader, attempts_of, inputs_of, spec_of
 from metaflow_hera.embedded.page.summary import ITEM
@@ -29,6 +29,12 @@ KEPT = 16
 """How many tasks' answers are kept, those asked for last."""
 AT_ONCE, WAITING = 2, 6
 """How many processes may read, and how many may wait for that."""
+
+
+NOTHING = (
+    "Nothing is found of what the task has stored, though it succeeded: its datastore was deleted or moved, "
+    "or is not there at the moment."
+)
 
 
 class _Kept(NamedTuple):
@@ -76,7 +82,7 @@ class Results:
     def _answer(self, head: Head, id: str) -> _Kept:
         node_id, _, item = id.partition(ITEM)
         node = self._reader.node(head.uid, node_id)
-        task = task_of(node, int(item) if item.isdecimal() else None) if node is not None else None
+        task = task_of(node, count_in(item)) if node is not None else None
         place = pathspec(head, task) if task is not None else None
         if node is None or place is None:
             raise Unreadable("No step of a flow runs here.")
@@ -118,6 +124,8 @@ class Results:
             folder.mkdir(mode=0o700, parents=True)
             try:
                 told = read_results(pod, place, folder, str(self._home / "cache"), self._is_closing)
+                if told.get("attempt") is None and node.get("phase") == "Succeeded":
+                    raise Unreadable(NOTHING)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise

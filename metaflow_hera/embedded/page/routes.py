@@ -23,13 +23,13 @@ from metaflow_hera.embedded.api.http import (
 )
 from metaflow_hera.embedded.api.streams import Hub
 from metaflow_hera.embedded.api.workflows import find
-from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.json_object import JSON, count_in
 from metaflow_hera.embedded.local.opening import FILE as OPENING_FILE
 from metaflow_hera.embedded.page.deployments import Deployments
 from metaflow_hera.embedded.page.details import details, manifest
 from metaflow_hera.embedded.page.feed import Feed
 from metaflow_hera.embedded.page.graph import graph_of
-from metaflow_hera.embedded.page.layout import Layouts
+from metaflow_hera.embedded.page.layout import Busy, Layouts
 from metaflow_hera.embedded.page.parameters import given, misfits
 from metaflow_hera.embedded.page.reading import PageReader
 from metaflow_hera.embedded.page.received import received
@@ -53,6 +53,7 @@ NO_GRAPH = (
     "Deploy the flow again: its next runs do."
 )
 TOO_LARGE = "This graph cannot be drawn: it is too large."
+BUSY = "Other graphs are being drawn: load the page again in a moment."
 
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 PLACE = re.compile(r"(runs|deployments)/[a-z0-9.-]+/[a-z0-9.-]+")
@@ -164,17 +165,20 @@ class Page:
         steps = graph_of(json.loads(find(call).metadata).get("annotations") or {})
         if not steps:
             return _private(json_response({"missing": NO_GRAPH}))
-        picture = self._layouts.of(steps)
-        return _private(json_response({"missing": TOO_LARGE} if picture is None else picture))
+        try:
+            picture = self._layouts.of(steps)
+        except Busy:
+            return _private(json_response({"missing": BUSY}))
+        return _private(json_response(picture or {"missing": TOO_LARGE}))
 
     def _task_results(self, call: Call) -> Response:
         return _private(json_response(self._results.task(find(call), call.query.get("id", ""))))
 
     def _card(self, call: Call) -> Response:
         """A card, as a document that can do nothing but show itself."""
-        number = call.query.get("number", "")
-        html = self._results.card(
-            find(call), call.query.get("id", ""), int(number) if number.isdecimal() else 0
+        number = count_in(call.query.get("number", "0"))
+        html = (
+            self._results.card(find(call), call.query.get("id", ""), number) if number is not None else None
         )
         if html is None:
             answer = words("No card", "This card is not there any more.", 404)
@@ -194,10 +198,9 @@ class Page:
 
     def _changes(self, call: Call) -> Response:
         """What changed in a deployment between two of its versions."""
-        try:
-            before, after = int(call.query["from"]), int(call.query["to"])
-        except (KeyError, ValueError) as error:
-            raise ApiError(INVALID_ARGUMENT, "from and to must be numbers of revisions") from error
+        before, after = count_in(call.query.get("from", "")), count_in(call.query.get("to", ""))
+        if before is None or after is None:
+            raise ApiError(INVALID_ARGUMENT, "from and to must be numbers of revisions")
         lines = self._revisions.changes(call.namespace, call.name, before, after)
         if lines is None:
             raise ApiError(NOT_FOUND, "One of these versions is not kept any more.")

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 
 from metaflow_hera.embedded.controller.ids import pod_name
-from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.json_object import JSON, NOT_JSON, count_in
 from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.labels import TEMPLATE_LABEL
 from metaflow_hera.embedded.page.drawing import Span, drawing
@@ -176,8 +176,8 @@ class Summaries:
             group = _group(groups, places.path(boundary, name))
             if output == CHOICE:
                 group.choices[value] = group.choices.get(value, 0) + count
-            elif value.isdecimal():
-                group.iterations += int(value) * count
+            else:
+                group.iterations += (count_in(value) or 0) * count
 
     def _failures(self, head: Head, places: Places) -> Iterator[JSON]:
         for node in self._reader.failed(head.uid, FAILURES):
@@ -421,7 +421,7 @@ def _around(path: str) -> Iterator[str]:
 
 
 def _length(text: str | None, ranges: bool) -> int:
-    with suppress(ValueError):
+    with suppress(*NOT_JSON):
         value = json.loads(text or "[]")
         if isinstance(value, list):
             return sum(map(length, value)) if ranges else len(value)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from metaflow_hera.embedded.json_object import JSON
+from metaflow_hera.embedded.json_object import JSON, NOT_JSON
 from metaflow_hera.embedded.pods.containers import CannotStart, base_environment, process
 
 RESULTS = "embedded-argo/results"
@@ -86,7 +86,7 @@ def read_results(pod: JSON, pathspec: str, folder: Path, cache: str, is_closing:
         with open(answers / FILE, "rb") as file:
             text = file.read(ANSWER_BYTES + 1)
         found = json.loads(text) if len(text) <= ANSWER_BYTES else None
-    except (OSError, ValueError, RecursionError):
+    except (OSError, *NOT_JSON):
         found = None
     if not (isinstance(found, dict) and all(isinstance(found.get(each), list) for each in LISTS)):
         raise Unreadable(f"The task's program did not tell its results (exit code {code}): {_last_line(log)}")

@@ -19,6 +19,7 @@ import pytest
 from harness import SECONDS
 
 from metaflow_hera.embedded.local import opening
+from metaflow_hera.embedded.pods.results import RESULTS
 from metaflow_hera.embedded.storage.reader import dump
 from metaflow_hera.embedded.storage.store import REVISIONS
 from metaflow_hera.embedded.web.session import CODES, Session
@@ -166,6 +167,35 @@ def test_answers_to_a_browser_hold_it_to_this_server(page: httpx.Client, path: s
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cache-control"] == "no-store"
     assert not [name for name in headers if name.startswith("access-control-")]
+
+
+@pytest.mark.parametrize(("attempt", "note"), [("0", ""), ("null", "its datastore was deleted or moved")])
+def test_a_task_that_succeeded_has_stored_something(
+    argo: Argo, page: httpx.Client, attempt: str, note: str
+) -> None:
+    folder = """$(printf %s "$ASKED" | sed 's/.*"folder": "\\([^"]*\\)".*/\\1/')"""
+    program = f"""[ -z "$ASKED" ] || printf '{{"attempt": {attempt}}}' > "{folder}/results.json\""""
+    spec = pod_spec(program)
+    template = next(each for each in spec["templates"] if "container" in each)
+    template["inputs"] = {"parameters": [{"name": "step", "value": "start"}, {"name": "path", "value": ""}]}
+    template["metadata"] = {"annotations": {RESULTS: "ASKED"}}
+    metadata = {"generateName": "results-", "annotations": {"metaflow/flow_name": "AFlow"}}
+    made = argo.call("POST", "/workflows/argo", {"workflow": {"metadata": metadata, "spec": spec}})
+    name = made["metadata"]["name"]
+    node = next(iter(argo.end(name)["status"]["nodes"]))
+    assert note in page.get(f"/page/runs/argo/{name}/results", params={"id": node}).json()["note"]
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 30, "9" * 5_000])
+def test_a_number_that_is_none_is_no_fault_of_the_server(argo: Argo, page: httpx.Client, number: str) -> None:
+    name = argo.run(pod_spec("true"))
+    node = next(iter(argo.end(name)["status"]["nodes"]))
+    for path, query, status in (
+        (f"runs/argo/{name}/results", {"id": f"{node}:{number}"}, 200),
+        (f"runs/argo/{name}/card", {"id": node, "number": number}, 404),
+        ("deployments/argo/none/changes", {"from": number, "to": "1"}, 400),
+    ):
+        assert page.get(f"/page/{path}", params=query).status_code == status
 
 
 @pytest.mark.parametrize("name", ["nope.js", "..", "..%2f..%2froutes.py", "Main.js", "main.py"])
