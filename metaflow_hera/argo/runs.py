@@ -169,14 +169,11 @@ def flow_and_workflow(run: str) -> tuple[str | None, str]:
     is_pathspec = bool(flow) and "/" not in flow and run_id.startswith(RUN_PREFIX)
     if not WORKFLOW_NAME.fullmatch(name) or (slash and not is_pathspec):
         meant = _meant(run)
+        if meant:
+            raise UsageError(f"{quoted(run)} is not a run: did you mean {meant}?")
         raise UsageError(
-            f"{quoted(run)} is not a run"
-            + (
-                f": did you mean {meant}?"
-                if meant
-                else ": give its id, which begins with argo-, "
-                "such as argo-parameterflow-x7k2p or ParameterFlow/argo-parameterflow-x7k2p."
-            )
+            f"{quoted(run)} is not a run: give its id, which begins with argo-, "
+            "such as argo-parameterflow-x7k2p or ParameterFlow/argo-parameterflow-x7k2p."
         )
     return flow or None, name
 

@@ -375,7 +375,7 @@ def metaflow_errors(flow_class: Any = None) -> Iterator[None]:
         if error.option_name not in OF_PROJECT:
             raise OptionError(error.format_message()) from error
         raise OptionError(
-            f"{error.option_name} is for flows with @project(name=...), and this one has none."
+            f"{error.option_name} is for flows with @project(name=...), and this one has none: leave it out."
         ) from error
     except click.ClickException as error:
         raise OptionError(error.format_message()) from error

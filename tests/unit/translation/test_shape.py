@@ -52,7 +52,7 @@ def test_a_loop_is_one_pod_that_argo_does_not_start_again_once_its_attempts_are_
         "retryPolicy": "Always",
         "expression": "lastRetry.exitCode != '3'",
     }
-    assert [output["name"] for output in pod["outputs"]["parameters"]] == ["next"]
+    assert [output["name"] for output in pod["outputs"]["parameters"]] == ["next", "iterations"]
 
 
 def test_a_foreach_is_bounded_by_a_template_of_its_own() -> None:
