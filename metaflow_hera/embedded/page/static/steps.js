@@ -43,7 +43,9 @@ function stepOf(step, groups, over) {
 /** Of a way from one step to another: "taken", "passed" (it was not taken, and will not be), or "" so far. */
 export function wayOf({ from, to }, steps) {
   const { choices, ended, well, iterations, switches } = steps.get(from);
-  if (from === to ? iterations > 1 : switches ? choices[to] : well && (ended || !steps.get(to).joins)) return "taken";
+  const next = steps.get(to);
+  const leads = well && next.word !== "Not started" && (ended || !next.joins);
+  if (from === to ? iterations > 1 : switches ? choices[to] : leads) return "taken";
   return ended ? "passed" : "";
 }
 
