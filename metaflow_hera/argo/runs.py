@@ -6,7 +6,8 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import islice
@@ -21,7 +22,7 @@ from metaflow_hera.argo.settling import settled
 from metaflow_hera.argo.starting import Start, submitted
 from metaflow_hera.contract import manifest
 from metaflow_hera.contract.manifest import RUN_PREFIX
-from metaflow_hera.contract.objects import JSON
+from metaflow_hera.contract.objects import JSON, NOT_JSON
 from metaflow_hera.contract.values import encode
 from metaflow_hera.errors import ArgoError, ArgoNotFound, ArgoUnreachable, UsageError, quoted
 
@@ -55,7 +56,8 @@ class Run:
     `estimate` is how long it may take, if Argo knows that from earlier runs. `uid` is Kubernetes' id of the
     workflow, `archived` says that this is the copy in Argo's archive: a run of which Kubernetes has nothing
     any more, unless it comes from a list. `scheduled_time` is the time that it was scheduled for, if any.
-    `version` is that of the deployment, None if it had none.
+    `version` is that of the deployment, None if it had none. `graph` is the flow's own: for each step those
+    it may lead to, in the order of the flow; empty where the run does not tell it.
     """
 
     workflow: str
@@ -75,6 +77,7 @@ class Run:
     scheduled_time: datetime | None = None
     steps: Sequence[StepProgress] = ()
     version: int | None = None
+    graph: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def run_id(self) -> str:
@@ -405,7 +408,17 @@ def as_run(workflow: JSON) -> Run:
         scheduled_time=_noted_time(notes.get(manifest.SCHEDULED_FOR)),
         steps=progress(status),
         version=int(version) if (version := labels.get(manifest.VERSION, "")).isdecimal() else None,
+        graph=_graph(notes.get(manifest.GRAPH)),
     )
+
+
+def _graph(text: str | None) -> Mapping[str, Sequence[str]]:
+    """The steps of a flow, from what its runs tell of its graph; none where that is not what it should be."""
+    with suppress(*NOT_JSON, TypeError, AttributeError):
+        steps = json.loads(text or "{}").get("steps") or {}
+        found = {str(name): [str(each) for each in out] for name, out in steps.items()}
+        return found if {each for out in found.values() for each in out} <= {*found} else {}
+    return {}
 
 
 def may_have_been_retried(workflow: JSON) -> bool:

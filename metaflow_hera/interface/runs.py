@@ -11,6 +11,7 @@ from metaflow_hera.argo.progress import StepProgress
 from metaflow_hera.argo.target import resolve_target
 from metaflow_hera.contract import manifest
 from metaflow_hera.display import views
+from metaflow_hera.display.graphs import graph_svg
 from metaflow_hera.errors import RunFailed
 from metaflow_hera.interface.cells import notebook_shell
 from metaflow_hera.metaflow_api.read.client import client_run
@@ -151,7 +152,7 @@ class Run:
         return views.as_text(self.__rich__())
 
     def _repr_html_(self) -> str:
-        return views.as_html(self.__rich__())
+        return _View(self._look(steps=True))._repr_html_()
 
     def __rich__(self) -> Any:
         return views.run_tree(self._look(steps=True))
@@ -164,18 +165,23 @@ def _display() -> Callable[[Any], None] | None:
         return None
     from IPython.display import display
 
-    handle = display(_View(""), display_id=True)
-    return lambda run: handle.update(_View(views.run_tree(run)))
+    handle = display(_View(None), display_id=True)
+    return lambda run: handle.update(_View(run))
 
 
 class _View:
-    """A view that a notebook can show."""
+    """A run as a notebook shows it: the graph of its flow above its tree. Nothing as long as it is None."""
 
-    def __init__(self, view: Any) -> None:
-        self._view = view
+    def __init__(self, run: runs.Run | None) -> None:
+        self._run = run
 
     def __repr__(self) -> str:
-        return views.as_text(self._view)
+        return "" if self._run is None else views.as_text(views.run_tree(self._run))
 
     def _repr_html_(self) -> str:
-        return views.as_html(self._view)
+        if self._run is None:
+            return ""
+        graph = graph_svg(self._run)
+        return (f'<div style="overflow-x:auto">{graph}</div>' if graph else "") + views.as_html(
+            views.run_tree(self._run)
+        )

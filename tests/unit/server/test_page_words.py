@@ -1,8 +1,9 @@
-"""`mfhera status` and the page of the embedded Argo say the same of a run, in whatever state it is."""
+"""`mfhera status`, a notebook and the page say the same of a run, in whatever state it is."""
 
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 
 import pytest
@@ -10,6 +11,7 @@ from exports import export
 from twin import Twin
 
 from metaflow_hera.argo import runs
+from metaflow_hera.display.graphs import graph_svg
 from metaflow_hera.display.views import state_of
 from metaflow_hera.operations.exports import create_from
 
@@ -20,8 +22,13 @@ ITEMS = {("splits", "start"): "[0]", ("splits", "outer"): "[0]", ("splits", "mid
 
 
 def said(twin: Twin, run: str) -> list[tuple[str, int, str]]:
-    """What both say of each step, which must be the same: its name, its depth, and its state in words."""
-    steps = [(each.name, each.depth, state_of(each)) for each in runs.get(twin.client, run).steps]
+    """What all say of each step, which must be the same: its name, its depth, and its state in words."""
+    found = runs.get(twin.client, run)
+    steps = [(each.name, each.depth, state_of(each)) for each in found.steps]
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", graph_svg(found))
+    assert sorted(zip(texts[::2], texts[1::2], strict=True)) == sorted(
+        (name, words) for name, _, words in steps
+    )
     page = twin.page(run.removeprefix("argo-"))
     assert [(each["label"], each["depth"], each["words"]) for each in page["groups"]] == steps
     assert page["run"]["id"] == run
