@@ -19,4 +19,5 @@ autodoc_default_options = {"members": True, "undoc-members": False, "exclude-mem
 python_maximum_signature_line_length = 100
 napoleon_numpy_docstring = False
 add_module_names = False
+smartquotes = False  # or `--name` in a sentence becomes a dash
 copybutton_exclude = ".linenos, .gp"
