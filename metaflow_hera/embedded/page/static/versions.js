@@ -15,6 +15,7 @@ const about = (each, live) => [each.version ? moment(each.at) : "", each.by ? `b
 /** Show the versions of a deployment, and the difference between two. */
 export async function showVersions(deployment) {
   const found = await versions(deployment);
+  let asked = 0;
   const problem = el("p", { class: "problem", role: "alert" });
   const lines = el("div", { class: "difference", tabindex: "0", role: "region", "aria-label": "What changed" });
   const from = choice("From", found, found[1] ?? found[0]);
@@ -30,11 +31,14 @@ export async function showVersions(deployment) {
   return dialog;
 
   async function compare() {
+    const mine = (asked += 1);
     try {
       const told = await changes(deployment, from.select.value, to.select.value);
+      if (mine !== asked) return; // an answer that is late is for what was chosen before
       text(problem, "");
       lines.replaceChildren(...(told.length ? told.map(line) : [el("div", { class: "dim" }, "Nothing differs in the manifest.")]));
     } catch (error) {
+      if (mine !== asked) return;
       lines.replaceChildren();
       text(problem, error.message);
     }
