@@ -69,8 +69,8 @@ def test_each_view_is_accessible_in_light_and_dark_and_on_a_small_screen(
 
     def details() -> None:
         run(good, "Succeeded")
-        browser.all("summary")[-1].click()
-        browser.reads(".run", "Client API")
+        browser.one(".more summary").click()
+        browser.reads(".more", "resume")
 
     def keys() -> None:
         browser.go("#/")

@@ -11,7 +11,7 @@ const HEIGHT = 40;
 /** The durations and the schedules of a deployment. */
 export class History {
   constructor() {
-    this.chart = svg("svg", { viewBox: `0 0 ${MOST * SLOT} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
+    this.chart = svg("svg", { viewBox: `0 0 ${MOST * SLOT} ${HEIGHT}`, preserveAspectRatio: "none", role: "group" });
     this.words = el("small", { class: "dim" });
     this.figure = el("figure", { class: "durations", hidden: true }, this.chart, el("figcaption", {}, this.words));
     this.schedules = el("ul", { class: "schedules", "aria-label": "Schedules" });

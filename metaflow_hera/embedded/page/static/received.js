@@ -10,7 +10,7 @@ export class Received {
     this.rows = el("tbody", { "data-list": "" });
     this.empty = el("p", { class: "dim empty", hidden: true }, "No event has come yet. Publish one with: mfhera emit NAME");
     view.replaceChildren(el("section", { class: "received", "aria-label": "Events" },
-      el("div", { class: "heading" }, el("h2", {}, "Events received")),
+      el("div", { class: "heading" }, el("h1", {}, "Events received")),
       el("table", { class: "events" },
         el("thead", {}, el("tr", {}, ...["Came", "Event", "Runs it started"].map((each) => el("th", { scope: "col" }, each)))), this.rows),
       this.empty));
