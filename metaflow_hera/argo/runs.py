@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import islice
@@ -56,8 +56,7 @@ class Run:
     `estimate` is how long it may take, if Argo knows that from earlier runs. `uid` is Kubernetes' id of the
     workflow, `archived` says that this is the copy in Argo's archive: a run of which Kubernetes has nothing
     any more, unless it comes from a list. `scheduled_time` is the time that it was scheduled for, if any.
-    `version` is that of the deployment, None if it had none. `graph` is the flow's own: for each step those
-    it may lead to, in the order of the flow; empty where the run does not tell it.
+    `version` is that of the deployment, None if it had none. `graph_note` tells of the flow's graph.
     """
 
     workflow: str
@@ -77,7 +76,19 @@ class Run:
     scheduled_time: datetime | None = None
     steps: Sequence[StepProgress] = ()
     version: int | None = None
-    graph: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    graph_note: str = ""
+
+    @property
+    def graph(self) -> Mapping[str, Sequence[str]]:
+        """The flow's own graph: for each step those it may lead to, in the order of the flow.
+
+        Empty where the run does not tell it.
+        """
+        with suppress(*NOT_JSON, TypeError, AttributeError):
+            steps = json.loads(self.graph_note or "{}").get("steps") or {}
+            found = {str(name): [str(each) for each in out] for name, out in steps.items()}
+            return found if {each for out in found.values() for each in out} <= {*found} else {}
+        return {}
 
     @property
     def run_id(self) -> str:
@@ -408,17 +419,8 @@ def as_run(workflow: JSON) -> Run:
         scheduled_time=_noted_time(notes.get(manifest.SCHEDULED_FOR)),
         steps=progress(status),
         version=int(version) if (version := labels.get(manifest.VERSION, "")).isdecimal() else None,
-        graph=_graph(notes.get(manifest.GRAPH)),
+        graph_note=notes.get(manifest.GRAPH, ""),
     )
-
-
-def _graph(text: str | None) -> Mapping[str, Sequence[str]]:
-    """The steps of a flow, from what its runs tell of its graph; none where that is not what it should be."""
-    with suppress(*NOT_JSON, TypeError, AttributeError):
-        steps = json.loads(text or "{}").get("steps") or {}
-        found = {str(name): [str(each) for each in out] for name, out in steps.items()}
-        return found if {each for out in found.values() for each in out} <= {*found} else {}
-    return {}
 
 
 def may_have_been_retried(workflow: JSON) -> bool:

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from metaflow_hera.argo.runs import Run
-from metaflow_hera.display.states import COLOURS
+from metaflow_hera.display.states import COLOURS, IN_NOTEBOOKS, PALE
 from metaflow_hera.display.views import state_of
 
 MOST = 60
@@ -15,25 +15,18 @@ HEIGHT, LETTER, AROUND = 42.0, 7.0, 24.0
 LINE = 8.0
 """How far the two lines of a step are from its middle."""
 OPTIONS = {"effort": "fast", "direction": "leftright", "routing": {"style": "diagonal"}}
-OF_THE_PAGE = {
-    "green": "var(--jp-success-color1, #2e9e5b)",
-    "red": "var(--jp-error-color1, #d64545)",
-    "cyan": "var(--jp-info-color1, #2b8fb3)",
-    "yellow": "var(--jp-warn-color1, #b08514)",
-}
-"""The colours of states, as Jupyter's theme has them."""
-PALE = "var(--jp-ui-font-color2, #808080)"
 
 
 def graph_svg(run: Run) -> str:
     """The picture as SVG, "" if the run does not tell its graph or has too many steps."""
-    if not 1 < len(run.graph) <= MOST:
+    steps = run.graph
+    if not 1 < len(steps) <= MOST:
         return ""
     import graphlay  # which takes a moment: not for every verb
 
     told = {step.name: step for step in run.steps}
-    words = {name: state_of(told[name]) if name in told else "" for name in run.graph}
-    index = {name: number for number, name in enumerate(run.graph)}
+    words = {name: state_of(told[name]) if name in told else "" for name in steps}
+    index = {name: number for number, name in enumerate(steps)}
     graph: dict[str, Any] = {
         "nodes": [
             {
@@ -41,17 +34,15 @@ def graph_svg(run: Run) -> str:
                 "shape": "box",
                 "key": name,
             }
-            for name in run.graph
+            for name in steps
         ],
-        "edges": [
-            {"source": index[name], "target": index[to]} for name, out in run.graph.items() for to in out
-        ],
+        "edges": [{"source": index[name], "target": index[to]} for name, out in steps.items() for to in out],
     }
     made = graphlay.layout(graph, preset="process_map", options=OPTIONS)
-    scene = made.sketch_scene(labels=list(run.graph), background=None)
-    for node, name in zip(scene["nodes"], run.graph, strict=True):
+    scene = made.sketch_scene(labels=list(steps), background=None)
+    for node, name in zip(scene["nodes"], steps, strict=True):
         colour = COLOURS.get(told[name].phase) if name in told else None
-        node["fill"], node["stroke"]["paint"] = "none", OF_THE_PAGE.get(colour or "", PALE)
+        node["fill"], node["stroke"]["paint"] = "none", IN_NOTEBOOKS.get(colour or "", PALE)
         (label,) = node["content"]
         state = copy.deepcopy(label)
         label.update(dy=-LINE, color="currentColor")

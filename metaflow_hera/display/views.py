@@ -20,7 +20,7 @@ from metaflow_hera.argo.objects import parse_time
 from metaflow_hera.argo.progress import NOT_STARTED, StepProgress
 from metaflow_hera.argo.runs import Run
 from metaflow_hera.argo.shared_pods import TaskRetry
-from metaflow_hera.display.states import COLOURS
+from metaflow_hera.display.states import COLOURS, IN_NOTEBOOKS, PALE
 from metaflow_hera.display.times import local_time, took
 from metaflow_hera.display.visible import visible
 
@@ -177,11 +177,11 @@ THEME = TerminalTheme(BACKGROUND, FOREGROUND, _COLOURS, _COLOURS)
 OF_THE_PAGE = {
     FOREGROUND: "inherit",
     BACKGROUND: "transparent",
-    blend_rgb(FOREGROUND, BACKGROUND): "var(--jp-ui-font-color2, #808080)",
-    _COLOURS[1]: "var(--jp-error-color1, #d64545)",
-    _COLOURS[2]: "var(--jp-success-color1, #2e9e5b)",
-    _COLOURS[3]: "var(--jp-warn-color1, #b08514)",
-    _COLOURS[6]: "var(--jp-info-color1, #2b8fb3)",
+    blend_rgb(FOREGROUND, BACKGROUND): PALE,
+    _COLOURS[1]: IN_NOTEBOOKS["red"],
+    _COLOURS[2]: IN_NOTEBOOKS["green"],
+    _COLOURS[3]: IN_NOTEBOOKS["yellow"],
+    _COLOURS[6]: IN_NOTEBOOKS["cyan"],
 }
 """What HTML has in place of colours: those of Jupyter's theme where there are any."""
 

@@ -88,8 +88,8 @@ class Alike:
     """Nodes that differ only in their items: of one DAG, in one phase, with the same times.
 
     `made` is when they were created, `started` when they began to run, in seconds since the epoch. `is_task`
-    leaves out attempts, which their task's node stands for; `is_range` says that the tasks of such a node are
-    several, `names` which nodes these are, if they are few.
+    is false for attempts, since the node of their task stands for them. `is_range` says that a node stands
+    for several tasks. `names` are those of the nodes, if they are few.
     """
 
     boundary: str | None
@@ -157,26 +157,18 @@ class PageReader(Reader):
         )
         return [Alike(*row) for row in rows]
 
-    def items(self, uid: str, output: str) -> list[tuple[str | None, str, str]]:
-        """The lists that tasks of a workflow gave as an output: boundary, name, and the list as text."""
-        return self._db.execute(
-            f"{PARTS} SELECT boundary, {NAME}, json_extract(value, '$.value') AS listed "  # noqa: S608
-            "FROM parts, json_each(node, '$.outputs.parameters') WHERE attempt IS NULL AND instr(node, ?) "
-            "AND json_extract(value, '$.name') = ? AND listed IS NOT NULL",
-            (uid, f'"name":"{output}"', output),
-        ).fetchall()
-
-    def choices(self, uid: str, always: str, more: str) -> list[tuple[str | None, str, str, str, int]]:
-        """The values of two outputs of tasks, of those that have the first: how many tasks have which.
+    def outputs(self, uid: str, *names: str) -> list[tuple[str | None, str, str, str, int]]:
+        """The values that tasks of a workflow gave as these outputs, of tasks that have the first of them.
 
         Of each the boundary, the name of the task, the name of the output, its value, the number of tasks.
         """
+        wanted = ", ".join("?" * len(names))
         return self._db.execute(
             f"{PARTS} SELECT boundary, {NAME} AS name, json_extract(value, '$.name') AS output, "  # noqa: S608
             "json_extract(value, '$.value') AS given, COUNT(*) "
             "FROM parts, json_each(node, '$.outputs.parameters') WHERE attempt IS NULL AND instr(node, ?) "
-            "AND output IN (?, ?) AND given != '' GROUP BY boundary, name, output, given",
-            (uid, f'"name":"{always}"', always, more),
+            f"AND output IN ({wanted}) AND given != '' GROUP BY boundary, name, output, given",
+            (uid, f'"name":"{names[0]}"', *names),
         ).fetchall()
 
     def ranges(self, uid: str) -> list[RangeRow]:

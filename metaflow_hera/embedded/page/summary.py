@@ -156,8 +156,8 @@ class Summaries:
     def _expect_items(self, head: Head, groups: Mapping[str, Group], places: Places) -> None:
         """How many tasks the steps inside foreachs will have, where these have listed their items."""
         listed: Counter[str] = Counter()
-        for boundary, name, text in self._reader.items(head.uid, ITEMS):
-            listed[places.path(boundary, name)] += _length(text, ranges=True)
+        for boundary, name, _, text, count in self._reader.outputs(head.uid, ITEMS):
+            listed[places.path(boundary, name)] += _length(text, ranges=True) * count
         for path, group in groups.items():
             opening = [each for each in _around(path) if each in groups and groups[each].place.opens]
             group.depth = len(opening)
@@ -172,7 +172,7 @@ class Summaries:
         """How often each switch chose which step, and how often loops ran."""
         if not any(group.place.chooses for group in groups.values()):
             return
-        for boundary, name, output, value, count in self._reader.choices(head.uid, CHOICE, ITERATIONS):
+        for boundary, name, output, value, count in self._reader.outputs(head.uid, CHOICE, ITERATIONS):
             group = _group(groups, places.path(boundary, name))
             if output == CHOICE:
                 group.choices[value] = group.choices.get(value, 0) + count
