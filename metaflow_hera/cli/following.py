@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -73,6 +74,8 @@ def _until_end(client: ArgoClient, run_id: str, *, show: bool) -> Run:
             from metaflow_hera.cli import showing
 
             return showing.watch(runs.follow(client, run_id, steps=True, note=say_note))
+        if sys.stderr.isatty():
+            click.echo("Waiting for its end; --watch would show its steps.", err=True)
         deque(runs.follow(client, run_id, steps=False, note=say_note), maxlen=0)
     except KeyboardInterrupt:
         click.echo(f"\nThe run goes on: mfhera status {run_id} --watch shows it.", err=True)

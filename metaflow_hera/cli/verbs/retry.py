@@ -17,6 +17,7 @@ from metaflow_hera.cli.words import say_note
 from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
+    from metaflow_hera.argo.runs import Run
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
 
@@ -89,8 +90,15 @@ def go_on(
         what = f" Failed tasks: {', '.join(failed)}." if failed else ""
         code = " with the new code" if new_code is not None else ""
         click.echo(f"Retrying {click.style(before.pathspec, bold=True)}{code}.{what}")
+        if new_code is not None and (again := _all_again(before)):
+            click.echo(f"With new code, all tasks of {again} run again, but for those that share a pod.")
     now = replace(before, phase="Running", message="", finished_at=None, steps=())
     tell(client, now, report)
+
+
+def _all_again(run: Run) -> str:
+    """The failed steps in a foreach: Argo runs all their tasks again when a parameter has changed."""
+    return ", ".join(step.name for step in run.steps if step.depth and step.failures)
 
 
 command = retry

@@ -63,7 +63,10 @@ def show_schedule(deployment: str, count: int, as_json: bool, last: LastDeployme
         (f"{firing.time:%Y-%m-%d %H:%M} UTC", f"{firing.time.astimezone():%Y-%m-%d %H:%M %Z}", firing.in_zone)
         for firing in times
     ]
-    Table(("NEXT", "HERE", "IN ITS ZONE"), rows, optional=("NEXT",)).show(
+    names = ("NEXT", "HERE", "IN ITS ZONE")
+    told = [at for at in range(len(names)) if at == 0 or any(row[at] != row[0] for row in rows)]
+    shown = [tuple(row[at] for at in told) for row in rows]
+    Table(tuple(names[at] for at in told), shown, optional=("NEXT",)).show(
         empty="It is suspended: it starts nothing."
     )
 
