@@ -28,7 +28,8 @@ class StepProgress:
     `depth` is the number of foreachs around it. `phases` counts the tasks by Argo's phase; `expected`
     is how many there should be, as far as that is known; `not_started` is how many of these will never
     start, since the run has ended or what comes before them has failed. `retries` are the tasks that have
-    failed so far and are tried again. Times are as Argo writes them.
+    failed so far and are tried again. `shares_pods` says whether its pods run several tasks each. Times are as
+    Argo writes them.
     """
 
     name: str
@@ -41,6 +42,7 @@ class StepProgress:
     failures: list[TaskFailure] = field(default_factory=list)
     not_started: int = 0
     retries: list[TaskRetry] = field(default_factory=list)
+    shares_pods: bool = False
 
     @property
     def tasks(self) -> int:
@@ -160,6 +162,7 @@ def _count(node: JSON, nodes: Mapping[str, JSON], steps: dict[str, StepProgress]
         return
     phase = _phase(node, nodes, status)
     if shared is not None:
+        step.shares_pods = True
         tasks = shared_tasks(node, shared, phase, _pods(node, nodes), _reason(node, nodes))
         for each, count in tasks.phases.items():
             step.phases[each] = step.phases.get(each, 0) + count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import click
 
 from metaflow_hera import __version__
@@ -20,7 +22,10 @@ def show_page(place: str = "", *, print_url: bool = False) -> None:
         address = f"{running.url}/#/{place}" if place else running.url
         click.echo(f"Opened {address} in the browser. If it shows nothing: mfhera local open --print")
     else:
-        click.echo("There is no browser here. This address works once, within a minute:", err=True)
+        port = urlsplit(running.url).port
+        forward = f"ssh -L {port}:127.0.0.1:{port} THIS-MACHINE"
+        click.echo(f"There is no browser here. For one of another machine, run there first: {forward}", err=True)
+        click.echo("This address works once, within a minute:", err=True)
         click.echo(opening.one_time_url(running, place))
 
 

@@ -91,14 +91,14 @@ def go_on(
         code = " with the new code" if new_code is not None else ""
         click.echo(f"Retrying {click.style(before.pathspec, bold=True)}{code}.{what}")
         if new_code is not None and (again := _all_again(before)):
-            click.echo(f"With new code, all tasks of {again} run again, but for those that share a pod.")
+            click.echo(f"All tasks of {again} run again: new code may change their results.")
     now = replace(before, phase="Running", message="", finished_at=None, steps=())
     tell(client, now, report)
 
 
 def _all_again(run: Run) -> str:
-    """The failed steps in a foreach: Argo runs all their tasks again when a parameter has changed."""
-    return ", ".join(step.name for step in run.steps if step.depth and step.failures)
+    """The failed steps in a foreach with a pod for each task: all run again when a parameter has changed."""
+    return ", ".join(step.name for step in run.steps if step.depth and step.failures and not step.shares_pods)
 
 
 command = retry
