@@ -17,9 +17,10 @@ import recorded_flows
 from harness import Mfhera, environment, leave_the_machine, share_modules
 from random_flows import pytest_generate_tests
 from recorded_flows import Record
+from scheduling import pytest_xdist_make_scheduler
 from summaries import pytest_terminal_summary
 
-__all__ = ["pytest_generate_tests", "pytest_terminal_summary"]
+__all__ = ["pytest_generate_tests", "pytest_terminal_summary", "pytest_xdist_make_scheduler"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -15,7 +16,10 @@ NOWHERE = {"PATH": "/nowhere", "BROWSER": None, "DISPLAY": None, "WAYLAND_DISPLA
 def test_where_there_is_no_browser_it_prints_an_address(
     own_mfhera: Mfhera, arguments: tuple[str, ...]
 ) -> None:
-    url = own_mfhera.ok("local", "open", *arguments, env=NOWHERE).strip()
+    done = own_mfhera("local", "open", *arguments, env=NOWHERE)
+    url = done.stdout.strip()
+    port = urlsplit(url).port
+    assert arguments or f"ssh -L {port}:127.0.0.1:{port} THIS-MACHINE" in done.stderr
     answer = httpx.get(url, trust_env=False)
     assert answer.status_code == 200
     assert "set-cookie" in answer.headers

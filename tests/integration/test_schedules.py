@@ -119,6 +119,9 @@ def test_what_is_deployed_and_when_it_fires(mfhera: Mfhera) -> None:
     assert all((time.hour, time.minute) == (10, 0) and time.weekday() < 5 for time in times)
     text = mfhera.ok("schedule", "schedule_flow.py")
     assert text.count("Europe/Helsinki") == 6
+    assert " ".join(text.splitlines()[1].split()) == "NEXT IN ITS ZONE"  # here it is UTC as well
+    there = mfhera.ok("schedule", env={"TZ": "Asia/Tokyo"})
+    assert " ".join(there.splitlines()[1].split()) == "NEXT HERE IN ITS ZONE"
     cron = mfhera.ask("cron-workflows", "scheduleflow")
     cron["spec"]["suspend"] = True  # by update, which those who deploy may do
     mfhera.server.call("PUT", "cron-workflows", "scheduleflow", json={"cronWorkflow": cron})

@@ -87,7 +87,8 @@ def test_a_retry_of_the_run_runs_what_has_not_ended_well(mfhera: Mfhera) -> None
     assert sorted(noted(mfhera)) == sorted([*once, "work-3 1", "work-3 2", "work-3 3"])
     script = mfhera.folder / "lost_splits_flow.py"
     script.write_text(script.read_text().replace("raise ValueError", "self.error = str"))
-    mfhera.ok("retry", run["run_id"], "lost_splits_flow.py", "--with-new-code", "--wait")
+    said = mfhera.ok("retry", run["run_id"], "lost_splits_flow.py", "--with-new-code", "--wait")
+    assert "run again" not in said
     assert sorted(noted(mfhera))[4:8] == ["work-3 1", "work-3 2", "work-3 3", "work-3 4"]
     assert mfhera.read(run["pathspec"])["join"]["indices"] == "[0, 1, 2, 3, 4, 5, 6, 7]"
     resumed = mfhera.python("lost_splits_flow.py", "resume", "join", "--origin-run-id", run["run_id"])

@@ -365,9 +365,13 @@ def test_without_a_run_the_last_one_from_this_folder_is_meant(mfhera: Mfhera) ->
     mfhera.take("linear_flow.py")
     mfhera.ok("create", "linear_flow.py", "--name", "another")  # which does not count: nothing was started
     assert mfhera.json("status", "--json")["run_id"] == run
-    assert run in mfhera.ok("retry")
+    said = mfhera.ok("retry")
+    assert run in said
+    assert "run again" not in said
     ended(mfhera, run)
-    assert run in mfhera.ok("retry", "--with-new-code", "mended_flow.py")
+    said = mfhera.ok("retry", "--with-new-code", "mended_flow.py")
+    assert run in said
+    assert "\nAll tasks of work run again: new code may change their results.\n" in said
     ended(mfhera, run)
     before = {run}
     for verb in ("resume", "terminate"):  # each of a run that is held, and cannot end by itself meanwhile
