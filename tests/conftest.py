@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import any_argo
 import pytest
@@ -17,10 +18,9 @@ import recorded_flows
 from harness import Mfhera, environment, leave_the_machine, share_modules
 from random_flows import pytest_generate_tests
 from recorded_flows import Record
-from scheduling import pytest_xdist_make_scheduler
 from summaries import pytest_terminal_summary
 
-__all__ = ["pytest_generate_tests", "pytest_terminal_summary", "pytest_xdist_make_scheduler"]
+__all__ = ["pytest_generate_tests", "pytest_terminal_summary"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,6 +36,17 @@ def pytest_configure(config: pytest.Config) -> None:
     empty = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, empty)
     leave_the_machine(empty)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Who of several processes runs what, for `--dist loadgroup`; in the order of the collection."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from scheduling import ByFile  # with xdist, which not every session installs
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 
 SPREAD = frozenset(
@@ -25,12 +23,3 @@ class ByFile(LoadGroupScheduling):
         scope = super()._split_scope(nodeid)
         file = nodeid.partition("::")[0]
         return scope if scope != nodeid or file in SPREAD else file
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
-    """Distribute by file for `--dist loadgroup`, in the order of the collection: long tests come first."""
-    if config.getvalue("dist") != "loadgroup":
-        return None
-    config.option.loadscopereorder = False
-    return ByFile(config, log)

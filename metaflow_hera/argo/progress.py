@@ -28,8 +28,8 @@ class StepProgress:
     `depth` is the number of foreachs around it. `phases` counts the tasks by Argo's phase; `expected`
     is how many there should be, as far as that is known; `not_started` is how many of these will never
     start, since the run has ended or what comes before them has failed. `retries` are the tasks that have
-    failed so far and are tried again. `shares_pods` says whether its pods run several tasks each. Times are as
-    Argo writes them.
+    failed so far and are tried again. `shares_pods` says whether its pods run several tasks each. Times are
+    as Argo writes them.
     """
 
     name: str

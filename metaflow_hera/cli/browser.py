@@ -24,7 +24,7 @@ def show_page(place: str = "", *, print_url: bool = False) -> None:
     else:
         port = urlsplit(running.url).port
         forward = f"ssh -L {port}:127.0.0.1:{port} THIS-MACHINE"
-        click.echo(f"There is no browser here. For one of another machine, run there first: {forward}", err=True)
+        click.echo(f"There is no browser here. For that of another machine, first: {forward}", err=True)
         click.echo("This address works once, within a minute:", err=True)
         click.echo(opening.one_time_url(running, place))
 
