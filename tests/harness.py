@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -94,6 +95,8 @@ def leave_the_machine(empty: Path) -> None:
     kept = without_the_machine(os.environ)
     for name in {*os.environ} - {*kept}:
         del os.environ[name]
+    # What Metaflow starts as `python`, and `uv`, are those of this environment, activated or not.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     (empty / ".metaflow").mkdir()  # or Metaflow would look in the folders above
     os.environ.update(METAFLOW_HOME=str(empty), METAFLOW_USER=USER)
     os.environ["METAFLOW_CLIENT_CACHE_PATH"] = str(empty / "client")
