@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import Deployed
-from metaflow_hera.argo.objects import parse_time
+from metaflow_hera.argo.objects import arguments_of, parse_time
 from metaflow_hera.argo.parameters import checked
 from metaflow_hera.argo.progress import StepProgress, progress
 from metaflow_hera.argo.settling import settled
@@ -35,6 +35,7 @@ UNKNOWN_FLOW = "?"
 ENDED = frozenset({"Succeeded", "Failed", "Error"})
 SUMMARY = (
     "metadata.name,metadata.uid,metadata.annotations,metadata.labels,metadata.creationTimestamp,spec.suspend,"
+    "spec.arguments,"
     + ",".join(
         f"status.{field}"
         for field in ("phase", "message", "startedAt", "finishedAt", "progress", "estimatedDuration")
@@ -56,7 +57,8 @@ class Run:
     `estimate` is how long it may take, if Argo knows that from earlier runs. `uid` is Kubernetes' id of the
     workflow, `archived` says that this is the copy in Argo's archive: a run of which Kubernetes has nothing
     any more, unless it comes from a list. `scheduled_time` is the time that it was scheduled for, if any.
-    `version` is that of the deployment, None if it had none. `graph_note` tells of the flow's graph.
+    `version` is that of the deployment, None if it had none; `new_code` says that a retry gave the run other
+    code than that version's (a resubmitted run does not tell). `graph_note` tells of the flow's graph.
     """
 
     workflow: str
@@ -76,6 +78,7 @@ class Run:
     scheduled_time: datetime | None = None
     steps: Sequence[StepProgress] = ()
     version: int | None = None
+    new_code: bool = False
     graph_note: str = ""
 
     @property
@@ -125,6 +128,7 @@ class Run:
             "flow": self.flow,
             "deployment": self.deployment,
             "version": self.version,
+            "new_code": self.new_code,
             "owner": self.owner,
             "state": self.phase,
             "phase": self.phase,  # its name up to 0.4, for programs that read it
@@ -397,7 +401,7 @@ def sleep_until(run: str, timeout: float | None) -> Callable[[float], None]:
 
 def as_run(workflow: JSON) -> Run:
     """A run from its workflow."""
-    metadata, status = workflow["metadata"], workflow.get("status") or {}
+    metadata, spec, status = workflow["metadata"], workflow.get("spec") or {}, workflow.get("status") or {}
     # On the workflow once the controller has seen it; `start` adds the flow's name at once.
     notes, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
     project = notes.get(manifest.PROJECT_NAME)
@@ -412,13 +416,14 @@ def as_run(workflow: JSON) -> Run:
         message=status.get("message") or "",
         started_at=parse_time(status.get("startedAt")),
         finished_at=parse_time(status.get("finishedAt")),
-        suspended=bool((workflow.get("spec") or {}).get("suspend")) or _has_suspended(status),
+        suspended=bool(spec.get("suspend")) or _has_suspended(status),
         estimate=timedelta(seconds=estimate) if (estimate := status.get("estimatedDuration")) else None,
         uid=metadata.get("uid", ""),
         archived=labels.get(manifest.ARCHIVED) == manifest.ONLY_ARCHIVED,
         scheduled_time=_noted_time(notes.get(manifest.SCHEDULED_FOR)),
         steps=progress(status),
         version=int(version) if (version := labels.get(manifest.VERSION, "")).isdecimal() else None,
+        new_code=manifest.CODE_PARAMETER in arguments_of(spec) and manifest.RESUBMITTED_FROM not in labels,
         graph_note=notes.get(manifest.GRAPH, ""),
     )
 

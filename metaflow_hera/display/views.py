@@ -56,6 +56,7 @@ def run_tree(run: Run) -> Group:
     now, end = datetime.now(timezone.utc), run.finished_at if run.ended else None
     duration = took(run.duration(now))
     version = f"  version {run.version}" if run.version else ""
+    version += ", with new code" if version and run.new_code else ""
     head.append(f"{version}  {duration}{of_about}  started {local_time(run.started_at)}", "dim")
     root = Tree(head)
     branches = {0: root}

@@ -239,12 +239,16 @@ class TestRetry:
         old = script.read_text()
         script.write_text(old.replace('raise RuntimeError("not mended yet")', 'print("mended by new code")'))
         made = mfhera.json("retry", run, "--with-new-code", "mended_flow.py", "--wait", "--json")
-        assert made["state"] == "Succeeded"
+        assert (made["state"], made["version"], made["new_code"]) == ("Succeeded", 1, True)
+        assert "  version 1, with new code  " in mfhera.ok("status", run)
         assert "mended by new code" in mfhera.ok("logs", run, "work/1")
         # What is deployed is as before, and so is a new run.
         again = mfhera("resubmit", run, "--wait")
         assert again.returncode == 1
         assert "not mended yet" in again.stderr
+        listed = mfhera.json("runs", "--name", "retried-new", "--json")
+        assert [each["new_code"] for each in listed] == [False, True]
+        assert ["1, new code" in line for line in mfhera.ok("runs").splitlines()] == [False, False, True]
 
     def test_new_code_that_does_not_fit(self, mfhera: Mfhera, tmp_path: Path) -> None:
         run = failed_run(mfhera, "retried-misfit")

@@ -123,7 +123,7 @@ def clean(older_than: float | None, everything: bool, yes: bool, as_json: bool) 
     if older_than is not None and not math.isfinite(older_than):
         raise OptionError(f"--older-than {older_than} is not a number of days: give one, such as 7 or 0.5.")
     if not yes and not sys.stdin.isatty():
-        raise UsageError("mfhera local clean asks first: add --yes where nobody can answer.")
+        raise UsageError("mfhera local clean asks before it deletes, and nobody can answer here: add --yes.")
     running = server.ensure_running(home_folder(), __version__)
     if not yes:
         what = "everything, deployments too," if everything else "the runs that have ended"

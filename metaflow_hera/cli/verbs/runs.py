@@ -160,7 +160,7 @@ def show_runs(
             (
                 run.run_id,
                 *(() if deployment else (run.deployment,)),
-                str(run.version or "-"),
+                f"{run.version or '-'}{', new code' if run.new_code else ''}",
                 f"{run.phase}, suspended" if run.suspended and not run.ended else run.phase,
                 local_time(run.started_at),
                 took(run.duration(now)),
