@@ -95,7 +95,6 @@ def s3() -> Iterator[Datastore]:
             "AWS_CONFIG_FILE": "/nowhere",
             "AWS_SHARED_CREDENTIALS_FILE": "/nowhere",
             "METAFLOW_S3_ENDPOINT_URL": url,
-            "METAFLOW_S3_WORKER_COUNT": "2",  # not 64 processes, for a few small objects
             "METAFLOW_DATASTORE_SYSROOT_S3": f"s3://{BUCKET}/metaflow",
             "METAFLOW_DATATOOLS_S3ROOT": f"s3://{BUCKET}/data",
         }

@@ -55,7 +55,9 @@ s3_alone = pytest.mark.parametrize("remote", [KINDS["s3"]], indirect=True)
 def remote(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
     home = tmp_path_factory.mktemp("home")
     with emulators.ALL[request.param]() as store:
-        env = clean_environment(home, **store.env, NO_PROXY="127.0.0.1")
+        # Metaflow would start up to 64 processes to read a few small objects.
+        few = {"METAFLOW_S3_WORKER_COUNT": "2"}
+        env = clean_environment(home, **store.env, **few, NO_PROXY="127.0.0.1")
         command = Mfhera(home, home, env).at(home / "project")
         command.start()  # pods have the credentials with which it starts
         yield Remote(store, command)
