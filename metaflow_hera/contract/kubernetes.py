@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """The name of a namespace (a label by RFC 1123)."""
@@ -14,6 +15,8 @@ KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0
 """The key of a label or an annotation."""
 MESSAGE_LIMIT = 4096
 """The bytes of a termination message that Kubernetes keeps."""
+ANNOTATIONS_LIMIT = 256 * 1024
+"""The bytes of all annotations of an object, keys and values, that Kubernetes accepts."""
 
 _NAME_LENGTH = 253 - 10 - 1
 """The length to which Argo cuts the names of workflow and template, to append a hash."""
@@ -22,6 +25,11 @@ _NAME_LENGTH = 253 - 10 - 1
 def is_label_value(text: str) -> bool:
     """Whether Kubernetes accepts the text as the value of a label."""
     return LABEL_VALUE.fullmatch(text) is not None
+
+
+def bytes_of(annotations: Mapping[str, str]) -> int:
+    """What Kubernetes counts towards the limit of an object's annotations."""
+    return sum(len(text.encode()) for pair in annotations.items() for text in pair)
 
 
 def pod_name(workflow: str, node: str, template: str) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from hera.workflows import WorkflowTemplate
 
+from metaflow_hera.contract.kubernetes import ANNOTATIONS_LIMIT, bytes_of
+from metaflow_hera.contract.manifest import GRAPH
 from metaflow_hera.errors import UnsupportedError
 from metaflow_hera.graph.scopes import Foreach, Scope
 from metaflow_hera.graph.steps import Step
@@ -18,6 +20,8 @@ WORKFLOW_LIMIT = 1024 * 1024
 when they would not fit otherwise (packer.go; MAX_WORKFLOW_SIZE). More needs nodes offloaded to a database."""
 NODE_BYTES = 80
 """The bytes of a compressed node: 61 over 5,000 pods of a foreach, and room for longer names."""
+ANNOTATIONS = ANNOTATIONS_LIMIT - 16 * 1024
+"""The bytes of annotations that an object may begin with: Argo and others add theirs, which must fit too."""
 WIDE = 1_000
 """Items of a foreach for which there should be room; hardly any flow has more (`run` takes 100)."""
 
@@ -68,7 +72,10 @@ def footprint(
     template: WorkflowTemplate, flow: Scope, is_retried: Callable[[Step], bool], splits: Splits
 ) -> Footprint:
     """What Argo has to keep of a flow's runs. Raises UnsupportedError when it does not fit at all."""
-    manifest = len(json.dumps(template.to_dict(), separators=(",", ":")).encode())
+    whole = template.to_dict()
+    graph = whole["spec"]["workflowMetadata"]["annotations"].get(GRAPH)
+    # A run has its template's spec, and the annotations that this gives to runs once more: the graph is long.
+    manifest = sum(len(json.dumps(part, separators=(",", ":")).encode()) for part in (whole, graph))
     foreachs = [member for member in flow.members if isinstance(member, Foreach)]
 
     def has_two(step: Step) -> bool:
@@ -92,6 +99,27 @@ def footprint(
         for each in foreachs
     }
     return Footprint(manifest, nodes, items, splits, could_share)
+
+
+def of_runs(annotations: Mapping[str, str], graph: str) -> dict[str, str]:
+    """The annotations of a flow's runs, with the graph if Kubernetes accepts all of them together.
+
+    With more, Argo could not store anything of a run, which would wait for ever.
+    """
+    whole = {**annotations, GRAPH: graph}
+    return whole if bytes_of(whole) <= ANNOTATIONS else dict(annotations)
+
+
+def check_annotations(annotations: Mapping[str, str]) -> None:
+    """Raise UnsupportedError for annotations of a template that Kubernetes would refuse."""
+    size = bytes_of(annotations)
+    if size > ANNOTATIONS:
+        largest = max(annotations, key=lambda key: len(annotations[key].encode()))
+        raise UnsupportedError(
+            f"The annotations of the deployment have {size // 1024:,} kB, and there is room for "
+            f"{ANNOTATIONS // 1024:,} kB: Kubernetes accepts no more than {ANNOTATIONS_LIMIT // 1024:,} kB. "
+            f"The largest is {largest}, with {len(annotations[largest].encode()) // 1024:,} kB."
+        )
 
 
 def _opening(scope: Scope) -> Iterator[str]:

@@ -13,10 +13,11 @@ from hera.workflows.models import Metadata, WorkflowEventBinding, WorkflowMetada
 from metaflow_hera.choices.deployment import BINDING
 from metaflow_hera.contract import environment, manifest
 from metaflow_hera.contract.kubernetes import is_label_value
+from metaflow_hera.errors import OptionError
 from metaflow_hera.graph.scopes import scopes
 from metaflow_hera.metaflow_api.load.compute import compute_of
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
-from metaflow_hera.translation import bindings, metrics, parameters, schedules, support
+from metaflow_hera.translation import bindings, limits, metrics, parameters, schedules, support
 from metaflow_hera.translation.compute import image_pull_secrets
 from metaflow_hera.translation.container_templates import RUN_ID, ContainerTemplates
 from metaflow_hera.translation.dags import Dags
@@ -92,11 +93,13 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
         **about,
         manifest.PRODUCTION_TOKEN: settings.token,
     }
+    of_template = {**notes, manifest.USER: "argo-workflows", **_optional(flow, settings, made)}
+    limits.check_annotations(of_template)
     template = WorkflowTemplate(
         name=settings.name,
         namespace=settings.kubernetes_namespace,
         labels=of_objects,
-        annotations={**notes, manifest.USER: "argo-workflows", **_optional(flow, settings, made)},
+        annotations=of_template,
         entrypoint=entrypoint,
         on_exit=at_exit[-1].name if at_exit else None,
         arguments=parameters.workflow_parameters(flow, made, settings.package),
@@ -108,7 +111,7 @@ def translate(flow: LoadedFlow, settings: Settings) -> Translation:
         # Only texts in which Argo may look for its own variables: none of the user's.
         workflow_metadata=WorkflowMetadata(
             labels={**labels, manifest.KIND: manifest.A_RUN, manifest.TEMPLATE_LABEL: settings.name},
-            annotations={**notes, manifest.RUN_ID: RUN_ID, manifest.GRAPH: steps_annotation(flow.graph)},
+            annotations=limits.of_runs({**notes, manifest.RUN_ID: RUN_ID}, steps_annotation(flow.graph)),
         ),
         pod_metadata=Metadata(
             labels={**labels, manifest.KIND: manifest.A_TASK},
@@ -145,7 +148,15 @@ def _started_by_events(
 
 
 def _about(flow: LoadedFlow, settings: Settings) -> dict[str, str]:
-    """The flow, its owner and project: annotations, and labels as well where the value is valid."""
+    """The flow, its owner and project: annotations, and labels as well where the value is valid.
+
+    Raises OptionError for the name of a user that Argo would change.
+    """
+    if "{{" in settings.owner:
+        raise OptionError(
+            f"The name of the user, {settings.owner}, is part of each run: "
+            "Argo would read {{ as one of its variables. Set METAFLOW_USER to another name."
+        )
     return {
         manifest.FLOW_NAME: flow.name,
         manifest.OWNER: settings.owner,

@@ -34,6 +34,7 @@ LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
 NAME_PART = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 LABEL_VALUE = f"({NAME_PART})?"
+ANNOTATIONS_LIMIT = 256 * 1024
 SERVER_KEEPS = (
     "uid",
     "resourceVersion",
@@ -70,7 +71,7 @@ def new_metadata(resource: str, given: JSON, namespace: str, version: int, now: 
         name = generate_name(given["generateName"])
     check_name(resource, name)
     check_labels(resource, name, given.get("labels") or {})
-    _check_annotations(resource, name, given.get("annotations") or {})
+    check_annotations(resource, name, given.get("annotations") or {})
     kept = {key: value for key, value in given.items() if key not in (*SERVER_KEEPS, "name", "generateName")}
     generated = {"generateName": given["generateName"]} if given.get("generateName") else {}
     return {
@@ -116,10 +117,15 @@ def check_labels(resource: str, name: str, labels: JSON) -> None:
             )
 
 
-def _check_annotations(resource: str, name: str, annotations: JSON) -> None:
-    """Refuse annotations that Kubernetes refuses."""
-    for key in annotations:
+def check_annotations(resource: str, name: str, annotations: JSON) -> None:
+    """Refuse annotations that Kubernetes refuses: for a key, or since all of them together are too long."""
+    size = 0
+    for key, value in annotations.items():
         _check_key(resource, name, "annotations", key)
+        size += len(key.encode()) + len(str(value).encode())
+    if size > ANNOTATIONS_LIMIT:
+        text = f"metadata.annotations: Too long: may not be more than {ANNOTATIONS_LIMIT} bytes"
+        raise _invalid(resource, name, text)
 
 
 def _check_key(resource: str, name: str, kind: str, key: str) -> None:
@@ -210,7 +216,7 @@ def update(call: Call, resource: Resource, obj: JSON, changed: Changed = _nobody
             f"the name of the object ({given['name']}) does not match the name on the URL ({call.name})",
         )
     check_labels(resource, call.name, given.get("labels") or {})
-    _check_annotations(resource, call.name, given.get("annotations") or {})
+    check_annotations(resource, call.name, given.get("annotations") or {})
 
     def change(store: Store, stored: JSON) -> JSON:
         meta = stored["metadata"]

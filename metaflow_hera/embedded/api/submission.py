@@ -14,7 +14,13 @@ from metaflow_hera.embedded.api.http import (
     not_found,
     unsupported,
 )
-from metaflow_hera.embedded.api.objects import already_exists, check_labels, generate_name, new_metadata
+from metaflow_hera.embedded.api.objects import (
+    already_exists,
+    check_annotations,
+    check_labels,
+    generate_name,
+    new_metadata,
+)
 from metaflow_hera.embedded.controller import manual
 from metaflow_hera.embedded.controller.operation import LABEL_COMPLETED
 from metaflow_hera.embedded.engine import Engine
@@ -139,6 +145,8 @@ def apply_workflow_metadata(workflow: JSON) -> None:
         if kind == "labels":
             check_labels(RESOURCE, meta["name"], values)
         meta[kind] = {**(meta.get(kind) or {}), **values}
+        if kind == "annotations":  # with too many, a cluster stores nothing of the run, which waits for ever
+            check_annotations(RESOURCE, meta["name"], meta[kind])
 
 
 def apply_options(workflow: JSON, options: JSON) -> None:

@@ -102,6 +102,27 @@ def test_an_object_that_no_cluster_would_store_is_refused(argo: Argo) -> None:
     assert answer.status_code == 413
 
 
+def test_annotations_that_no_cluster_would_store_are_refused(argo: Argo) -> None:
+    """Those that a workflow gets from its spec too: a cluster would store nothing of what it does."""
+    long = {"long": "x" * 262_141}
+    spec = pod_spec("true")
+    for name, meta, metadata in (("own", long, {}), ("both", {"a": ""}, long)):
+        answer = argo.http.post(
+            "/workflows/argo",
+            json={
+                "workflow": {
+                    "metadata": {"name": name, "annotations": meta},
+                    "spec": {**spec, "workflowMetadata": {"annotations": metadata}},
+                }
+            },
+        )
+        assert answer.status_code == 400, name
+        assert answer.json()["message"] == (
+            f'workflows.argoproj.io "{name}" is invalid: '
+            "metadata.annotations: Too long: may not be more than 262144 bytes"
+        )
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [("ownerReference", {"name": "x"}), ("artifacts", ["x"]), ("podPriorityClassName", "x")],

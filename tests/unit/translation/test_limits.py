@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,25 @@ def test_a_flow_that_is_too_large_for_argo_is_refused_with_the_figures(tmp_path:
     text = text.replace("    @step", "    @environment(vars={'X': 'x' * 1_100_000})\n    @step", 1)
     (tmp_path / "flow.py").write_text(text)
     refused(at(tmp_path)("create", "flow.py", "--only-json"), "too large for Argo", "kB and its 3 nodes")
+
+
+def test_a_graph_that_does_not_fit_into_annotations_is_left_out(tmp_path: Path) -> None:
+    """With more than 256 KiB of them Kubernetes refuses all that Argo would write of the run."""
+    kept = []
+    for prefix in ("step_", "step_".ljust(200, "x")):
+        (tmp_path / "flow.py").write_text(linear_flow(650).replace("step_", prefix))
+        done = at(tmp_path)("create", "flow.py", "--only-json")
+        annotations = json.loads(done.stdout)["spec"]["workflowMetadata"]["annotations"]
+        assert sum(len(key) + len(value) for key, value in annotations.items()) < 256 * 1024
+        kept.append("metaflow/dag" in annotations)
+    assert kept == [True, False]
+
+
+def test_annotations_that_kubernetes_would_refuse_are_refused_with_the_figures(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(linear_flow(2))
+    done = at(tmp_path)("create", "flow.py", "--only-json", "--workflow-description", "x" * 130_000)
+    assert done.returncode == 0
+    text = linear_flow(2).replace("(FlowSpec):", '(FlowSpec):\n    """' + "é" * 130_000 + '"""', 1)
+    (tmp_path / "flow.py").write_text(text)
+    done = at(tmp_path)("create", "flow.py", "--only-json")
+    refused(done, "annotations", "254 kB", "workflows.argoproj.io/description, with 253 kB")

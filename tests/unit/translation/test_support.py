@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from exporting import at
-from harness import refused
+from harness import linear_flow, refused
 from metaflow import metaflow_config
 
 from metaflow_hera.metaflow_api.load.datastores import far_notes
@@ -192,3 +192,9 @@ def test_a_datastore_where_only_this_machine_finds_it(
     flow: Any = SimpleNamespace(datastore="s3")
     monkeypatch.setattr(metaflow_config, "S3_ENDPOINT_URL", address)
     assert ["is the pod itself" in note for note in far_notes(flow)] == [True] * is_told
+
+
+def test_a_user_whose_name_argo_would_change(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(linear_flow(2))
+    done = at(tmp_path)("create", "flow.py", "--only-json", env={"METAFLOW_USER": "{{workflow.name}}"})
+    refused(done, "The name of the user, {{workflow.name}}", "METAFLOW_USER")
