@@ -43,6 +43,8 @@ DENIED = re.compile(r'cannot (\w+) resource "([\w/]+)"')
 NO_TEMPLATE = re.compile(r'workflowtemplates\.argoproj\.io "[^"]*" not found')
 """What Argo's server says where it does not know the template of what it is given: of a workflow with 404,
 of a cron workflow with 400. Seen on a real Argo 4.1.2."""
+TOO_MANY = re.compile(r"(?:dag\.tasks|spec\.templates): Too many: (\d+): must have at most (\d+) items")
+"""What Kubernetes says of a list that Argo's complete CRDs, since version 4.0, keep short."""
 EXPIRED = "continue parameter is too old"
 """What Kubernetes says (with 410) of a page that it no longer keeps; Argo's server hands it on with 400."""
 
@@ -84,6 +86,11 @@ def refused(target: Target, method: str, answer: requests.Response) -> ArgoError
         return ArgoError(
             f"{target} refuses the request: {said}. It belongs to another instance id of Argo: "
             "is ARGO_INSTANCEID that of this server's controller?"
+        )
+    if many := TOO_MANY.search(said):
+        return ArgoError(
+            f"{target} refuses the request: {many[0]}. Argo itself could run it, its complete CRDs do not "
+            "allow it: split the flow into several, each started by @trigger_on_finish of the one before."
         )
     known = {404: ArgoNotFound, 409: ArgoConflict, 410: ArgoExpired}
     other = ArgoExpired if EXPIRED in said else known.get(status, ArgoError)

@@ -167,14 +167,15 @@ def notes(prepared: Prepared, created: Created, target: Target) -> list[str]:
     """Sentences on what a deployment does not do there, or elsewhere than one may think.
 
     On a cluster they are on the size of its runs, on what its Argo cannot do, on its datastore's address and
-    on where metadata stays; on the embedded Argo, on what its pods do not have, and on where local results
-    are if that is not below the current folder.
+    on where metadata stays; on the embedded Argo, on what its pods do not have, on what a cluster
+    would refuse, and on where local results are if that is not below the current folder.
     """
     if target.embedded:
         root = config.local_root()
         elsewhere = prepared.flow.datastore == "local" and os.path.realpath(root) != os.path.realpath(".")
         kept = [f"Results are stored in {os.path.join(root, '.metaflow')}."] if elsewhere else []
-        return [*kept, *support.local_notes(prepared.flow), *created.objects.splits.notes()]
+        notes = (*created.objects.footprint.refusals(), *created.objects.splits.notes())
+        return [*kept, *support.local_notes(prepared.flow), *notes]
     found = [*created.objects.warnings(), *created.limits, *far_notes(prepared.flow)]
     if prepared.flow.metadata == "local":
         found.append(

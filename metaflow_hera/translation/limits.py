@@ -22,6 +22,8 @@ NODE_BYTES = 80
 """The bytes of a compressed node: 61 over 5,000 pods of a foreach, and room for longer names."""
 ANNOTATIONS = ANNOTATIONS_LIMIT - 16 * 1024
 """The bytes of annotations that an object may begin with: Argo and others add theirs, which must fit too."""
+LISTED = 200
+"""The tasks of a DAG, and the templates of a flow, that Argo's complete CRDs accept, since version 4.0."""
 WIDE = 1_000
 """Items of a foreach for which there should be room; hardly any flow has more (`run` takes 100)."""
 
@@ -33,6 +35,7 @@ class Footprint:
     `manifest` is in bytes, `nodes` counts those outside foreachs, and `items` says for each outermost
     foreach how many nodes an item adds (or a range of items, where tasks share a pod), with one item in each
     foreach inside. `could_share` names, in each of them, the steps of foreachs whose tasks could share a pod.
+    `tasks` are those of the largest DAG.
     """
 
     manifest: int
@@ -40,6 +43,8 @@ class Footprint:
     items: dict[str, int]
     splits: Splits
     could_share: Mapping[str, Sequence[str]]
+    tasks: int
+    templates: int
 
     def sizes(self) -> dict[str, object]:
         """The sizes as data, for programs."""
@@ -54,6 +59,7 @@ class Footprint:
 
     def warnings(self) -> Iterator[str]:
         """What the flow's author should know before a run reaches a limit."""
+        yield from self.refusals()
         for foreach in self.items:
             if (room := self.room(foreach)) < WIDE:
                 able = self.could_share[foreach]
@@ -65,6 +71,15 @@ class Footprint:
                     f"the foreach of step {foreach} has room for about {room:,} items "
                     f"({self.items[foreach]} nodes {each}){share}, "
                     "or more on a cluster that offloads node status."
+                )
+
+    def refusals(self) -> Iterator[str]:
+        """What a cluster may refuse, though Argo itself can run it: the CRDs of a cluster may be reduced."""
+        for found, what in ((self.tasks, "tasks in one DAG"), (self.templates, "templates")):
+            if found > LISTED:
+                yield (
+                    f"The flow has {found:,} {what}, and Argo's complete CRDs, since version 4.0, accept "
+                    f"{LISTED}: a cluster that has them refuses it. Split it into several flows."
                 )
 
 
@@ -98,7 +113,9 @@ def footprint(
         ]
         for each in foreachs
     }
-    return Footprint(manifest, nodes, items, splits, could_share)
+    templates = whole["spec"]["templates"]
+    tasks = max(len(each["dag"]["tasks"]) for each in templates if "dag" in each)
+    return Footprint(manifest, nodes, items, splits, could_share, tasks, len(templates))
 
 
 def of_runs(annotations: Mapping[str, str], graph: str) -> dict[str, str]:

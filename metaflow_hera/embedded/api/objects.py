@@ -35,6 +35,17 @@ SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
 NAME_PART = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 LABEL_VALUE = f"({NAME_PART})?"
 ANNOTATIONS_LIMIT = 256 * 1024
+KINDS = {
+    "workflows": "Workflow",
+    "workflowtemplates": "WorkflowTemplate",
+    "cronworkflows": "CronWorkflow",
+}
+"""What Kubernetes calls the resources where it refuses one for its metadata."""
+UNCHECKED = (
+    "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation"
+)
+"""What Kubernetes adds where something is missing or too long, before the rules of Argo's complete CRDs."""
 SERVER_KEEPS = (
     "uid",
     "resourceVersion",
@@ -89,7 +100,8 @@ def new_metadata(resource: str, given: JSON, namespace: str, version: int, now: 
 def check_name(resource: str, name: str) -> None:
     """Refuse a name that Kubernetes refuses, in its words."""
     if not name:
-        raise _invalid(resource, name, "metadata.name: Required value: name or generateName is required")
+        text = "metadata.name: Required value: name or generateName is required"
+        raise _invalid(resource, name, f"[{text}, {UNCHECKED}]")
     if len(name) > 253:
         text = f'metadata.name: Invalid value: "{name}": must be no more than 253 bytes'
         raise _invalid(resource, name, text)
@@ -107,14 +119,17 @@ def check_labels(resource: str, name: str, labels: JSON) -> None:
     """Refuse labels that Kubernetes refuses."""
     for key, value in labels.items():
         _check_key(resource, name, "labels", key)
-        if not isinstance(value, str) or len(value) > 63 or not re.fullmatch(LABEL_VALUE, value):
-            raise _invalid(
-                resource,
-                name,
-                f'metadata.labels: Invalid value: "{value}": a valid label must be an empty string or '
-                "consist of at most 63 alphanumeric characters, '-', '_' or '.', and must start and end with "
-                f"an alphanumeric character (e.g. 'MyValue', regex used for validation is '{LABEL_VALUE}')",
+        if not isinstance(value, str) or len(value) > 63:
+            why = "must be no more than 63 characters"
+        elif not re.fullmatch(LABEL_VALUE, value):
+            why = (
+                "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
+                "'.', and must start and end with an alphanumeric character (e.g. 'MyValue', "
+                f" or 'my_value',  or '12345', regex used for validation is '{LABEL_VALUE}')"
             )
+        else:
+            continue
+        raise _invalid(resource, name, f'metadata.labels: Invalid value: "{value}": {why}')
 
 
 def check_annotations(resource: str, name: str, annotations: JSON) -> None:
@@ -125,7 +140,7 @@ def check_annotations(resource: str, name: str, annotations: JSON) -> None:
         size += len(key.encode()) + len(str(value).encode())
     if size > ANNOTATIONS_LIMIT:
         text = f"metadata.annotations: Too long: may not be more than {ANNOTATIONS_LIMIT} bytes"
-        raise _invalid(resource, name, text)
+        raise _invalid(resource, name, f"[{text}, {UNCHECKED}]")
 
 
 def _check_key(resource: str, name: str, kind: str, key: str) -> None:
@@ -147,7 +162,8 @@ def _check_key(resource: str, name: str, kind: str, key: str) -> None:
 
 
 def _invalid(resource: str, name: str, text: str) -> ApiError:
-    return ApiError(INVALID_ARGUMENT, f'{resource}.argoproj.io "{name}" is invalid: {text}')
+    kind = KINDS.get(resource, resource)
+    return ApiError(INVALID_ARGUMENT, f'{kind}.argoproj.io "{name}" is invalid: {text}')
 
 
 def already_exists(resource: str, metadata: JSON) -> ApiError:
@@ -221,9 +237,9 @@ def update(call: Call, resource: Resource, obj: JSON, changed: Changed = _nobody
     def change(store: Store, stored: JSON) -> JSON:
         meta = stored["metadata"]
         if not given.get("resourceVersion"):
-            raise _invalid(
-                resource,
-                call.name,
+            raise ApiError(
+                INVALID_ARGUMENT,
+                f'{resource}.argoproj.io "{call.name}" is invalid: '
                 "metadata.resourceVersion: Invalid value: 0: must be specified for an update",
             )
         if given["resourceVersion"] != meta["resourceVersion"]:

@@ -59,6 +59,12 @@ def prepared(argo: Argo) -> Argo:
     return argo
 
 
+NOT_ALL = (
+    "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation"
+)
+
+
 def test_calls_are_answered_as_recorded(prepared: Argo) -> None:
     wrong = {}
     for title, (method, path, status, code, message) in CALLS.items():
@@ -118,9 +124,46 @@ def test_annotations_that_no_cluster_would_store_are_refused(argo: Argo) -> None
         )
         assert answer.status_code == 400, name
         assert answer.json()["message"] == (
-            f'workflows.argoproj.io "{name}" is invalid: '
-            "metadata.annotations: Too long: may not be more than 262144 bytes"
+            f'Workflow.argoproj.io "{name}" is invalid: '
+            f"[metadata.annotations: Too long: may not be more than 262144 bytes, {NOT_ALL}]"
         )
+
+
+@pytest.mark.parametrize(
+    ("metadata", "why"),
+    [
+        (
+            {"name": "a", "labels": {"k": "b c"}},
+            'metadata.labels: Invalid value: "b c": a valid label must be an empty string or consist of '
+            "alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
+            "(e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+            "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
+        ),
+        (
+            {"name": "a", "labels": {"k": "x" * 70}},
+            f'metadata.labels: Invalid value: "{"x" * 70}": must be no more than 63 characters',
+        ),
+        (
+            {"name": "a", "annotations": {"b c": "d"}},
+            'metadata.annotations: Invalid value: "b c": name part must consist of alphanumeric characters, '
+            "'-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or "
+            "'my.name',  or '123-abc', regex used for validation is "
+            "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+        ),
+        ({}, f"[metadata.name: Required value: name or generateName is required, {NOT_ALL}]"),
+    ],
+)
+def test_metadata_is_refused_in_the_words_of_kubernetes(
+    argo: Argo, metadata: dict[str, Any], why: str
+) -> None:
+    """As Argo 4.1.2 with its complete CRDs hands them on."""
+    body = {"template": {"metadata": metadata, "spec": pod_spec("true")}}
+    answer = argo.http.post("/workflow-templates/argo", json=body)
+    name = metadata.get("name", "")
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"code": 3, "message": f'WorkflowTemplate.argoproj.io "{name}" is invalid: {why}'},
+    )
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,16 @@ def test_something_that_is_no_argo(body: str) -> None:
             call()
 
 
+def test_a_flow_that_is_too_long_for_the_crds_is_told_what_to_do() -> None:
+    """As Argo 4.1.2 says it."""
+    said = (
+        'WorkflowTemplate.argoproj.io "a" is invalid: [spec.templates[0].dag.tasks: Too many: 202: '
+        "must have at most 200 items, <nil>: Invalid value: null: some validation rules were not checked]"
+    )
+    with pytest.raises(ArgoError, match=r"tasks: Too many: 202: must have at most 200 items\. .* split the"):
+        client(Says(400, {"code": 3, "message": said})).template("a")
+
+
 @pytest.mark.parametrize(
     ("status", "error", "words"),
     [

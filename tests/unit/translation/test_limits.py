@@ -85,3 +85,13 @@ def test_annotations_that_kubernetes_would_refuse_are_refused_with_the_figures(t
     (tmp_path / "flow.py").write_text(text)
     done = at(tmp_path)("create", "flow.py", "--only-json")
     refused(done, "annotations", "254 kB", "workflows.argoproj.io/description, with 253 kB")
+
+
+def test_more_tasks_than_a_cluster_lists_are_told(tmp_path: Path) -> None:
+    """Argo's complete CRDs, since 4.0, accept 200 tasks in a DAG."""
+    said = []
+    for steps in (200, 201):
+        (tmp_path / "flow.py").write_text(linear_flow(steps))
+        said.append(message(at(tmp_path)("create", "flow.py", "--only-json")))
+    assert said[0] == ""
+    assert "201 tasks in one DAG, and Argo's complete CRDs, since version 4.0, accept 200" in said[1]
