@@ -13,6 +13,8 @@ LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 """The value of a label."""
 KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 """The key of a label or an annotation."""
+PARAMETER_NAME = re.compile(r"[-a-zA-Z0-9_]+")
+"""The name of a parameter (Argo's own rule)."""
 MESSAGE_LIMIT = 4096
 """The bytes of a termination message that Kubernetes keeps."""
 ANNOTATIONS_LIMIT = 256 * 1024

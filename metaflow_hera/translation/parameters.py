@@ -12,6 +12,7 @@ from hera.workflows.models import Parameter as ParameterModel
 
 from metaflow_hera.contract import manifest, values
 from metaflow_hera.contract.environment import PARAMETER, RUN_TAGS, SCHEDULED_TIME, parameter_variable
+from metaflow_hera.contract.kubernetes import PARAMETER_NAME
 from metaflow_hera.errors import FlowError, UnsupportedError, quoted
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.flows import Parameter as FlowParameter
@@ -113,6 +114,11 @@ def check(parameters: Iterable[FlowParameter]) -> None:
             raise UnsupportedError(
                 f"A Parameter cannot be called {parameter.name!r}: "
                 "every run already has one of that name. Rename it."
+            )
+        if not PARAMETER_NAME.fullmatch(parameter.name):
+            raise UnsupportedError(
+                f"A Parameter cannot be called {parameter.name!r}: "
+                "Argo allows letters of ASCII, digits, '-' and '_'. Rename it."
             )
         variable = parameter_variable(parameter.name)
         wrong = None if parameter.default is None else values.cannot_travel(variable, parameter.default)

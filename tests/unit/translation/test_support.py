@@ -28,6 +28,7 @@ REFUSED: dict[str, tuple[str, str, str, list[str]]] = {
     # imports, decorator or attribute of the flow, first steps, words of the sentence
     "default": ("Parameter", "    p = Parameter('p', type=int, default='x')", PLAIN, ["'p'", "an int"]),
     "tags": ("Parameter", "    p = Parameter('metaflow-run-tags', default='')", PLAIN, ["metaflow-run-tags"]),
+    "name": ("Parameter", "    p = Parameter('a{{b}}', default='')", PLAIN, ["'a{{b}}'", "letters of ASCII"]),
     "event name": ("trigger", "@trigger(event='no name')", PLAIN, ["@trigger", "'no name'"]),
     "event mapping": (
         "trigger",
