@@ -33,6 +33,7 @@ def file_of(package: str, version: str, name: str) -> Path:
             check=True,
             env={**os.environ, **harness.NETWORK},
             stdin=subprocess.DEVNULL,
+            timeout=harness.SECONDS,  # without a registry npm would wait for half an hour
         )
         with suppress(OSError):  # another process was quicker
             new.rename(place)
