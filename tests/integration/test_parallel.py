@@ -30,7 +30,7 @@ def test_a_parallel_step_runs_where_there_is_room_for_one_pod(own_mfhera: Mfhera
 def test_with_one_node_the_whole_parallel_step_fails(mfhera: Mfhera) -> None:
     mfhera.take("broken_parallel_flow.py")
     mfhera.ok("create", "broken_parallel_flow.py")
-    done = mfhera("trigger", "--wait", "--json")
+    done = mfhera("trigger", "--param", f"place={mfhera.folder}", "--wait", "--json")
     run = json.loads(done.stdout)
     assert (done.returncode, run["state"]) == (1, "Failed")
     assert {task["path"]: task["message"] for task in run["steps"][1]["failures"]} == {
