@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 # Here, and not in their folder: with several workers pytest itself loads no conftest but this one.
 import random_flows
 import recorded_flows
+import warm
 from harness import Mfhera, environment, leave_the_machine, share_modules
 from random_flows import pytest_generate_tests
 from recorded_flows import Record
@@ -33,6 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """What this machine says about Metaflow, Argo or AWS reaches no test, unless it is asked to."""
     any_argo.configure(config)
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        os.environ[warm.SHARED] = str(warm.PLACE)  # its workers share the warm processes
     empty = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, empty)
     leave_the_machine(empty)

@@ -202,6 +202,7 @@ async def serve(home: Path, version: str, port: int | None, clock: Clock, lock: 
     config = uvicorn.Config(
         application(Services(Reader(database), engine), hub, token, webhook, read_secret(home, "session")),
         http=Connection,
+        ws="none",  # or a library for web sockets would be imported, where there is one
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm
 from harness import Mfhera
 
 from metaflow_hera import __version__
@@ -43,7 +44,8 @@ def killed(home: Path) -> None:
     os.kill(server.pid, signal.SIGKILL)
     while launch.status(home) is not None:
         time.sleep(0.01)
-    launch.start(home, __version__)
+    with warm.servers():
+        launch.start(home, __version__)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,10 @@ from subprocess import CompletedProcess, TimeoutExpired
 import pytest
 import warm
 from harness import EXAMPLES, Mfhera
+from warm_sockets import sockets
 
 from metaflow_hera.cli.main import VERBS
+from metaflow_hera.embedded.local import launch
 
 pytestmark = pytest.mark.skipif(not warm.FORKS, reason="here every process starts cold")
 
@@ -233,3 +236,32 @@ def alive(pid: str) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def about_a_server(mfhera: Mfhera) -> dict[str, object]:
+    """What another process can see of the server that a call starts, and what it has logged."""
+    refused = mfhera("local", "start", env={"METAFLOW_HERA_MAX_PODS": "many"})
+    mfhera.ok("local", "start")
+    home = Path(mfhera.env["METAFLOW_HERA_HOME"])
+    server = launch.status(home)
+    assert server is not None
+    process = Path(f"/proc/{server.pid}")
+    status = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
+    seen = {
+        "refused": (refused.returncode, refused.stdout, refused.stderr),
+        "folder": (process / "cwd").readlink(),
+        "own session": os.getsid(server.pid) == os.getpgid(server.pid) == server.pid,
+        "status": {name: status[name] for name in ("Umask", "SigBlk", "SigIgn", "SigCgt")},
+        "streams": [(process / "fd" / str(number)).readlink() for number in range(3)],
+        "started": (home / "start.log").read_text(),
+        "log": re.sub(r"\S+ \S+ (INFO|ERROR)|:\d+|\[\d+\]", r"\1", (home / "server.log").read_text()),
+    }
+    mfhera.ok("local", "stop")
+    (home / "server.log").unlink()
+    return seen
+
+
+def test_a_server_starts_as_a_cold_one(own_mfhera: Mfhera) -> None:
+    own_mfhera("list")  # the first call has the process started from which servers are forked
+    assert [*sockets(warm.PLACE, "server")]
+    assert about_a_server(own_mfhera) == about_a_server(own_mfhera.cold)

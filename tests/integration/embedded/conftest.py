@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import warm
 from harness import SECONDS
 
 from metaflow_hera import __version__
@@ -25,10 +26,12 @@ class Argo:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.server = launch.start(home, __version__)
-        self._connect()
+        self.start()
 
-    def _connect(self) -> None:
+    def start(self) -> None:
+        """Start the server; after its end again, in the same home."""
+        with warm.servers():
+            self.server = launch.start(self.home, __version__)
         self.http = httpx.Client(
             base_url=f"{self.server.url}/api/v1",
             headers={"Authorization": f"Bearer {self.server.token}"},
@@ -40,13 +43,7 @@ class Argo:
         """End the server without a word to it."""
         self.http.close()
         os.kill(self.server.pid, 9)
-        with suppress(ChildProcessError):
-            os.waitpid(self.server.pid, 0)
-
-    def restart(self) -> None:
-        """Start it again, in the same home."""
-        self.server = launch.start(self.home, __version__)
-        self._connect()
+        self.wait(lambda: launch.process(self.home) is None)
 
     def close(self) -> None:
         """Stop it, and end the pods that still run."""

@@ -154,7 +154,7 @@ def test_the_fault_of_one_workflow_is_not_that_of_another(own_argo: Argo) -> Non
     with sqlite3.connect(own_argo.home / "argo.db") as database:
         uid = database.execute("SELECT uid FROM workflows WHERE name='broken'").fetchone()[0]
         database.execute("UPDATE specs SET spec=? WHERE uid=?", (json.dumps({"templates": 5}), uid))
-    own_argo.restart()
+    own_argo.start()
     assert own_argo.end(sound)["status"]["phase"] == "Succeeded"
     status = own_argo.end(broken)["status"]
     assert status["phase"] == "Error"

@@ -25,7 +25,7 @@ def test_after_a_kill_every_pod_has_run_once(own_argo: Argo, tmp_path: Path, mom
     time.sleep(moment)
     own_argo.kill()
     time.sleep(0.3)
-    own_argo.restart()
+    own_argo.start()
     workflow = own_argo.end(name)
     assert sorted(seen.read_text().split()) == [str(i) for i in range(8)]
     codes = {key: node["outputs"]["exitCode"] for key, node in pods(workflow).items()}
@@ -42,7 +42,7 @@ def test_many_kills_in_a_row(own_argo: Argo, tmp_path: Path) -> None:
         own_argo.call("POST", "/workflow-templates/argo", {"template": template})
         time.sleep(0.02 * (number % 3))
         own_argo.kill()
-        own_argo.restart()
+        own_argo.start()
     workflow = own_argo.end(name)
     assert workflow["status"]["phase"] == "Succeeded"
     assert sorted(map(int, seen.read_text().split())) == list(range(150))
@@ -57,7 +57,7 @@ def test_a_pod_that_ends_while_no_server_runs_is_not_lost(own_argo: Argo) -> Non
     )
     own_argo.kill()
     time.sleep(1)
-    own_argo.restart()
+    own_argo.start()
     node = own_argo.end(name)["status"]["nodes"][name]
     assert node["phase"] == "Succeeded"
     assert node["outputs"]["parameters"][0]["value"] == "result"
@@ -70,7 +70,7 @@ def test_a_pod_is_not_lost_while_its_keeper_is_about_to_tell_of_its_end(own_argo
     own_argo.kill()
     os.kill(keeper, signal.SIGSTOP)  # as on a machine that has too much to do
     try:
-        own_argo.restart()
+        own_argo.start()
         own_argo.wait(lambda: began(pod) is None)
         time.sleep(1)
         assert own_argo.get(name)["status"]["phase"] == "Running"
@@ -86,7 +86,7 @@ def test_a_pod_that_vanished_is_an_error(own_argo: Argo) -> None:
     own_argo.kill()
     os.kill(keeper, signal.SIGKILL)
     os.killpg(pod, signal.SIGKILL)
-    own_argo.restart()
+    own_argo.start()
     node = own_argo.end(name)["status"]["nodes"][name]
     assert (node["phase"], node["message"]) == ("Error", "pod deleted")
 
@@ -97,7 +97,7 @@ def test_a_deadline_holds_across_a_restart(own_argo: Argo) -> None:
         name, lambda workflow: workflow["status"].get("nodes", {}).get(name, {}).get("phase") == "Running"
     )
     own_argo.kill()
-    own_argo.restart()
+    own_argo.start()
     node = own_argo.end(name, seconds=20)["status"]["nodes"][name]
     assert node["phase"] == "Failed"
     assert node["message"] == "Pod was active on the node longer than the specified deadline"
@@ -108,7 +108,7 @@ def test_a_terminated_workflow_stays_so_across_a_restart(own_argo: Argo) -> None
     own_argo.until(name, lambda workflow: own_argo.logs(name))
     own_argo.call("PUT", f"/workflows/argo/{name}/terminate", {})
     own_argo.kill()
-    own_argo.restart()
+    own_argo.start()
     workflow = own_argo.get(name)
     assert workflow["spec"]["shutdown"] == "Terminate"
     assert workflow["status"]["nodes"][name]["phase"] == "Failed"
@@ -122,7 +122,7 @@ def test_what_was_answered_is_there_after_a_kill(own_argo: Argo) -> None:
     )
     version = own_argo.call("GET", "/workflow-templates/argo/t")["metadata"]["resourceVersion"]
     own_argo.kill()
-    own_argo.restart()
+    own_argo.start()
     found = own_argo.call("GET", "/workflow-templates/argo/t")
     assert found["metadata"]["resourceVersion"] == version
     made = own_argo.call(
@@ -143,15 +143,15 @@ def test_a_lock_is_neither_lost_nor_doubled_by_a_kill(own_argo: Argo, tmp_path: 
     own_argo.until(names[0], lambda workflow: pods(workflow)["group(0:1)"]["phase"] == "Running")
     own_argo.until(names[2], lambda workflow: len(pods(workflow)) == 2)
     own_argo.kill()
-    own_argo.restart()
+    own_argo.start()
     waiting = pods(own_argo.get(names[1])) | pods(own_argo.get(names[2]))
     assert {node["synchronizationStatus"]["waiting"] for node in waiting.values()} == {"argo/Mutex/lock"}
     own_argo.kill()
     go.touch()  # the pod ends while no server runs
-    own_argo.restart()
+    own_argo.start()
     for pause in (0.1, 0.2):
         time.sleep(pause)
         own_argo.kill()
-        own_argo.restart()
+        own_argo.start()
     assert {own_argo.end(name)["status"]["phase"] for name in names} == {"Succeeded"}
     assert seen.read_text().split() == ["in", "out"] * 6

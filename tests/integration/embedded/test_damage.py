@@ -27,7 +27,7 @@ def damage(argo: Argo, statement: str) -> None:
     argo.kill()
     with closing(sqlite3.connect(argo.home / "argo.db", timeout=SECONDS)) as db, db:
         db.execute(statement)
-    argo.restart()
+    argo.start()
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_database_without_its_tables_is_told_in_words(tmp_path: Path) -> None:
 def test_a_server_ends_with_its_home(own_argo: Argo) -> None:
     shutil.rmtree(own_argo.home)
     own_argo.wait(lambda: _has_ended(own_argo.server.pid))
-    own_argo.restart()
+    own_argo.start()
     own_argo.run(pod_spec("true"), "new")
     assert own_argo.end("new")["status"]["phase"] == "Succeeded"
 

@@ -72,7 +72,7 @@ def test_what_waits_when_the_server_stops_waits_for_the_next_one(own_argo: Argo,
     launch.stop(own_argo.home)
     time.sleep(3)
     assert len(ran.read_text()) == limit
-    own_argo.restart()
+    own_argo.start()
     assert own_argo.end(name)["status"]["phase"] == "Succeeded"
     assert len(ran.read_text()) == 2 * limit
 
@@ -84,7 +84,7 @@ def test_a_keeper_ends_with_its_last_pod(own_argo: Argo) -> None:
     launch.stop(own_argo.home)
     os.kill(keeper, 0)
     own_argo.wait(lambda: not is_there(keeper))
-    own_argo.restart()
+    own_argo.start()
     assert own_argo.end(name)["status"]["phase"] == "Succeeded"
 
 
@@ -119,7 +119,7 @@ def test_a_full_disk_stops_the_work_and_loses_nothing(small_disk: Path, tmp_path
     with pytest.raises((Unusable, ServerError), match=r"disk is full|No space left|is full"):
         launch.start(argo.home, __version__)
     (small_disk / "fill").unlink()
-    argo.restart()
+    argo.start()
     workflow = argo.end(name)
     assert workflow["status"]["phase"] == "Succeeded"
     assert len(pods(workflow)) == 200
@@ -185,7 +185,7 @@ def test_a_damaged_database_is_told_and_left_alone(own_argo: Argo) -> None:
     with pytest.raises((Unusable, ServerError), match=r"argo\.db|malformed|not a database"):
         launch.start(own_argo.home, __version__)
     database.write_bytes(whole)
-    own_argo.restart()
+    own_argo.start()
     assert own_argo.call("GET", "/workflows/argo")["items"]
 
 

@@ -108,7 +108,7 @@ def test_a_limit_holds_after_the_server_was_killed(own_argo: Argo, tmp_path: Pat
     name = own_argo.run(python_pod(f"import os, time\n{wait}\n{holding(300)}", "200M"))
     own_argo.until(name, lambda workflow: own_argo.logs(name))
     own_argo.kill()
-    own_argo.restart()
+    own_argo.start()
     go.touch()
     node = own_argo.end(name)["status"]["nodes"][name]
     assert (node["phase"], node["message"]) == OUT_OF_MEMORY
@@ -122,7 +122,7 @@ def test_a_pod_that_passed_its_limit_while_no_server_ran(own_argo: Argo) -> None
     )
     own_argo.kill()
     time.sleep(1.5)
-    own_argo.restart()
+    own_argo.start()
     node = own_argo.end(name)["status"]["nodes"][name]
     assert (node["phase"], node["message"]) == OUT_OF_MEMORY
 

@@ -112,7 +112,7 @@ def test_codes_end_by_themselves_and_are_few() -> None:
 def test_the_cookie_survives_a_restart(own_argo: Argo) -> None:
     with closing(browser(own_argo)) as client:
         own_argo.kill()
-        own_argo.restart()
+        own_argo.start()
         assert client.get("/api/v1/version").status_code == 200
     assert stat.S_IMODE((own_argo.home / "session").stat().st_mode) == 0o600
 

@@ -51,7 +51,7 @@ def test_a_ttl_that_ran_out_while_no_server_ran(own_argo: Argo) -> None:
     own_argo.end(name)
     own_argo.kill()
     time.sleep(3)
-    own_argo.restart()
+    own_argo.start()
     own_argo.wait(lambda: is_gone(own_argo, name))
 
 
@@ -62,7 +62,7 @@ def test_files_of_runs_that_are_gone_go_with_the_next_start(own_argo: Argo) -> N
     left = folders / "of-a-run-that-was-deleted"
     left.mkdir()
     (left / "p.logs").touch()
-    own_argo.restart()
+    own_argo.start()
     own_argo.wait(lambda: not left.exists())
     assert (folders / uid).is_dir()
 

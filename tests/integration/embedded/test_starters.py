@@ -135,7 +135,7 @@ def test_an_event_that_was_answered_is_not_lost(own_argo: Argo) -> None:
     for event in ("one", "two"):
         send(own_argo, event, word="kept")
         own_argo.kill()
-        own_argo.restart()
+        own_argo.start()
     (name,) = started(own_argo, "both")
     own_argo.end(name)
     assert own_argo.logs(name) == ["kept"]

@@ -231,7 +231,7 @@ def test_a_stopped_server_leaves_no_warm_process(own_argo: Argo) -> None:
     assert began(prepared)
     launch.stop(own_argo.home)
     own_argo.wait(lambda: began(prepared) is None and began(keeper) is None)
-    own_argo.restart()
+    own_argo.start()
 
 
 def test_forked_pods_go_on_without_server_and_keeper(own_argo: Argo, tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_forked_pods_go_on_without_server_and_keeper(own_argo: Argo, tmp_path: P
     name = own_argo.run(spec(body))
     own_argo.until(name, lambda workflow: own_argo.logs(name))
     own_argo.kill()
-    own_argo.restart()
+    own_argo.start()
     assert own_argo.end(name)["status"]["phase"] == "Succeeded"
     assert done.read_text() == "x"
 

@@ -1,0 +1,250 @@
+"""What a warm process does: `python warm_process.py KIND LISTENER PLACE`, see warm.py.
+
+It imports what its kind does, tells whoever connects to its socket what that depended on, and forks for each
+call. It ends when nobody is connected any more.
+"""
+
+from __future__ import annotations
+
+import builtins
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import selectors
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.machinery import BuiltinImporter, SourceFileLoader
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, NoReturn
+
+from warm_sockets import SERVER, Subprocess
+
+COMMAND = "metaflow_hera.cli.main"
+KINDS = {
+    "metaflow": ["metaflow", "metaflow.client.core"],
+    "hera": ["metaflow", "hera.workflows", "metaflow_hera.*"],
+    "server": ["argparse", "h11", "metaflow_hera.embedded.*"],
+}
+"""What each kind imports; `*` is all that is below and may be needed."""
+NOT_BEFORE = {
+    "hera": (
+        "metaflow_hera.embedded",
+        "metaflow_hera.runtime",
+        "metaflow_hera.metaflow_api.pod.commands",  # Metaflow's command line
+        COMMAND,
+    ),
+    "server": (SERVER, "metaflow_hera.embedded.pods.warm_process"),
+}
+"""What runs in processes of its own, and what runs as `__main__`."""
+OF_A_FLOW = ("metaflow.cli", "metaflow.cli_components", "metaflow.runner.click_api")
+"""What Metaflow makes of the options of the flow that is loaded when they are imported."""
+LAUNCH = "metaflow_hera.embedded.local.launch"
+UNSUITABLE = 3
+"""The exit code of a warm process that must not be used."""
+
+
+class _Noting(os._Environ):  # type: ignore[type-arg]
+    """`os.environ` that notes which variables are looked up, whether they are there or not."""
+
+    noted: set[str]
+
+    def __getitem__(self, name: Any) -> Any:
+        self.noted.add(name)
+        return super().__getitem__(name)
+
+
+def serve(kind: str, listener: socket.socket, place: Path) -> None:
+    """Import, tell what that depended on, and fork for each call, until nobody is connected."""
+    del sys.path[0]  # the folder of this script
+    # The one of the calls, before the imports: Metaflow's leave a class in it.
+    sys.modules["__main__"] = main = ModuleType("__main__")
+    main.__dict__.update(__annotations__={}, __builtins__=builtins, __loader__=BuiltinImporter)
+    importlib.import_module("croniter")  # asks the system for its architecture: a child with all variables
+    _Noting.noted = set()
+    before = dict(os.environ)
+    os.environ.__class__ = _Noting  # type: ignore[assignment]
+    for name in _modules(kind):
+        importlib.import_module(name)
+    os.environ.__class__ = os._Environ
+    _must(before == dict(os.environ), "An import has set a variable.")
+    _must(not sys.modules.keys() & {*OF_A_FLOW}, f"{OF_A_FLOW} must not be imported without a flow.")
+    _must(threading.active_count() == 1, "An import has started a thread.")
+    modules = sorted({name.split(".")[0] for name in sys.modules} - {"__main__"})
+    if LAUNCH in sys.modules:
+        sys.modules[LAUNCH].subprocess = Subprocess(place)  # type: ignore[attr-defined]
+    about = {"variables": sorted(_Noting.noted), "modules": modules, "env": before}
+    gc.collect()
+    gc.freeze()  # or the first collection after a fork would copy everything
+    _answer(listener, json.dumps(about).encode() + b"\n")
+
+
+def _modules(kind: str) -> Iterator[str]:
+    """What a kind imports."""
+    for name in KINDS[kind]:
+        package, _, _ = name.partition(".*")
+        yield package
+        if name != package:
+            for found in pkgutil.walk_packages(sys.modules[package].__path__, f"{package}."):
+                if not found.name.startswith(NOT_BEFORE[kind]):
+                    yield found.name
+
+
+def _answer(listener: socket.socket, about: bytes) -> None:
+    """Tell everyone who connects, and fork for each call of theirs."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(listener, selectors.EVENT_READ)
+        connected: set[socket.socket] = set()
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is listener:
+                    user, _ = listener.accept()
+                    with suppress(OSError):  # it has gone already
+                        user.sendall(about)
+                    selector.register(user, selectors.EVENT_READ)
+                    connected.add(user)
+                    continue
+                user = key.fileobj  # type: ignore[assignment]
+                given = []
+                with suppress(ConnectionError):
+                    _, given, _, _ = socket.recv_fds(user, 1, 3)
+                if given:
+                    _fork([listener, *connected], given)
+                    continue
+                selector.unregister(user)
+                connected.remove(user)
+                user.close()
+                if not connected:
+                    return
+
+
+def _fork(sockets: list[socket.socket], given: list[int]) -> None:
+    """Have a child follow a call."""
+    if os.fork() == 0:
+        for each in sockets:
+            each.close()
+        _follow(*given)
+    for descriptor in given:
+        os.close(descriptor)
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _must(holds: bool, message: str) -> None:
+    """End unless something holds without which nothing may be forked from this process."""
+    if not holds:
+        print(message, file=sys.stderr)
+        sys.exit(UNSUITABLE)
+
+
+def _follow(answer: int, out: int, err: int) -> NoReturn:
+    """Fork once more, and tell how that process ends."""
+    with open(answer, "rb", closefd=False) as request:
+        arguments, folder, env = json.loads(request.readline())
+    pid = os.fork()
+    if pid == 0:
+        _become(arguments, folder, env, out, err)
+    os.close(out)
+    os.close(err)
+    with suppress(OSError):  # who has started a server may have ended before it
+        os.write(answer, b"%d\n" % pid)
+        _, status = os.waitpid(pid, 0)
+        os.write(answer, b"%d\n" % os.waitstatus_to_exitcode(status))
+    os._exit(0)
+
+
+def _become(arguments: list[str], folder: str, env: dict[str, str], out: int, err: int) -> NoReturn:
+    """Turn into the process that was asked for, and end."""
+    os.setsid()
+    for number, to in enumerate((os.open(os.devnull, os.O_RDONLY), out, err)):
+        os.dup2(to, number)
+    os.closerange(3, 256)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(env)
+    _tell_metaflow_the_folder()
+    sys.orig_argv = [sys.executable, *arguments]
+    _end(_run(arguments))
+
+
+def _tell_metaflow_the_folder() -> None:
+    """The one value of Metaflow's configuration that comes from the current folder."""
+    if "metaflow" not in sys.modules:
+        return
+    from metaflow import metaflow_config, metaflow_config_funcs
+
+    name = "METAFLOW_ARTIFACT_LOCALROOT"
+    if name not in os.environ:
+        metaflow_config.ARTIFACT_LOCALROOT = folder = os.getcwd()
+        configs = metaflow_config_funcs._all_configs
+        configs[name] = configs[name]._replace(value=folder)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run it as `__main__`, as Python's own start does; the exit code."""
+    main = sys.modules["__main__"]
+    try:
+        if arguments[0] == "-m":
+            import runpy
+
+            sys.argv = ["-m", *arguments[2:]]
+            sys.path.insert(0, os.getcwd())
+            runpy._run_module_as_main(arguments[1])  # type: ignore[attr-defined]
+        elif arguments[0] == "-c":
+            sys.argv = ["-c", *arguments[2:]]
+            sys.path.insert(0, "")
+            exec(compile(arguments[1], "<string>", "exec", dont_inherit=True), main.__dict__)
+        else:
+            sys.argv = arguments
+            sys.path.insert(0, os.path.dirname(os.path.realpath(arguments[0])))
+            path = os.path.abspath(arguments[0])
+            main.__dict__.update(__file__=path, __cached__=None)
+            main.__loader__ = SourceFileLoader("__main__", path)
+            with open(path, "rb") as script:
+                code = compile(script.read(), path, "exec", dont_inherit=True)
+            exec(code, main.__dict__)
+    except SystemExit as error:
+        if error.code is None or isinstance(error.code, int):
+            return (error.code or 0) & 0xFF
+        print(error.code, file=sys.stderr)
+        return 1
+    except BaseException as error:
+        error.__traceback__ = _below(error.__traceback__)
+        sys.excepthook(type(error), error, error.__traceback__)
+        return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
+    return 0
+
+
+def _below(traceback: TracebackType | None) -> TracebackType | None:
+    """A traceback without the frames of this file."""
+    while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
+        traceback = traceback.tb_next
+    return traceback
+
+
+def _end(code: int) -> NoReturn:
+    """End as the interpreter does, but for taking apart what was imported."""
+    import atexit
+
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.modules["__main__"].__dict__.clear()
+    gc.collect()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], socket.socket(fileno=int(sys.argv[2])), Path(sys.argv[3]))

@@ -1,0 +1,118 @@
+"""How a warm process is asked: each has a socket in a folder that all workers of a run of the tests share."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+AT_START = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "DYLD_", "MALLOC_", "OPENSSL_", "SSL_")
+"""What the interpreter and its libraries read beside `os.environ`."""
+PLACES = {"HOME", "METAFLOW_HOME"}
+"""Looked up only to find Metaflow's configuration file: a call starts cold where there is one."""
+SERVER = "metaflow_hera.embedded.server"
+"""What `launch.start` of the embedded Argo runs with `-m`."""
+
+
+class WarmProcess:
+    """A warm process as one of its users has it. It ends when the last of them has closed it."""
+
+    def __init__(self, control: socket.socket, told: dict[str, Any]) -> None:
+        self._control = control
+        self._env: dict[str, str] = told["env"]
+        self._read = {*told["variables"]} - PLACES
+        self.modules: set[str] = {*told["modules"]}
+        """The names of imported modules, up to the first dot."""
+
+    @classmethod
+    def at(cls, path: Path) -> WarmProcess | None:
+        """The one with a socket there, once it is ready; None if it has ended, or ends before it is."""
+        control = socket.socket(socket.AF_UNIX)
+        try:
+            control.connect(str(path))
+            with control.makefile("rb") as answers:
+                told = answers.readline()
+        except OSError:
+            told = b""
+        if not told:
+            control.close()
+            return None
+        return cls(control, json.loads(told))
+
+    def suits(self, env: Mapping[str, str]) -> bool:
+        """Whether its imports would have seen the same in this environment."""
+        return self.seen(self._env) == self.seen(env)
+
+    def seen(self, env: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+        """What its imports see of an environment."""
+        return frozenset(
+            (name, value) for name, value in env.items() if name in self._read or name.startswith(AT_START)
+        )
+
+    def start(
+        self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], out: int, err: int
+    ) -> socket.socket:
+        """Start a call that writes to two descriptors, which are closed here.
+
+        Returns a socket that tells its process id and, at the end, its exit code, a line each.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self._control, [b"!"], [theirs.fileno(), out, err])
+        os.close(out)
+        os.close(err)
+        ours.sendall(json.dumps([list(arguments), str(folder), dict(env)]).encode() + b"\n")
+        return ours
+
+    def close(self) -> None:
+        """Give it up. Calls that it has forked go on."""
+        self._control.close()
+
+
+def sockets(place: Path, kind: str) -> Iterator[Path]:
+    """Where warm processes of a kind are, or have been."""
+    return place.glob(f"{kind}-*.socket")
+
+
+class Subprocess:
+    """Stands for the module `subprocess` where `launch.start` uses it: servers start warm if one suits."""
+
+    DEVNULL = subprocess.DEVNULL
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    def Popen(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], **options: Any) -> Any:
+        """Start a server as `subprocess.Popen` would."""
+        if list(command[1:3]) == ["-m", SERVER]:
+            for path in sockets(self._place, "server"):
+                warm = WarmProcess.at(path)
+                if warm is not None and warm.suits(env):
+                    out, err = (os.dup(options[name].fileno()) for name in ("stdout", "stderr"))
+                    started = _Started(warm.start(command[1:], cwd, env, out, err))
+                    warm.close()
+                    return started
+        return subprocess.Popen(command, cwd=cwd, env=env, **options)
+
+
+class _Started:
+    """As much of a `subprocess.Popen` as `launch.start` uses."""
+
+    def __init__(self, talk: socket.socket) -> None:
+        self._talk, self._told = talk, b""
+        while b"\n" not in self._told:
+            self._told += talk.recv(32)
+        pid, _, self._told = self._told.partition(b"\n")
+        self.pid = int(pid)
+        talk.setblocking(False)
+
+    def poll(self) -> int | None:
+        """Its exit code, once it has ended."""
+        with suppress(BlockingIOError):
+            self._told += self._talk.recv(32)
+        return int(self._told) if self._told.endswith(b"\n") else None
