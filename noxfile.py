@@ -11,6 +11,8 @@ import nox
 nox.options.sessions = ["tests", "lint"]
 nox.options.error_on_missing_interpreters = True
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process would compile anew what it imports
+
 DEMO = """
 from metaflow import Flow, namespace
 namespace(None)

@@ -1,7 +1,7 @@
 """What a warm process does: `python warm_process.py KIND LISTENER PLACE`, see warm.py.
 
 It imports what its kind does, tells whoever connects to its socket what that depended on, and forks for each
-call. It ends when nobody is connected any more.
+call. It ends when nobody is connected any more, and all that it has forked has ended.
 """
 
 from __future__ import annotations
@@ -97,44 +97,59 @@ def _modules(kind: str) -> Iterator[str]:
 
 
 def _answer(listener: socket.socket, about: bytes) -> None:
-    """Tell everyone who connects, and fork for each call of theirs."""
+    """Tell everyone who connects, fork for each call of theirs, and tell how that process ends."""
+    connected: set[socket.socket] = set()
+    running: dict[int, tuple[int, int]] = {}  # by what tells the end of a process: its id, and who asked
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
-        connected: set[socket.socket] = set()
         while True:
             for key, _ in selector.select():
-                if key.fileobj is listener:
+                if key.fd in running:
+                    selector.unregister(key.fd)
+                    _tell_the_end(key.fd, *running.pop(key.fd))
+                elif key.fileobj is listener:
                     user, _ = listener.accept()
                     with suppress(OSError):  # it has gone already
                         user.sendall(about)
                     selector.register(user, selectors.EVENT_READ)
                     connected.add(user)
-                    continue
-                user = key.fileobj  # type: ignore[assignment]
-                given = []
-                with suppress(ConnectionError):
-                    _, given, _, _ = socket.recv_fds(user, 1, 3)
-                if given:
-                    _fork([listener, *connected], given)
-                    continue
-                selector.unregister(user)
-                connected.remove(user)
-                user.close()
-                if not connected:
-                    return
+                else:
+                    given: list[int] = []
+                    with suppress(ConnectionError):
+                        _, given, _, _ = socket.recv_fds(key.fileobj, 1, 3)  # type: ignore[arg-type]
+                    if given:
+                        ending, process = _fork(*given)
+                        running[ending] = process
+                        selector.register(ending, selectors.EVENT_READ)
+                        continue
+                    selector.unregister(key.fileobj)
+                    connected.remove(key.fileobj)  # type: ignore[arg-type]
+                    key.fileobj.close()  # type: ignore[union-attr]
+            if not connected and not running:
+                return
 
 
-def _fork(sockets: list[socket.socket], given: list[int]) -> None:
-    """Have a child follow a call."""
-    if os.fork() == 0:
-        for each in sockets:
-            each.close()
-        _follow(*given)
-    for descriptor in given:
-        os.close(descriptor)
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+def _fork(answer: int, out: int, err: int) -> tuple[int, tuple[int, int]]:
+    """Start a call. Returns what becomes readable when its process ends, and its id with who asked for it."""
+    pid = os.fork()
+    if pid == 0:
+        with open(answer, "rb", closefd=False) as request:
+            arguments, folder, env = json.loads(request.readline())
+        _become(arguments, folder, env, out, err)
+    os.close(out)
+    os.close(err)
+    with suppress(OSError):
+        os.write(answer, b"%d\n" % pid)
+    return os.pidfd_open(pid), (pid, answer)
+
+
+def _tell_the_end(ending: int, pid: int, answer: int) -> None:
+    """Tell the exit code of a process that has ended."""
+    _, status = os.waitpid(pid, 0)
+    with suppress(OSError):  # who has started a server may have ended before it
+        os.write(answer, b"%d\n" % os.waitstatus_to_exitcode(status))
+    os.close(answer)
+    os.close(ending)
 
 
 def _must(holds: bool, message: str) -> None:
@@ -142,22 +157,6 @@ def _must(holds: bool, message: str) -> None:
     if not holds:
         print(message, file=sys.stderr)
         sys.exit(UNSUITABLE)
-
-
-def _follow(answer: int, out: int, err: int) -> NoReturn:
-    """Fork once more, and tell how that process ends."""
-    with open(answer, "rb", closefd=False) as request:
-        arguments, folder, env = json.loads(request.readline())
-    pid = os.fork()
-    if pid == 0:
-        _become(arguments, folder, env, out, err)
-    os.close(out)
-    os.close(err)
-    with suppress(OSError):  # who has started a server may have ended before it
-        os.write(answer, b"%d\n" % pid)
-        _, status = os.waitpid(pid, 0)
-        os.write(answer, b"%d\n" % os.waitstatus_to_exitcode(status))
-    os._exit(0)
 
 
 def _become(arguments: list[str], folder: str, env: dict[str, str], out: int, err: int) -> NoReturn:

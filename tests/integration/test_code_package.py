@@ -150,7 +150,7 @@ def test_a_package_that_metaflow_makes_itself(packed: Mfhera) -> None:
     )
     packed.python("packed_flow.py", "package", "save", "package.tgz")
     with tarfile.open(packed.folder / "package.tgz") as package:
-        package.extractall(packed.folder / "pod", filter="data")
+        package.extractall(packed.folder / "pod")
     (packed.folder / "image").mkdir()
     link(packed.folder / "image")
     command = [sys.executable, "-S", "packed_flow.py", "show"]

@@ -10,7 +10,7 @@ import sys
 import pytest
 from harness import Mfhera, assert_same, flow_name, refused
 
-PLUGINS = '''
+PLUGINS = r'''
 import os
 
 from metaflow import current
@@ -40,7 +40,8 @@ class MadeEnvironment(MetaflowEnvironment):
     def bootstrap_commands(self, step_name, datastore_type):
         return [
             "echo making it for " + step_name,
-            "mkdir -p made && ln -sf " + os.environ["MADE_OF"] + " made/python",
+            "mkdir -p made && echo 'exec " + os.environ["MADE_OF"] + " \"$@\"' > made/python",
+            "chmod +x made/python",
             "export MADE_FOR=" + step_name,
         ]
 
