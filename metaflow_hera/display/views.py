@@ -55,8 +55,9 @@ def run_tree(run: Run) -> Group:
     of_about = f" of about {took(run.estimate)}" if run.estimate and not run.ended else ""
     now, end = datetime.now(timezone.utc), run.finished_at if run.ended else None
     duration = took(run.duration(now))
-    version = f"  version {run.version}" if run.version else ""
-    version += ", with new code" if version and run.new_code else ""
+    code = [f"version {run.version}"] if run.version else []
+    code += ["with new code"] if run.new_code else []
+    version = f"  {', '.join(code)}" if code else ""
     head.append(f"{version}  {duration}{of_about}  started {local_time(run.started_at)}", "dim")
     root = Tree(head)
     branches = {0: root}

@@ -40,6 +40,19 @@ def test_a_foreach_that_is_under_way_has_a_bar() -> None:
     assert "work-7 failed after 3 attempts: no such file" in text
 
 
+@pytest.mark.parametrize(
+    ("version", "new_code", "said"),
+    [
+        (3, False, "  version 3  2m05s"),
+        (3, True, "  version 3, with new code  2m05s"),
+        (None, True, "  with new code  2m05s"),
+        (None, False, "Running  2m05s"),
+    ],
+)
+def test_which_code_a_run_has_is_told(version: int | None, new_code: bool, said: str) -> None:
+    assert said in shown(version=version, new_code=new_code)
+
+
 def test_tasks_that_wait_are_told_from_those_that_run_and_their_step_has_no_clock() -> None:
     began = datetime.now(timezone.utc) - timedelta(minutes=2)
     ended = began + timedelta(seconds=30)

@@ -16,6 +16,7 @@ from metaflow_hera.embedded.page.yaml_text import yaml_of
 from metaflow_hera.embedded.storage.reader import Head
 
 OWNER, VERSION = "metaflow/owner", "metaflow/deployment_version"
+RESUBMITTED_FROM = "workflows.argoproj.io/resubmitted-from-workflow"
 DEPLOYMENT_TAGS, ENCODED_VARIABLES = "METAFLOW_HERA_TAGS", "METAFLOW_HERA_ENCODED"
 FLOW_NAME, FLOW_FILENAME = "METAFLOW_FLOW_NAME", "METAFLOW_FLOW_FILENAME"
 WHERE = ("METAFLOW_DEFAULT_DATASTORE", "METAFLOW_DEFAULT_METADATA", "METAFLOW_SERVICE_URL")
@@ -31,12 +32,17 @@ def details(reader: PageReader, head: Head) -> JSON:
     notes = json.loads(head.metadata).get("annotations") or {}
     parameters = reader.arguments(head.uid)
     env, flow, id = environment_of(spec), flow_of(head), run_id(head.name)
-    package = next((each.get("value") for each in reversed(parameters) if each["name"] == CODE_PACKAGE), None)
+    packages = [each.get("value") for each in parameters if each["name"] == CODE_PACKAGE]
+    package = packages[-1] if packages else None
+    version = str(notes.get(VERSION) or head.labels.get(VERSION) or "")
+    has_new_code = (
+        len(packages) > 1 and RESUBMITTED_FROM not in head.labels
+    )  # `retry --with-new-code` names it
     facts = [
         ("Flow", flow),
         ("Run id", id if flow else ""),
         ("Owner", str(notes.get(OWNER) or "")),
-        ("Version", str(notes.get(VERSION) or head.labels.get(VERSION) or "")),
+        ("Version", ", ".join(filter(None, [version, "with new code" if has_new_code else ""]))),
         ("Tags", ", ".join(tags_of(env, parameters))),
         ("Code package", (decoded(str(package)) or "") if package else ""),
         ("Datastore", " ".join(value for name, value in env.items() if name.startswith((ROOT, WHERE[0])))),

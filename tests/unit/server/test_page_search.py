@@ -166,6 +166,14 @@ def test_the_details_of_a_run(twin: Twin, runs: dict[str, str]) -> None:
     assert "- name: METAFLOW_FLOW_NAME\n" in text
 
 
+def test_the_details_of_a_run_with_new_code(twin: Twin) -> None:
+    """`retry --with-new-code` gives a run a package of its own."""
+    deploy(twin, "one")
+    name = start(twin, "one", metaflow_code_package="/data/new")
+    facts = {each["name"]: each["value"] for each in page(twin, f"runs/default/{name}/details")["facts"]}
+    assert (facts["Version"], facts["Code package"]) == ("with new code", "/data/new")
+
+
 @pytest.mark.parametrize("more", [{}, {"text": "x" * 20_000}])
 def test_what_came_is_listed(twin: Twin, more: dict[str, str]) -> None:
     body = {"payload": {"name": "hello", **more}}
