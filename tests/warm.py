@@ -247,13 +247,7 @@ def _started(kind: str, env: Mapping[str, str]) -> WarmProcess | None:
         listener.bind(str(path))
         listener.listen(64)
         process = subprocess.Popen(
-            [
-                sys.executable,
-                Path(__file__).with_name("warm_process.py"),
-                kind,
-                str(listener.fileno()),
-                PLACE,
-            ],
+            [sys.executable, PROCESS, kind, str(listener.fileno()), PLACE],
             cwd="/",
             env=env,
             stdin=subprocess.DEVNULL,

@@ -14,7 +14,7 @@ class GateFlow(FlowSpec):
     @step
     def start(self):
         Path(self.gate + ".waiting").touch()
-        until = time.time() + 60
+        until = time.time() + 600
         while not Path(self.gate).exists() and time.time() < until:
             time.sleep(0.05)
         self.begun_as = VERSION

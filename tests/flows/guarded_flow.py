@@ -17,7 +17,7 @@ class GuardedFlow(FlowSpec):
     @step
     def start(self):
         print("waits", flush=True)
-        until = time.time() + 60
+        until = time.time() + 600
         while not Path(self.gate).exists() and time.time() < until:
             time.sleep(0.05)
         print("goes on", flush=True)
