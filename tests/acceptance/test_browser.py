@@ -355,7 +355,7 @@ def test_errors_are_told_in_words(own_mfhera: Mfhera, browser: Browser) -> None:
     browser.reads("#gone", "Start it with: mfhera local start")
     own_mfhera.ok("local", "start")
     browser.reads("#live", "Live")
-    assert not browser.all("#gone")[0].is_displayed()
+    browser.until(lambda: not browser.all("#gone")[0].is_displayed())
     # Without the cookie the page says what to do.
     browser.driver.delete_all_cookies()
     browser.driver.execute_script("location.hash = '#/runs/default/nope'")
@@ -489,7 +489,7 @@ def test_results_and_cards(own_mfhera: Mfhera, browser: Browser) -> None:
     assert said == "cookie SecurityError, page SecurityError, storage SecurityError, top SecurityError"
     address = browser.one("dialog.card iframe").get_attribute("src")
     browser.one("dialog.card button").click()
-    assert browser.all("dialog") == []
+    browser.until(lambda: not browser.all("dialog"))
     complaints = browser.complaints()
     assert all(
         "a document whose" in each or "sandbox" in each or "Content Security" in each for each in complaints
