@@ -37,14 +37,14 @@ def test_each_view_is_accessible_in_light_and_dark_and_on_a_small_screen(
         browser.go(f"#/runs/default/{id.removeprefix('argo-')}")
         browser.reads(".run h1", id)
         browser.reads(".run .state", state)
-        for selector in more:
-            browser.one(selector).click()
+        for selector in more:  # what is live may be drawn anew between its finding and the click
+            browser.until(lambda selector=selector: browser.one(selector).click() is None)
 
     def deployment(name: str, *more: str) -> None:
         browser.go(f"#/deployments/default/{name}")
         browser.reads(".overview h1", name)
-        for selector in more:
-            browser.one(selector).click()
+        for selector in more:  # what is live may be drawn anew between its finding and the click
+            browser.until(lambda selector=selector: browser.one(selector).click() is None)
 
     def refused_form() -> None:
         deployment("typesflow", ".heading .primary")
