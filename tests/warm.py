@@ -42,7 +42,7 @@ from importlib.machinery import all_suffixes
 from pathlib import Path
 
 from warm_process import COMMAND, UNSUITABLE
-from warm_sockets import Subprocess, WarmProcess, sockets
+from warm_sockets import Subprocess, WarmProcess, suiting
 
 FORKS = sys.platform == "linux"
 INSTALLED = str(Path(sys.executable).with_name("mfhera"))
@@ -125,8 +125,6 @@ def servers() -> Iterator[None]:
 
 _choosing = threading.Lock()
 _kept: dict[str, list[WarmProcess]] = {}
-_others: dict[Path, WarmProcess] = {}
-"""Those of other workers that did not suit yet, closed."""
 _unusable: set[tuple[str, frozenset[tuple[str, str]]]] = set()
 """Where the modules cannot be imported at all: a kind, and an environment."""
 _processes: list[subprocess.Popen[bytes]] = []
@@ -207,7 +205,7 @@ def _suiting(kind: str, env: Mapping[str, str]) -> WarmProcess | None:
     else:
         with open(PLACE / f"{kind}.lock", "wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may just start it
-            found = _of_another(kind, env) or _started(kind, env)
+            found = suiting(PLACE, kind, env) or _started(kind, env)
         if found is None:
             return None
     kept.insert(0, found)
@@ -215,20 +213,6 @@ def _suiting(kind: str, env: Mapping[str, str]) -> WarmProcess | None:
         oldest.close()
         kept.remove(oldest)
     return found
-
-
-def _of_another(kind: str, env: Mapping[str, str]) -> WarmProcess | None:
-    """One that another worker has started."""
-    for path in sockets(PLACE, kind):
-        known = _others.get(path)
-        if known is None or known.suits(env):
-            found = WarmProcess.at(path)
-            if found is not None and found.suits(env):
-                return found
-            if found is not None:
-                found.close()
-                _others[path] = found
-    return None
 
 
 def _started(kind: str, env: Mapping[str, str]) -> WarmProcess | None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, NoReturn
 
-from warm_sockets import SERVER, Subprocess
+from warm_sockets import Subprocess
 
 COMMAND = "metaflow_hera.cli.main"
 KINDS = {
@@ -40,7 +40,7 @@ NOT_BEFORE = {
         "metaflow_hera.metaflow_api.pod.commands",  # Metaflow's command line
         COMMAND,
     ),
-    "server": (SERVER, "metaflow_hera.embedded.pods.warm_process"),
+    "server": ("metaflow_hera.embedded.server", "metaflow_hera.embedded.pods.warm_process"),
 }
 """What runs in processes of its own, and what runs as `__main__`."""
 OF_A_FLOW = ("metaflow.cli", "metaflow.cli_components", "metaflow.runner.click_api")

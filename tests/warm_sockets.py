@@ -15,8 +15,6 @@ AT_START = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "DYLD_", "MALLOC_", "OPENSSL_"
 """What the interpreter and its libraries read beside `os.environ`."""
 PLACES = {"HOME", "METAFLOW_HOME"}
 """Looked up only to find Metaflow's configuration file: a call starts cold where there is one."""
-SERVER = "metaflow_hera.embedded.server"
-"""What `launch.start` of the embedded Argo runs with `-m`."""
 
 
 class WarmProcess:
@@ -79,6 +77,17 @@ def sockets(place: Path, kind: str) -> Iterator[Path]:
     return place.glob(f"{kind}-*.socket")
 
 
+def suiting(place: Path, kind: str, env: Mapping[str, str]) -> WarmProcess | None:
+    """A warm process of a kind for an environment, whoever has started it; None if there is none."""
+    for path in sockets(place, kind):
+        found = WarmProcess.at(path)
+        if found is not None:
+            if found.suits(env):
+                return found
+            found.close()
+    return None
+
+
 class Subprocess:
     """Stands for the module `subprocess` where `launch.start` uses it: servers start warm if one suits."""
 
@@ -89,14 +98,12 @@ class Subprocess:
 
     def Popen(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], **options: Any) -> Any:
         """Start a server as `subprocess.Popen` would."""
-        if list(command[1:3]) == ["-m", SERVER]:
-            for path in sockets(self._place, "server"):
-                warm = WarmProcess.at(path)
-                if warm is not None and warm.suits(env):
-                    out, err = (os.dup(options[name].fileno()) for name in ("stdout", "stderr"))
-                    started = _Started(warm.start(command[1:], cwd, env, out, err))
-                    warm.close()
-                    return started
+        warm = suiting(self._place, "server", env)
+        if warm is not None:
+            out, err = (os.dup(options[name].fileno()) for name in ("stdout", "stderr"))
+            started = _Started(warm.start(command[1:], cwd, env, out, err))
+            warm.close()
+            return started
         return subprocess.Popen(command, cwd=cwd, env=env, **options)
 
 

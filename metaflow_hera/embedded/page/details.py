@@ -35,9 +35,8 @@ def details(reader: PageReader, head: Head) -> JSON:
     packages = [each.get("value") for each in parameters if each["name"] == CODE_PACKAGE]
     package = packages[-1] if packages else None
     version = str(notes.get(VERSION) or head.labels.get(VERSION) or "")
-    has_new_code = (
-        len(packages) > 1 and RESUBMITTED_FROM not in head.labels
-    )  # `retry --with-new-code` names it
+    # Of its own it has one after `retry --with-new-code`, and where Argo's resubmit has copied it.
+    has_new_code = len(packages) > 1 and RESUBMITTED_FROM not in head.labels
     facts = [
         ("Flow", flow),
         ("Run id", id if flow else ""),
