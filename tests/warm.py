@@ -8,8 +8,10 @@
   (exit codes, uncaught errors, atexit, threads that are waited for) is the same too.
 - What was imported before the fork is what a fresh process would have imported. The warm process notes
   each variable that its imports look up: only a call whose environment has the same values there is
-  forked from it, any other gets a warm process of its own. A call starts cold where Metaflow would find
-  a configuration file, or Python a module in the folder by the name of one that is already imported.
+  forked from it, any other gets a warm process of its own. Where that is not worth it, or Metaflow would
+  find a configuration file, a call of the command is forked from a process that has only Hera imported, and
+  any other starts cold. So does one where Python would find a module in the folder by the name of one that
+  is already imported.
 - Whatever the process starts itself starts cold, but for servers of the embedded Argo: they are forked
   from a third kind of warm process, in the same way.
 
@@ -145,24 +147,24 @@ def _fork(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> _Fo
 def _chosen(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> WarmProcess | None:
     """The warm process for a call; None where only a cold start is the same."""
     is_script = arguments[0] not in ("-c", "-m")
-    if not FORKS or _is_configured(folder, env):
-        return None
-    if arguments[0] == "-m" and arguments[1] != COMMAND:
+    if not FORKS or (arguments[0] == "-m" and arguments[1] != COMMAND):
         return None
     needs = "hera" in arguments or (
         any(COMMAND.split(".")[0] in each for each in arguments[:2]) and not is_script
     )
+    configured = _is_configured(folder, env)
+    kinds = [] if configured else ["metaflow"]
     if needs or arguments[0] == INSTALLED:
         _suiting("server", _of_a_server(env))
-        warm = _suiting("hera", env)
-    else:
-        warm = _suiting("metaflow", env)
+        kinds = ["libraries"] if configured else ["hera", "libraries"]
     folders = {(folder / each).parent for each in arguments if os.path.isfile(folder / each)}
     if not is_script:
         folders.add(folder)
-    if warm is None or any(warm.modules & _importable(each) for each in folders):
-        return None
-    return warm
+    for kind in kinds:
+        warm = _suiting(kind, env)
+        if warm is not None and not any(warm.modules & _importable(each) for each in folders):
+            return warm
+    return None
 
 
 def _of_a_server(env: Mapping[str, str]) -> dict[str, str]:

@@ -30,9 +30,11 @@ COMMAND = "metaflow_hera.cli.main"
 KINDS = {
     "metaflow": ["metaflow", "metaflow.client.core"],
     "hera": ["metaflow", "hera.workflows", "metaflow_hera.*"],
+    "libraries": ["asyncio", "hera.workflows", "requests", "yaml"],
     "server": ["argparse", "h11", "metaflow_hera.embedded.*"],
 }
-"""What each kind imports; `*` is all that is below and may be needed."""
+"""What each kind imports; `*` is all that is below and may be needed. The libraries are those of Metaflow and
+of the command: they take most of its start, and look up hardly a variable."""
 NOT_BEFORE = {
     "hera": (
         "metaflow_hera.embedded",

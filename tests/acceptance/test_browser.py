@@ -38,6 +38,8 @@ FLAGS = (
 )  # fmt: skip
 WINDOW = (1280, 900)
 WIDE = 10_000
+ROW = '[role=treeitem][aria-label^="{}"]'
+"""The line of the tree that begins with some words."""
 VALUES = [
     *(
         "",
@@ -100,6 +102,10 @@ class Browser:
         """What is to be read in an element."""
         return str(self.one(selector).text)
 
+    def click(self, selector: str) -> None:
+        """Click on an element. What is live may be drawn anew between its finding and the click."""
+        self.until(lambda: self.one(selector).click() is None)
+
     def reads(self, selector: str, words: str) -> None:
         """Wait until an element has a text in it."""
         self.until(lambda: any(words in each.text for each in self.all(selector)))
@@ -116,7 +122,11 @@ class Browser:
 
     def row(self, words: str) -> Any:
         """The line of the tree that begins with these words."""
-        return self.one(f'[role=treeitem][aria-label^="{words}"]')
+        return self.one(ROW.format(words))
+
+    def click_row(self, words: str) -> None:
+        """Click on it."""
+        self.click(ROW.format(words))
 
     def go(self, place: str) -> None:
         """Show what an address names, from anywhere."""
@@ -186,10 +196,14 @@ class Browser:
 
     def open_form(self, deployment: str) -> None:
         """Open the form that starts a run."""
-        self.until(lambda: [each for each in self.all(".deployments li") if deployment in each.text])
-        for row in self.all(".deployments li"):
-            if deployment in row.text:
+
+        def click() -> bool:
+            rows = [each for each in self.all(".deployments li") if deployment in each.text]
+            for row in rows:
                 row.find_element("css selector", "button").click()
+            return bool(rows)
+
+        self.until(click)
 
     def start_run(self, deployment: str, **parameters: str) -> str:
         """Fill in the form and start a run; returns its name."""
@@ -198,7 +212,7 @@ class Browser:
             field = self.one(f"#parameter-{name}")
             field.clear()
             field.send_keys(value)
-        self.one("dialog [type=submit]").click()
+        self.click("dialog [type=submit]")
         self.until(lambda: "#/runs/" in self.driver.current_url)
         return str(self.driver.current_url).rpartition("/")[2]
 
@@ -243,7 +257,7 @@ def test_a_run_from_the_form_to_its_end(own_mfhera: Mfhera, browser: Browser) ->
     for row in browser.all("[role=treeitem]"):
         step, words = (row.find_element("css selector", part).text for part in (".label", ".counts"))
         assert f"{step} {words}" in shown
-    browser.one(".failures button").click()
+    browser.click(".failures button")
     browser.reads(".logs .lines", "part 3 with alpha 0.75 <b>as it is</b>")
     browser.keys(Keys.ESCAPE)
     browser.until(lambda: not browser.all(".logs")[0].is_displayed())
@@ -276,10 +290,10 @@ def test_a_run_from_the_form_to_its_end(own_mfhera: Mfhera, browser: Browser) ->
     browser.keys("r")
     browser.reads(".run .state", "Succeeded")
     browser.until(lambda: not browser.one("body").find_elements("css selector", ".failures li"))
-    browser.row("end, Succeeded").click()
+    browser.click_row("end, Succeeded")
     browser.reads(".logs .lines", "all is well '$HOME {{it}} é'")
     assert own_mfhera.phases("pageflow") == {f"argo-{name}": "Succeeded"}
-    browser.one("details summary").click()
+    browser.click("details summary")
     browser.reads(".parameters", "0.75")
     names = browser.driver.find_elements("css selector", ".parameters dt")
     assert [each.text for each in names] == ["alpha", "gate", "note"]
@@ -318,15 +332,15 @@ def test_a_run_is_suspended_resumed_and_terminated(own_mfhera: Mfhera, browser: 
     browser.reads(".run .state", "Running")
     browser.keys("s")
     browser.reads(".run .state", "Suspended")
-    browser.one('[data-verb="resume"]').click()
+    browser.click('[data-verb="resume"]')
     browser.reads(".run .state", "Running")
     browser.keys("x")
     browser.reads("dialog", "Terminate this run?")
-    browser.one("dialog [value=no]").click()
+    browser.click("dialog [value=no]")
     browser.until(lambda: not browser.all("dialog"))
     assert browser.text(".run .state") == "Running"
-    browser.one('[data-verb="terminate"]').click()
-    browser.one("dialog [value=yes]").click()
+    browser.click('[data-verb="terminate"]')
+    browser.click("dialog [value=yes]")
     browser.reads(".run .state", "Failed")
     _asked_nobody_else(browser, own_mfhera)
 
@@ -337,17 +351,17 @@ def test_errors_are_told_in_words(own_mfhera: Mfhera, browser: Browser) -> None:
     browser.log_in(own_mfhera)
     url = browser.driver.current_url
     # A form that was open when its deployment went.
-    browser.one(".deployments li button").click()
+    browser.click(".deployments li button")
     browser.one("#parameter-alpha")
     own_mfhera.ok("delete", "page_flow.py")
     browser.reads(".empty", "Nothing is deployed yet")
-    browser.one("dialog [type=submit]").click()
+    browser.click("dialog [type=submit]")
     browser.reads("dialog .problem", "not found")
     browser.keys(Keys.ESCAPE)
     # A run that is not there.
     browser.driver.execute_script("location.hash = '#/runs/default/nope'")
     browser.reads(".absent", "There is no run nope")
-    browser.one(".absent a").click()
+    browser.click(".absent a")
     # A server that is not there, and is again.
     browser.reads("#live", "Live")
     own_mfhera.stop()
@@ -385,16 +399,16 @@ def test_the_form_knows_the_types_of_parameters(own_mfhera: Mfhera, browser: Bro
         right = field.get_attribute("value")
         field.clear()
         field.send_keys("abc")
-        browser.one("dialog [type=submit]").click()
+        browser.click("dialog [type=submit]")
         browser.reads(f"#parameter-{name}-problem", words)
         field.clear()
         field.send_keys(right)
     assert own_mfhera.phases("typesflow") == {}
     # A bool is a switch.
-    browser.one("#parameter-flag[role=switch]").click()
-    browser.one("dialog [type=submit]").click()
+    browser.click("#parameter-flag[role=switch]")
+    browser.click("dialog [type=submit]")
     browser.reads(".run .state", "Succeeded")
-    browser.one("details summary").click()
+    browser.click("details summary")
     browser.until(lambda: "flag\ntrue" in browser.text(".parameters"))
     # The next run can begin with what this one was given.
     name = browser.text(".run h1")
@@ -415,8 +429,8 @@ def test_what_changed_between_two_versions(own_mfhera: Mfhera, browser: Browser)
     own_mfhera.ok("create", "page_flow.py", "--max-workers", "5")
     own_mfhera.ok("create", "page_flow.py", "--max-workers", "7")
     browser.log_in(own_mfhera)
-    browser.one(".deployments a").click()
-    browser.one(".heading button.quiet").click()
+    browser.click(".deployments a")
+    browser.click(".heading button.quiet")
     browser.reads("dialog.versions", "live")
     assert len(browser.all("dialog.versions li")) == 2
     browser.reads(".difference .removed", "parallelism: 5")
@@ -439,20 +453,20 @@ def test_results_and_cards(own_mfhera: Mfhera, browser: Browser) -> None:
     browser.log_in(own_mfhera)
 
     # The run is found by what it was given, also after a reload, and by keyboard.
-    browser.one(".deployments a").click()
+    browser.click(".deployments a")
     browser.until(lambda: len(browser.all(".runs tbody tr")) == 2)
     assert len(browser.all(".durations rect")) == 2
     browser.reads(".schedules", "next starts")
     browser.keys("/", *"alpha=0.7 special")
     browser.until(lambda: len(browser.all(".runs tbody tr")) == 1)
-    assert "q=alpha%3D0.7+special" in browser.driver.current_url
+    browser.until(lambda: "q=alpha%3D0.7+special" in browser.driver.current_url)
     browser.driver.refresh()
     browser.until(lambda: len(browser.all(".runs tbody tr")) == 1)
-    browser.one(".runs tbody a").click()
+    browser.click(".runs tbody a")
     browser.until(lambda: browser.driver.current_url.endswith(name))
 
     # What there is to know of it.
-    browser.one(".more summary").click()
+    browser.click(".more summary")
     browser.reads(".more", "special")
     browser.reads(".more", f"python results_flow.py resume --origin-run-id argo-{name}")
     browser.until(lambda: browser.all(".more .about > div:last-child button"))[0].click()
@@ -460,7 +474,7 @@ def test_results_and_cards(own_mfhera: Mfhera, browser: Browser) -> None:
     browser.keys(Keys.ESCAPE)
 
     # The artifacts of a task.
-    browser.row("start, Succeeded").click()
+    browser.click_row("start, Succeeded")
     browser.one(".logs .tabs")
     browser.keys("a")
     browser.reads(".results", f"ResultsFlow/argo-{name}/start/start")
@@ -479,7 +493,7 @@ def test_results_and_cards(own_mfhera: Mfhera, browser: Browser) -> None:
     cards["usual (default)"].click()
     with _frame(browser):
         browser.reads("h1", "a usual card")
-    browser.one("dialog.card button").click()
+    browser.click("dialog.card button")
 
     # One whose script reaches for the page, its cookie or the server gets none of them.
     cards["hostile (test_mock_card)"].click()
@@ -488,7 +502,7 @@ def test_results_and_cards(own_mfhera: Mfhera, browser: Browser) -> None:
         said = browser.text("#said")
     assert said == "cookie SecurityError, page SecurityError, storage SecurityError, top SecurityError"
     address = browser.one("dialog.card iframe").get_attribute("src")
-    browser.one("dialog.card button").click()
+    browser.click("dialog.card button")
     browser.until(lambda: not browser.all("dialog"))
     complaints = browser.complaints()
     assert all(
@@ -503,7 +517,7 @@ def test_results_and_cards(own_mfhera: Mfhera, browser: Browser) -> None:
     # On a small screen all of it is there.
     browser.driver.set_window_size(420, 800)
     browser.driver.get(address.partition("/page/")[0] + f"/#/runs/default/{name}")
-    browser.row("start, Succeeded").click()
+    browser.click_row("start, Succeeded")
     browser.one(".logs .tabs")
     browser.keys("a")
     browser.reads(".artifacts", "0.875")
@@ -571,7 +585,7 @@ def test_a_wide_run_is_a_few_lines(own_mfhera: Mfhera, browser: Browser) -> None
     browser.keys(Keys.ESCAPE)
 
     browser.row("work, ")
-    browser.one(".pager").click()
+    browser.click(".pager")
     browser.row("work/199, Succeeded")
     browser.until(lambda: len(browser.all("[role=treeitem]")) < 120)
     assert len(browser.all("*")) < 3000
@@ -590,10 +604,10 @@ def test_screenshot(own_mfhera: Mfhera, browser: Browser) -> None:
     browser.log_in(own_mfhera)
     browser.prefer(SCHEME)
     browser.start_run("TrainFlow", rate="0.25")
-    browser.row("fit, ").click()
+    browser.click_row("fit, ")
     browser.row("fit/4, Succeeded")
     browser.row("fit/5, Failed")
-    browser.row("fit/7, ").click()
+    browser.click_row("fit/7, ")
     browser.reads(".logs .lines", "epoch 3")
     browser.keys("v")
     browser.one(".node")

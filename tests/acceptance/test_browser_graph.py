@@ -32,7 +32,7 @@ def test_a_graph_of_all_that_a_flow_can_have(own_mfhera: Mfhera, browser: Browse
     gate = own_mfhera.folder / "gate"
     browser.log_in(own_mfhera)
     browser.start_run("GraphFlow", until=str(gate))
-    browser.one("[data-view=graph]").click()
+    browser.click("[data-view=graph]")
 
     # While the run waits in the loop: a switch has chosen, two foreachs are through, the rest waits.
     step(browser, "refine, Running, loop")
@@ -61,7 +61,7 @@ def test_a_graph_of_all_that_a_flow_can_have(own_mfhera: Mfhera, browser: Browse
     assert badges == {"foreach", "loop 3\u00d7", "@parallel"}
 
     # A step shows its tasks in the tree: three that share two pods, for each of two rows.
-    browser.one('.node[aria-label^="inner,"]').click()
+    browser.click('.node[aria-label^="inner,"]')
     browser.row("inner/1-2, Succeeded")
     assert browser.focused().startswith("inner, Succeeded")
 
