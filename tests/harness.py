@@ -69,14 +69,17 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
 
 
 def share_modules(old: Path, new: Path) -> None:
-    """Have a new home begin with what pods have compiled of Metaflow in another, if they have by now.
+    """Have a new home begin with what was packed and compiled of Metaflow in another, if it was by now.
 
-    Its pods would do the same, and take a second for it in each home.
+    Its commands and pods would do the same, and take a second for it in each home.
     """
+    cache = new / "argo" / "cache"
     for modules in (old / "argo" / "cache").glob("modules-*"):
-        target = new / "argo" / "cache" / modules.name
         unfinished = shutil.ignore_patterns("*.pyc.*")  # what a pod of another test compiles just now
-        shutil.copytree(modules, target, copy_function=os.link, ignore=unfinished)
+        shutil.copytree(modules, cache / modules.name, copy_function=os.link, ignore=unfinished)
+    for packed in (old / "argo" / "cache").glob("packed-*"):
+        cache.mkdir(parents=True, exist_ok=True)
+        os.link(packed, cache / packed.name)
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -64,7 +64,7 @@ class _Noting(os._Environ):  # type: ignore[type-arg]
 
 def serve(kind: str, listener: socket.socket, place: Path) -> None:
     """Import, tell what that depended on, and fork for each call, until nobody is connected."""
-    del sys.path[0]  # the folder of this script
+    del sys.path[0], sys.modules["warm_sockets"]  # the folder of this script, and what is from there
     # The one of the calls, before the imports: Metaflow's leave a class in it.
     sys.modules["__main__"] = main = ModuleType("__main__")
     main.__dict__.update(__annotations__={}, __builtins__=builtins, __loader__=BuiltinImporter)

@@ -11,7 +11,7 @@ from subprocess import CompletedProcess, TimeoutExpired
 
 import pytest
 import warm
-from harness import EXAMPLES, Mfhera
+from harness import EXAMPLES, TESTS, Mfhera
 from warm_sockets import sockets
 
 from metaflow_hera.cli.main import VERBS
@@ -117,6 +117,22 @@ def test_a_configuration_file_counts(mfhera: Mfhera) -> None:
     (mfhera.folder / ".metaflow" / "config.json").write_text('{"METAFLOW_DEFAULT_DATASTORE": "s3"}')
     for folder in (mfhera.folder, mfhera.folder / "below"):
         assert replace(mfhera, folder=folder).python(*code).stdout == "default s3\n"
+
+
+def test_hardly_anything_starts_cold(mfhera: Mfhera, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the tests would be slow in silence."""
+
+    def start_cold(arguments: list[str], *_: object) -> None:
+        raise AssertionError(f"{arguments} started cold.")
+
+    monkeypatch.setattr(warm, "call_cold", start_cold)
+    configured = mfhera.folder / "configured"
+    configured.mkdir()
+    (configured / "config.json").write_text("{}")
+    for env in ({}, {"METAFLOW_KUBERNETES_NAMESPACE": "other"}, {"METAFLOW_HOME": str(configured)}):
+        mfhera.ok("--help", env=env)
+    assert mfhera.python("-c", "import metaflow").returncode == 0
+    assert mfhera.python(str(TESTS / "reading.py"), "AbsentFlow/1").returncode != 0
 
 
 def test_a_value_that_metaflow_cannot_read(mfhera: Mfhera) -> None:

@@ -118,8 +118,12 @@ def clear_cache(home: Path, before: float) -> None:
     folder = home / "cache"
     for path in folder.iterdir() if folder.is_dir() else ():
         with suppress(FileNotFoundError):  # another process removes it as well
-            if path.lstat().st_mtime <= before:
+            if path.lstat().st_mtime > before:
+                continue
+            if path.is_dir() and not path.is_symlink():
                 remove(str(path))
+            else:
+                path.unlink()
 
 
 def _runs(server: LocalServer) -> Iterator[_Run]:

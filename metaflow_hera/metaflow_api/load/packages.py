@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tarfile
 import tempfile
@@ -13,7 +12,6 @@ from functools import cached_property
 from hashlib import sha1
 from io import BytesIO
 from pathlib import Path
-from stat import S_IMODE
 from textwrap import shorten
 from typing import Any
 
@@ -23,16 +21,14 @@ from metaflow.metaflow_config import DEFAULT_DECOSPECS
 from metaflow.package import MetaflowPackage
 
 from metaflow_hera.errors import FlowError
-from metaflow_hera.home import is_home
+from metaflow_hera.home import home_folder, is_home
 from metaflow_hera.metaflow_api.decorators import attaching, internal
+from metaflow_hera.metaflow_api.load.archives import PackedFile, archive
 from metaflow_hera.metaflow_api.load.datastores import check_credentials
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.messages import message_of, reason_of
 from metaflow_hera.metaflow_api.load.output import to_stderr
 from metaflow_hera.metaflow_api.pod.packaged_settings import FILE_NAME, PodSettings
-
-TIME = 1575360000
-"""When Metaflow says that all files of a package were changed."""
 
 MADE_IN_PODS = ("local", "uv")
 """The environments of which nothing is made, or stored, when a flow is packed."""
@@ -40,10 +36,16 @@ MADE_IN_PODS = ("local", "uv")
 PROJECT = "project"
 """The name of @project."""
 
+MODULES = ".mf_code/"
+"""How the names of a package's modules begin: Metaflow, its extensions, what a user shares among flows."""
+
+CACHE = "cache"
+"""The folder of a home for what can be made again."""
+
 CONFIG = ".mf_meta/CONFIG"
 """The file in a package with the values of the flow's Configs."""
 
-OF_THE_MACHINE = (".mf_code/", ".mf_install", ".mf_meta/INFO", ".mf_meta/DIST_INFO")
+OF_THE_MACHINE = (MODULES, ".mf_install", ".mf_meta/INFO", ".mf_meta/DIST_INFO")
 """How the names begin of what a package has of Metaflow and of the machine that made it, not of the flow."""
 
 LONGEST_REASON = 300
@@ -211,25 +213,13 @@ def _told_as_not_made(environment: str) -> Iterator[None]:
 class _Package(MetaflowPackage):  # type: ignore[misc]
     """A package without the homes of embedded Argos in the flow's folder, which hold packages themselves."""
 
-    def _make(self) -> Any:
-        # Metaflow creates the archive twice, and Python 3.13.0 complains of the one that it leaves open.
-        archive = self._backend().create()  # type: ignore[has-type]
-        archive.create = lambda: archive
-
-        # tarfile would ask the system for the names of each file's owners: that takes longer than reading it.
-        def add_file(filename: str, arcname: str) -> None:
-            with open(filename, "rb") as file:
-                found = os.fstat(file.fileno())
-                info = tarfile.TarInfo(arcname)
-                info.size, info.mode, info.mtime = found.st_size, S_IMODE(found.st_mode), TIME
-                archive._archive.addfile(info, file)
-
-        archive.add_file = add_file
-        self._backend = lambda: archive
-        try:
-            return super()._make()
-        finally:
-            self._backend = type(archive)
+    def _make(self) -> bytes:
+        content = [PackedFile(name, source) for source, name in self._mfcontent.contents()]
+        modules = [each for each in content if _is_module(each)]
+        others = [each for each in content if not _is_module(each)]
+        users = [PackedFile(name, path) for path, name in self._cached_user_members]
+        home = home_folder()
+        return archive(modules, [*others, *users], home / CACHE if home.is_dir() else None)
 
     def _user_code_tuples(self) -> Iterator[tuple[str, str]]:
         def in_home(folder: Path) -> bool:
@@ -243,6 +233,10 @@ class _Package(MetaflowPackage):  # type: ignore[misc]
         files = super()._user_code_tuples()
         top = Path(sys.argv[0]).absolute().parent
         return ((path, name) for path, name in files if not in_home(Path(path).parent))
+
+
+def _is_module(file: PackedFile) -> bool:
+    return file.name.startswith(MODULES) and isinstance(file.source, str)
 
 
 def stored_settings(flow: LoadedFlow, url: str) -> PodSettings | None:

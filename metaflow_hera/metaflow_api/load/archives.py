@@ -1,0 +1,155 @@
+"""The archive of a code package: its modules are kept compressed, for the next package that has the same.
+
+A package is mostly Metaflow, which is the same from one version of a flow to the next, and most of the time
+that a package takes is its compression. What is kept changes no byte of an archive.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import tarfile
+import tempfile
+import time
+import zlib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from io import BufferedIOBase, BytesIO
+from pathlib import Path
+from stat import S_IMODE
+from typing import Any, NamedTuple
+
+TIME = 1575360000
+"""When Metaflow says that all files of a package were changed."""
+
+LEVEL = 3
+"""How much it is compressed, as by Metaflow."""
+
+KEPT = 3
+"""For how many sets of modules their part is kept: one for each environment that one works with."""
+
+SETTLED = 2.0
+"""Seconds without a change after which a file's times tell the next change, on any file system."""
+
+BEGIN = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+"""The header of a gzip file without name and time (RFC 1952)."""
+
+HEAD = struct.Struct("<IIQ")
+"""What is kept before the compressed bytes: their checksum, and checksum and size of what they hold."""
+
+PREFIX = f"packed-{zlib.ZLIB_RUNTIME_VERSION}-"
+
+
+class PackedFile(NamedTuple):
+    """A file of a package: its name there, and where it is or what it holds."""
+
+    name: str
+    source: str | bytes
+
+
+def archive(modules: Sequence[PackedFile], others: Iterable[PackedFile], cache: Path | None) -> bytes:
+    """A compressed tar file with the modules, which are all in files, and then the others.
+
+    The part with the modules is kept in the folder `cache`, or taken from there if they have not changed
+    since. Raises OSError if a file cannot be read; nothing fails because of the cache.
+    """
+    key = _key(modules) if cache is not None else None
+    kept = _Gzip.kept(cache / key) if cache is not None and key is not None else None
+    stream = kept or _Gzip()
+    if kept is None:
+        _add(tarfile.TarFile(fileobj=stream, mode="w"), modules)
+        stream.flush()
+        if cache is not None and key is not None:
+            with suppress(OSError):
+                _keep(cache, key, stream.to_keep())
+    with tarfile.TarFile(fileobj=stream, mode="w") as tar:
+        _add(tar, others)
+    return stream.ended()
+
+
+def _add(tar: tarfile.TarFile, files: Iterable[PackedFile]) -> None:
+    """Add files, without their owners: to ask the system for names takes longer than to read the files."""
+    for name, source in files:
+        info = tarfile.TarInfo(name)
+        info.mtime = TIME
+        if isinstance(source, bytes):
+            info.size = len(source)
+            tar.addfile(info, BytesIO(source))
+        else:
+            with open(source, "rb") as file:
+                found = os.fstat(file.fileno())
+                info.size, info.mode = found.st_size, S_IMODE(found.st_mode)
+                tar.addfile(info, file)
+
+
+class _Gzip(BufferedIOBase):
+    """A gzip file in the making: what tarfile writes to."""
+
+    def __init__(self, made: bytes = BEGIN, checksum: int = 0, size: int = 0) -> None:
+        self._made, self._checksum, self._size = bytearray(made), checksum, size
+        self._compressing = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+
+    def write(self, data: Any) -> int:
+        """Add some bytes."""
+        self._checksum = zlib.crc32(data, self._checksum)
+        self._size += len(data)
+        self._made += self._compressing.compress(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """How many bytes there are, uncompressed."""
+        return self._size
+
+    def flush(self) -> None:
+        """Have what comes after depend on nothing that is there."""
+        self._made += self._compressing.flush(zlib.Z_FULL_FLUSH)
+        self._compressing = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+
+    def to_keep(self) -> bytes:
+        """What `kept` goes on from; after `flush`."""
+        return HEAD.pack(zlib.crc32(self._made), self._checksum, self._size) + self._made
+
+    @classmethod
+    def kept(cls, file: Path) -> _Gzip | None:
+        """The one that was kept in a file; None if it is not there, or not whole."""
+        try:
+            content = file.read_bytes()
+            own, checksum, size = HEAD.unpack_from(content)
+        except (OSError, struct.error):
+            return None
+        made = content[HEAD.size :]
+        return cls(made, checksum, size) if zlib.crc32(made) == own else None
+
+    def ended(self) -> bytes:
+        """The whole file."""
+        end = struct.pack("<II", self._checksum, self._size & 0xFFFFFFFF)
+        return bytes(self._made + self._compressing.flush() + end)
+
+
+def _key(files: Sequence[PackedFile]) -> str | None:
+    """The same for the same files, unchanged; None if one of them is being worked on.
+
+    Raises OSError if one is not there.
+    """
+    found = [(name, str(source), os.stat(source)) for name, source in files]
+    if max((each.st_ctime for _, _, each in found), default=0.0) > time.time() - SETTLED:
+        return None
+    # Not when its content was changed: some installers set that to the same for all files of all releases.
+    told = [(name, path, each.st_size, each.st_ctime_ns, each.st_mode) for name, path, each in found]
+    return PREFIX + sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _keep(cache: Path, key: str, content: bytes) -> None:
+    """Keep some bytes in a folder, and of all that is kept there what was kept last."""
+    cache.mkdir(mode=0o700, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=cache)  # readable by this user only
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(temporary, cache / key)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    for old in sorted(cache.glob("packed-*"), key=os.path.getmtime)[:-KEPT]:
+        old.unlink(missing_ok=True)
