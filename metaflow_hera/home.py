@@ -13,7 +13,7 @@ from metaflow_hera.embedded.local import folder
 from metaflow_hera.embedded.local.folder import is_home
 from metaflow_hera.errors import ConfigurationError, LocalServerError
 
-__all__ = ["embedded_errors", "home_folder", "is_home", "make_home"]
+__all__ = ["cache_folder", "embedded_errors", "home_folder", "is_home", "make_home"]
 
 
 @contextmanager
@@ -64,3 +64,10 @@ def make_home() -> Path:
     with embedded_errors():
         folder.make_home(home)
     return home
+
+
+def cache_folder() -> Path | None:
+    """The folder of the home for what can be made again; None if there is none yet, or none to trust."""
+    with suppress(OSError, ConfigurationError):
+        return folder.cache_in(home_folder())
+    return None

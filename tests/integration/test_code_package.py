@@ -200,6 +200,10 @@ def code_of(exported: str) -> str:
 def test_the_same_folder_gives_the_same_package(packed: Mfhera) -> None:
     texts = [packed.ok("create", "packed_flow.py", "--only-json", "--new-token", "t") for _ in range(2)]
     assert texts[0] == texts[1]
+    packed.ok("local", "start")
+    texts += [packed.ok("create", "packed_flow.py", "--only-json", "--new-token", "t") for _ in range(2)]
+    assert texts[0] == texts[2] == texts[3]
+    assert [*Path(packed.env["METAFLOW_HERA_HOME"], "cache").glob("packed-*")]  # its modules are kept
 
 
 WRITING = """

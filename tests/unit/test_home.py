@@ -8,7 +8,7 @@ import pytest
 
 from metaflow_hera.argo.target import resolve_target
 from metaflow_hera.errors import ConfigurationError, LocalServerError
-from metaflow_hera.home import home_folder, make_home
+from metaflow_hera.home import cache_folder, home_folder, make_home
 
 
 def test_the_home_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -17,6 +17,21 @@ def test_the_home_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("METAFLOW_HERA_HOME", "relative")
     with pytest.raises(ConfigurationError, match="absolute"):
         home_folder()
+
+
+def test_what_others_may_write_to_is_no_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("METAFLOW_HERA_HOME", str(home))
+    assert cache_folder() is None
+    make_home()
+    assert cache_folder() == home / "cache"
+    for mode in (0o770, 0o702):
+        home.chmod(mode)
+        assert cache_folder() is None
+    home.chmod(0o755)
+    assert cache_folder() == home / "cache"
+    monkeypatch.setenv("METAFLOW_HERA_HOME", "relative")
+    assert cache_folder() is None
 
 
 def test_a_pod_is_told_the_home_that_it_belongs_to(tmp_path: Path) -> None:

@@ -18,11 +18,12 @@ from metaflow_hera.embedded.errors import ServerError, Unusable
 from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.local.launch import LocalServer, direct, stop
 from metaflow_hera.embedded.pods.files import remove
+from metaflow_hera.embedded.pods.settings import CACHE
 
 PARTS = {
     "database": ("argo.db", "argo.db-wal", "argo.db-shm"),
     "logs": ("pods", "tmp"),
-    "cache": ("cache", "results"),
+    "cache": (CACHE, "results"),
     "server log": ("server.log", "server.log.1", "server.log.2", "start.log", "keeper.log"),
 }
 OTHERS = (
@@ -115,7 +116,7 @@ def remove_everything(server: LocalServer) -> Cleaned:
 
 def clear_cache(home: Path, before: float) -> None:
     """Remove what pods share and has not changed since a time; it is created again when it is needed."""
-    folder = home / "cache"
+    folder = home / CACHE
     for path in folder.iterdir() if folder.is_dir() else ():
         with suppress(FileNotFoundError):  # another process removes it as well
             if path.lstat().st_mtime > before:

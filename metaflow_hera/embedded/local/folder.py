@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from metaflow_hera.embedded.errors import Unusable
+from metaflow_hera.embedded.pods.settings import CACHE
 
 
 def make_home(home: Path) -> None:
@@ -24,6 +25,19 @@ def make_home(home: Path) -> None:
             pass
     except OSError as error:
         raise unusable(home, error.strerror or str(error)) from error
+
+
+def cache_in(home: Path) -> Path | None:
+    """The folder for what can be made again in a home; None if it is not there, or not this user's alone.
+
+    What is there is used unseen, and in a folder for all users another one could have made the home. Raises
+    OSError if nobody can tell.
+    """
+    try:
+        found = home.stat()
+    except FileNotFoundError:
+        return None
+    return home / CACHE if found.st_uid == os.getuid() and not found.st_mode & 0o022 else None
 
 
 def is_home(folder: Path) -> bool:

@@ -21,6 +21,7 @@ from metaflow_hera.embedded.page.reading import PageReader, attempts_of, inputs_
 from metaflow_hera.embedded.page.summary import ITEM
 from metaflow_hera.embedded.pods.containers import pod_of
 from metaflow_hera.embedded.pods.results import Unreadable, read_results
+from metaflow_hera.embedded.pods.settings import CACHE
 from metaflow_hera.embedded.storage.reader import Head
 
 FOLDER = "results"
@@ -123,7 +124,7 @@ class Results:
                 folder = self._folder / str(self._number)
             folder.mkdir(mode=0o700, parents=True)
             try:
-                told = read_results(pod, place, folder, str(self._home / "cache"), self._is_closing)
+                told = read_results(pod, place, folder, str(self._home / CACHE), self._is_closing)
                 if told.get("attempt") is None and node.get("phase") == "Succeeded":
                     raise Unreadable(NOTHING)
             except BaseException:

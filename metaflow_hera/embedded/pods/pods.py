@@ -57,7 +57,7 @@ from metaflow_hera.embedded.pods.files import (
 from metaflow_hera.embedded.pods.keeper_client import KeeperClient
 from metaflow_hera.embedded.pods.pod import Pod, deadline_of
 from metaflow_hera.embedded.pods.queue import PodQueue, group_of
-from metaflow_hera.embedded.pods.settings import PodSettings
+from metaflow_hera.embedded.pods.settings import CACHE, PodSettings
 from metaflow_hera.embedded.pods.temporary import TemporaryFolders
 from metaflow_hera.embedded.storage.reader import PodRow
 from metaflow_hera.embedded.storage.store import Store
@@ -91,7 +91,7 @@ class Pods:
 
     def __init__(self, home: Path, store: Store, settings: PodSettings) -> None:
         self._home = str(home / "pods")
-        self._cache = str(home / "cache")
+        self._cache = str(home / CACHE)
         self._temporary = TemporaryFolders(home)
         self._store = store
         self._limit = settings.limit

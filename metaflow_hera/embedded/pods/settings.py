@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+CACHE = "cache"
+"""The folder in a home for what can be made again: what pods share, and what deploying flows keeps."""
+
 
 @dataclass(frozen=True, slots=True)
 class PodSettings:

@@ -137,7 +137,7 @@ def _key(files: Sequence[PackedFile]) -> str | None:
         return None
     # Not when its content was changed: some installers set that to the same for all files of all releases.
     told = [(name, path, each.st_size, each.st_ctime_ns, each.st_mode) for name, path, each in found]
-    return PREFIX + sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()
+    return PREFIX + sha256(repr(told).encode()).hexdigest()
 
 
 def _keep(cache: Path, key: str, content: bytes) -> None:

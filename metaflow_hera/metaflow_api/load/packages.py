@@ -21,7 +21,7 @@ from metaflow.metaflow_config import DEFAULT_DECOSPECS
 from metaflow.package import MetaflowPackage
 
 from metaflow_hera.errors import FlowError
-from metaflow_hera.home import home_folder, is_home
+from metaflow_hera.home import cache_folder, is_home
 from metaflow_hera.metaflow_api.decorators import attaching, internal
 from metaflow_hera.metaflow_api.load.archives import PackedFile, archive
 from metaflow_hera.metaflow_api.load.datastores import check_credentials
@@ -38,9 +38,6 @@ PROJECT = "project"
 
 MODULES = ".mf_code/"
 """How the names of a package's modules begin: Metaflow, its extensions, what a user shares among flows."""
-
-CACHE = "cache"
-"""The folder of a home for what can be made again."""
 
 CONFIG = ".mf_meta/CONFIG"
 """The file in a package with the values of the flow's Configs."""
@@ -218,8 +215,7 @@ class _Package(MetaflowPackage):  # type: ignore[misc]
         modules = [each for each in content if _is_module(each)]
         others = [each for each in content if not _is_module(each)]
         users = [PackedFile(name, path) for path, name in self._cached_user_members]
-        home = home_folder()
-        return archive(modules, [*others, *users], home / CACHE if home.is_dir() else None)
+        return archive(modules, [*others, *users], cache_folder())
 
     def _user_code_tuples(self) -> Iterator[tuple[str, str]]:
         def in_home(folder: Path) -> bool:
