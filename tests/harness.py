@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from difflib import unified_diff
 from http.server import BaseHTTPRequestHandler
@@ -79,7 +79,8 @@ def share_modules(old: Path, new: Path) -> None:
         shutil.copytree(modules, cache / modules.name, copy_function=os.link, ignore=unfinished)
     for packed in (old / "argo" / "cache").glob("packed-*"):
         cache.mkdir(parents=True, exist_ok=True)
-        os.link(packed, cache / packed.name)
+        with suppress(FileNotFoundError):  # another command has just kept a newer one
+            os.link(packed, cache / packed.name)
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -9,9 +9,9 @@
 - What was imported before the fork is what a fresh process would have imported. The warm process notes
   each variable that its imports look up: only a call whose environment has the same values there is
   forked from it, any other gets a warm process of its own. Where that is not worth it, or Metaflow would
-  find a configuration file, a call of the command is forked from a process that has only Hera imported, and
-  any other starts cold. So does one where Python would find a module in the folder by the name of one that
-  is already imported.
+  find a configuration file, a call of the command is forked from a process that has only libraries
+  imported, and any other starts cold. So does one where Python would find a module in the folder by the
+  name of one that is already imported.
 - Whatever the process starts itself starts cold, but for servers of the embedded Argo: they are forked
   from a third kind of warm process, in the same way.
 

@@ -14,7 +14,7 @@ from typing import Any
 AT_START = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "DYLD_", "MALLOC_", "OPENSSL_", "SSL_")
 """What the interpreter and its libraries read beside `os.environ`."""
 PLACES = {"HOME", "METAFLOW_HOME"}
-"""Looked up only to find Metaflow's configuration file: a call starts cold where there is one."""
+"""Looked up only to find Metaflow's configuration file: where there is one, each call imports it."""
 
 
 class WarmProcess:

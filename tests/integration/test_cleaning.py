@@ -16,6 +16,7 @@ def test_ended_runs_go_and_results_stay(own_mfhera: Mfhera) -> None:
     assert parts["database"]["bytes"] > 0
     assert Path(parts["logs"]["path"]) == home / "pods"
     assert own_mfhera.json("local", "clean", "--yes", "--older-than", "1", "--json")["runs"] == 0
+    (home / "cache" / "packed-other").write_text("")
     assert own_mfhera.json("local", "clean", "--yes", "--json")["runs"] == 1
     assert own_mfhera.json("runs", "--json") == []
     assert list((home / "pods").iterdir()) == []

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import subprocess
+import sys
 import tarfile
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,9 +80,7 @@ def test_whoever_reads_it_finds_all_files(modules: list[PackedFile], tmp_path: P
         assert (tar.stdout.split(), tar.stderr) == ([*wanted], "")
 
 
-@pytest.mark.parametrize(
-    "change", ["content", "content of the same size and time", "mode", "name", "one more"]
-)
+@pytest.mark.parametrize("change", ["content", "content of the same size and time", "mode", "name", "more"])
 def test_another_module_is_another_archive(modules: list[PackedFile], tmp_path: Path, change: str) -> None:
     before = archive(modules, OTHERS, tmp_path / "cache")
     file = Path(str(modules[0].source))
@@ -104,6 +103,20 @@ def test_another_module_is_another_archive(modules: list[PackedFile], tmp_path: 
     assert after == archive(modules, OTHERS, None)
 
 
+def test_it_ends_without_a_word(modules: list[PackedFile], tmp_path: Path) -> None:
+    """Python complains of what fails when an object goes: since 3.13, or as `python -X dev`."""
+    code = (
+        "import sys; from pathlib import Path; "
+        "from metaflow_hera.metaflow_api.load.archives import PackedFile, archive; "
+        "modules = [PackedFile(each, each) for each in sys.argv[2:]]; "
+        "print([len(archive(modules, [PackedFile('a', b'')], Path(sys.argv[1]))) > 0 for _ in range(2)])"
+    )
+    names = [str(each.source) for each in modules]
+    command = [sys.executable, "-X", "dev", "-W", "ignore", "-c", code, str(tmp_path), *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("[True, True]\n", "")
+
+
 def test_modules_that_are_worked_on_are_not_kept(
     modules: list[PackedFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,15 +125,29 @@ def test_modules_that_are_worked_on_are_not_kept(
     assert kept(tmp_path / "cache") == []
 
 
-@pytest.mark.parametrize("damage", [b"", b"short", bytes(40), None])
+def flipped(content: bytes, at: int) -> bytes:
+    at %= len(content)
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: b"",
+        lambda whole: b"short",
+        *(lambda whole, size=size: bytes(size) for size in (4, 16, 40, 4096)),
+        lambda whole: whole[:-1],
+        *(lambda whole, at=at: flipped(whole, at) for at in (0, 4, 8, 16, 30, -1)),
+    ],
+)
 def test_what_is_damaged_is_made_again(
-    modules: list[PackedFile], tmp_path: Path, damage: bytes | None
+    modules: list[PackedFile], tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     cache = tmp_path / "cache"
     made = archive(modules, OTHERS, cache)
     file = cache / kept(cache)[0]
     whole = file.read_bytes()
-    file.write_bytes(whole[:-1] if damage is None else damage)
+    file.write_bytes(damage(whole))
     assert archive(modules, OTHERS, cache) == made
     assert file.read_bytes() == whole
 
@@ -134,14 +161,16 @@ def test_a_cache_that_cannot_be_written_fails_nothing(modules: list[PackedFile],
 
 
 def test_few_are_kept_for_this_user_alone(modules: list[PackedFile], tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
+    cache, names = tmp_path / "cache", list[str]()
     for number in range(archives.KEPT + 2):
         file = Path(str(modules[0].source))
-        file.write_text(f"x = {number}")
+        file.write_text("x" * number)  # another size: the times of two changes may be the same
+        before = kept(cache)
         archive(modules, OTHERS, cache)
-        newest = max(cache.iterdir(), key=os.path.getmtime)
-        os.utime(newest, (time.time() + number,) * 2)
-    assert len(kept(cache)) == archives.KEPT
+        (new,) = set(kept(cache)) - set(before)
+        os.utime(cache / new, (number, number))
+        names.append(new)
+    assert kept(cache) == sorted(names[-archives.KEPT :])
     assert archive(modules, OTHERS, None) == archive(modules, OTHERS, cache)
     assert {each.stat().st_mode & 0o777 for each in (cache, *cache.iterdir())} == {0o700, 0o600}
 

@@ -27,7 +27,7 @@ LEVEL = 3
 """How much it is compressed, as by Metaflow."""
 
 KEPT = 3
-"""For how many sets of modules their part is kept: one for each environment that one works with."""
+"""For how many sets of modules their part is kept, such as for the environments that one works with."""
 
 SETTLED = 2.0
 """Seconds without a change after which a file's times tell the next change, on any file system."""
@@ -35,10 +35,11 @@ SETTLED = 2.0
 BEGIN = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 """The header of a gzip file without name and time (RFC 1952)."""
 
-HEAD = struct.Struct("<IIQ")
-"""What is kept before the compressed bytes: their checksum, and checksum and size of what they hold."""
+HEAD = struct.Struct("<IQ")
+"""What is kept before the compressed bytes, after a checksum of all: checksum and size of what they hold."""
 
 PREFIX = f"packed-{zlib.ZLIB_RUNTIME_VERSION}-"
+"""How the names of what is kept begin."""
 
 
 class PackedFile(NamedTuple):
@@ -55,14 +56,15 @@ def archive(modules: Sequence[PackedFile], others: Iterable[PackedFile], cache: 
     since. Raises OSError if a file cannot be read; nothing fails because of the cache.
     """
     key = _key(modules) if cache is not None else None
-    kept = _Gzip.kept(cache / key) if cache is not None and key is not None else None
+    place = cache / key if cache is not None and key is not None else None
+    kept = _Gzip.kept(place) if place is not None else None
     stream = kept or _Gzip()
     if kept is None:
         _add(tarfile.TarFile(fileobj=stream, mode="w"), modules)
-        stream.flush()
-        if cache is not None and key is not None:
+        stream.cut()
+        if place is not None:
             with suppress(OSError):
-                _keep(cache, key, stream.to_keep())
+                _keep(place, stream.to_keep())
     with tarfile.TarFile(fileobj=stream, mode="w") as tar:
         _add(tar, others)
     return stream.ended()
@@ -101,30 +103,36 @@ class _Gzip(BufferedIOBase):
         """How many bytes there are, uncompressed."""
         return self._size
 
-    def flush(self) -> None:
+    def cut(self) -> None:
         """Have what comes after depend on nothing that is there."""
         self._made += self._compressing.flush(zlib.Z_FULL_FLUSH)
         self._compressing = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
 
     def to_keep(self) -> bytes:
-        """What `kept` goes on from; after `flush`."""
-        return HEAD.pack(zlib.crc32(self._made), self._checksum, self._size) + self._made
+        """What `kept` goes on from; after `cut`."""
+        content = HEAD.pack(self._checksum, self._size) + self._made
+        return _checksum(content) + content
 
     @classmethod
     def kept(cls, file: Path) -> _Gzip | None:
         """The one that was kept in a file; None if it is not there, or not whole."""
         try:
-            content = file.read_bytes()
-            own, checksum, size = HEAD.unpack_from(content)
-        except (OSError, struct.error):
+            own, content = (kept := file.read_bytes())[:4], kept[4:]
+        except OSError:
             return None
-        made = content[HEAD.size :]
-        return cls(made, checksum, size) if zlib.crc32(made) == own else None
+        if not content or _checksum(content) != own:
+            return None
+        return cls(content[HEAD.size :], *HEAD.unpack_from(content))
 
     def ended(self) -> bytes:
         """The whole file."""
-        end = struct.pack("<II", self._checksum, self._size & 0xFFFFFFFF)
-        return bytes(self._made + self._compressing.flush() + end)
+        self._made += self._compressing.flush()
+        self._made += struct.pack("<II", self._checksum, self._size & 0xFFFFFFFF)
+        return bytes(self._made)
+
+
+def _checksum(content: bytes) -> bytes:
+    return struct.pack("<I", zlib.crc32(content))
 
 
 def _key(files: Sequence[PackedFile]) -> str | None:
@@ -132,24 +140,30 @@ def _key(files: Sequence[PackedFile]) -> str | None:
 
     Raises OSError if one is not there.
     """
+    settled = time.time() - SETTLED
     found = [(name, str(source), os.stat(source)) for name, source in files]
-    if max((each.st_ctime for _, _, each in found), default=0.0) > time.time() - SETTLED:
+    if max((each.st_ctime for _, _, each in found), default=0.0) > settled:
         return None
-    # Not when its content was changed: some installers set that to the same for all files of all releases.
-    told = [(name, path, each.st_size, each.st_ctime_ns, each.st_mode) for name, path, each in found]
+    # The time of the content is not enough: some installers set it to the same for all files of all releases.
+    told = [
+        (name, path, each.st_size, each.st_mtime_ns, each.st_ctime_ns, each.st_mode)
+        for name, path, each in found
+    ]
     return PREFIX + sha256(repr(told).encode()).hexdigest()
 
 
-def _keep(cache: Path, key: str, content: bytes) -> None:
-    """Keep some bytes in a folder, and of all that is kept there what was kept last."""
+def _keep(place: Path, content: bytes) -> None:
+    """Keep some bytes in a file, and of all that is kept beside it what was kept last."""
+    cache = place.parent
     cache.mkdir(mode=0o700, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=cache)  # readable by this user only
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-        os.replace(temporary, cache / key)
+        os.replace(temporary, place)
     except BaseException:
-        os.unlink(temporary)
+        with suppress(OSError):
+            os.unlink(temporary)
         raise
     for old in sorted(cache.glob("packed-*"), key=os.path.getmtime)[:-KEPT]:
         old.unlink(missing_ok=True)
