@@ -7,7 +7,7 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,17 @@ def pytest_configure(config: pytest.Config) -> None:
     empty = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, empty)
     leave_the_machine(empty)
-    gc.disable()  # what is imported and collected stays
 
 
-def pytest_collection_finish() -> None:
-    """The garbage collector need not look at thousands of tests again and again."""
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """The garbage collector need not look at thousands of tests again and again: they stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

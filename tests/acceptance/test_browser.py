@@ -125,7 +125,7 @@ class Browser:
         return self.one(ROW.format(words))
 
     def click_row(self, words: str) -> None:
-        """Click on it."""
+        """Click on a line of the tree."""
         self.click(ROW.format(words))
 
     def go(self, place: str) -> None:
@@ -198,10 +198,8 @@ class Browser:
         """Open the form that starts a run."""
 
         def click() -> bool:
-            rows = [each for each in self.all(".deployments li") if deployment in each.text]
-            for row in rows:
-                row.find_element("css selector", "button").click()
-            return bool(rows)
+            row = next((each for each in self.all(".deployments li") if deployment in each.text), None)
+            return row is not None and row.find_element("css selector", "button").click() is None
 
         self.until(click)
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from metaflow_hera.metaflow_api.load import archives
-from metaflow_hera.metaflow_api.load.archives import PackedFile, archive
+from metaflow_hera.metaflow_api.load.archives import Member, archive
 
-OTHERS = [PackedFile(".mf_meta/INFO", b"{}"), PackedFile("flow.py", b"print()")]
+OTHERS = [Member(".mf_meta/INFO", b"{}"), Member("flow.py", b"print()")]
 
 
 @pytest.fixture
-def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[PackedFile]:
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Member]:
     """Files that were changed some time ago."""
     folder = tmp_path / "modules"
     folder.mkdir()
@@ -28,7 +28,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[PackedFile]
     (folder / "m1.py").chmod(0o755)
     (folder / "m2.py").symlink_to("m1.py")
     monkeypatch.setattr(archives, "SETTLED", -1.0)
-    return [PackedFile(f".mf_code/{file.name}", str(file)) for file in sorted(folder.iterdir())]
+    return [Member(f".mf_code/{file.name}", str(file)) for file in sorted(folder.iterdir())]
 
 
 def content(made: bytes, mode: str = "r:gz") -> dict[str, tuple[bytes, int, int]]:
@@ -48,7 +48,7 @@ def kept(cache: Path) -> list[str]:
 
 
 def test_what_is_kept_changes_no_byte(
-    modules: list[PackedFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    modules: list[Member], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache, read = tmp_path / "cache", list[object]()
 
@@ -65,7 +65,7 @@ def test_what_is_kept_changes_no_byte(
     assert archive(modules, OTHERS, None) == first
 
 
-def test_whoever_reads_it_finds_all_files(modules: list[PackedFile], tmp_path: Path) -> None:
+def test_whoever_reads_it_finds_all_files(modules: list[Member], tmp_path: Path) -> None:
     texts = {each.name: Path(str(each.source)).read_bytes() for each in modules}
     modes = dict(zip(texts, (0o644, 0o755, 0o755), strict=True))
     wanted = {name: (text, modes[name], archives.TIME) for name, text in texts.items()}
@@ -81,16 +81,16 @@ def test_whoever_reads_it_finds_all_files(modules: list[PackedFile], tmp_path: P
 
 
 @pytest.mark.parametrize("change", ["content", "content of the same size and time", "mode", "name", "more"])
-def test_another_module_is_another_archive(modules: list[PackedFile], tmp_path: Path, change: str) -> None:
+def test_another_module_is_another_archive(modules: list[Member], tmp_path: Path, change: str) -> None:
     before = archive(modules, OTHERS, tmp_path / "cache")
     file = Path(str(modules[0].source))
     old = file.stat()
     if change == "mode":
         file.chmod(0o600)
     elif change == "name":
-        modules[0] = PackedFile(".mf_code/other.py", str(file))
+        modules[0] = Member(".mf_code/other.py", str(file))
     elif change == "more":
-        modules.append(PackedFile(".mf_code/other.py", str(file)))
+        modules.append(Member(".mf_code/other.py", str(file)))
     elif change == "content":
         file.write_text("y = 1\n")
     else:
@@ -103,13 +103,13 @@ def test_another_module_is_another_archive(modules: list[PackedFile], tmp_path: 
     assert after == archive(modules, OTHERS, None)
 
 
-def test_it_ends_without_a_word(modules: list[PackedFile], tmp_path: Path) -> None:
+def test_it_ends_without_a_word(modules: list[Member], tmp_path: Path) -> None:
     """Python complains of what fails when an object goes: since 3.13, or as `python -X dev`."""
     code = (
         "import sys; from pathlib import Path; "
-        "from metaflow_hera.metaflow_api.load.archives import PackedFile, archive; "
-        "modules = [PackedFile(each, each) for each in sys.argv[2:]]; "
-        "print([len(archive(modules, [PackedFile('a', b'')], Path(sys.argv[1]))) > 0 for _ in range(2)])"
+        "from metaflow_hera.metaflow_api.load.archives import Member, archive; "
+        "modules = [Member(each, each) for each in sys.argv[2:]]; "
+        "print([len(archive(modules, [Member('a', b'')], Path(sys.argv[1]))) > 0 for _ in range(2)])"
     )
     names = [str(each.source) for each in modules]
     command = [sys.executable, "-X", "dev", "-W", "ignore", "-c", code, str(tmp_path), *names]
@@ -118,7 +118,7 @@ def test_it_ends_without_a_word(modules: list[PackedFile], tmp_path: Path) -> No
 
 
 def test_modules_that_are_worked_on_are_not_kept(
-    modules: list[PackedFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    modules: list[Member], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archives, "SETTLED", 1000.0)
     assert content(archive(modules, OTHERS, tmp_path / "cache"))
@@ -141,7 +141,7 @@ def flipped(content: bytes, at: int) -> bytes:
     ],
 )
 def test_what_is_damaged_is_made_again(
-    modules: list[PackedFile], tmp_path: Path, damage: Callable[[bytes], bytes]
+    modules: list[Member], tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     cache = tmp_path / "cache"
     made = archive(modules, OTHERS, cache)
@@ -152,15 +152,14 @@ def test_what_is_damaged_is_made_again(
     assert file.read_bytes() == whole
 
 
-def test_a_cache_that_cannot_be_written_fails_nothing(modules: list[PackedFile], tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_fails_nothing(modules: list[Member], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     made = archive(modules, OTHERS, None)
-    assert (
-        archive(modules, OTHERS, tmp_path / "file") == archive(modules, OTHERS, tmp_path / "a" / "b") == made
-    )
+    for cache in (tmp_path / "file", tmp_path / "absent" / "cache"):
+        assert archive(modules, OTHERS, cache) == made
 
 
-def test_few_are_kept_for_this_user_alone(modules: list[PackedFile], tmp_path: Path) -> None:
+def test_few_are_kept_for_this_user_alone(modules: list[Member], tmp_path: Path) -> None:
     cache, names = tmp_path / "cache", list[str]()
     for number in range(archives.KEPT + 2):
         file = Path(str(modules[0].source))
@@ -177,4 +176,4 @@ def test_few_are_kept_for_this_user_alone(modules: list[PackedFile], tmp_path: P
 
 def test_a_module_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        archive([PackedFile(".mf_code/m.py", str(tmp_path / "m.py"))], OTHERS, tmp_path)
+        archive([Member(".mf_code/m.py", str(tmp_path / "m.py"))], OTHERS, tmp_path)

@@ -106,25 +106,25 @@ def remove_everything(server: LocalServer) -> Cleaned:
     before = _sum(home)
     stop(home)
     for name in (*(each for names in PARTS.values() for each in names), *OTHERS):
-        path = home / name
-        if path.is_dir() and not path.is_symlink():
-            remove(str(path))
-        else:
-            path.unlink(missing_ok=True)
+        _remove(home / name)
     return Cleaned(len(runs), max(0, before - _sum(home)))
 
 
 def clear_cache(home: Path, before: float) -> None:
-    """Remove what pods share and has not changed since a time; it is created again when it is needed."""
+    """Remove from the cache what has not changed since a time; it is made again when it is needed."""
     folder = home / CACHE
     for path in folder.iterdir() if folder.is_dir() else ():
         with suppress(FileNotFoundError):  # another process removes it as well
-            if path.lstat().st_mtime > before:
-                continue
-            if path.is_dir() and not path.is_symlink():
-                remove(str(path))
-            else:
-                path.unlink()
+            if path.lstat().st_mtime <= before:
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link, or a folder with all that is in it; it need not be there."""
+    if path.is_dir() and not path.is_symlink():
+        remove(str(path))
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _runs(server: LocalServer) -> Iterator[_Run]:

@@ -28,15 +28,12 @@ def make_home(home: Path) -> None:
 
 
 def cache_in(home: Path) -> Path | None:
-    """The folder for what can be made again in a home; None if it is not there, or not this user's alone.
+    """The folder for what can be made again in a home; None if the home is not this user's alone.
 
     What is there is used unseen, and in a folder for all users another one could have made the home. Raises
-    OSError if nobody can tell.
+    OSError if there is no home.
     """
-    try:
-        found = home.stat()
-    except FileNotFoundError:
-        return None
+    found = home.stat()
     return home / CACHE if found.st_uid == os.getuid() and not found.st_mode & 0o022 else None
 
 

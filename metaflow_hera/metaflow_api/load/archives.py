@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import struct
 import tarfile
-import tempfile
 import time
 import zlib
 from collections.abc import Iterable, Sequence
@@ -19,6 +18,8 @@ from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from stat import S_IMODE
 from typing import Any, NamedTuple
+
+from metaflow_hera.metaflow_api.private_files import save_private
 
 TIME = 1575360000
 """When Metaflow says that all files of a package were changed."""
@@ -38,28 +39,27 @@ BEGIN = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 HEAD = struct.Struct("<IQ")
 """What is kept before the compressed bytes, after a checksum of all: checksum and size of what they hold."""
 
-PREFIX = f"packed-{zlib.ZLIB_RUNTIME_VERSION}-"
+PREFIX = "packed-"
 """How the names of what is kept begin."""
 
 
-class PackedFile(NamedTuple):
-    """A file of a package: its name there, and where it is or what it holds."""
+class Member(NamedTuple):
+    """A file of an archive: its name there, and where it is or what it holds."""
 
     name: str
     source: str | bytes
 
 
-def archive(modules: Sequence[PackedFile], others: Iterable[PackedFile], cache: Path | None) -> bytes:
+def archive(modules: Sequence[Member], others: Iterable[Member], cache: Path | None) -> bytes:
     """A compressed tar file with the modules, which are all in files, and then the others.
 
     The part with the modules is kept in the folder `cache`, or taken from there if they have not changed
     since. Raises OSError if a file cannot be read; nothing fails because of the cache.
     """
-    key = _key(modules) if cache is not None else None
-    place = cache / key if cache is not None and key is not None else None
-    kept = _Gzip.kept(place) if place is not None else None
-    stream = kept or _Gzip()
-    if kept is None:
+    place = None if cache is None else _place(cache, modules)
+    stream = None if place is None else _Gzip.kept(place)
+    if stream is None:
+        stream = _Gzip()
         _add(tarfile.TarFile(fileobj=stream, mode="w"), modules)
         stream.cut()
         if place is not None:
@@ -70,7 +70,7 @@ def archive(modules: Sequence[PackedFile], others: Iterable[PackedFile], cache: 
     return stream.ended()
 
 
-def _add(tar: tarfile.TarFile, files: Iterable[PackedFile]) -> None:
+def _add(tar: tarfile.TarFile, files: Iterable[Member]) -> None:
     """Add files, without their owners: to ask the system for names takes longer than to read the files."""
     for name, source in files:
         info = tarfile.TarInfo(name)
@@ -135,7 +135,7 @@ def _checksum(content: bytes) -> bytes:
     return struct.pack("<I", zlib.crc32(content))
 
 
-def _key(files: Sequence[PackedFile]) -> str | None:
+def _place(cache: Path, files: Sequence[Member]) -> Path | None:
     """The same for the same files, unchanged; None if one of them is being worked on.
 
     Raises OSError if one is not there.
@@ -149,21 +149,14 @@ def _key(files: Sequence[PackedFile]) -> str | None:
         (name, path, each.st_size, each.st_mtime_ns, each.st_ctime_ns, each.st_mode)
         for name, path, each in found
     ]
-    return PREFIX + sha256(repr(told).encode()).hexdigest()
+    made = repr((zlib.ZLIB_RUNTIME_VERSION, LEVEL, told))
+    return cache / (PREFIX + sha256(made.encode()).hexdigest())
 
 
 def _keep(place: Path, content: bytes) -> None:
     """Keep some bytes in a file, and of all that is kept beside it what was kept last."""
     cache = place.parent
     cache.mkdir(mode=0o700, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=cache)  # readable by this user only
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.replace(temporary, place)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
-    for old in sorted(cache.glob("packed-*"), key=os.path.getmtime)[:-KEPT]:
+    save_private(place, content)
+    for old in sorted(cache.glob(f"{PREFIX}*"), key=os.path.getmtime)[:-KEPT]:
         old.unlink(missing_ok=True)

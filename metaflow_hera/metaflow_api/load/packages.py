@@ -23,7 +23,7 @@ from metaflow.package import MetaflowPackage
 from metaflow_hera.errors import FlowError
 from metaflow_hera.home import cache_folder, is_home
 from metaflow_hera.metaflow_api.decorators import attaching, internal
-from metaflow_hera.metaflow_api.load.archives import PackedFile, archive
+from metaflow_hera.metaflow_api.load.archives import Member, archive
 from metaflow_hera.metaflow_api.load.datastores import check_credentials
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.messages import message_of, reason_of
@@ -211,10 +211,10 @@ class _Package(MetaflowPackage):  # type: ignore[misc]
     """A package without the homes of embedded Argos in the flow's folder, which hold packages themselves."""
 
     def _make(self) -> bytes:
-        content = [PackedFile(name, source) for source, name in self._mfcontent.contents()]
+        content = [Member(name, source) for source, name in self._mfcontent.contents()]
         modules = [each for each in content if _is_module(each)]
         others = [each for each in content if not _is_module(each)]
-        users = [PackedFile(name, path) for path, name in self._cached_user_members]
+        users = [Member(name, path) for path, name in self._cached_user_members]
         return archive(modules, [*others, *users], cache_folder())
 
     def _user_code_tuples(self) -> Iterator[tuple[str, str]]:
@@ -231,7 +231,7 @@ class _Package(MetaflowPackage):  # type: ignore[misc]
         return ((path, name) for path, name in files if not in_home(Path(path).parent))
 
 
-def _is_module(file: PackedFile) -> bool:
+def _is_module(file: Member) -> bool:
     return file.name.startswith(MODULES) and isinstance(file.source, str)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 
 from metaflow.plugins.aws.step_functions.production_token import new_token
 
 from metaflow_hera.contract.environment import TOKEN_HOME
 from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.metaflow_api.light.tokens import kept, token_file
+from metaflow_hera.metaflow_api.private_files import save_private
 
 
 def fresh_token(prefix: str, previous: str | None = None) -> str | None:
@@ -27,10 +27,7 @@ def remember_token(prefix: str, token: str) -> None:
     path, config = token_file(prefix), kept(prefix)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({**config, "production_token": token}, file)
-        os.replace(temporary, path)
+        save_private(path, json.dumps({**config, "production_token": token}).encode())
     except OSError as error:
         raise ConfigurationError(
             f"{path}, which keeps production tokens, cannot be written: {error.strerror}."

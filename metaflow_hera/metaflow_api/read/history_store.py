@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from metaflow.plugins import DATASTORES
 
 from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.metaflow_api.load.messages import reason_of
+from metaflow_hera.metaflow_api.private_files import save_private
 
 FOLDER = "mfhera-versions"
 """The folder within that of a flow; Metaflow's Client API takes only those of runs for runs."""
@@ -74,7 +73,9 @@ class HistoryStore:
         path = self._path(name)
         with self._told("written", name):
             if self.place.datastore == LOCAL:
-                _save_private(Path(self._storage.full_uri(path)), content)
+                file = Path(self._storage.full_uri(path))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                save_private(file, content)
             else:
                 self._storage.save_bytes(iter([(path, BytesIO(content))]), overwrite=True, len_hint=1)
 
@@ -110,20 +111,6 @@ class HistoryStore:
                 f"{where}, the history of {place.deployment}, cannot be {done}: {reason_of(error)}. "
                 "Check that the datastore is reachable, and that this user may read and write there."
             ) from error
-
-
-def _save_private(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # readable by this user only
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _delete_local(storage: Any, path: str) -> None:
