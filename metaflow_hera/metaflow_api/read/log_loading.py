@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from metaflow.metaflow_config import ARTIFACT_LOCALROOT
 from metaflow.plugins.datastores.azure_storage import AzureStorage
 from metaflow.plugins.datastores.gs_storage import GSStorage
 from metaflow.plugins.datastores.s3_storage import S3Storage
-from metaflow.plugins.datatools.s3.s3 import S3, MetaflowS3InvalidRange, S3GetObject
+from metaflow.plugins.datatools.s3.s3 import S3, S3GetObject
 
 from metaflow_hera.metaflow_api.read.log_files import start_of_last
 
@@ -22,13 +21,13 @@ FIRST = 1 << 18
 GROWTH = 8
 """How many times as many are fetched when these were too few."""
 PART = 1 << 22
-"""How many bytes of a file in Azure are fetched at once: its client keeps them in memory."""
+"""How many bytes of a file in S3 or Azure are fetched at once: their clients keep them in memory."""
 
 File = tuple[str, Optional[str]]
 """A name in the datastore, and a file on this machine: None if the datastore has no such name."""
 
-Fetch = Callable[[str, int], tuple[Optional[str], bool]]
-"""Fetches the last bytes of a name, so many of them: the file with them, and whether they are all it has."""
+Write = Callable[[Any, str, int, int, Path], None]
+"""Writes to a file what a name has from one offset to another, by a datastore."""
 
 
 @contextmanager
@@ -38,72 +37,51 @@ def loaded_logs(storage: Any, names: Sequence[str], last: int | None) -> Iterato
     None are all lines.
     They are gone afterwards. Raises what Metaflow's datastores do, and their clients.
     """
-    fetches = {S3Storage.TYPE: _of_s3, AzureStorage.TYPE: _of_azure, GSStorage.TYPE: _of_google}
-    if storage.TYPE not in fetches or (last is None and storage.TYPE != AzureStorage.TYPE):
+    # Not as Metaflow loads them: its datastores keep much of a large file in memory.
+    write = WRITES.get(storage.TYPE)
+    if write is None:
         with storage.load_bytes(list(names)) as found:
             yield [(name, path) for name, path, _ in found]
         return
-    with fetches[storage.TYPE](storage) as fetch:
-        yield [(name, _end(fetch, name, last)) for name in names]
+    with TemporaryDirectory(dir=ARTIFACT_LOCALROOT, prefix="metaflow.log.") as folder:
+        yield [(name, _fetched(write, storage, name, last, Path(folder))) for name in names]
 
 
-def _end(fetch: Fetch, name: str, last: int | None) -> str | None:
-    size = sys.maxsize if last is None else FIRST
+def _fetched(write: Write, storage: Any, name: str, last: int | None, folder: Path) -> str | None:
+    whole = storage.size_file(name)
+    if not whole:  # there is none, or nothing in it
+        return None
+    path = folder / name.rpartition("/")[2]
+    size = whole if last is None else FIRST
     while True:
-        path, is_whole = fetch(name, size)
+        write(storage, name, max(0, whole - size), whole, path)
         # A part begins within a line, so it has to have one line more than are wanted.
-        if path is None or last is None or is_whole or start_of_last(Path(path), last):
-            return path
+        if last is None or size >= whole or start_of_last(path, last):
+            return str(path)
         size *= GROWTH
 
 
-@contextmanager
-def _of_s3(storage: Any) -> Iterator[Fetch]:
-    def fetch(name: str, size: int) -> tuple[str | None, bool]:
-        try:
-            found = s3.get(S3GetObject(name, None, -size), return_missing=True)
-        except MetaflowS3InvalidRange:  # there is nothing in it
-            return None, True
-        return (str(found.path), found.range_info.request_offset == 0) if found.exists else (None, True)
-
-    with S3(
-        s3root=storage.datastore_root, tmproot=ARTIFACT_LOCALROOT, external_client=storage.s3_client
-    ) as s3:
-        yield fetch
+def _of_s3(storage: Any, name: str, start: int, end: int, path: Path) -> None:
+    client = storage.s3_client
+    with (
+        S3(s3root=storage.datastore_root, tmproot=str(path.parent), external_client=client) as s3,
+        path.open("wb") as file,
+    ):
+        for at in range(start, end, PART):
+            part = Path(s3.get(S3GetObject(name, at, min(PART, end - at))).path)
+            file.write(part.read_bytes())
+            part.unlink()
 
 
-@contextmanager
-def _of_azure(storage: Any) -> Iterator[Fetch]:
-    def write(name: str, start: int, end: int, path: Path) -> None:
-        blob = storage.root_client.get_blob_client(name)
-        with path.open("wb") as file:
-            for at in range(start, end, PART):
-                blob.download_blob(offset=at, length=min(PART, end - at)).readinto(file)
-
-    with _by_offset(storage, write) as fetch:
-        yield fetch
+def _of_azure(storage: Any, name: str, start: int, end: int, path: Path) -> None:
+    blob = storage.root_client.get_blob_client(name)
+    with path.open("wb") as file:
+        for at in range(start, end, PART):
+            blob.download_blob(offset=at, length=min(PART, end - at)).readinto(file)
 
 
-@contextmanager
-def _of_google(storage: Any) -> Iterator[Fetch]:
-    def write(name: str, start: int, end: int, path: Path) -> None:
-        storage.root_client.get_blob_client(name).download_to_filename(str(path), start=start, end=end - 1)
-
-    with _by_offset(storage, write) as fetch:
-        yield fetch
+def _of_google(storage: Any, name: str, start: int, end: int, path: Path) -> None:
+    storage.root_client.get_blob_client(name).download_to_filename(str(path), start=start, end=end - 1)
 
 
-@contextmanager
-def _by_offset(storage: Any, write: Callable[[str, int, int, Path], None]) -> Iterator[Fetch]:
-    """Fetches by `write`, which writes to a file what a name has from one offset to another."""
-
-    def fetch(name: str, size: int) -> tuple[str | None, bool]:
-        whole = storage.size_file(name)
-        if not whole:  # there is none, or nothing in it
-            return None, True
-        path = Path(folder, name.rpartition("/")[2])
-        write(name, max(0, whole - size), whole, path)
-        return str(path), whole <= size
-
-    with TemporaryDirectory(dir=ARTIFACT_LOCALROOT, prefix="metaflow.log.") as folder:
-        yield fetch
+WRITES: dict[str, Write] = {S3Storage.TYPE: _of_s3, AzureStorage.TYPE: _of_azure, GSStorage.TYPE: _of_google}

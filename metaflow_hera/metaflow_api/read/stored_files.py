@@ -54,7 +54,6 @@ def main(datastore: str, url: str, target: str) -> None:
 
         storage = next(impl for impl in DATASTORES if datastore == impl.TYPE)
         root, _, name = url.rpartition("/")
-        # Not as Metaflow loads it: its datastore for Azure reads all of a file into memory.
         with loaded_logs(storage(root), [name], None) as found:
             path = found[0][1]
             if path is None:

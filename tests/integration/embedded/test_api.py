@@ -142,7 +142,7 @@ def test_deleting_a_workflow_ends_its_pods_and_takes_its_files(argo: Argo) -> No
     folder = argo.home / "pods" / workflow["metadata"]["uid"]
     assert folder.exists()
     argo.call("DELETE", f"/workflows/argo/{name}")
-    assert not folder.exists()
+    argo.wait(lambda: not folder.exists())
     # Its place is free again.
     assert argo.end(argo.run(pod_spec("true")))["status"]["phase"] == "Succeeded"
 
