@@ -142,7 +142,7 @@ def notebook(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The whole suite, in six processes: tests often wait. `nox -s tests -- ARGS` passes ARGS on."""
     session.install("-e", ".[dev]")
-    session.run("pytest", *(session.posargs or ["-n", "6", "--dist", "loadgroup", "--durations", "20"]))
+    session.run("pytest", *(session.posargs or ["-n", "4", "--dist", "loadgroup", "--durations", "20"]))
 
 
 @nox.session

@@ -75,6 +75,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mfhera]:
     home = tmp_path_factory.mktemp("home")
     command = Mfhera(home, home, environment(home))
+    command.start()  # warm, whatever the first test does
     yield command
     command.stop()
 

@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from gcp_storage_emulator.handlers.buckets import create_bucket
 from gcp_storage_emulator.server import RequestHandler
 from gcp_storage_emulator.storage import Storage
+from harness import PLAIN
 from moto.server import ThreadedMotoServer
 from serving import serving
 
@@ -79,7 +80,7 @@ def s3() -> Iterator[Datastore]:
             region_name="us-east-1",
         )
         httpx.post(
-            f"{url}/moto-api/reset-auth", content="0"
+            f"{url}/moto-api/reset-auth", content="0", **PLAIN
         ).raise_for_status()  # from now on it asks for them
         client.create_bucket(Bucket=BUCKET)
 
@@ -187,7 +188,7 @@ def gs() -> Iterator[Datastore]:
         def put(name: str, content: bytes) -> None:
             where = f"{url}/upload/storage/v1/b/{BUCKET}/o"
             query = {"uploadType": "media", "name": f"metaflow/{name}"}
-            httpx.post(where, params=query, content=content, headers=BEARER).raise_for_status()
+            httpx.post(where, params=query, content=content, headers=BEARER, **PLAIN).raise_for_status()
 
         env = {
             "GOOGLE_APPLICATION_CREDENTIALS": str(account),

@@ -33,6 +33,8 @@ EXAMPLES = TESTS.parent / "examples"
 USER = "tester"
 SECONDS = 600.0
 """A bound for any one process, on a busy machine too: whoever takes longer hangs."""
+PLAIN: dict[str, Any] = {"trust_env": False, "verify": False}
+"""How httpx calls a server of this machine: loading the certificates of authorities takes longer."""
 DEPENDS_ON_HOW_IT_RUNS = {"tags", "attempt"}
 Tasks = dict[str, dict[str, Any]]
 """The tasks of a run, by `step/index/index...`: their artifacts as repr, see reading.py."""

@@ -45,6 +45,8 @@ class Record:
     def __init__(self, config: pytest.Config) -> None:
         self._renews = bool(config.getoption("record"))
         self._all_live = self._renews or bool(config.getoption("live"))
+        self._now: dict[tuple[str, str], Line] = {}
+        """What was run in this session: several tests compare with the same."""
 
     def is_live(self, flow: str, text: str) -> bool:
         """Whether a flow is run by Metaflow now; `text` is all that decides what it does."""
@@ -66,7 +68,9 @@ class Record:
         known = recorded(flow, text)
         if known is not None and not self.is_live(flow, text):
             return known
-        now = line(flow, text, run_by_metaflow(mfhera, script, *options))
+        if (flow, text) not in self._now or differs:
+            self._now[flow, text] = line(flow, text, run_by_metaflow(mfhera, script, *options))
+        now = self._now[flow, text]
         tasks: Tasks = now["tasks"]
         if self._renews:
             folder = FILE.parent / NEW

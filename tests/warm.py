@@ -12,8 +12,9 @@
   find a configuration file, a call of the command is forked from a process that has only libraries
   imported, and any other starts cold. So does one where Python would find a module in the folder by the
   name of one that is already imported.
-- Whatever the process starts itself starts cold, but for servers of the embedded Argo: they are forked
-  from a third kind of warm process, in the same way.
+- Whatever the process starts itself starts cold, but for servers of the embedded Argo, their keepers of
+  pods, and the processes from which these have pods forked: the first two are forked from warm processes of
+  their own kinds, in the same way, the last are forks of their keeper.
 
 What differs: more modules are in `sys.modules`, and the garbage collector does not look at what they
 hold; the order of a set of strings is the same in all calls; at the end the interpreter empties `__main__`
@@ -117,8 +118,8 @@ def servers() -> Iterator[None]:
 
     if FORKS:
         with _choosing:
-            _suiting("server", _of_a_server(os.environ))
-        launch.subprocess = Subprocess(PLACE)  # type: ignore[assignment]
+            _get_ready_for_a_server(os.environ)
+        launch.subprocess = Subprocess(PLACE, "server", dict)  # type: ignore[assignment]
     try:
         yield
     finally:
@@ -155,7 +156,7 @@ def _chosen(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> W
     configured = _is_configured(folder, env)
     kinds = [] if configured else ["metaflow"]
     if needs or arguments[0] == INSTALLED:
-        _suiting("server", _of_a_server(env))
+        _get_ready_for_a_server(env)
         kinds = ["libraries"] if configured else ["hera", "libraries"]
     folders = {(folder / each).parent for each in arguments if os.path.isfile(folder / each)}
     if not is_script:
@@ -165,6 +166,15 @@ def _chosen(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> W
         if warm is not None and not any(warm.modules & _importable(each) for each in folders):
             return warm
     return None
+
+
+def _get_ready_for_a_server(env: Mapping[str, str]) -> None:
+    """Have warm processes for the server that a call with this environment may start, and for its keeper."""
+    from metaflow_hera.embedded.pods.containers import base_environment
+
+    server = _of_a_server(env)
+    _suiting("server", server)
+    _suiting("keeper", base_environment(server))
 
 
 def _of_a_server(env: Mapping[str, str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ call. It ends when nobody is connected any more, and all that it has forked has 
 from __future__ import annotations
 
 import builtins
+import fcntl
 import gc
 import importlib
 import json
@@ -17,14 +18,16 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.machinery import BuiltinImporter, SourceFileLoader
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, NoReturn
 
-from warm_sockets import Subprocess
+from warm_sockets import Subprocess, seen
 
 COMMAND = "metaflow_hera.cli.main"
 KINDS = {
@@ -32,9 +35,11 @@ KINDS = {
     "hera": ["metaflow", "hera.workflows", "metaflow_hera.*"],
     "libraries": ["asyncio", "hera.workflows", "requests", "yaml"],
     "server": ["argparse", "h11", "metaflow_hera.embedded.*"],
+    "keeper": ["metaflow_hera.embedded.pods.keeper", "asyncio", "requests", "tarfile", "yaml"],
 }
 """What each kind imports; `*` is all that is below and may be needed. The libraries are those of Metaflow and
-of the command: they take most of its start, and look up hardly a variable."""
+of the command: they take most of its start, and look up hardly a variable. The processes from which pods are
+forked are themselves forks of their keeper, which has Metaflow's libraries for them."""
 NOT_BEFORE = {
     "hera": (
         "metaflow_hera.embedded",
@@ -48,6 +53,8 @@ NOT_BEFORE = {
 OF_A_FLOW = ("metaflow.cli", "metaflow.cli_components", "metaflow.runner.click_api")
 """What Metaflow makes of the options of the flow that is loaded when they are imported."""
 LAUNCH = "metaflow_hera.embedded.local.launch"
+KEEPER = "metaflow_hera.embedded.pods.keeper_client"
+FORKING = "metaflow_hera.embedded.pods.warm"
 UNSUITABLE = 3
 """The exit code of a warm process that must not be used."""
 
@@ -65,9 +72,7 @@ class _Noting(os._Environ):  # type: ignore[type-arg]
 def serve(kind: str, listener: socket.socket, place: Path) -> None:
     """Import, tell what that depended on, and fork for each call, until nobody is connected."""
     del sys.path[0], sys.modules["warm_sockets"]  # the folder of this script, and what is from there
-    # The one of the calls, before the imports: Metaflow's leave a class in it.
-    sys.modules["__main__"] = main = ModuleType("__main__")
-    main.__dict__.update(__annotations__={}, __builtins__=builtins, __loader__=BuiltinImporter)
+    _make_main()  # of the calls, before the imports: Metaflow's leave a class in it
     importlib.import_module("croniter")  # asks the system for its architecture: a child with all variables
     _Noting.noted = set()
     before = dict(os.environ)
@@ -79,12 +84,61 @@ def serve(kind: str, listener: socket.socket, place: Path) -> None:
     _must(not sys.modules.keys() & {*OF_A_FLOW}, f"{OF_A_FLOW} must not be imported without a flow.")
     _must(threading.active_count() == 1, "An import has started a thread.")
     modules = sorted({name.split(".")[0] for name in sys.modules} - {"__main__"})
-    if LAUNCH in sys.modules:
-        sys.modules[LAUNCH].subprocess = Subprocess(place)  # type: ignore[attr-defined]
+    _start_others_warm(kind, place, before)
     about = {"variables": sorted(_Noting.noted), "modules": modules, "env": before}
     gc.collect()
     gc.freeze()  # or the first collection after a fork would copy everything
     _answer(listener, json.dumps(about).encode() + b"\n")
+
+
+def _make_main() -> None:
+    """A `__main__` as it is before anything runs."""
+    sys.modules["__main__"] = main = ModuleType("__main__")
+    main.__dict__.update(__annotations__={}, __builtins__=builtins, __loader__=BuiltinImporter)
+
+
+def _start_others_warm(kind: str, place: Path, env: Mapping[str, str]) -> None:
+    """Servers, keepers, and the processes from which these have pods forked."""
+    if LAUNCH in sys.modules:
+        sys.modules[LAUNCH].subprocess = Subprocess(place, "server", dict)  # type: ignore[attr-defined]
+    if KEEPER in sys.modules:
+        of_a_pod = importlib.import_module("metaflow_hera.embedded.pods.containers").base_environment
+        sys.modules[KEEPER].subprocess = Subprocess(place, "keeper", of_a_pod)  # type: ignore[attr-defined]
+    if kind == "keeper":
+        forking = sys.modules[FORKING]
+        forking.spawn = partial(_spawn_warm, forking.spawn, env, list(sys.path))  # type: ignore[attr-defined]
+
+
+def _spawn_warm(
+    spawn: Callable[..., int],
+    before: Mapping[str, str],
+    path: list[str],
+    command: Sequence[str],
+    env: Mapping[str, str],
+    log: int,
+) -> int:
+    """Start a process from which pods are forked, as a fork of its keeper if that makes no difference."""
+    if command[0] != sys.executable or seen(env, _Noting.noted) != seen(before, _Noting.noted):
+        return spawn(command, env, log)
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        # The code package has its own.
+        for name in [name for name in sys.modules if name.split(".")[0] == "metaflow_hera"]:
+            del sys.modules[name]
+        sys.path[:] = path
+        _make_main()
+        passed = int(command[3])
+        _become([*command[1:]], "/", env, os.dup(log), os.dup(log), {passed: passed})
+    except BaseException:  # or there would be two keepers
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
 
 def _modules(kind: str) -> Iterator[str]:
@@ -118,7 +172,7 @@ def _answer(listener: socket.socket, about: bytes) -> None:
                 else:
                     given: list[int] = []
                     with suppress(ConnectionError):
-                        _, given, _, _ = socket.recv_fds(key.fileobj, 1, 3)  # type: ignore[arg-type]
+                        _, given, _, _ = socket.recv_fds(key.fileobj, 1, 8)  # type: ignore[arg-type]
                     if given:
                         ending, process = _fork(*given)
                         running[ending] = process
@@ -131,15 +185,15 @@ def _answer(listener: socket.socket, about: bytes) -> None:
                 return
 
 
-def _fork(answer: int, out: int, err: int) -> tuple[int, tuple[int, int]]:
+def _fork(answer: int, out: int, err: int, *passed: int) -> tuple[int, tuple[int, int]]:
     """Start a call. Returns what becomes readable when its process ends, and its id with who asked for it."""
     pid = os.fork()
     if pid == 0:
         with open(answer, "rb", closefd=False) as request:
-            arguments, folder, env = json.loads(request.readline())
-        _become(arguments, folder, env, out, err)
-    os.close(out)
-    os.close(err)
+            arguments, folder, env, numbers = json.loads(request.readline())
+        _become(arguments, folder, env, out, err, dict(zip(passed, numbers, strict=True)))
+    for each in (out, err, *passed):
+        os.close(each)
     with suppress(OSError):
         os.write(answer, b"%d\n" % pid)
     return os.pidfd_open(pid), (pid, answer)
@@ -161,12 +215,23 @@ def _must(holds: bool, message: str) -> None:
         sys.exit(UNSUITABLE)
 
 
-def _become(arguments: list[str], folder: str, env: dict[str, str], out: int, err: int) -> NoReturn:
-    """Turn into the process that was asked for, and end."""
+def _become(
+    arguments: list[str],
+    folder: str,
+    env: Mapping[str, str],
+    out: int,
+    err: int,
+    passed: Mapping[int, int],
+) -> NoReturn:
+    """Turn into the process that was asked for, and end. It has what is passed under other numbers."""
     os.setsid()
+    aside = {fcntl.fcntl(each, fcntl.F_DUPFD, 256): number for each, number in passed.items()}
     for number, to in enumerate((os.open(os.devnull, os.O_RDONLY), out, err)):
         os.dup2(to, number)
     os.closerange(3, 256)
+    for each, number in aside.items():
+        os.dup2(each, number)
+        os.close(each)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)

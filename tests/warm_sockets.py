@@ -6,13 +6,15 @@ import json
 import os
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 AT_START = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "DYLD_", "MALLOC_", "OPENSSL_", "SSL_")
 """What the interpreter and its libraries read beside `os.environ`."""
+ISOLATED = ("-I", "-S")
+"""Options that make the start of a keeper quicker; a fork needs none."""
 PLACES = {"HOME", "METAFLOW_HOME"}
 """Looked up only to find Metaflow's configuration file: where there is one, each call imports it."""
 
@@ -48,28 +50,39 @@ class WarmProcess:
 
     def seen(self, env: Mapping[str, str]) -> frozenset[tuple[str, str]]:
         """What its imports see of an environment."""
-        return frozenset(
-            (name, value) for name, value in env.items() if name in self._read or name.startswith(AT_START)
-        )
+        return seen(env, self._read)
 
     def start(
-        self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], out: int, err: int
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        env: Mapping[str, str],
+        out: int,
+        err: int,
+        passed: Sequence[int] = (),
     ) -> socket.socket:
-        """Start a call that writes to two descriptors, which are closed here.
+        """Start a call that writes to two descriptors, which are closed here, and has those that are passed.
 
         Returns a socket that tells its process id and, at the end, its exit code, a line each.
         """
         ours, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(self._control, [b"!"], [theirs.fileno(), out, err])
+            socket.send_fds(self._control, [b"!"], [theirs.fileno(), out, err, *passed])
         os.close(out)
         os.close(err)
-        ours.sendall(json.dumps([list(arguments), str(folder), dict(env)]).encode() + b"\n")
+        ours.sendall(json.dumps([list(arguments), str(folder), dict(env), [*passed]]).encode() + b"\n")
         return ours
 
     def close(self) -> None:
         """Give it up. Calls that it has forked go on."""
         self._control.close()
+
+
+def seen(env: Mapping[str, str], read: Container[str]) -> frozenset[tuple[str, str]]:
+    """What imports see of an environment that look up these variables."""
+    return frozenset(
+        (name, value) for name, value in env.items() if name in read or name.startswith(AT_START)
+    )
 
 
 def sockets(place: Path, kind: str) -> Iterator[Path]:
@@ -89,26 +102,41 @@ def suiting(place: Path, kind: str, env: Mapping[str, str]) -> WarmProcess | Non
 
 
 class Subprocess:
-    """Stands for the module `subprocess` where `launch.start` uses it: servers start warm if one suits."""
+    """Stands for the module `subprocess` where servers and keepers are started: they start warm if one suits.
+
+    `surroundings` makes of the environment of the start the one in which the warm process was started.
+    """
 
     DEVNULL = subprocess.DEVNULL
 
-    def __init__(self, place: Path) -> None:
-        self._place = place
+    def __init__(
+        self, place: Path, kind: str, surroundings: Callable[[Mapping[str, str]], Mapping[str, str]]
+    ) -> None:
+        self._place, self._kind, self._surroundings = place, kind, surroundings
 
-    def Popen(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], **options: Any) -> Any:
-        """Start a server as `subprocess.Popen` would."""
-        warm = suiting(self._place, "server", env)
+    def Popen(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+        **options: Any,
+    ) -> Any:
+        """Start one as `subprocess.Popen` would."""
+        whole = os.environ if env is None else env
+        warm = suiting(self._place, self._kind, self._surroundings(whole))
         if warm is not None:
             out, err = (os.dup(options[name].fileno()) for name in ("stdout", "stderr"))
-            started = _Started(warm.start(command[1:], cwd, env, out, err))
+            arguments = [each for each in command[1:] if each not in ISOLATED]
+            started = _Started(warm.start(arguments, cwd or Path.cwd(), whole, out, err, pass_fds))
             warm.close()
             return started
-        return subprocess.Popen(command, cwd=cwd, env=env, **options)
+        return subprocess.Popen(command, cwd=cwd, env=env, pass_fds=pass_fds, **options)
 
 
 class _Started:
-    """As much of a `subprocess.Popen` as `launch.start` uses."""
+    """As much of a `subprocess.Popen` as those who start servers and keepers use."""
 
     def __init__(self, talk: socket.socket) -> None:
         self._talk, self._told = talk, b""
@@ -116,10 +144,15 @@ class _Started:
             self._told += talk.recv(32)
         pid, _, self._told = self._told.partition(b"\n")
         self.pid = int(pid)
-        talk.setblocking(False)
 
     def poll(self) -> int | None:
         """Its exit code, once it has ended."""
         with suppress(BlockingIOError):
-            self._told += self._talk.recv(32)
+            self._told += self._talk.recv(32, socket.MSG_DONTWAIT)
         return int(self._told) if self._told.endswith(b"\n") else None
+
+    def wait(self) -> int:
+        """Wait for its end; its exit code."""
+        while not self._told.endswith(b"\n"):
+            self._told += self._talk.recv(32)
+        return int(self._told)

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from harness import SECONDS, Mfhera, message, refused
+from harness import PLAIN, SECONDS, Mfhera, message, refused
 
 from metaflow_hera.embedded.local import launch
 
@@ -147,8 +147,8 @@ def test_metaflows_own_way_to_publish_starts_a_flow(own_mfhera: Mfhera) -> None:
     (run,) = ended_well(own_mfhera, "eventflow")
     assert artifacts(own_mfhera, "EventFlow", run)["alpha"] == 9.0
     wrong = url.replace("/webhook/", "/webhook/x")
-    assert httpx.post(wrong, json={"name": "e"}, timeout=SECONDS, trust_env=False).status_code == 401
-    assert httpx.post(url, content="[1]", timeout=SECONDS, trust_env=False).status_code == 400
+    assert httpx.post(wrong, json={"name": "e"}, timeout=SECONDS, **PLAIN).status_code == 401
+    assert httpx.post(url, content="[1]", timeout=SECONDS, **PLAIN).status_code == 400
 
 
 @events

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from harness import Mfhera, refused
+from harness import PLAIN, Mfhera, refused
 
 NOWHERE = {"PATH": "/nowhere", "BROWSER": None, "DISPLAY": None, "WAYLAND_DISPLAY": None}
 
@@ -20,10 +20,10 @@ def test_where_there_is_no_browser_it_prints_an_address(
     url = done.stdout.strip()
     port = urlsplit(url).port
     assert arguments or f"ssh -L {port}:127.0.0.1:{port} THIS-MACHINE" in done.stderr
-    answer = httpx.get(url, trust_env=False)
+    answer = httpx.get(url, **PLAIN)
     assert answer.status_code == 200
     assert "set-cookie" in answer.headers
-    assert httpx.get(url, trust_env=False).status_code == 403
+    assert httpx.get(url, **PLAIN).status_code == 403
 
 
 def test_a_run_or_a_deployment_is_shown_after_the_login(own_mfhera: Mfhera) -> None:
@@ -36,11 +36,11 @@ def test_a_run_or_a_deployment_is_shown_after_the_login(own_mfhera: Mfhera) -> N
         (("--name", "singleflow"), deployment),
     ):
         url = own_mfhera.ok("open", *arguments, env=NOWHERE).strip()
-        assert f'url=/#/{place}"' in httpx.get(url, trust_env=False).text
+        assert f'url=/#/{place}"' in httpx.get(url, **PLAIN).text
     run_id = own_mfhera.run()["run_id"]
     for arguments in ((), (run_id,), (f"SingleFlow/{run_id}",)):
         url = own_mfhera.ok("open", *arguments, env=NOWHERE).strip()
-        assert f'url=/#/{run}{run_id.removeprefix("argo-")}"' in httpx.get(url, trust_env=False).text
+        assert f'url=/#/{run}{run_id.removeprefix("argo-")}"' in httpx.get(url, **PLAIN).text
     done = own_mfhera.python(*("single_flow.py", "--quiet", "hera", "open", run_id), env=NOWHERE)
     assert f"to={run}{run_id.removeprefix('argo-')}" in done.stdout
     said = own_mfhera.ok("open", run_id, env={**NOWHERE, "METAFLOW_UI_URL": "https://ui.example/"})
@@ -53,7 +53,7 @@ def test_a_run_or_a_deployment_is_shown_after_the_login(own_mfhera: Mfhera) -> N
 def test_the_login_sends_a_browser_to_places_of_the_page_only(own_mfhera: Mfhera) -> None:
     for place in ("https://elsewhere.example", "runs/default/x%22%3E%3Cscript%3E", "runs/x", "//elsewhere"):
         url = own_mfhera.ok("local", "open", "--print").strip()
-        text = httpx.get(f"{url}&to={place}", trust_env=False).text
+        text = httpx.get(f"{url}&to={place}", **PLAIN).text
         assert 'content="0; url=/"' in text
 
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from argo_calls import Call
-from harness import SECONDS, Mfhera
+from harness import PLAIN, SECONDS, Mfhera
 from serving import Quiet, serving
 
 from metaflow_hera.argo.versions import HEADER
@@ -59,7 +59,7 @@ def handler(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
                 content=body,
                 headers=kept,
                 timeout=SECONDS,
-                trust_env=False,
+                **PLAIN,
             ) as answer:
                 self.send_response(answer.status_code)
                 self.send_header("Content-Type", answer.headers.get("content-type", "application/json"))
@@ -109,7 +109,7 @@ def test_an_embedded_argo_that_is_killed_when_a_run_starts(own_mfhera: Mfhera, h
         if call.method == "POST":
             if handed_on:
                 url, headers = f"{server.url}{call.path}", {"Authorization": call.headers["authorization"]}
-                httpx.post(url, content=call.body, headers=headers, trust_env=False).raise_for_status()
+                httpx.post(url, content=call.body, headers=headers, **PLAIN).raise_for_status()
             os.kill(server.pid, signal.SIGKILL)
             raise ConnectionAbortedError
 
@@ -252,7 +252,7 @@ def test_who_deploys_at_the_same_moment_decides_on_the_token(mfhera: Mfhera, rec
             body = json.loads(call.body)
             body["template"]["metadata"]["annotations"]["metaflow/production_token"] = "the-faster-one"
             url, headers = f"{recorded.upstream}{call.path}", {"Authorization": call.headers["authorization"]}
-            httpx.post(url, json=body, headers=headers, timeout=SECONDS, trust_env=False).raise_for_status()
+            httpx.post(url, json=body, headers=headers, timeout=SECONDS, **PLAIN).raise_for_status()
 
     mfhera.take("linear_flow.py")
     recorded.meanwhile = deploys

@@ -6,14 +6,14 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import warm
-from harness import SECONDS
+from harness import PLAIN, SECONDS
 
 from metaflow_hera import __version__
 from metaflow_hera.embedded.local import launch
@@ -22,21 +22,21 @@ DATA = Path(__file__).parents[2] / "data"
 
 
 class Argo:
-    """A client of one embedded Argo, and its life."""
+    """A client of one embedded Argo, and its life. `cold` starts it as its users do."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: Path, *, cold: bool = False) -> None:
+        self.home, self._cold = home, cold
         self.start()
 
     def start(self) -> None:
         """Start the server; after its end again, in the same home."""
-        with warm.servers():
+        with nullcontext() if self._cold else warm.servers():
             self.server = launch.start(self.home, __version__)
         self.http = httpx.Client(
             base_url=f"{self.server.url}/api/v1",
             headers={"Authorization": f"Bearer {self.server.token}"},
             timeout=SECONDS,
-            trust_env=False,
+            **PLAIN,
         )
 
     def kill(self) -> None:

@@ -17,7 +17,7 @@ from unittest.mock import MagicMock
 
 import httpx
 import pytest
-from harness import SECONDS
+from harness import PLAIN, SECONDS
 
 from metaflow_hera.embedded.api.http import BODY_LIMIT, DEPTH_LIMIT
 from metaflow_hera.embedded.app import application
@@ -52,7 +52,7 @@ def filled(path: str) -> str:
 
 def send(argo: Argo, method: str, path: str, **options: Any) -> httpx.Response:
     """A call without the headers that the client has."""
-    return httpx.request(method, argo.server.url + path, trust_env=False, timeout=SECONDS, **options)
+    return httpx.request(method, argo.server.url + path, **PLAIN, timeout=SECONDS, **options)
 
 
 def refused(kind: str, answer: httpx.Response, *statuses: int) -> None:
@@ -383,7 +383,7 @@ PATHS = [
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_path_out_of_the_api(argo: Argo, path: str) -> None:
-    with httpx.Client(trust_env=False, headers=bearer(argo)) as client:
+    with httpx.Client(**PLAIN, headers=bearer(argo)) as client:
         answer = client.send(client.build_request("GET", f"{argo.server.url}/api/v1{path}"))
     refused("path", answer, 404, 501)
     assert argo.server.token not in answer.text

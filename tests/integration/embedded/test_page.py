@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from harness import SECONDS
+from harness import PLAIN, SECONDS
 
 from metaflow_hera.embedded.local import opening
 from metaflow_hera.embedded.pods.results import RESULTS
@@ -33,7 +33,7 @@ WIDE = 10_000
 
 def browser(argo: Argo) -> httpx.Client:
     """A client that has been let in by the real login, as a browser is."""
-    client = httpx.Client(base_url=argo.server.url, trust_env=False, timeout=SECONDS)
+    client = httpx.Client(base_url=argo.server.url, **PLAIN, timeout=SECONDS)
     answer = client.get(opening.one_time_url(argo.server))
     assert answer.status_code == 200, answer.text
     return client
@@ -46,7 +46,7 @@ def page(argo: Argo) -> Iterator[httpx.Client]:
 
 
 def test_the_cookie_is_this_sites_own_and_hidden_from_scripts(argo: Argo) -> None:
-    answer = httpx.get(opening.one_time_url(argo.server), trust_env=False)
+    answer = httpx.get(opening.one_time_url(argo.server), **PLAIN)
     cookie = answer.headers["set-cookie"]
     assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
     assert argo.server.token not in cookie
@@ -56,8 +56,8 @@ def test_the_cookie_is_this_sites_own_and_hidden_from_scripts(argo: Argo) -> Non
 
 def test_a_code_works_once(argo: Argo) -> None:
     url = opening.one_time_url(argo.server)
-    assert httpx.get(url, trust_env=False).status_code == 200
-    again = httpx.get(url, trust_env=False)
+    assert httpx.get(url, **PLAIN).status_code == 200
+    again = httpx.get(url, **PLAIN)
     assert again.status_code == 403
     assert "set-cookie" not in again.headers
     assert "mfhera local open" in again.text
@@ -66,8 +66,8 @@ def test_a_code_works_once(argo: Argo) -> None:
 @pytest.mark.parametrize("code", ["", "wrong", "%00", "é" * 2000])
 def test_a_wrong_code_is_refused(argo: Argo, code: str) -> None:
     for answer in (
-        httpx.get(f"{argo.server.url}/login", params={"code": code}, trust_env=False),
-        httpx.post(f"{argo.server.url}/login", data={"code": code}, trust_env=False),
+        httpx.get(f"{argo.server.url}/login", params={"code": code}, **PLAIN),
+        httpx.post(f"{argo.server.url}/login", data={"code": code}, **PLAIN),
     ):
         assert answer.status_code == 403
         assert "set-cookie" not in answer.headers
@@ -80,9 +80,7 @@ def test_the_file_that_is_opened_logs_in(argo: Argo) -> None:
     assert argo.server.token not in text
     code = text.split('name="code" value="')[1].split('"')[0]
     # A file has no origin.
-    answer = httpx.post(
-        f"{argo.server.url}/login", data={"code": code}, headers={"Origin": "null"}, trust_env=False
-    )
+    answer = httpx.post(f"{argo.server.url}/login", data={"code": code}, headers={"Origin": "null"}, **PLAIN)
     assert answer.status_code == 200
     assert "set-cookie" in answer.headers
     assert not path.exists()
@@ -91,12 +89,12 @@ def test_the_file_that_is_opened_logs_in(argo: Argo) -> None:
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://127.0.0.1:1"])
 def test_another_site_cannot_log_in(argo: Argo, origin: str) -> None:
     url = opening.one_time_url(argo.server)
-    assert httpx.post(url, headers={"Origin": origin}, trust_env=False).status_code == 403
+    assert httpx.post(url, headers={"Origin": origin}, **PLAIN).status_code == 403
 
 
 def test_a_cookie_gets_no_code(argo: Argo, page: httpx.Client) -> None:
     assert page.post("/page/code", headers={"Origin": argo.server.url}).status_code == 403
-    assert httpx.post(f"{argo.server.url}/page/code", trust_env=False).status_code == 401
+    assert httpx.post(f"{argo.server.url}/page/code", **PLAIN).status_code == 401
 
 
 def test_codes_end_by_themselves_and_are_few() -> None:
@@ -119,9 +117,9 @@ def test_the_cookie_survives_a_restart(own_argo: Argo) -> None:
 
 @pytest.mark.parametrize("path", ["/", FIRST, "/page/static/page.css", "/page/overview", "/page/events"])
 def test_without_the_cookie_nothing_is_shown(argo: Argo, path: str) -> None:
-    answer = httpx.get(argo.server.url + path, trust_env=False)
+    answer = httpx.get(argo.server.url + path, **PLAIN)
     assert (answer.status_code, answer.json()["code"]) == (401, 16)
-    shown = httpx.get(argo.server.url + path, headers={"Accept": "text/html"}, trust_env=False)
+    shown = httpx.get(argo.server.url + path, headers={"Accept": "text/html"}, **PLAIN)
     assert shown.status_code == 401
     assert "mfhera local open" in shown.text
 
@@ -470,7 +468,7 @@ def test_a_suspended_run_says_so(argo: Argo) -> None:
 
 def test_no_secret_is_in_the_log_or_the_list_of_processes(argo: Argo, page: httpx.Client) -> None:
     url = opening.one_time_url(argo.server)
-    httpx.get(url, trust_env=False)
+    httpx.get(url, **PLAIN)
     secrets = [url.split("code=")[1], argo.server.token, (argo.home / "session").read_text().strip()]
     log = (argo.home / "server.log").read_text()
     processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout

@@ -6,6 +6,7 @@ import stat
 
 import httpx
 import pytest
+from harness import PLAIN
 
 from .conftest import Argo
 
@@ -19,14 +20,14 @@ UNAUTHENTICATED = {
 @pytest.mark.parametrize("path", ["/api/v1/version", "/api/v1/workflows/argo", "/", "/nope"])
 def test_without_the_token_nothing_is_answered(argo: Argo, path: str, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
-    answer = httpx.get(argo.server.url + path, headers=headers, trust_env=False)
+    answer = httpx.get(argo.server.url + path, headers=headers, **PLAIN)
     assert (answer.status_code, answer.json()) == (401, UNAUTHENTICATED)
 
 
 @pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "{}"])
 def test_the_token_is_taken_with_and_without_bearer(argo: Argo, form: str) -> None:
     headers = {"Authorization": form.format(argo.server.token)}
-    assert httpx.get(argo.server.url + "/api/v1/version", headers=headers, trust_env=False).status_code == 200
+    assert httpx.get(argo.server.url + "/api/v1/version", headers=headers, **PLAIN).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "0.0.0.0", ""])

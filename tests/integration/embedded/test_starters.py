@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from harness import SECONDS
+from harness import PLAIN, SECONDS
 from hera.events.models import CreateSensorRequest, Item, Sensor, UpdateSensorRequest
 from hera.events.service import EventsService
 from hera.exceptions import AlreadyExists, HeraException, NotFound
@@ -155,17 +155,15 @@ def test_what_cannot_be_started_harms_nobody(argo: Argo) -> None:
 
 def test_events_need_the_token(argo: Argo) -> None:
     for path in ("/api/v1/events/argo/x", "/webhook", "/webhook/argo", "/webhook/guess/argo"):
-        answer = httpx.post(f"{argo.server.url}{path}", json={}, trust_env=False, timeout=SECONDS)
+        answer = httpx.post(f"{argo.server.url}{path}", json={}, **PLAIN, timeout=SECONDS)
         assert answer.status_code == 401, path
     foreign = {"Origin": "https://example.com"}
     assert (
-        httpx.post(
-            argo.server.events_url, json={}, headers=foreign, trust_env=False, timeout=SECONDS
-        ).status_code
+        httpx.post(argo.server.events_url, json={}, headers=foreign, **PLAIN, timeout=SECONDS).status_code
         == 403
     )
-    assert httpx.post(argo.server.events_url, json={}, trust_env=False, timeout=SECONDS).status_code == 200
-    assert httpx.get(argo.server.events_url, trust_env=False, timeout=SECONDS).status_code == 501
+    assert httpx.post(argo.server.events_url, json={}, **PLAIN, timeout=SECONDS).status_code == 200
+    assert httpx.get(argo.server.events_url, **PLAIN, timeout=SECONDS).status_code == 501
 
 
 def _template(spec: Any) -> Any:

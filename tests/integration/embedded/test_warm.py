@@ -23,6 +23,23 @@ from .conftest import Argo, pods
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every pod is started")
 
+
+@pytest.fixture(scope="module")
+def argo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Argo]:
+    """A server with the keeper that its users have: other tests have one that starts warm."""
+    client = Argo(tmp_path_factory.mktemp("home"), cold=True)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def own_argo(tmp_path: Path) -> Iterator[Argo]:
+    """The same for one test."""
+    client = Argo(tmp_path / "home", cold=True)
+    yield client
+    client.close()
+
+
 PREPARE = """
 import os, sys
 if __name__ == "__warm__":

@@ -84,7 +84,7 @@ print(json.dumps(found))
 def test_the_image_is_the_one_of_metaflows_plugin(
     variables: dict[str, str], usual: str, own: str, tmp_path: Path
 ) -> None:
-    mfhera = at(tmp_path).cold
+    mfhera = at(tmp_path)
     mfhera.env.update({f"METAFLOW_{name}": value for name, value in variables.items()})
     (tmp_path / "images_flow.py").write_text(FLOW)
     (made, *_) = objects(mfhera.ok("create", "images_flow.py", "--only-json"))
@@ -95,7 +95,7 @@ def test_the_image_is_the_one_of_metaflows_plugin(
 
 
 def test_the_configuration_file_names_it_too(tmp_path: Path) -> None:
-    mfhera = at(tmp_path).cold
+    mfhera = at(tmp_path)
     home = Path(mfhera.env["METAFLOW_HOME"])
     home.mkdir(parents=True, exist_ok=True)
     (home / "config.json").write_text(json.dumps({"METAFLOW_KUBERNETES_CONTAINER_IMAGE": "team/base:2"}))
