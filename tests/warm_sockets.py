@@ -104,7 +104,7 @@ def suiting(place: Path, kind: str, env: Mapping[str, str]) -> WarmProcess | Non
 class Subprocess:
     """Stands for the module `subprocess` where servers and keepers are started: they start warm if one suits.
 
-    `surroundings` makes of the environment of the start the one in which the warm process was started.
+    `surroundings` makes of the environment of a start the one that a warm process has to suit.
     """
 
     DEVNULL = subprocess.DEVNULL
@@ -154,5 +154,8 @@ class _Started:
     def wait(self) -> int:
         """Wait for its end; its exit code."""
         while not self._told.endswith(b"\n"):
-            self._told += self._talk.recv(32)
+            part = self._talk.recv(32)
+            if not part:
+                raise ConnectionError("The warm process has ended before what it started.")
+            self._told += part
         return int(self._told)

@@ -83,6 +83,10 @@ def test_the_weather_example(remote: Remote) -> None:
     assert last == "end/end: The wettest month was 2012-01, with 173 mm of rain.\n"
     # So does Metaflow's own command.
     assert "79 days in 3 months" in remote.metaflow("weather_flow.py", "logs", f"{run['run_id']}/start")
+    if remote.store.kind != "gs":  # its emulator takes no empty file
+        remote.store.put(f"WeatherFlow/{run['run_id']}/end/end/0.task_stdout.log", b"")
+        for tail in ([], ["--tail", "1"]):
+            assert not mfhera.ok("logs", run["run_id"], "end", "--stdout", *tail)
 
 
 def test_a_run_that_an_event_starts_fails_and_is_gone_on_with(remote: Remote) -> None:

@@ -27,15 +27,15 @@ File = tuple[str, Optional[str]]
 """A name in the datastore, and a file on this machine: None if the datastore has no such name."""
 
 Write = Callable[[Any, str, int, int, Path], None]
-"""Writes to a file what a name has from one offset to another, by a datastore."""
+"""Takes a datastore and a name, and writes what that has from one offset to another to a file."""
 
 
 @contextmanager
 def loaded_logs(storage: Any, names: Sequence[str], last: int | None) -> Iterator[list[File]]:
     """The stored files of these names, each with its `last` lines at least and perhaps with what is before.
 
-    None are all lines.
-    They are gone afterwards. Raises what Metaflow's datastores do, and their clients.
+    A `last` of None means all lines. The files are gone afterwards. Raises what Metaflow's datastores do, and
+    their clients.
     """
     # Not as Metaflow loads them: its datastores keep much of a large file in memory.
     write = WRITES.get(storage.TYPE)
@@ -49,9 +49,12 @@ def loaded_logs(storage: Any, names: Sequence[str], last: int | None) -> Iterato
 
 def _fetched(write: Write, storage: Any, name: str, last: int | None, folder: Path) -> str | None:
     whole = storage.size_file(name)
-    if not whole:  # there is none, or nothing in it
+    if whole is None:
         return None
     path = folder / name.rpartition("/")[2]
+    if whole == 0:
+        path.touch()
+        return str(path)
     size = whole if last is None else FIRST
     while True:
         write(storage, name, max(0, whole - size), whole, path)
