@@ -16,9 +16,9 @@
   pods, and the processes from which these have pods forked: the first two are forked from warm processes of
   their own kinds, in the same way, the last are forks of their keeper.
 
-What differs: more modules are in `sys.modules`, and the garbage collector does not look at what they
-hold; the order of a set of strings is the same in all calls; at the end the interpreter empties `__main__`
-alone. Tests that are about these things start cold, see `Mfhera.cold`.
+What differs: more modules are in `sys.modules`, in a pod those of Metaflow's libraries; the garbage collector
+does not look at what they hold; the order of a set of strings is the same in all calls; at the end the
+interpreter empties `__main__` alone. Tests that are about these things start cold, see `Mfhera.cold`.
 
 Off Linux every process starts cold: libraries of macOS do not survive a fork.
 """
@@ -119,7 +119,7 @@ def servers() -> Iterator[None]:
     if FORKS:
         with _choosing:
             _get_ready_for_a_server(os.environ)
-        launch.subprocess = Subprocess(PLACE, "server", dict)  # type: ignore[assignment]
+        launch.subprocess = Subprocess(PLACE, "server")  # type: ignore[assignment]
     try:
         yield
     finally:

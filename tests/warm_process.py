@@ -18,7 +18,6 @@ import signal
 import socket
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -53,8 +52,10 @@ NOT_BEFORE = {
 OF_A_FLOW = ("metaflow.cli", "metaflow.cli_components", "metaflow.runner.click_api")
 """What Metaflow makes of the options of the flow that is loaded when they are imported."""
 LAUNCH = "metaflow_hera.embedded.local.launch"
-KEEPER = "metaflow_hera.embedded.pods.keeper_client"
-FORKING = "metaflow_hera.embedded.pods.warm"
+KEEPER_CLIENT = "metaflow_hera.embedded.pods.keeper_client"
+WARM_PODS = "metaflow_hera.embedded.pods.warm"
+HIGHEST = 1 << 12
+"""No process of the tests has a descriptor above."""
 UNSUITABLE = 3
 """The exit code of a warm process that must not be used."""
 
@@ -100,13 +101,13 @@ def _make_main() -> None:
 def _start_others_warm(kind: str, place: Path, env: Mapping[str, str]) -> None:
     """Servers, keepers, and the processes from which these have pods forked."""
     if LAUNCH in sys.modules:
-        sys.modules[LAUNCH].subprocess = Subprocess(place, "server", dict)  # type: ignore[attr-defined]
-    if KEEPER in sys.modules:
+        sys.modules[LAUNCH].subprocess = Subprocess(place, "server")  # type: ignore[attr-defined]
+    if KEEPER_CLIENT in sys.modules:
         of_a_pod = importlib.import_module("metaflow_hera.embedded.pods.containers").base_environment
-        sys.modules[KEEPER].subprocess = Subprocess(place, "keeper", of_a_pod)  # type: ignore[attr-defined]
+        sys.modules[KEEPER_CLIENT].subprocess = Subprocess(place, "keeper", of_a_pod)  # type: ignore[attr-defined]
     if kind == "keeper":
-        forking = sys.modules[FORKING]
-        forking.spawn = partial(_spawn_warm, forking.spawn, env, list(sys.path))  # type: ignore[attr-defined]
+        pods = sys.modules[WARM_PODS]
+        pods.spawn = partial(_spawn_warm, pods.spawn, env, list(sys.path))  # type: ignore[attr-defined]
 
 
 def _spawn_warm(
@@ -135,8 +136,8 @@ def _spawn_warm(
         _make_main()
         passed = int(command[3])
         _become([*command[1:]], "/", env, os.dup(log), os.dup(log), {passed: passed})
-    except BaseException:  # or there would be two keepers
-        traceback.print_exc()
+    except BaseException as error:  # or there would be two keepers
+        print(repr(error), file=sys.stderr, flush=True)
     finally:
         os._exit(1)
 
@@ -225,10 +226,11 @@ def _become(
 ) -> NoReturn:
     """Turn into the process that was asked for, and end. It has what is passed under other numbers."""
     os.setsid()
-    aside = {fcntl.fcntl(each, fcntl.F_DUPFD, 256): number for each, number in passed.items()}
+    above = max([HIGHEST, *passed.values()]) + 1
+    aside = {fcntl.fcntl(each, fcntl.F_DUPFD, above): number for each, number in passed.items()}
     for number, to in enumerate((os.open(os.devnull, os.O_RDONLY), out, err)):
         os.dup2(to, number)
-    os.closerange(3, 256)
+    os.closerange(3, above)
     for each, number in aside.items():
         os.dup2(each, number)
         os.close(each)

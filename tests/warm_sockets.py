@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,12 @@ class WarmProcess:
         Returns a socket that tells its process id and, at the end, its exit code, a line each.
         """
         ours, theirs = socket.socketpair()
-        with theirs:
-            socket.send_fds(self._control, [b"!"], [theirs.fileno(), out, err, *passed])
-        os.close(out)
-        os.close(err)
+        try:
+            with theirs:
+                socket.send_fds(self._control, [b"!"], [theirs.fileno(), out, err, *passed])
+        finally:
+            os.close(out)
+            os.close(err)
         ours.sendall(json.dumps([list(arguments), str(folder), dict(env), [*passed]]).encode() + b"\n")
         return ours
 
@@ -104,15 +107,15 @@ def suiting(place: Path, kind: str, env: Mapping[str, str]) -> WarmProcess | Non
 class Subprocess:
     """Stands for the module `subprocess` where servers and keepers are started: they start warm if one suits.
 
-    `surroundings` makes of the environment of a start the one that a warm process has to suit.
+    `seen_of` is what a warm process has to suit of the environment of a start: all of it, if not given.
     """
 
     DEVNULL = subprocess.DEVNULL
 
     def __init__(
-        self, place: Path, kind: str, surroundings: Callable[[Mapping[str, str]], Mapping[str, str]]
+        self, place: Path, kind: str, seen_of: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
     ) -> None:
-        self._place, self._kind, self._surroundings = place, kind, surroundings
+        self._place, self._kind, self._seen_of = place, kind, seen_of
 
     def Popen(
         self,
@@ -125,10 +128,10 @@ class Subprocess:
     ) -> Any:
         """Start one as `subprocess.Popen` would."""
         whole = os.environ if env is None else env
-        warm = suiting(self._place, self._kind, self._surroundings(whole))
+        warm = suiting(self._place, self._kind, self._seen_of(whole))
         if warm is not None:
             out, err = (os.dup(options[name].fileno()) for name in ("stdout", "stderr"))
-            arguments = [each for each in command[1:] if each not in ISOLATED]
+            arguments = [*dropwhile(ISOLATED.__contains__, command[1:])]
             started = _Started(warm.start(arguments, cwd or Path.cwd(), whole, out, err, pass_fds))
             warm.close()
             return started
@@ -140,10 +143,7 @@ class _Started:
 
     def __init__(self, talk: socket.socket) -> None:
         self._talk, self._told = talk, b""
-        while b"\n" not in self._told:
-            self._told += talk.recv(32)
-        pid, _, self._told = self._told.partition(b"\n")
-        self.pid = int(pid)
+        self.pid = self._next()
 
     def poll(self) -> int | None:
         """Its exit code, once it has ended."""
@@ -153,9 +153,14 @@ class _Started:
 
     def wait(self) -> int:
         """Wait for its end; its exit code."""
-        while not self._told.endswith(b"\n"):
+        return self._next()
+
+    def _next(self) -> int:
+        """The next number that is told."""
+        while b"\n" not in self._told:
             part = self._talk.recv(32)
             if not part:
                 raise ConnectionError("The warm process has ended before what it started.")
             self._told += part
-        return int(self._told)
+        number, _, self._told = self._told.partition(b"\n")
+        return int(number)

@@ -265,6 +265,7 @@ def _parts(url: str) -> list[str]:
 
 def _short(text: str, longest: int = LONGEST) -> str:
     """A text of a server on one line, without what a terminal would obey, and not for ever."""
+    text = text.strip()
     start = text[: 10 * longest]  # a page may have megabytes
     line = " ".join("".join(c if c.isprintable() else " " for c in start).split())
     return line if len(line) <= longest and start == text else f"{line[:longest]}..."

@@ -12,7 +12,7 @@ from metaflow.metaflow_config import ARTIFACT_LOCALROOT
 from metaflow.plugins.datastores.azure_storage import AzureStorage
 from metaflow.plugins.datastores.gs_storage import GSStorage
 from metaflow.plugins.datastores.s3_storage import S3Storage
-from metaflow.plugins.datatools.s3.s3 import S3, S3GetObject
+from metaflow.plugins.datatools.s3.s3 import S3, MetaflowS3InvalidRange, S3GetObject
 
 from metaflow_hera.metaflow_api.read.log_files import start_of_last
 
@@ -26,8 +26,11 @@ PART = 1 << 22
 File = tuple[str, Optional[str]]
 """A name in the datastore, and a file on this machine: None if the datastore has no such name."""
 
-Write = Callable[[Any, str, int, int, Path], None]
-"""Takes a datastore and a name, and writes what that has from one offset to another to a file."""
+Fetch = Callable[[Any, str, Optional[int], Path], Optional[int]]
+"""Takes a datastore and a name, and writes the last bytes of that to a file: so many, or all for None.
+
+Returns how many bytes the name has, None if there is no such name.
+"""
 
 
 @contextmanager
@@ -37,54 +40,74 @@ def loaded_logs(storage: Any, names: Sequence[str], last: int | None) -> Iterato
     A `last` of None means all lines. The files are gone afterwards. Raises what Metaflow's datastores do, and
     their clients.
     """
-    # Not as Metaflow loads them: its datastores keep much of a large file in memory.
-    write = WRITES.get(storage.TYPE)
-    if write is None:
+    # Metaflow's own way fetches all of a file, and for S3 and Azure keeps much of it in memory.
+    fetch = FETCHES.get(storage.TYPE)
+    if fetch is None:
         with storage.load_bytes(list(names)) as found:
             yield [(name, path) for name, path, _ in found]
         return
     with TemporaryDirectory(dir=ARTIFACT_LOCALROOT, prefix="metaflow.log.") as folder:
-        yield [(name, _fetched(write, storage, name, last, Path(folder))) for name in names]
+        yield [(name, _fetched(fetch, storage, name, last, Path(folder))) for name in names]
 
 
-def _fetched(write: Write, storage: Any, name: str, last: int | None, folder: Path) -> str | None:
-    whole = storage.size_file(name)
-    if whole is None:
-        return None
+def _fetched(fetch: Fetch, storage: Any, name: str, last: int | None, folder: Path) -> str | None:
     path = folder / name.rpartition("/")[2]
-    if whole == 0:
-        path.touch()
-        return str(path)
-    size = whole if last is None else FIRST
+    size = None if last is None else FIRST
     while True:
-        write(storage, name, max(0, whole - size), whole, path)
+        whole = fetch(storage, name, size, path)
+        if whole is None:
+            return None
         # A part begins within a line, so it has to have one line more than are wanted.
-        if last is None or size >= whole or start_of_last(path, last):
+        if last is None or size is None or size >= whole or start_of_last(path, last):
             return str(path)
         size *= GROWTH
 
 
-def _of_s3(storage: Any, name: str, start: int, end: int, path: Path) -> None:
+def _of_s3(storage: Any, name: str, size: int | None, path: Path) -> int | None:
+    def part(offset: int | None, length: int) -> int | None:
+        """Write a part; the size of the whole, 0 if nothing is there, None if there is no such name."""
+        try:
+            found = s3.get(S3GetObject(name, offset, length), return_missing=True)
+        except MetaflowS3InvalidRange:
+            return 0
+        if not found.exists:
+            return None
+        file.write(Path(found.path).read_bytes())
+        Path(found.path).unlink()
+        return int(found.range_info.total_size)
+
     client = storage.s3_client
     with (
         S3(s3root=storage.datastore_root, tmproot=str(path.parent), external_client=client) as s3,
         path.open("wb") as file,
     ):
-        for at in range(start, end, PART):
-            part = Path(s3.get(S3GetObject(name, at, min(PART, end - at))).path)
-            file.write(part.read_bytes())
-            part.unlink()
+        # One request does for most logs.
+        if size is not None and size <= PART:
+            return part(None, -size)
+        whole = part(0, PART) if size is None else storage.size_file(name)
+        for at in range(PART if size is None else max(0, (whole or 0) - size), whole or 0, PART):
+            if not part(at, PART):  # it was replaced by a shorter one
+                break
+        return whole
 
 
-def _of_azure(storage: Any, name: str, start: int, end: int, path: Path) -> None:
-    blob = storage.root_client.get_blob_client(name)
-    with path.open("wb") as file:
-        for at in range(start, end, PART):
-            blob.download_blob(offset=at, length=min(PART, end - at)).readinto(file)
+def _of_azure(storage: Any, name: str, size: int | None, path: Path) -> int | None:
+    whole: int | None = storage.size_file(name)
+    if whole is not None:
+        blob = storage.root_client.get_blob_client(name)
+        with path.open("wb") as file:
+            for at in range(0 if size is None else max(0, whole - size), whole, PART):
+                blob.download_blob(offset=at, length=min(PART, whole - at)).readinto(file)
+    return whole
 
 
-def _of_google(storage: Any, name: str, start: int, end: int, path: Path) -> None:
-    storage.root_client.get_blob_client(name).download_to_filename(str(path), start=start, end=end - 1)
+def _of_google(storage: Any, name: str, size: int | None, path: Path) -> int | None:
+    whole: int | None = storage.size_file(name)
+    path.touch()
+    if whole:
+        start = 0 if size is None else max(0, whole - size)
+        storage.root_client.get_blob_client(name).download_to_filename(str(path), start=start, end=whole - 1)
+    return whole
 
 
-WRITES: dict[str, Write] = {S3Storage.TYPE: _of_s3, AzureStorage.TYPE: _of_azure, GSStorage.TYPE: _of_google}
+FETCHES: dict[str, Fetch] = {S3Storage.TYPE: _of_s3, AzureStorage.TYPE: _of_azure, GSStorage.TYPE: _of_google}

@@ -6,6 +6,7 @@ import json
 import os
 import select
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -379,3 +380,31 @@ class TestWarmProcesses:
         assert processes.take(order)
         assert self.results(processes, 1) == [(order, None)]
         assert not processes.take({**order, "start": 2})
+
+
+def test_no_secret_is_in_the_list_of_processes(argo: Argo) -> None:
+    """Here, where server, keeper and pods start as those of users do."""
+    sleeping = "    import time; time.sleep(60)"
+    names = [argo.run(spec(sleeping, warm=is_warm)) for is_warm in (True, False)]
+    for name in names:
+        argo.until(name, lambda workflow: "Running" in [pod["phase"] for pod in pods(workflow).values()])
+    files = (argo.home / each for each in ("webhook", "session"))
+    secrets = [argo.server.token, *(each.read_text().strip() for each in files)]
+    processes = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
+    for shown in ("embedded.server", "embedded.pods.keeper", "A process from which pods are forked"):
+        assert shown in processes
+    assert not [secret for secret in secrets if secret in processes]
+    for name in names:
+        argo.call("DELETE", f"/workflows/argo/{name}")
+
+
+def test_those_of_other_tests_start_warm(tmp_path: Path) -> None:
+    """Or the tests would be slow in silence: see warm.py."""
+    argo = Argo(tmp_path / "home")
+    name = argo.run(spec(SAY))
+    argo.end(name)
+    ((prepared, keeper, _),) = said(argo, name)
+    for each in (prepared, keeper):
+        command = Path(f"/proc/{each}/cmdline").read_text().split("\0")
+        assert [Path(part).name for part in command[1:3]] == ["warm_process.py", "keeper"]
+    argo.close()
