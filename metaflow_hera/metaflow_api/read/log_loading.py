@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Optional
@@ -12,7 +12,7 @@ from metaflow.metaflow_config import ARTIFACT_LOCALROOT
 from metaflow.plugins.datastores.azure_storage import AzureStorage
 from metaflow.plugins.datastores.gs_storage import GSStorage
 from metaflow.plugins.datastores.s3_storage import S3Storage
-from metaflow.plugins.datatools.s3.s3 import S3, MetaflowS3InvalidRange, S3GetObject
+from metaflow.plugins.datatools.s3.s3 import S3, MetaflowS3InvalidRange, MetaflowS3NotFound, S3GetObject
 
 from metaflow_hera.metaflow_api.read.log_files import start_of_last
 
@@ -64,31 +64,21 @@ def _fetched(fetch: Fetch, storage: Any, name: str, last: int | None, folder: Pa
 
 
 def _of_s3(storage: Any, name: str, size: int | None, path: Path) -> int | None:
-    def part(offset: int | None, length: int) -> int | None:
-        """Write a part; the size of the whole, 0 if nothing is there, None if there is no such name."""
-        try:
-            found = s3.get(S3GetObject(name, offset, length), return_missing=True)
-        except MetaflowS3InvalidRange:
-            return 0
-        if not found.exists:
-            return None
-        file.write(Path(found.path).read_bytes())
-        Path(found.path).unlink()
-        return int(found.range_info.total_size)
-
+    whole: int | None = storage.size_file(name)
+    path.touch()
+    if not whole:  # no range of an empty object is valid
+        return whole
     client = storage.s3_client
     with (
         S3(s3root=storage.datastore_root, tmproot=str(path.parent), external_client=client) as s3,
         path.open("wb") as file,
+        suppress(MetaflowS3InvalidRange, MetaflowS3NotFound),  # it was replaced by a shorter one, or deleted
     ):
-        # One request does for most logs.
-        if size is not None and size <= PART:
-            return part(None, -size)
-        whole = part(0, PART) if size is None else storage.size_file(name)
-        for at in range(PART if size is None else max(0, (whole or 0) - size), whole or 0, PART):
-            if not part(at, PART):  # it was replaced by a shorter one
-                break
-        return whole
+        for at in range(0 if size is None else max(0, whole - size), whole, PART):
+            part = Path(s3.get(S3GetObject(name, at, min(PART, whole - at))).path)
+            file.write(part.read_bytes())
+            part.unlink()
+    return whole
 
 
 def _of_azure(storage: Any, name: str, size: int | None, path: Path) -> int | None:
