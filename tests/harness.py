@@ -114,6 +114,14 @@ def leave_the_machine(empty: Path) -> None:
     os.chdir(before)
 
 
+def wait_until(condition: Callable[[], Any], seconds: float = SECONDS) -> None:
+    """Wait for something to come true; it fails after a while."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.05)
+
+
 @dataclass
 class Mfhera:
     """The command `mfhera`, called in a folder, with an embedded Argo of its own below `home`."""
@@ -220,10 +228,7 @@ class Mfhera:
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait for something to come true; it fails after a while."""
-        end = time.monotonic() + SECONDS
-        while not condition():
-            assert time.monotonic() < end, "it did not come true"
-            time.sleep(0.05)
+        wait_until(condition)
 
     def forget_deployments(self) -> None:
         """Delete what is deployed, with its schedules and sensors; runs stay."""

@@ -26,11 +26,8 @@ PART = 1 << 22
 File = tuple[str, Optional[str]]
 """A name in the datastore, and a file on this machine: None if the datastore has no such name."""
 
-Fetch = Callable[[Any, str, Optional[int], Path], Optional[int]]
-"""Takes a datastore and a name, and writes the last bytes of that to a file: so many, or all for None.
-
-Returns how many bytes the name has, None if there is no such name.
-"""
+Write = Callable[[Any, str, int, int, Path], None]
+"""Takes a datastore and a name, and writes what that has from one offset to another to a file."""
 
 
 @contextmanager
@@ -41,63 +38,54 @@ def loaded_logs(storage: Any, names: Sequence[str], last: int | None) -> Iterato
     their clients.
     """
     # Metaflow's own way fetches all of a file, and for S3 and Azure keeps much of it in memory.
-    fetch = FETCHES.get(storage.TYPE)
-    if fetch is None:
+    write = WRITES.get(storage.TYPE)
+    if write is None:
         with storage.load_bytes(list(names)) as found:
             yield [(name, path) for name, path, _ in found]
         return
     with TemporaryDirectory(dir=ARTIFACT_LOCALROOT, prefix="metaflow.log.") as folder:
-        yield [(name, _fetched(fetch, storage, name, last, Path(folder))) for name in names]
+        yield [(name, _fetched(write, storage, name, last, Path(folder))) for name in names]
 
 
-def _fetched(fetch: Fetch, storage: Any, name: str, last: int | None, folder: Path) -> str | None:
+def _fetched(write: Write, storage: Any, name: str, last: int | None, folder: Path) -> str | None:
+    whole = storage.size_file(name)
+    if whole is None:
+        return None
     path = folder / name.rpartition("/")[2]
-    size = None if last is None else FIRST
+    if whole == 0:  # no range of it is valid
+        path.touch()
+        return str(path)
+    size = whole if last is None else FIRST
     while True:
-        whole = fetch(storage, name, size, path)
-        if whole is None:
-            return None
+        write(storage, name, max(0, whole - size), whole, path)
         # A part begins within a line, so it has to have one line more than are wanted.
-        if last is None or size is None or size >= whole or start_of_last(path, last):
+        if last is None or size >= whole or start_of_last(path, last):
             return str(path)
         size *= GROWTH
 
 
-def _of_s3(storage: Any, name: str, size: int | None, path: Path) -> int | None:
-    whole: int | None = storage.size_file(name)
-    path.touch()
-    if not whole:  # no range of an empty object is valid
-        return whole
+def _of_s3(storage: Any, name: str, start: int, end: int, path: Path) -> None:
     client = storage.s3_client
     with (
         S3(s3root=storage.datastore_root, tmproot=str(path.parent), external_client=client) as s3,
         path.open("wb") as file,
         suppress(MetaflowS3InvalidRange, MetaflowS3NotFound),  # it was replaced by a shorter one, or deleted
     ):
-        for at in range(0 if size is None else max(0, whole - size), whole, PART):
-            part = Path(s3.get(S3GetObject(name, at, min(PART, whole - at))).path)
+        for at in range(start, end, PART):
+            part = Path(s3.get(S3GetObject(name, at, min(PART, end - at))).path)
             file.write(part.read_bytes())
             part.unlink()
-    return whole
 
 
-def _of_azure(storage: Any, name: str, size: int | None, path: Path) -> int | None:
-    whole: int | None = storage.size_file(name)
-    if whole is not None:
-        blob = storage.root_client.get_blob_client(name)
-        with path.open("wb") as file:
-            for at in range(0 if size is None else max(0, whole - size), whole, PART):
-                blob.download_blob(offset=at, length=min(PART, whole - at)).readinto(file)
-    return whole
+def _of_azure(storage: Any, name: str, start: int, end: int, path: Path) -> None:
+    blob = storage.root_client.get_blob_client(name)
+    with path.open("wb") as file:
+        for at in range(start, end, PART):
+            blob.download_blob(offset=at, length=min(PART, end - at)).readinto(file)
 
 
-def _of_google(storage: Any, name: str, size: int | None, path: Path) -> int | None:
-    whole: int | None = storage.size_file(name)
-    path.touch()
-    if whole:
-        start = 0 if size is None else max(0, whole - size)
-        storage.root_client.get_blob_client(name).download_to_filename(str(path), start=start, end=whole - 1)
-    return whole
+def _of_google(storage: Any, name: str, start: int, end: int, path: Path) -> None:
+    storage.root_client.get_blob_client(name).download_to_filename(str(path), start=start, end=end - 1)
 
 
-FETCHES: dict[str, Fetch] = {S3Storage.TYPE: _of_s3, AzureStorage.TYPE: _of_azure, GSStorage.TYPE: _of_google}
+WRITES: dict[str, Write] = {S3Storage.TYPE: _of_s3, AzureStorage.TYPE: _of_azure, GSStorage.TYPE: _of_google}

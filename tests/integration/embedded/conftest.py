@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import warm
-from harness import PLAIN, SECONDS
+from harness import PLAIN, SECONDS, wait_until
 
 from metaflow_hera import __version__
 from metaflow_hera.embedded.local import launch
@@ -82,10 +82,7 @@ class Argo:
 
     def wait(self, test: Callable[[], Any], seconds: float = SECONDS) -> None:
         """Wait until something holds."""
-        deadline = time.monotonic() + seconds
-        while not test():
-            assert time.monotonic() < deadline, "it did not come true"
-            time.sleep(0.05)
+        wait_until(test, seconds)
 
     def end(self, name: str, seconds: float = SECONDS) -> Any:
         """Wait for the end of a workflow; returns it."""
@@ -147,16 +144,22 @@ def unequal(found: Any, expected: Any, path: str = "") -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def argo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Argo]:
+def cold() -> bool:
+    """Whether servers start as their users' do; a module may say so."""
+    return False
+
+
+@pytest.fixture(scope="module")
+def argo(tmp_path_factory: pytest.TempPathFactory, cold: bool) -> Iterator[Argo]:
     """A server that the tests of a module share."""
-    client = Argo(tmp_path_factory.mktemp("home"))
+    client = Argo(tmp_path_factory.mktemp("home"), cold=cold)
     yield client
     client.close()
 
 
 @pytest.fixture
-def own_argo(tmp_path: Path) -> Iterator[Argo]:
+def own_argo(tmp_path: Path, cold: bool) -> Iterator[Argo]:
     """A server for one test, to be killed and started again."""
-    client = Argo(tmp_path / "home")
+    client = Argo(tmp_path / "home", cold=cold)
     yield client
     client.close()

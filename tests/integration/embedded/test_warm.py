@@ -26,19 +26,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every
 
 
 @pytest.fixture(scope="module")
-def argo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Argo]:
-    """A server with the keeper that its users have: other tests have one that starts warm."""
-    client = Argo(tmp_path_factory.mktemp("home"), cold=True)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def own_argo(tmp_path: Path) -> Iterator[Argo]:
-    """The same for one test."""
-    client = Argo(tmp_path / "home", cold=True)
-    yield client
-    client.close()
+def cold() -> bool:
+    """The keepers of these tests are those of users: others start warm."""
+    return True
 
 
 PREPARE = """
