@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import any_argo
 import httpx
 import warm
+import warm_choice
 from any_argo import Server
 from serving import serving
 
@@ -141,7 +142,7 @@ class Mfhera:
         self, *arguments: str, env: Mapping[str, str | None] | None = None, timeout: float = SECONDS
     ) -> subprocess.CompletedProcess[str]:
         """Call it; `env` adds variables, or takes away those that are None."""
-        return self.python("-m", warm.COMMAND, *map(str, arguments), env=env, timeout=timeout)
+        return self.python("-m", warm_choice.COMMAND, *map(str, arguments), env=env, timeout=timeout)
 
     def python(
         self, *arguments: str, env: Mapping[str, str | None] | None = None, timeout: float = SECONDS

@@ -12,9 +12,10 @@
   find a configuration file, a call of the command is forked from a process that has only libraries
   imported, and any other starts cold. So does one where Python would find a module in the folder by the
   name of one that is already imported.
-- Whatever the process starts itself starts cold, but for servers of the embedded Argo, their keepers of
-  pods, and the processes from which these have pods forked: the first two are forked from warm processes of
-  their own kinds, in the same way, the last are forks of their keeper.
+- What the process starts as `python ...` starts warm by the same rules, where there is a warm process for it
+  (warm_children.py). So do servers of the embedded Argo, their keepers of pods, and the processes from which
+  these have pods forked: the first two are forked from warm processes of their own kinds, the last are forks
+  of their keeper. Whatever a pod starts, starts cold.
 
 What differs: more modules are in `sys.modules`, in a pod those of Metaflow's libraries; the garbage collector
 does not look at what they hold; the order of a set of strings is the same in all calls; at the end the
@@ -41,21 +42,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.machinery import all_suffixes
 from pathlib import Path
 
-from warm_process import COMMAND, UNSUITABLE
+from warm_choice import finds_the_same, is_of_the_command, kinds_for
+from warm_process import UNSUITABLE
 from warm_sockets import Subprocess, WarmProcess, suiting
 
 FORKS = sys.platform == "linux"
-INSTALLED = str(Path(sys.executable).with_name("mfhera"))
-"""The script that stands for the command in a shell."""
 PROCESS = Path(__file__).with_name("warm_process.py")
-MODULES = tuple(all_suffixes())
 KEPT = 4
 """How many warm processes of a kind a worker keeps, for as many environments."""
 WORTH = 3
 """At which call in an environment a process for it is started: its start takes as long as two cold calls."""
+OF_A_TASK = {"PYTHONUNBUFFERED": "x"}
+"""What Metaflow's own `run` adds to the environment of its tasks, of that which the interpreter reads."""
 SHARED = "WARM_PROCESSES"
 """The variable by which workers learn where the sockets of the warm processes are."""
 _shared = os.environ.pop(SHARED, "")
@@ -147,23 +147,15 @@ def _fork(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> _Fo
 
 def _chosen(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> WarmProcess | None:
     """The warm process for a call; None where only a cold start is the same."""
-    is_script = arguments[0] not in ("-c", "-m")
-    if not FORKS or (arguments[0] == "-m" and arguments[1] != COMMAND):
+    if not FORKS:
         return None
-    needs = "hera" in arguments or (
-        any(COMMAND.split(".")[0] in each for each in arguments[:2]) and not is_script
-    )
-    configured = _is_configured(folder, env)
-    kinds = [] if configured else ["metaflow"]
-    if needs or arguments[0] == INSTALLED:
+    if is_of_the_command(arguments):
         _get_ready_for_a_server(env)
-        kinds = ["libraries"] if configured else ["hera", "libraries"]
-    folders = {(folder / each).parent for each in arguments if os.path.isfile(folder / each)}
-    if not is_script:
-        folders.add(folder)
-    for kind in kinds:
+    elif "run" in arguments:
+        _suiting("metaflow", {**env, **OF_A_TASK})
+    for kind in kinds_for(arguments, folder, env):
         warm = _suiting(kind, env)
-        if warm is not None and not any(warm.modules & _importable(each) for each in folders):
+        if warm is not None and finds_the_same(warm, arguments, folder):
             return warm
     return None
 
@@ -181,31 +173,6 @@ def _of_a_server(env: Mapping[str, str]) -> dict[str, str]:
     """The environment of the server that a call with this one starts, see `launch.start`."""
     package = str(Path(__file__).resolve().parents[1])
     return {**env, "PYTHONPATH": os.pathsep.join(filter(None, [package, env.get("PYTHONPATH")]))}
-
-
-def _importable(folder: Path) -> set[str]:
-    """The names of the modules in a folder. A folder without `__init__.py` hides no module."""
-    return {
-        each.name.split(".")[0]
-        for each in folder.iterdir()
-        if (not each.is_dir() and each.name.endswith(MODULES))
-        or (each / "__init__.py").exists()
-        or each.name == "metaflow_extensions"
-    }
-
-
-def _is_configured(folder: Path, env: Mapping[str, str]) -> bool:
-    """Whether Metaflow's configuration comes from files too: see metaflow_config_funcs.py."""
-    local = next((each for each in (folder, *folder.parents) if (each / ".metaflow").is_dir()), None)
-    home = env.get("METAFLOW_HOME", "~/.metaflowconfig")
-    if home.startswith("~"):
-        home = f"{env['HOME']}{home[1:]}" if "HOME" in env else ""
-    return (
-        "METAFLOW_PROFILE" in env
-        or not home
-        or (folder / home / "config.json").exists()
-        or (local is not None and (local / ".metaflow" / "config.json").exists())
-    )
 
 
 def _suiting(kind: str, env: Mapping[str, str]) -> WarmProcess | None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import warm
+import warm_choice
 
 SCRIPT = """#!{python} -IS
 import json, os, socket, sys
@@ -40,7 +41,7 @@ def warm_command() -> Iterator[Path]:
         folder.mkdir()
         address = str(Path(place, "socket"))
         script = folder / "mfhera"
-        text = SCRIPT.format(python=sys.executable, address=address, installed=warm.INSTALLED)
+        text = SCRIPT.format(python=sys.executable, address=address, installed=warm_choice.INSTALLED)
         script.write_text(text)
         script.chmod(0o755)
         with socketserver.ThreadingUnixStreamServer(address, _Asked) as server:
@@ -57,7 +58,7 @@ class _Asked(socketserver.BaseRequestHandler):
         _, (out, err), *_ = socket.recv_fds(self.request, 1, 2)
         with self.request.makefile("rb") as file:
             given, folder, env = json.loads(file.readline())
-        started = warm.start([warm.INSTALLED, *given], Path(folder), env, out, err)
+        started = warm.start([warm_choice.INSTALLED, *given], Path(folder), env, out, err)
         if started is None:
             os.close(out)
             os.close(err)

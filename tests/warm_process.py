@@ -26,9 +26,10 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, NoReturn
 
+from warm_children import start_children_warm
+from warm_choice import COMMAND
 from warm_sockets import Subprocess, seen
 
-COMMAND = "metaflow_hera.cli.main"
 KINDS = {
     "metaflow": ["metaflow", "metaflow.client.core"],
     "hera": ["metaflow", "hera.workflows", "metaflow_hera.*"],
@@ -39,6 +40,8 @@ KINDS = {
 """What each kind imports; `*` is all that is below and may be needed. The libraries are those of Metaflow and
 of the command: they take most of its start, and look up hardly a variable. The processes from which pods are
 forked are themselves forks of their keeper, which has Metaflow's libraries for them."""
+CALLS = {"metaflow", "hera", "libraries"}
+"""The kinds from which calls of the tests are forked. What these start as `python ...` starts warm too."""
 NOT_BEFORE = {
     "hera": (
         "metaflow_hera.embedded",
@@ -72,7 +75,9 @@ class _Noting(os._Environ):  # type: ignore[type-arg]
 
 def serve(kind: str, listener: socket.socket, place: Path) -> None:
     """Import, tell what that depended on, and fork for each call, until nobody is connected."""
-    del sys.path[0], sys.modules["warm_sockets"]  # the folder of this script, and what is from there
+    del sys.path[0]  # the folder of this script
+    for ours in ("warm_children", "warm_choice", "warm_sockets"):
+        del sys.modules[ours]
     _make_main()  # of the calls, before the imports: Metaflow's leave a class in it
     importlib.import_module("croniter")  # asks the system for its architecture: a child with all variables
     _Noting.noted = set()
@@ -86,6 +91,8 @@ def serve(kind: str, listener: socket.socket, place: Path) -> None:
     _must(threading.active_count() == 1, "An import has started a thread.")
     modules = sorted({name.split(".")[0] for name in sys.modules} - {"__main__"})
     _start_others_warm(kind, place, before)
+    if kind in CALLS:
+        start_children_warm(place)
     about = {"variables": sorted(_Noting.noted), "modules": modules, "env": before}
     gc.collect()
     gc.freeze()  # or the first collection after a fork would copy everything
@@ -154,15 +161,20 @@ def _modules(kind: str) -> Iterator[str]:
 
 
 def _answer(listener: socket.socket, about: bytes) -> None:
-    """Tell everyone who connects, fork for each call of theirs, and tell how that process ends."""
+    """Tell everyone who connects, fork for each call of theirs, and tell how that process ends.
+
+    A call that is asked for with `&` ends with the connection.
+    """
     connected: set[socket.socket] = set()
     running: dict[int, tuple[int, int]] = {}  # by what tells the end of a process: its id, and who asked
+    tied: dict[object, int] = {}  # by connection: the call that ends with it
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
         while True:
             for key, _ in selector.select():
                 if key.fd in running:
                     selector.unregister(key.fd)
+                    tied = {user: ending for user, ending in tied.items() if ending != key.fd}
                     _tell_the_end(key.fd, *running.pop(key.fd))
                 elif key.fileobj is listener:
                     user, _ = listener.accept()
@@ -173,12 +185,18 @@ def _answer(listener: socket.socket, about: bytes) -> None:
                 else:
                     given: list[int] = []
                     with suppress(ConnectionError):
-                        _, given, _, _ = socket.recv_fds(key.fileobj, 1, 8)  # type: ignore[arg-type]
+                        how, given, _, _ = socket.recv_fds(key.fileobj, 1, 8)  # type: ignore[arg-type]
                     if given:
                         ending, process = _fork(*given)
                         running[ending] = process
                         selector.register(ending, selectors.EVENT_READ)
+                        if how == b"&":
+                            tied[key.fileobj] = ending
                         continue
+                    if key.fileobj in tied:
+                        pid, _ = running[tied.pop(key.fileobj)]
+                        with suppress(ProcessLookupError):
+                            os.killpg(pid, signal.SIGKILL)
                     selector.unregister(key.fileobj)
                     connected.remove(key.fileobj)  # type: ignore[arg-type]
                     key.fileobj.close()  # type: ignore[union-attr]

@@ -23,7 +23,8 @@ PLACES = {"HOME", "METAFLOW_HOME"}
 class WarmProcess:
     """A warm process as one of its users has it. It ends when the last of them has closed it."""
 
-    def __init__(self, control: socket.socket, told: dict[str, Any]) -> None:
+    def __init__(self, path: Path, control: socket.socket, told: dict[str, Any]) -> None:
+        self.path = path
         self._control = control
         self._env: dict[str, str] = told["env"]
         self._read = {*told["variables"]} - PLACES
@@ -43,7 +44,7 @@ class WarmProcess:
         if not told:
             control.close()
             return None
-        return cls(control, json.loads(told))
+        return cls(path, control, json.loads(told))
 
     def suits(self, env: Mapping[str, str]) -> bool:
         """Whether its imports would have seen the same in this environment."""

@@ -25,6 +25,7 @@ from metaflow_hera.metaflow_api.pod.reasons import leave_reason, make_room, reas
 from metaflow_hera.metaflow_api.pod.run_store import MAX_ATTEMPTS, REASON, RunStore
 from metaflow_hera.runtime.arguments import init_arguments, step_arguments
 from metaflow_hera.runtime.child import Ended, run_forked, signalled
+from metaflow_hera.runtime.forking import fork_alone
 from metaflow_hera.runtime.interpreter import command, prepare
 from metaflow_hera.runtime.logs import TaskLogs
 from metaflow_hera.runtime.parallel import ParallelNode
@@ -91,6 +92,7 @@ class Attempts:
         is_parallel = self.settings.graph[task.step].parallel
         node = ParallelNode(task.key, attempt, self.settings, self.store) if is_parallel else None
         heartbeats = Heartbeats(task.flow, self.settings.metadata, task.run_id, task.key)
+        self.store.rest()
         ended = run_forked(
             lambda: self._work(task, attempt, earlier, node),
             logs,
@@ -172,7 +174,8 @@ class Attempts:
             argv = command(own.init_executable, self.settings.script, arguments)
             code = subprocess.run(argv, env={**os.environ, **self._parameters}, check=False).returncode
         else:
-            pid = os.fork()
+            self.store.rest()
+            pid = fork_alone()
             if pid == 0:
                 os.environ.update(self._parameters)
                 os._exit(run_command(self.settings.script, arguments, self._leave))

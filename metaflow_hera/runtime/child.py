@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 
+from metaflow_hera.runtime.forking import fork_alone
 from metaflow_hera.runtime.logs import STREAMS, TaskLogs
 
 CHUNK = 1 << 16
@@ -59,7 +60,7 @@ def run_forked(
 
     All that the child and its own children write goes to `logs`. SIGTERM and SIGINT are passed on to the
     child; this process lives on to store the logs. `must_stop` is asked each second for a reason to end the
-    child. Must be called while no other thread is at work.
+    child.
     """
     pipes = {stream: os.pipe() for stream in STREAMS}
     sys.stdout.flush()
@@ -68,7 +69,7 @@ def run_forked(
     gc.enable()
     # A signal that arrives before this process can pass it on waits.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
-    pid = os.fork()
+    pid = fork_alone()
     if pid == 0:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _be_child(work, pipes)

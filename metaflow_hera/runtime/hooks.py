@@ -23,6 +23,7 @@ from metaflow_hera.contract.kubernetes import MESSAGE_LIMIT
 from metaflow_hera.metaflow_api.pod.packaged_settings import PodSettings
 from metaflow_hera.metaflow_api.pod.run_store import RunStore
 from metaflow_hera.metaflow_api.read.client import client_run
+from metaflow_hera.runtime.forking import fork_alone
 from metaflow_hera.runtime.notifications import MOST_NAMED, Ending, notify
 
 SUCCEEDED = "Succeeded"
@@ -79,6 +80,7 @@ def _ending(settings: PodSettings) -> Ending:
             failed = store.failed([step.name for step in settings.graph], MOST_NAMED)
         except Exception as error:  # a datastore may raise anything; the hooks must still run
             print(f"The failed steps are not known: {error}", file=sys.stderr, flush=True)
+        store.rest()
     return Ending(flow, run_id, status, tuple(failed))
 
 
@@ -96,7 +98,7 @@ def _call(hook: Hook, ending: Ending) -> None:
 
 def _forked(work: Callable[[], None]) -> int:
     """Do `work` in a process of its own and return the exit code that Python would end with."""
-    pid = os.fork()
+    pid = fork_alone()
     if pid:
         return abs(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     code = 1

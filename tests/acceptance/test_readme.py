@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import NETWORK, SECONDS, clean_environment
+from harness import NETWORK, SECONDS, clean_environment, wait_until
 from warm_command import warm_command
 
 ROOT = Path(__file__).parents[2]
@@ -129,13 +129,11 @@ def test_what_starts_by_itself_runs_as_written(place: tuple[Path, dict[str, str]
     assert said.count("not started") == 4
     assert "4 of 4 runs have succeeded." in said
     shell(finishes, place)
+    wait_until(lambda: '"Succeeded"' in shell("mfhera runs --name reportflow --json", place))
     reading = """
-import time
-from metaflow import Flow, Metaflow, namespace
+from metaflow import Flow, namespace
 
 namespace(None)
-while "ReportFlow" not in [flow.id for flow in Metaflow()] or not Flow("ReportFlow").latest_run.finished:
-    time.sleep(0.1)
 print(Flow("ReportFlow").latest_run["end"].task.data.total)
 """
     assert python(reading, place, tmp_path).strip() == "600"

@@ -135,6 +135,63 @@ def test_hardly_anything_starts_cold(mfhera: Mfhera, monkeypatch: pytest.MonkeyP
     assert mfhera.python(str(TESTS / "reading.py"), "AbsentFlow/1").returncode != 0
 
 
+CHILDREN = """
+import asyncio, os, signal, subprocess, sys
+def child(code, *more, **options):
+    command = [sys.executable, "-c", code, *more]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+    print(done.args == command, done.returncode, done.stdout, done.stderr)
+child("import sys; print(sys.stdin.read(), sys.argv, file=sys.stderr)", "an argument", input="x")
+child("import os; print(os.getcwd(), os.environ.get('A'), os.environ.get('B'))", cwd="/", env={"A": "1"})
+child("import metaflow; print(metaflow.__version__)")
+child("1 / 0")
+child("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+child("import json; print(json)", cwd="hiding")
+try:
+    subprocess.check_output([sys.executable, "script.py", "fails"], stderr=subprocess.STDOUT)
+except subprocess.CalledProcessError as error:
+    print(error, error.output)
+async def later():
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    process = await asyncio.create_subprocess_exec(sys.executable, "script.py", **options)
+    print(await process.communicate(), process.returncode)
+asyncio.run(later())
+for number in (signal.SIGTERM, signal.SIGKILL):
+    process = subprocess.Popen([sys.executable, "script.py", "waits"], stdout=subprocess.PIPE, text=True)
+    print(process.stdout.readline())
+    process.send_signal(number)
+    print(process.wait(), process.stdout.read())
+"""
+SCRIPT = """
+import signal, sys, time
+def tell(*_):
+    print("told", flush=True)
+    sys.exit(7)
+signal.signal(signal.SIGTERM, tell)
+print(sys.argv, len(sys.path), flush=True)
+if "waits" in sys.argv:
+    time.sleep(1000)
+sys.exit("fails" in sys.argv)
+"""
+
+
+def test_what_it_starts_does_the_same(mfhera: Mfhera) -> None:
+    (mfhera.folder / "script.py").write_text(SCRIPT)
+    (mfhera.folder / "hiding").mkdir()
+    (mfhera.folder / "hiding" / "json.py").write_text("")
+    warmed, cold = (each.python("-c", CHILDREN) for each in (mfhera, mfhera.cold))
+    assert cold.returncode == 0, cold.stderr
+    assert (warmed.returncode, warmed.stdout, warmed.stderr) == (0, cold.stdout, cold.stderr)
+
+
+def test_what_it_starts_is_forked_too(mfhera: Mfhera) -> None:
+    """Or the tests would be slow in silence."""
+    counts = "import sys; print(len(sys.modules))"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {counts!r}])"
+    warmed, cold = (int(each.python("-c", code).stdout) for each in (mfhera, mfhera.cold))
+    assert warmed > cold + 100
+
+
 def test_a_value_that_metaflow_cannot_read(mfhera: Mfhera) -> None:
     env = {"METAFLOW_S3_WORKER_COUNT": "many"}
     for code in ("import metaflow", "print('no Metaflow')"):
@@ -177,8 +234,7 @@ def test_a_module_in_the_folder_goes_before(mfhera: Mfhera) -> None:
         "open('written', 'w').write('x'); file = open('kept', 'w'); file.write('y'); print('done')",
         "print(input())",
         "import sys; print(sys.stdin.read() == '')",
-        "import subprocess, sys\n"
-        "print(subprocess.run([sys.executable, '-c', 'import sys; print(len(sys.modules))']))",
+        "import subprocess, sys; print(subprocess.run([sys.executable, '-c', 'print(1); exit(3)']))",
         "print('x' * 300_000)",
         "from __main__ import __name__ as n; print(n); print(annotations := globals().get('annotations'))",
     ],

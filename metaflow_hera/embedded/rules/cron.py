@@ -82,7 +82,8 @@ class Fields:
             elif now.hour not in self.hours:
                 at += (60 - now.minute) * 60
             elif now.minute not in self.minutes:
-                at += 60
+                minute = min((each for each in self.minutes if each > now.minute), default=60)
+                at += (minute - now.minute) * 60
             else:
                 return at
 

@@ -76,10 +76,20 @@ class RunStore:
 
     @property
     def _store(self) -> Any:
-        # Of Azure and Google, Metaflow's keep threads, which are not there after a fork.
+        # Of Azure and Google, Metaflow's keep threads, which are not there after a fork, nor after a rest.
         if self._opener != os.getpid() and hasattr(self._opened._storage_impl, "_executor"):
             self._open()
         return self._opened
+
+    def rest(self) -> None:
+        """End the threads that Metaflow keeps for Azure and Google; the next use starts new ones.
+
+        Before a fork: see `runtime.forking`.
+        """
+        kept = getattr(self._opened._storage_impl, "_executor", None)
+        if kept is not None and self._opener == os.getpid():
+            kept._executor.shutdown()
+            self._opener = 0
 
     @property
     def _storage(self) -> Any:
