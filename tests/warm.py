@@ -17,9 +17,12 @@
   these have pods forked: the first two are forked from warm processes of their own kinds, the last are forks
   of their keeper. Whatever a pod starts, starts cold.
 
-What differs: more modules are in `sys.modules`, in a pod those of Metaflow's libraries; the garbage collector
-does not look at what they hold; the order of a set of strings is the same in all calls; at the end the
-interpreter empties `__main__` alone. Tests that are about these things start cold, see `Mfhera.cold`.
+What differs: a call has a session of its own, and the umask, limits and ignored signals of the warm process,
+also where a forked process starts it. Then `Popen.pid` is that of a stand-in, which has no children and
+passes on SIGINT, SIGTERM and SIGHUP; if it is killed, the call and its children are. More modules are in
+`sys.modules`, in a pod those of Metaflow's libraries; the garbage collector does not look at what they hold;
+the order of a set of strings is the same in all calls; at the end the interpreter empties `__main__` alone.
+Tests that are about these things start cold, see `Mfhera.cold`.
 
 Off Linux every process starts cold: libraries of macOS do not survive a fork.
 """
@@ -44,7 +47,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from warm_choice import finds_the_same, is_of_the_command, kinds_for
+from warm_choice import choose, is_of_the_command, kinds_for
 from warm_process import UNSUITABLE
 from warm_sockets import Subprocess, WarmProcess, suiting
 
@@ -55,7 +58,7 @@ KEPT = 4
 WORTH = 3
 """At which call in an environment a process for it is started: its start takes as long as two cold calls."""
 OF_A_TASK = {"PYTHONUNBUFFERED": "x"}
-"""What Metaflow's own `run` adds to the environment of its tasks, of that which the interpreter reads."""
+"""The variable that Metaflow's own `run` adds for its tasks, and that the interpreter reads at its start."""
 SHARED = "WARM_PROCESSES"
 """The variable by which workers learn where the sockets of the warm processes are."""
 _shared = os.environ.pop(SHARED, "")
@@ -151,13 +154,9 @@ def _chosen(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> W
         return None
     if is_of_the_command(arguments):
         _get_ready_for_a_server(env)
-    elif "run" in arguments:
+    elif "run" in arguments and kinds_for(arguments, folder, env):
         _suiting("metaflow", {**env, **OF_A_TASK})
-    for kind in kinds_for(arguments, folder, env):
-        warm = _suiting(kind, env)
-        if warm is not None and finds_the_same(warm, arguments, folder):
-            return warm
-    return None
+    return choose(arguments, folder, env, _suiting)
 
 
 def _get_ready_for_a_server(env: Mapping[str, str]) -> None:

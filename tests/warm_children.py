@@ -1,7 +1,10 @@
 """What a forked call starts as `python ...` is forked from a warm process too, where one suits.
 
-`subprocess` starts a stand-in then. The call that it asks for has its input and output, gets its signals, and
-ends with it; it ends as that call does.
+`subprocess` starts a stand-in then, which asks the warm process for the call. The call has the stand-in's
+input and output and gets its signals. When one of them ends, the other does.
+
+Servers and keepers start otherwise (`warm_sockets.Subprocess`): they are passed sockets, stay when their
+starter ends, and tell their own process id.
 """
 
 from __future__ import annotations
@@ -10,15 +13,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from functools import wraps
+from contextlib import suppress
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
-from warm_choice import finds_the_same, kinds_for
-from warm_sockets import WarmProcess, suiting
+from warm_choice import choose
+from warm_sockets import ENDS, LIKE_IT, WarmProcess, suiting
 
-STAND_IN = """
-import json, os, signal, socket, sys
+STAND_IN = f"""{LIKE_IT}
+import json, socket, sys
 path, *arguments = sys.argv[1:]
 with socket.socket(socket.AF_UNIX) as control:
     try:
@@ -27,63 +31,57 @@ with socket.socket(socket.AF_UNIX) as control:
     except OSError:
         ready = ""
     if not ready:  # it has just ended
-        os.execv(sys.executable, [sys.executable, *arguments])
+        start_cold(sys.executable, *arguments)
     ours, theirs = socket.socketpair()
-    socket.send_fds(control, [b"&"], [theirs.fileno(), 1, 2, 0])
+    socket.send_fds(control, [{ENDS!r}], [theirs.fileno(), 1, 2, 0])
     theirs.close()
     ours.sendall(json.dumps([arguments, os.getcwd(), dict(os.environ), [0]]).encode() + b"\\n")
-    answers = ours.makefile()
-    pid = int(answers.readline())
-    def pass_on(number, _):
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            pass
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, pass_on)
-    code = int(answers.readline())
-if code < 0:
-    if -code != signal.SIGKILL:
-        signal.signal(-code, signal.SIG_DFL)
-    os.kill(os.getpid(), -code)
-os._exit(code)
+    end_like_it(ours.makefile())
 """
 """The program of the stand-in. Its arguments are the socket of the warm process, and those of the call."""
-OTHERWISE = {"executable", "pass_fds", "preexec_fn", "shell", "user", "group", "extra_groups", "umask"}
-"""Options of a start that a forked call would not have."""
+DEFAULTS = {
+    "executable": None,
+    "preexec_fn": None,
+    "close_fds": True,
+    "pass_fds": (),
+    "shell": False,
+    "user": None,
+    "group": None,
+    "extra_groups": None,
+    "umask": -1,
+}
+"""Options of `subprocess.Popen` that a forked call cannot have otherwise."""
 
 
 def start_children_warm(place: Path) -> None:
-    """From now on this process starts what it can warm; `place` is the folder of the sockets."""
+    """From now on, each `python ...` that this process starts is forked from a warm process, where one suits.
+
+    `place` is the folder of the sockets.
+    """
     begin = subprocess.Popen.__init__
 
     @wraps(begin)
     def started(process: Any, args: Any, *more: Any, **options: Any) -> None:
         warm = None
-        if not more and not any(options.get(name) for name in OTHERWISE):
-            warm = _suiting(place, args, options.get("cwd"), options.get("env"))
+        if not more and all(options.get(name, default) == default for name, default in DEFAULTS.items()):
+            with suppress(OSError):  # a folder that is not there, or may not be read
+                warm = _chosen(place, args, options.get("cwd"), options.get("env"))
         if warm is None:
             begin(process, args, *more, **options)
             return
-        begin(process, [args[0], "-ISc", STAND_IN, str(warm.path), *args[1:]], **options)
+        try:
+            begin(process, [args[0], "-ISc", STAND_IN, str(warm.path), *args[1:]], **options)
+        finally:
+            warm.close()
         process.args = args
-        warm.close()
 
     subprocess.Popen.__init__ = started  # type: ignore[method-assign]
 
 
-def _suiting(place: Path, command: Any, cwd: Any, env: Mapping[str, str] | None) -> WarmProcess | None:
+def _chosen(place: Path, command: Any, cwd: Any, env: Mapping[str, str] | None) -> WarmProcess | None:
     """The warm process for a command; None where that is not Python, or only a cold start is the same."""
     if not isinstance(command, list | tuple) or len(command) < 2 or command[0] != sys.executable:
         return None
-    arguments, folder = [os.fsdecode(each) for each in command[1:]], Path(cwd or os.getcwd())
-    if not folder.is_dir():
-        return None
+    arguments = [os.fsdecode(each) for each in command[1:]]
     whole = os.environ if env is None else env
-    for kind in kinds_for(arguments, folder, whole):
-        found = suiting(place, kind, whole)
-        if found is not None:
-            if finds_the_same(found, arguments, folder):
-                return found
-            found.close()
-    return None
+    return choose(arguments, Path(cwd or os.getcwd()), whole, partial(suiting, place))

@@ -1,10 +1,10 @@
-"""Which kind of warm process may be forked for a call, and whether one of them suits it."""
+"""Which warm process may be forked for a call, by the call's arguments, folder and environment."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import all_suffixes
 from pathlib import Path
 
@@ -24,10 +24,27 @@ def is_of_the_command(arguments: Sequence[str]) -> bool:
     return "hera" in arguments or arguments[0] == INSTALLED
 
 
+def choose(
+    arguments: Sequence[str],
+    folder: Path,
+    env: Mapping[str, str],
+    find: Callable[[str, Mapping[str, str]], WarmProcess | None],
+) -> WarmProcess | None:
+    """The warm process for `python ARGUMENTS`; None where only a cold start is the same.
+
+    `find` gives one of a kind that suits an environment.
+    """
+    for kind in kinds_for(arguments, folder, env):
+        found = find(kind, env)
+        if found is not None and _imports_the_same(found, arguments, folder):
+            return found
+    return None
+
+
 def kinds_for(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> list[str]:
     """The kinds for `python ARGUMENTS`, the best first; none where only a cold start is the same."""
-    first, second, *_ = *arguments, "", ""
-    if not first or (first.startswith("-") and first != "-c" and (first, second) != ("-m", COMMAND)):
+    first, second, *_ = *arguments, ""
+    if first.startswith("-") and first != "-c" and (first, second) != ("-m", COMMAND):
         return []
     configured = _is_configured(folder, env)
     if is_of_the_command(arguments):
@@ -35,7 +52,7 @@ def kinds_for(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) ->
     return [] if configured else ["metaflow"]
 
 
-def finds_the_same(warm: WarmProcess, arguments: Sequence[str], folder: Path) -> bool:
+def _imports_the_same(warm: WarmProcess, arguments: Sequence[str], folder: Path) -> bool:
     """Whether a call would import what a warm process has: no module of its folders hides one of these."""
     folders = {(folder / each).parent for each in arguments if os.path.isfile(folder / each)}
     if arguments[0] in ("-c", "-m"):

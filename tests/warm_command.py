@@ -15,20 +15,19 @@ from pathlib import Path
 
 import warm
 import warm_choice
+from warm_sockets import LIKE_IT
 
 SCRIPT = """#!{python} -IS
-import json, os, socket, sys
+{like_it}
+import json, socket, sys
 with socket.socket(socket.AF_UNIX) as talk:
     talk.connect({address!r})
     socket.send_fds(talk, [b"!"], [1, 2])
     talk.sendall(json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode() + b"\\n")
-    answer = talk.makefile().readline()
-if not answer:
-    os.execv({installed!r}, [{installed!r}, *sys.argv[1:]])
-code = int(answer)
-if code < 0:
-    os.kill(os.getpid(), -code)
-sys.exit(code)
+    answers = talk.makefile()
+    if answers.readline() == "warm\\n":
+        end_like_it(answers)
+start_cold({installed!r}, *sys.argv[1:])
 """
 """It asks the process of the tests for a warm start, and starts cold where that is refused."""
 
@@ -41,7 +40,9 @@ def warm_command() -> Iterator[Path]:
         folder.mkdir()
         address = str(Path(place, "socket"))
         script = folder / "mfhera"
-        text = SCRIPT.format(python=sys.executable, address=address, installed=warm_choice.INSTALLED)
+        text = SCRIPT.format(
+            python=sys.executable, like_it=LIKE_IT, address=address, installed=warm_choice.INSTALLED
+        )
         script.write_text(text)
         script.chmod(0o755)
         with socketserver.ThreadingUnixStreamServer(address, _Asked) as server:
@@ -54,7 +55,7 @@ class _Asked(socketserver.BaseRequestHandler):
     """A call that a shell makes."""
 
     def handle(self) -> None:
-        """Start it, wait for its end, and tell its exit code; nothing where it has to start cold."""
+        """Start it and tell its process id and its exit code; nothing where it has to start cold."""
         _, (out, err), *_ = socket.recv_fds(self.request, 1, 2)
         with self.request.makefile("rb") as file:
             given, folder, env = json.loads(file.readline())
@@ -64,5 +65,6 @@ class _Asked(socketserver.BaseRequestHandler):
             os.close(err)
             return
         with started, started.makefile("rb") as answers:
-            answers.readline()  # its process id
-            self.request.sendall(answers.readline())
+            self.request.sendall(b"warm\n")
+            for line in answers:
+                self.request.sendall(line)

@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import pkgutil
+import resource
 import selectors
 import signal
 import socket
@@ -28,7 +29,7 @@ from typing import Any, NoReturn
 
 from warm_children import start_children_warm
 from warm_choice import COMMAND
-from warm_sockets import Subprocess, seen
+from warm_sockets import ENDS, Subprocess, seen
 
 KINDS = {
     "metaflow": ["metaflow", "metaflow.client.core"],
@@ -163,7 +164,7 @@ def _modules(kind: str) -> Iterator[str]:
 def _answer(listener: socket.socket, about: bytes) -> None:
     """Tell everyone who connects, fork for each call of theirs, and tell how that process ends.
 
-    A call that is asked for with `&` ends with the connection.
+    A call that is asked for with `ENDS` ends with the connection.
     """
     connected: set[socket.socket] = set()
     running: dict[int, tuple[int, int]] = {}  # by what tells the end of a process: its id, and who asked
@@ -190,13 +191,14 @@ def _answer(listener: socket.socket, about: bytes) -> None:
                         ending, process = _fork(*given)
                         running[ending] = process
                         selector.register(ending, selectors.EVENT_READ)
-                        if how == b"&":
+                        if how == ENDS:
                             tied[key.fileobj] = ending
                         continue
                     if key.fileobj in tied:
                         pid, _ = running[tied.pop(key.fileobj)]
                         with suppress(ProcessLookupError):
                             os.killpg(pid, signal.SIGKILL)
+                        os.kill(pid, signal.SIGKILL)  # which may have no group of its own yet
                     selector.unregister(key.fileobj)
                     connected.remove(key.fileobj)  # type: ignore[arg-type]
                     key.fileobj.close()  # type: ignore[union-attr]
@@ -244,7 +246,8 @@ def _become(
 ) -> NoReturn:
     """Turn into the process that was asked for, and end. It has what is passed under other numbers."""
     os.setsid()
-    above = max([HIGHEST, *passed.values()]) + 1
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    above = min(max([HIGHEST, *passed.values()]) + 1, most - len(passed))
     aside = {fcntl.fcntl(each, fcntl.F_DUPFD, above): number for each, number in passed.items()}
     for number, to in enumerate((os.open(os.devnull, os.O_RDONLY), out, err)):
         os.dup2(to, number)

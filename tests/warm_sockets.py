@@ -16,6 +16,33 @@ AT_START = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "DYLD_", "MALLOC_", "OPENSSL_"
 """What the interpreter and its libraries read beside `os.environ`."""
 ISOLATED = ("-I", "-S")
 """Options that make the start of a keeper quicker; a fork needs none."""
+STAYS, ENDS = b"!", b"&"
+"""How a call is asked for: it goes on when who has asked is gone, or ends then."""
+LIKE_IT = """
+import os, signal
+SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+def end_like_it(answers):
+    pid = int(answers.readline())
+    def pass_on(number, _):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+    for number in SIGNALS:
+        signal.signal(number, pass_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    code = int(answers.readline())
+    if code < 0:
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+def start_cold(*command):
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    os.execv(command[0], command)
+"""
+"""The part of a program that stands for a call: the call gets its signals, and it ends as the call does."""
 PLACES = {"HOME", "METAFLOW_HOME"}
 """Looked up only to find Metaflow's configuration file: where there is one, each call imports it."""
 
@@ -70,7 +97,7 @@ class WarmProcess:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                socket.send_fds(self._control, [b"!"], [theirs.fileno(), out, err, *passed])
+                socket.send_fds(self._control, [STAYS], [theirs.fileno(), out, err, *passed])
         finally:
             os.close(out)
             os.close(err)

@@ -165,6 +165,7 @@ class Attempts:
         if own is not None:
             argv = command(own.executable, settings.script, arguments)
             os.execvp(argv[0], argv)
+        self.store.rest()  # the step may fork too
         return run_command(settings.script, arguments, self._leave)
 
     def _register(self, task: PodTask, own: Interpreter | None) -> None:

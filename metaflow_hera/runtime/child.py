@@ -60,7 +60,7 @@ def run_forked(
 
     All that the child and its own children write goes to `logs`. SIGTERM and SIGINT are passed on to the
     child; this process lives on to store the logs. `must_stop` is asked each second for a reason to end the
-    child.
+    child. Before, a `RunStore` must rest: see `fork_alone`.
     """
     pipes = {stream: os.pipe() for stream in STREAMS}
     sys.stdout.flush()

@@ -8,22 +8,31 @@ import threading
 import time
 
 PATIENCE = 2.0
-"""Seconds to wait for other threads to end; those that go on are likely to wait for work."""
+"""Seconds to wait for other threads to end, once for each of them."""
+
+_lasting: set[str] = set()
+"""The threads that did not end in that time. They last as long as the process, as those of a profiler do, or
+wait for an answer of a service: they hardly hold a lock."""
 
 
 def fork_alone() -> int:
     """`os.fork`, once this process has no other thread, or after `PATIENCE` seconds.
 
-    In the child, a lock that another thread held is never given back (fork(2)). Libraries have such locks:
-    OpenSSL's are taken at the start and the end of each thread that uses it, also after Python has joined it.
-    Google's clients start threads of their own. Let a `RunStore` rest before.
+    In the child, a lock that another thread held is never released (fork(2)). Libraries have such locks.
+    OpenSSL takes one when a thread that has used it ends, which can be after `Thread.join` has returned.
+    Google's clients start threads of their own. A `RunStore` has threads too: call its `rest` first.
     """
     end = time.monotonic() + PATIENCE
-    while _threads() > 1 and time.monotonic() < end:
-        time.sleep(0.001)
+    while others := _threads() - _lasting:
+        if time.monotonic() >= end:
+            _lasting.update(others)
+        else:
+            time.sleep(0.001)
     return os.fork()
 
 
-def _threads() -> int:
-    """How many threads this process has, this one included."""
-    return len(os.listdir("/proc/self/task")) if sys.platform == "linux" else threading.active_count()
+def _threads() -> set[str]:
+    """The other threads of this process, each by a number."""
+    if sys.platform == "linux":  # which knows those that are not Python's, or not any more
+        return {*os.listdir("/proc/self/task")} - {str(threading.get_native_id())}
+    return {str(each.ident) for each in threading.enumerate()} - {str(threading.get_ident())}

@@ -41,7 +41,7 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="session")
 def warm() -> Iterator[Path]:
-    """Where a `mfhera` and a `python` are that start warm."""
+    """Where a `mfhera` is that starts warm."""
     with warm_command() as folder:
         yield folder
 

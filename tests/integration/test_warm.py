@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
@@ -163,9 +164,9 @@ for number in (signal.SIGTERM, signal.SIGKILL):
     print(process.wait(), process.stdout.read())
 """
 SCRIPT = """
-import signal, sys, time
+import os, signal, sys, time
 def tell(*_):
-    print("told", flush=True)
+    os.write(1, b"told\\n")  # a print could meet the one below
     sys.exit(7)
 signal.signal(signal.SIGTERM, tell)
 print(sys.argv, len(sys.path), flush=True)
@@ -190,6 +191,28 @@ def test_what_it_starts_is_forked_too(mfhera: Mfhera) -> None:
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {counts!r}])"
     warmed, cold = (int(each.python("-c", code).stdout) for each in (mfhera, mfhera.cold))
     assert warmed > cold + 100
+
+
+def test_the_tasks_of_metaflows_own_run_are_forked_too(mfhera: Mfhera) -> None:
+    flow = """
+import subprocess
+from metaflow import FlowSpec, step
+
+class OneFlow(FlowSpec):
+    @step
+    def start(self):
+        print("forked:", hasattr(subprocess.Popen.__init__, "__wrapped__"))
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+OneFlow()
+"""
+    (mfhera.folder / "one_flow.py").write_text(flow)
+    done = [mfhera.python("one_flow.py", "run") for _ in range(warm.WORTH)]  # from then on
+    assert "forked: True" in done[-1].stdout, done[-1]
 
 
 def test_a_value_that_metaflow_cannot_read(mfhera: Mfhera) -> None:
@@ -289,9 +312,12 @@ def test_two_calls_share_no_random_numbers(mfhera: Mfhera) -> None:
     assert not set(first) & set(second)
 
 
-def test_the_bound_ends_it_and_what_it_has_started(mfhera: Mfhera) -> None:
+@pytest.mark.parametrize(
+    "child", [["sleep", "1000"], [sys.executable, "-c", "import time; time.sleep(1000)"]]
+)
+def test_the_bound_ends_it_and_what_it_has_started(mfhera: Mfhera, child: list[str]) -> None:
     code = (
-        "import os, subprocess, time; child = subprocess.Popen(['sleep', '1000'])\n"
+        f"import os, subprocess, time; child = subprocess.Popen({child})\n"
         "open('pids', 'w').write(f'{os.getpid()} {child.pid}'); time.sleep(1000)"
     )
     for each in (mfhera, mfhera.cold):

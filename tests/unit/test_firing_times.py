@@ -35,6 +35,11 @@ def times(expression: str, zone: str, begin: str, end: str | None = None) -> lis
         ("0 3 * * *", "Europe/Berlin", "2026-03-29", "2026-03-29", ["2026-03-29T03:00:00+02:00"]),
         # Nor a midnight on this one.
         ("0 0 * * *", "America/Santiago", "2026-09-06", "2026-09-06", []),
+        # The clock moves by half an hour, within an hour.
+        (
+            *("5 * * * *", "America/Caracas", "2016-05-01T02:00", "2016-05-01T04:00"),
+            ["2016-05-01T02:05:00-04:30", "2016-05-01T03:05:00-04:00"],
+        ),
         # From and to are meant in the zone, and belong to it.
         (
             *("0 */12 * * *", "Asia/Tokyo", "2026-11-01", "2026-11-01T12:00"),

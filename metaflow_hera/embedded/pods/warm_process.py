@@ -24,10 +24,14 @@ import select
 import socket
 import sys
 import tempfile
+import time
 import types
 
 IDLE = 60.0
 """Seconds after the last pod until it ends."""
+
+PATIENCE = 2.0
+"""Seconds to wait for the threads that the program has started."""
 
 LARGEST = 1 << 29
 """Bytes that it may hold: what pods share must not take their room on the machine."""
@@ -43,8 +47,11 @@ def serve(control: socket.socket, program: str) -> None:
     sys.path[:] = path
     sys.stdout.flush()
     sys.stderr.flush()
-    if len(os.listdir("/proc/self/task")) > 1:
-        sys.exit("The program has started a thread: its pods start cold.")
+    end = time.monotonic() + PATIENCE
+    while len(os.listdir("/proc/self/task")) > 1:
+        if time.monotonic() >= end:
+            sys.exit("The program has started a thread: its pods start cold.")
+        time.sleep(0.01)
     with open("/proc/self/statm") as file:
         if int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") > LARGEST:
             sys.exit("The program takes too much memory to keep it ready: its pods start cold.")

@@ -83,7 +83,9 @@ class Fields:
                 at += (60 - now.minute) * 60
             elif now.minute not in self.minutes:
                 minute = min((each for each in self.minutes if each > now.minute), default=60)
-                at += (minute - now.minute) * 60
+                later = at + (minute - now.minute) * 60
+                moved = local(later, zone).utcoffset() != now.utcoffset()  # the clock, within the hour
+                at = at + 60 if moved else later
             else:
                 return at
 

@@ -76,20 +76,21 @@ class RunStore:
 
     @property
     def _store(self) -> Any:
-        # Of Azure and Google, Metaflow's keep threads, which are not there after a fork, nor after a rest.
+        # Metaflow's for Azure and Google keep threads, which are not there after a fork.
         if self._opener != os.getpid() and hasattr(self._opened._storage_impl, "_executor"):
             self._open()
         return self._opened
 
     def rest(self) -> None:
-        """End the threads that Metaflow keeps for Azure and Google; the next use starts new ones.
+        """End the threads that Metaflow keeps for Azure and Google, before a fork.
 
-        Before a fork: see `runtime.forking`.
+        The next use starts others. No other thread may use the store meanwhile.
         """
-        kept = getattr(self._opened._storage_impl, "_executor", None)
+        storage = self._opened._storage_impl
+        kept = getattr(storage, "_executor", None)
         if kept is not None and self._opener == os.getpid():
             kept._executor.shutdown()
-            self._opener = 0
+            storage._executor = type(kept)(use_processes=storage._use_processes)
 
     @property
     def _storage(self) -> Any:
