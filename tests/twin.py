@@ -110,12 +110,18 @@ class Application(BaseAdapter):
         return answer
 
 
-class Twin:
-    """An embedded Argo in this process, with its state below a folder."""
+def before_the_next_start() -> Callable[[], float]:
+    """This machine's clock, but it stops before the next half hour: then schedules of tests/golden start."""
+    last = (time.time() // 1800 + 1) * 1800 - 1
+    return lambda: min(time.time(), last)
 
-    def __init__(self, home: Path, clock: Callable[[], float] = time.time) -> None:
+
+class Twin:
+    """An embedded Argo in this process, with its state below a folder. Its clock starts no schedule."""
+
+    def __init__(self, home: Path, clock: Callable[[], float] | None = None) -> None:
         home.mkdir(exist_ok=True)
-        self._home, self._clock = home, clock
+        self._home, self._clock = home, clock or before_the_next_start()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="twin", daemon=True)
         self._thread.start()
