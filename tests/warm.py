@@ -47,7 +47,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from warm_choice import choose, is_of_the_command, kinds_for
+from warm_choice import choose, is_of_the_command
 from warm_process import UNSUITABLE
 from warm_sockets import Subprocess, WarmProcess, suiting
 
@@ -154,9 +154,10 @@ def _chosen(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> W
         return None
     if is_of_the_command(arguments):
         _get_ready_for_a_server(env)
-    elif "run" in arguments and kinds_for(arguments, folder, env):
-        _suiting("metaflow", {**env, **OF_A_TASK})
-    return choose(arguments, folder, env, _suiting)
+    found = choose(arguments, folder, env, _suiting)
+    if found is not None and "run" in arguments and not is_of_the_command(arguments):
+        _suiting("metaflow", {**env, **OF_A_TASK})  # for the tasks that Metaflow's own run starts
+    return found
 
 
 def _get_ready_for_a_server(env: Mapping[str, str]) -> None:

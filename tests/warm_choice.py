@@ -34,14 +34,14 @@ def choose(
 
     `find` gives one of a kind that suits an environment.
     """
-    for kind in kinds_for(arguments, folder, env):
+    for kind in _kinds(arguments, folder, env):
         found = find(kind, env)
         if found is not None and _imports_the_same(found, arguments, folder):
             return found
     return None
 
 
-def kinds_for(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> list[str]:
+def _kinds(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> list[str]:
     """The kinds for `python ARGUMENTS`, the best first; none where only a cold start is the same."""
     first, second, *_ = *arguments, ""
     if first.startswith("-") and first != "-c" and (first, second) != ("-m", COMMAND):

@@ -18,7 +18,7 @@ BARE = [
         "start",
         "metaflow/flow_name",
         "argoproj.io/v1alpha1",
-        "/work/data/a-b",
+        "/mnt/data/a-b",
         "-c",
         "--quiet",
         "100Mi",
