@@ -9,9 +9,8 @@
 - What was imported before the fork is what a fresh process would have imported. The warm process notes
   each variable that its imports look up: only a call whose environment has the same values there is
   forked from it, any other gets a warm process of its own. Where that is not worth it, or Metaflow would
-  find a configuration file, a call of the command is forked from a process that has only libraries
-  imported, and any other starts cold. So does one where Python would find a module in the folder by the
-  name of one that is already imported.
+  find a configuration file, a call is forked from a process that has only libraries imported. It starts
+  cold where Python would find a module in the folder by the name of one that is already imported.
 - What the process starts as `python ...` starts warm by the same rules, where there is a warm process for it
   (warm_children.py). So do servers of the embedded Argo, their keepers of pods, and the processes from which
   these have pods forked: the first two are forked from warm processes of their own kinds, the last are forks
@@ -42,9 +41,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from warm_choice import choose, is_of_the_command
@@ -59,6 +58,10 @@ WORTH = 3
 """At which call in an environment a process for it is started: its start takes as long as two cold calls."""
 OF_A_TASK = {"PYTHONUNBUFFERED": "x"}
 """The variable that Metaflow's own `run` adds for its tasks, and that the interpreter reads at its start."""
+SECONDS = 60.0
+"""A bound for the end of a warm process that could not be used."""
+_Ends = Callable[[float], subprocess.CompletedProcess[str]]
+"""Waits for the end of what was started, so many seconds at most; what it wrote and how it ended."""
 SHARED = "WARM_PROCESSES"
 """The variable by which workers learn where the sockets of the warm processes are."""
 _shared = os.environ.pop(SHARED, "")
@@ -75,8 +78,9 @@ def call(
         subprocess.TimeoutExpired: After `timeout` seconds. The process is killed, with its session.
     """
     with _choosing:
-        forked = _fork(arguments, folder, env)
-    return forked.wait(arguments, timeout) if forked else call_cold(arguments, folder, env, timeout)
+        warm = _chosen(arguments, folder, env)
+        ends = warm and _forked(warm, arguments, folder, env)
+    return ends(timeout) if ends else call_cold(arguments, folder, env, timeout)
 
 
 def call_cold(
@@ -133,19 +137,10 @@ _choosing = threading.Lock()
 _kept: dict[str, list[WarmProcess]] = {}
 _unusable: set[tuple[str, frozenset[tuple[str, str]]]] = set()
 """Where the modules cannot be imported at all: a kind, and an environment."""
-_processes: list[subprocess.Popen[bytes]] = []
-"""Those that this worker has started. They end with the last of their users."""
+_started_here: list[_Ends] = []
+"""The warm processes that this worker has started. They end with the last of their users."""
 _calls: Counter[tuple[str, frozenset[tuple[str, str]]]] = Counter()
 """How many calls there were that no process suited, by what their imports would have seen."""
-
-
-def _fork(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> _Forked | None:
-    """Start a call warm; None where only a cold start is the same."""
-    warm = _chosen(arguments, folder, env)
-    if warm is None:
-        return None
-    out, err = os.pipe(), os.pipe()
-    return _Forked(warm.start(arguments, folder, env, out[1], err[1]), out[0], err[0])
 
 
 def _chosen(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> WarmProcess | None:
@@ -155,8 +150,8 @@ def _chosen(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> W
     if is_of_the_command(arguments):
         _get_ready_for_a_server(env)
     found = choose(arguments, folder, env, _suiting)
-    if found is not None and "run" in arguments and not is_of_the_command(arguments):
-        _suiting("metaflow", {**env, **OF_A_TASK})  # for the tasks that Metaflow's own run starts
+    if found is not None and not is_of_the_command(arguments) and {"run", "resume"} & {*arguments}:
+        _suiting("metaflow", {**env, **OF_A_TASK}, worth=1)  # for the tasks that Metaflow itself starts
     return found
 
 
@@ -175,7 +170,7 @@ def _of_a_server(env: Mapping[str, str]) -> dict[str, str]:
     return {**env, "PYTHONPATH": os.pathsep.join(filter(None, [package, env.get("PYTHONPATH")]))}
 
 
-def _suiting(kind: str, env: Mapping[str, str]) -> WarmProcess | None:
+def _suiting(kind: str, env: Mapping[str, str], worth: int = WORTH) -> WarmProcess | None:
     """The warm process for an environment; it is started for the first one, and where it is worth it."""
     kept = _kept.setdefault(kind, [])
     found = next((each for each in kept if each.suits(env)), None)
@@ -184,7 +179,7 @@ def _suiting(kind: str, env: Mapping[str, str]) -> WarmProcess | None:
     else:
         with open(PLACE / f"{kind}.lock", "wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may just start it
-            found = suiting(PLACE, kind, env) or _started(kind, env)
+            found = suiting(PLACE, kind, env) or _started(kind, env, worth)
         if found is None:
             return None
     kept.insert(0, found)
@@ -194,7 +189,7 @@ def _suiting(kind: str, env: Mapping[str, str]) -> WarmProcess | None:
     return found
 
 
-def _started(kind: str, env: Mapping[str, str]) -> WarmProcess | None:
+def _started(kind: str, env: Mapping[str, str], worth: int) -> WarmProcess | None:
     """One of its own, where that is worth it and the modules can be imported at all."""
     ours = _kept[kind]
     whole = frozenset(env.items())
@@ -203,57 +198,80 @@ def _started(kind: str, env: Mapping[str, str]) -> WarmProcess | None:
     if ours:
         seen = (kind, ours[0].seen(env))
         _calls[seen] += 1
-        if _calls[seen] < WORTH:
+        if _calls[seen] < worth:
             return None
     path = PLACE / f"{kind}-{os.getpid()}-{time.monotonic_ns()}.socket"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen(64)
-        process = subprocess.Popen(
-            [sys.executable, PROCESS, kind, str(listener.fileno()), PLACE],
-            cwd="/",
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,  # as the calls have it: files on them know whether they can seek
-            stderr=subprocess.PIPE,
-            pass_fds=[listener.fileno()],
-            start_new_session=True,
-        )
-    _processes.append(process)
+        ends = _begin(kind, env, listener.fileno())
+    _started_here.append(ends)
     found = WarmProcess.at(path)
     if found is None:
         path.unlink()
-        if process.wait() == UNSUITABLE:  # or the tests would be slow in silence
-            raise AssertionError(process.communicate()[1].decode())
+        done = ends(SECONDS)
+        if done.returncode == UNSUITABLE:  # or the tests would be slow in silence
+            raise AssertionError(done.stderr)
         _unusable.add((kind, whole))
     return found
 
 
-@dataclass
-class _Forked:
-    """A call under way: the socket tells its process id and, at the end, its exit code."""
+def _begin(kind: str, env: Mapping[str, str], listener: int) -> _Ends:
+    """Start a warm process; the command's is a fork of the one with the libraries, which take longest."""
+    arguments = [str(PROCESS), kind, str(listener), str(PLACE)]
+    libraries = _suiting("libraries", env) if kind == "hera" else None
+    if libraries is not None:
+        return _forked(libraries, [*arguments, *libraries.variables], Path("/"), env, [listener])
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd="/",
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,  # as the calls have it: files on them know whether they can seek
+        stderr=subprocess.PIPE,
+        text=True,
+        pass_fds=[listener],
+        start_new_session=True,
+    )
 
-    socket: socket.socket
-    out: int
-    err: int
+    def ends(timeout: float) -> subprocess.CompletedProcess[str]:
+        texts = process.communicate(timeout=timeout)
+        return subprocess.CompletedProcess(process.args, process.returncode, *texts)
 
-    def wait(self, arguments: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
-        """What it wrote and how it ended."""
-        command = [sys.executable, *arguments]
-        with self.socket, open(self.out, "rb") as out, open(self.err, "rb") as err:
-            answers = self.socket.makefile("rb")
-            pid = int(answers.readline())
-            try:
-                texts = _read_all([out.fileno(), err.fileno()], timeout)
-                self.socket.settimeout(timeout)
-                code = int(answers.readline())
-            except TimeoutError:
-                _kill(pid)
-                raise subprocess.TimeoutExpired(command, timeout) from None
-            except BaseException:
-                _kill(pid)
-                raise
-        return subprocess.CompletedProcess(command, code, *texts)
+    return ends
+
+
+def _forked(
+    warm: WarmProcess,
+    arguments: Sequence[str],
+    folder: Path,
+    env: Mapping[str, str],
+    passed: Sequence[int] = (),
+) -> _Ends:
+    """Start a call that is forked from a warm process."""
+    out, err = os.pipe(), os.pipe()
+    talk = warm.start(arguments, folder, env, out[1], err[1], passed)
+    return partial(_wait, talk, out[0], err[0], [sys.executable, *arguments])
+
+
+def _wait(
+    talk: socket.socket, out: int, err: int, command: list[str], timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """What a call wrote and how it ended. Its socket tells its process id and, at the end, its exit code."""
+    with talk, open(out, "rb"), open(err, "rb"):
+        answers = talk.makefile("rb")
+        pid = int(answers.readline())
+        try:
+            texts = _read_all([out, err], timeout)
+            talk.settimeout(timeout)
+            code = int(answers.readline())
+        except TimeoutError:
+            _kill(pid)
+            raise subprocess.TimeoutExpired(command, timeout) from None
+        except BaseException:
+            _kill(pid)
+            raise
+    return subprocess.CompletedProcess(command, code, *texts)
 
 
 def _read_all(pipes: Sequence[int], timeout: float) -> list[str]:

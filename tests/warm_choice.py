@@ -49,7 +49,7 @@ def _kinds(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> li
     configured = _is_configured(folder, env)
     if is_of_the_command(arguments):
         return ["libraries"] if configured else ["hera", "libraries"]
-    return [] if configured else ["metaflow"]
+    return ["libraries"] if configured else ["metaflow", "libraries"]
 
 
 def _imports_the_same(warm: WarmProcess, arguments: Sequence[str], folder: Path) -> bool:

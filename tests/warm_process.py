@@ -1,7 +1,9 @@
-"""What a warm process does: `python warm_process.py KIND LISTENER PLACE`, see warm.py.
+"""What a warm process does: `python warm_process.py KIND LISTENER PLACE VARIABLES`, see warm.py.
 
 It imports what its kind does, tells whoever connects to its socket what that depended on, and forks for each
 call. It ends when nobody is connected any more, and all that it has forked has ended.
+
+Where it is itself a fork of a warm process, `VARIABLES` are those that the imports there have looked up.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import resource
 import selectors
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -74,14 +77,14 @@ class _Noting(os._Environ):  # type: ignore[type-arg]
         return super().__getitem__(name)
 
 
-def serve(kind: str, listener: socket.socket, place: Path) -> None:
+def serve(kind: str, listener: socket.socket, place: Path, looked_up: Sequence[str]) -> None:
     """Import, tell what that depended on, and fork for each call, until nobody is connected."""
     del sys.path[0]  # the folder of this script
     for ours in ("warm_children", "warm_choice", "warm_sockets"):
         del sys.modules[ours]
     _make_main()  # of the calls, before the imports: Metaflow's leave a class in it
     importlib.import_module("croniter")  # asks the system for its architecture: a child with all variables
-    _Noting.noted = set()
+    _Noting.noted = {*looked_up}
     before = dict(os.environ)
     os.environ.__class__ = _Noting  # type: ignore[assignment]
     for name in _modules(kind):
@@ -92,7 +95,7 @@ def serve(kind: str, listener: socket.socket, place: Path) -> None:
     _must(threading.active_count() == 1, "An import has started a thread.")
     modules = sorted({name.split(".")[0] for name in sys.modules} - {"__main__"})
     _start_others_warm(kind, place, before)
-    if kind in CALLS:
+    if kind in CALLS and not hasattr(subprocess.Popen.__init__, "__wrapped__"):
         start_children_warm(place)
     about = {"variables": sorted(_Noting.noted), "modules": modules, "env": before}
     gc.collect()
@@ -336,4 +339,4 @@ def _end(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], socket.socket(fileno=int(sys.argv[2])), Path(sys.argv[3]))
+    serve(sys.argv[1], socket.socket(fileno=int(sys.argv[2])), Path(sys.argv[3]), sys.argv[4:])

@@ -54,7 +54,9 @@ class WarmProcess:
         self.path = path
         self._control = control
         self._env: dict[str, str] = told["env"]
-        self._read = {*told["variables"]} - PLACES
+        self.variables: list[str] = told["variables"]
+        """What its imports have looked up, whether it was there or not."""
+        self._read = {*self.variables} - PLACES
         self.modules: set[str] = {*told["modules"]}
         """The names of imported modules, up to the first dot."""
 

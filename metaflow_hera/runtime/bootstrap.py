@@ -10,6 +10,7 @@ The embedded Argo also runs it in a process from which it forks pods (`embedded.
 import base64
 import gc
 import importlib
+import io
 import json
 import os
 import sys
@@ -116,38 +117,58 @@ def download(folder: str) -> str:
 def unpack(folder: str, cache: "str | None" = None) -> None:
     """Fetch and unpack the package; its modules go to the cache, for all packages that have the same.
 
-    They are the same from one version of a flow to the next, and take longer to compile than to import.
+    They are the same from one version of a flow to the next, and take longer to unpack and to compile than to
+    import. A package that does not say where they end was made by an older version, and shares nothing.
     """
-    import tarfile
-
     archive = download(folder)
-    with tarfile.open(archive) as tar:
-        if hasattr(tarfile, "fully_trusted_filter"):
-            tar.extraction_filter = tarfile.fully_trusted_filter
-        members = tar.getmembers()
-        if cache is not None:
-            import hashlib
-
-            modules = [member for member in members if member.name.startswith(MODULES + "/")]
-            members = [member for member in members if not member.name.startswith(MODULES)]
-            content = hashlib.sha256()
-            for member in modules:
-                content.update(repr((member.name, member.size, member.linkname)).encode())
-                file = tar.extractfile(member)
-                content.update(b"" if file is None else file.read())
-            shared = os.path.join(cache, "modules-" + content.hexdigest())
-            if not os.path.isdir(shared):
-                new = tempfile.mkdtemp(dir=cache)
-                tar.extractall(new, modules)
-                os.makedirs(os.path.join(new, MODULES), exist_ok=True)
-                move(os.path.join(new, MODULES), shared)
-                os.rmdir(new)
-            os.mkdir(os.path.join(folder, MODULES))  # no link: Metaflow looks beside it
-            for name in os.listdir(shared):
-                os.symlink(os.path.join(shared, name), os.path.join(folder, MODULES, name))
-        tar.extractall(folder, members)
+    with open(archive, "rb") as file:
+        header = file.read(23)  # see metaflow_api/load/archives.py
+        if cache is None or header[3:4] != b"\x10" or not header[10:22].isdigit():
+            file.seek(0)
+            extract(file, folder)
+        else:
+            share(file.read(int(header[10:22])), folder, cache)
+            inflate(file, folder)
     os.remove(archive)
     say("Code package downloaded.")
+
+
+def extract(file: "io.BufferedIOBase", folder: str) -> None:
+    import tarfile
+
+    with tarfile.open(fileobj=file) as tar:
+        if hasattr(tarfile, "fully_trusted_filter"):
+            tar.extraction_filter = tarfile.fully_trusted_filter
+        tar.extractall(folder)
+
+
+def inflate(file: "io.BufferedIOBase", folder: str) -> None:
+    """Unpack what is compressed from here on."""
+    import zlib
+
+    with tempfile.TemporaryFile(dir=folder) as plain:
+        inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+        for part in iter(lambda: file.read(1 << 20), b""):
+            plain.write(inflating.decompress(part))
+        plain.write(inflating.flush())
+        plain.seek(0)
+        extract(plain, folder)
+
+
+def share(packed: bytes, folder: str, cache: str) -> None:
+    """Have modules in a folder that lie in the cache; they are unpacked if nobody has done it."""
+    import hashlib
+
+    shared = os.path.join(cache, "modules-" + hashlib.sha256(packed).hexdigest())
+    if not os.path.isdir(shared):
+        new = tempfile.mkdtemp(dir=cache)
+        os.mkdir(os.path.join(new, MODULES))
+        inflate(io.BytesIO(packed), new)
+        move(os.path.join(new, MODULES), shared)
+        os.rmdir(new)
+    os.mkdir(os.path.join(folder, MODULES))  # no link: Metaflow looks beside it
+    for name in os.listdir(shared):
+        os.symlink(os.path.join(shared, name), os.path.join(folder, MODULES, name))
 
 
 def move(new: str, target: str) -> None:

@@ -38,7 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     env = {
-        **clean_environment(tmp_path_factory.mktemp("home"), METAFLOW_USER="reader", BROWSER="true %s"),
+        **clean_environment(tmp_path_factory.mktemp("home"), BROWSER="true %s"),
         **NETWORK,  # nox installs
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "HOME": os.environ["HOME"],  # with the package index's settings, and what has been fetched before

@@ -1,7 +1,8 @@
 """The archive of a code package: its modules are kept compressed, for the next package that has the same.
 
 A package is mostly Metaflow, which is the same from one version of a flow to the next, and most of the time
-that a package takes is its compression. What is kept changes no byte of an archive.
+that a package takes is its compression. What is kept changes no byte of an archive. The header says where the
+modules end: where pods share a folder (`runtime.bootstrap`), only the first one unpacks them.
 """
 
 from __future__ import annotations
@@ -33,8 +34,11 @@ KEPT = 3
 SETTLED = 2.0
 """Seconds without a change after which a file's times tell the next change, on any file system."""
 
-BEGIN = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-"""The header of a gzip file without name and time (RFC 1952)."""
+HEADER = b"\x1f\x8b\x08\x10\x00\x00\x00\x00\x00\xff%012d\x00"
+"""The header of a gzip file with a comment (RFC 1952): how many bytes after it are those of the modules.
+
+An extra field would be the place for it, but Python's tarfile cannot read a stream with one.
+"""
 
 HEAD = struct.Struct("<IQ")
 """What is kept before the compressed bytes, after a checksum of all: checksum and size of what they hold."""
@@ -88,8 +92,9 @@ def _add(tar: tarfile.TarFile, files: Iterable[Member]) -> None:
 class _Gzip(BufferedIOBase):
     """A gzip file in the making: what tarfile writes to."""
 
-    def __init__(self, made: bytes = BEGIN, checksum: int = 0, size: int = 0) -> None:
+    def __init__(self, made: bytes = b"", checksum: int = 0, size: int = 0) -> None:
         self._made, self._checksum, self._size = bytearray(made), checksum, size
+        self._modules = len(made)
         self._compressing = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
 
     def write(self, data: Any) -> int:
@@ -104,8 +109,9 @@ class _Gzip(BufferedIOBase):
         return self._size
 
     def cut(self) -> None:
-        """Have what comes after depend on nothing that is there."""
+        """Have what comes after depend on nothing that is there, which are the modules."""
         self._made += self._compressing.flush(zlib.Z_FULL_FLUSH)
+        self._modules = len(self._made)
         self._compressing = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
 
     def to_keep(self) -> bytes:
@@ -128,7 +134,7 @@ class _Gzip(BufferedIOBase):
         """The whole file."""
         self._made += self._compressing.flush()
         self._made += struct.pack("<II", self._checksum, self._size & 0xFFFFFFFF)
-        return bytes(self._made)
+        return HEADER % self._modules + self._made
 
 
 def _checksum(content: bytes) -> bytes:
@@ -149,7 +155,7 @@ def _place(cache: Path, files: Sequence[Member]) -> Path | None:
         (name, path, each.st_size, each.st_mtime_ns, each.st_ctime_ns, each.st_mode)
         for name, path, each in found
     ]
-    made = repr((zlib.ZLIB_RUNTIME_VERSION, LEVEL, told))
+    made = repr((zlib.ZLIB_RUNTIME_VERSION, LEVEL, HEADER, told))
     return cache / (PREFIX + sha256(made.encode()).hexdigest())
 
 

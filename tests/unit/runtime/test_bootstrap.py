@@ -17,6 +17,7 @@ from harness import SECONDS
 from metaflow.metaflow_environment import MetaflowEnvironment
 
 from metaflow_hera.contract.datastores import DATASTORES, SHARED
+from metaflow_hera.metaflow_api.load.archives import Member, archive
 from metaflow_hera.translation.container_templates import bootstrap
 
 RUNTIME = """
@@ -38,16 +39,12 @@ def start(folder: Path, runtime_text: str = RUNTIME, **env: str) -> subprocess.C
     """Run the bootstrap in a folder, with a code package whose runtime tells what it sees."""
     package = Path(env.get("METAFLOW_CODE_URL", folder / "package.tar"))
     if not package.exists():
-        source = folder / "source"
-        runtime = source / ".mf_code" / "metaflow_hera" / "runtime"
+        runtime = folder / "source" / "metaflow_hera" / "runtime"
         runtime.mkdir(parents=True)
         (runtime / "pod.py").write_text(runtime_text)
         for place in (runtime, runtime.parent):
             (place / "__init__.py").touch()
-        (source / "flow.py").write_text("FLOW")
-        with tarfile.open(package, "w:gz") as tar:
-            for item in source.iterdir():
-                tar.add(item, item.name)
+        package.write_bytes(archive(modules(folder), [Member("flow.py", b"FLOW")], None))
     work = folder / "work"
     work.mkdir(exist_ok=True)
     return subprocess.run(
@@ -63,6 +60,12 @@ def start(folder: Path, runtime_text: str = RUNTIME, **env: str) -> subprocess.C
         text=True,
         timeout=SECONDS,
     )
+
+
+def modules(folder: Path) -> list[Member]:
+    """The modules of the package in a folder, as they are named in it."""
+    source = folder / "source"
+    return [Member(f".mf_code/{file.relative_to(source)}", str(file)) for file in source.rglob("*.py")]
 
 
 def told(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
@@ -116,6 +119,31 @@ def test_packages_share_their_modules_if_these_are_the_same(tmp_path: Path) -> N
         assert done.returncode == 7, done.stderr
     assert len([*cache.glob("code-*")]) == 3
     assert len([*cache.glob("modules-*")]) == 2
+
+
+def test_a_package_that_does_not_say_where_its_modules_end_is_unpacked_whole(tmp_path: Path) -> None:
+    """As an older version has made it, whose templates are still there."""
+    start(tmp_path)
+    with tarfile.open(tmp_path / "older.tar", "w:gz") as tar:
+        for name, source in modules(tmp_path):
+            tar.add(source, name)
+    for cache in ({}, {"EMBEDDED_ARGO_CACHE": str(tmp_path / "cache")}):
+        done = start(tmp_path, METAFLOW_CODE_URL=str(tmp_path / "older.tar"), **cache)
+        assert done.returncode == 7, done.stderr
+    assert [each.name for each in (tmp_path / "cache").iterdir()] == ["code-older.tar"]
+
+
+@pytest.mark.parametrize("part", [0, 1 / 4, 3 / 4])
+def test_a_package_that_is_cut_short_is_no_package(tmp_path: Path, part: float) -> None:
+    start(tmp_path)
+    whole = (tmp_path / "package.tar").read_bytes()
+    (tmp_path / "package.tar").write_bytes(whole[: int(part * len(whole))])
+    for env in ({}, {"EMBEDDED_ARGO_CACHE": str(tmp_path / "cache")}):
+        message = tmp_path / "message"
+        done = start(tmp_path, METAFLOW_HERA_MESSAGE=str(message), **env)
+        assert done.returncode == 1
+        assert message.read_text()
+    assert not [*(tmp_path / "cache").glob("code-*")]
 
 
 def test_modules_that_were_removed_are_unpacked_again(tmp_path: Path) -> None:
