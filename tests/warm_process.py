@@ -37,9 +37,9 @@ from warm_sockets import ENDS, Subprocess, seen
 KINDS = {
     "metaflow": ["metaflow", "metaflow.client.core"],
     "hera": ["metaflow", "hera.workflows", "metaflow_hera.*"],
-    "libraries": ["asyncio", "boto3", "hera.workflows", "requests", "yaml"],
+    "libraries": ["asyncio", "hera.workflows", "requests", "yaml"],
     "server": ["argparse", "h11", "metaflow_hera.embedded.*"],
-    "keeper": ["metaflow_hera.embedded.pods.keeper", "asyncio", "boto3", "requests", "tarfile", "yaml"],
+    "keeper": ["metaflow_hera.embedded.pods.keeper", "asyncio", "requests", "tarfile", "yaml"],
 }
 """What each kind imports; `*` is all that is below and may be needed. The libraries are those of Metaflow and
 of the command: they take most of its start, and look up hardly a variable. The processes from which pods are
