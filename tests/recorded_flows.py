@@ -96,8 +96,9 @@ def line(flow: str, text: str, tasks: Tasks) -> Line:
 
 def recorded(flow: str, text: str) -> Tasks | None:
     """The tasks of that flow, or None where they were not recorded with this text and this Metaflow."""
+    wanted = (flow, version("metaflow"), _hash(text))
     for each in _lines():
-        if (each["flow"], each["metaflow"], each["script"]) == (flow, version("metaflow"), _hash(text)):
+        if (each["flow"], each["metaflow"], each["script"]) == wanted:
             tasks: Tasks = each["tasks"]
             return tasks
     return None

@@ -38,7 +38,7 @@ KINDS = {
     "metaflow": ["metaflow", "metaflow.client.core"],
     "hera": ["metaflow", "hera.workflows", "metaflow_hera.*"],
     "libraries": ["asyncio", "hera.workflows", "requests", "yaml"],
-    "server": ["argparse", "h11", "metaflow_hera.embedded.*"],
+    "server": ["anyio._backends._asyncio", "argparse", "h11", "metaflow_hera.embedded.*"],
     "keeper": ["metaflow_hera.embedded.pods.keeper", "asyncio", "requests", "tarfile", "yaml"],
 }
 """What each kind imports; `*` is all that is below and may be needed. The libraries are those of Metaflow and
