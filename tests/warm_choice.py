@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import all_suffixes
 from pathlib import Path
 
-from warm_sockets import WarmProcess
+from warm_sockets import WarmProcess, paths
 
 COMMAND = "metaflow_hera.cli.main"
 INSTALLED = str(Path(sys.executable).with_name("mfhera"))
 """The script that stands for the command in a shell."""
 PACKAGE = COMMAND.split(".")[0]
 MODULES = tuple(all_suffixes())
+AT_START = {"sitecustomize", "usercustomize"}
+"""The modules that Python imports before any program, from PYTHONPATH too."""
 
 
 def is_of_the_command(arguments: Sequence[str]) -> bool:
@@ -36,7 +38,7 @@ def choose(
     """
     for kind in _kinds(arguments, folder, env):
         found = find(kind, env)
-        if found is not None and _imports_the_same(found, arguments, folder):
+        if found is not None and _imports_the_same(found, arguments, folder, env):
             return found
     return None
 
@@ -46,22 +48,27 @@ def _kinds(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> li
     first, second, *_ = *arguments, ""
     if first.startswith("-") and first != "-c" and (first, second) != ("-m", COMMAND):
         return []
-    configured = _is_configured(folder, env)
-    if is_of_the_command(arguments):
-        return ["libraries"] if configured else ["hera", "libraries"]
-    return ["libraries"] if configured else ["metaflow", "libraries"]
+    if _is_configured(folder, env) or not all(map(os.path.isabs, paths(env))):
+        return ["libraries"]  # what the others import may depend on the folder
+    return ["hera" if is_of_the_command(arguments) else "metaflow", "libraries"]
 
 
-def _imports_the_same(warm: WarmProcess, arguments: Sequence[str], folder: Path) -> bool:
+def _imports_the_same(
+    warm: WarmProcess, arguments: Sequence[str], folder: Path, env: Mapping[str, str]
+) -> bool:
     """Whether a call would import what a warm process has: no module of its folders hides one of these."""
     folders = {(folder / each).parent for each in arguments if os.path.isfile(folder / each)}
     if arguments[0] in ("-c", "-m"):
         folders.add(folder)
-    return not any(warm.modules & _importable(each) for each in folders)
+    if warm.takes_paths:
+        folders.update(folder / each for each in paths(env))
+    return not any((warm.modules | AT_START) & _importable(each) for each in folders if each.exists())
 
 
 def _importable(folder: Path) -> set[str]:
     """The names of the modules in a folder. A folder without `__init__.py` hides no module."""
+    if not folder.is_dir():  # an archive of modules
+        return AT_START
     return {
         each.name.split(".")[0]
         for each in folder.iterdir()

@@ -32,19 +32,21 @@ from typing import Any, NoReturn
 
 from warm_children import start_children_warm
 from warm_choice import COMMAND
-from warm_sockets import ENDS, Subprocess, seen
+from warm_sockets import ENDS, PATHS, Subprocess, paths, seen
 
+LIBRARIES = "libraries"
+"""The kind without modules of this project or Metaflow, which can be given a PYTHONPATH after its imports."""
 KINDS = {
     "metaflow": ["metaflow", "metaflow.client.core"],
     "hera": ["metaflow", "hera.workflows", "metaflow_hera.*"],
-    "libraries": ["asyncio", "hera.workflows", "requests", "yaml"],
+    LIBRARIES: ["asyncio", "hera.workflows", "requests", "yaml"],
     "server": ["anyio._backends._asyncio", "argparse", "h11", "metaflow_hera.embedded.*"],
     "keeper": ["metaflow_hera.embedded.pods.keeper", "asyncio", "requests", "tarfile", "yaml"],
 }
 """What each kind imports; `*` is all that is below and may be needed. The libraries are those of Metaflow and
 of the command: they take most of its start, and look up hardly a variable. The processes from which pods are
 forked are themselves forks of their keeper, which has Metaflow's libraries for them."""
-CALLS = {"metaflow", "hera", "libraries"}
+CALLS = {"metaflow", "hera", LIBRARIES}
 """The kinds from which calls of the tests are forked. What these start as `python ...` starts warm too."""
 NOT_BEFORE = {
     "hera": (
@@ -97,7 +99,12 @@ def serve(kind: str, listener: socket.socket, place: Path, looked_up: Sequence[s
     _start_others_warm(kind, place, before)
     if kind in CALLS and not hasattr(subprocess.Popen.__init__, "__wrapped__"):
         start_children_warm(place)
-    about = {"variables": sorted(_Noting.noted), "modules": modules, "env": before}
+    about = {
+        "variables": sorted(_Noting.noted),
+        "modules": modules,
+        "env": before,
+        "takes paths": kind == LIBRARIES,
+    }
     gc.collect()
     gc.freeze()  # or the first collection after a fork would copy everything
     _answer(listener, json.dumps(about).encode() + b"\n")
@@ -259,6 +266,9 @@ def _become(
         os.dup2(each, number)
         os.close(each)
     os.chdir(folder)
+    if PATHS not in os.environ:
+        first = dict.fromkeys(map(os.path.abspath, paths(env)))
+        sys.path[:] = [*first, *(each for each in sys.path if each not in first)]
     os.environ.clear()
     os.environ.update(env)
     _tell_metaflow_the_folder()

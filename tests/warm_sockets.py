@@ -43,6 +43,7 @@ def start_cold(*command):
     os.execv(command[0], command)
 """
 """The part of a program that stands for a call: the call gets its signals, and it ends as the call does."""
+PATHS = "PYTHONPATH"
 PLACES = {"HOME", "METAFLOW_HOME"}
 """Looked up only to find Metaflow's configuration file: where there is one, each call imports it."""
 
@@ -57,6 +58,8 @@ class WarmProcess:
         self.variables: list[str] = told["variables"]
         """What its imports have looked up, whether it was there or not."""
         self._read = {*self.variables} - PLACES
+        self.takes_paths: bool = told["takes paths"]
+        """Whether a call may have a PYTHONPATH of its own."""
         self.modules: set[str] = {*told["modules"]}
         """The names of imported modules, up to the first dot."""
 
@@ -81,7 +84,8 @@ class WarmProcess:
 
     def seen(self, env: Mapping[str, str]) -> frozenset[tuple[str, str]]:
         """What its imports see of an environment."""
-        return seen(env, self._read)
+        other = {name: value for name, value in env.items() if name != PATHS or not self.takes_paths}
+        return seen(other, self._read)
 
     def start(
         self,
@@ -109,6 +113,11 @@ class WarmProcess:
     def close(self) -> None:
         """Give it up. Calls that it has forked go on."""
         self._control.close()
+
+
+def paths(env: Mapping[str, str]) -> list[str]:
+    """Where Python looks for modules first."""
+    return env[PATHS].split(os.pathsep) if env.get(PATHS) else []
 
 
 def seen(env: Mapping[str, str], read: Container[str]) -> frozenset[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +74,7 @@ ENVIRONMENTS: dict[str, dict[str, str | None]] = {
         "METAFLOW_S3_WORKER_COUNT": "3",
         "METAFLOW_ARTIFACT_LOCALROOT": "/tmp",
     },
+    "a path": {"PYTHONPATH": "below::/nonexistent:below"},
     "no home": {"HOME": None, "METAFLOW_HOME": None},
     "python's own": {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore", "PYTHONPATH": "/nonexistent"},
 }
@@ -229,6 +231,26 @@ def test_a_value_that_metaflow_cannot_read(mfhera: Mfhera) -> None:
 def test_a_module_in_the_folder_goes_before(mfhera: Mfhera) -> None:
     (mfhera.folder / "json.py").write_text("print('the one of the folder')")
     assert mfhera.python("-c", "import json").stdout == "the one of the folder\n"
+
+
+@pytest.mark.parametrize("name", ["json", "sitecustomize", "usercustomize"])
+@pytest.mark.parametrize("archived", [False, True])
+def test_a_module_in_a_path_goes_before(mfhera: Mfhera, name: str, archived: bool) -> None:
+    (mfhera.folder / "path").mkdir()
+    (mfhera.folder / "path" / f"{name}.py").write_text("print('the one of the path')")
+    if archived:
+        shutil.make_archive(str(mfhera.folder / "archive"), "zip", mfhera.folder / "path")
+    env = {"PYTHONPATH": "archive.zip" if archived else "path"}
+    warmed, cold = (each.python("-c", "import json", env=env) for each in (mfhera, mfhera.cold))
+    assert (warmed.stdout, warmed.stderr) == (cold.stdout, cold.stderr)
+    assert warmed.stdout == "the one of the path\n" or name == "usercustomize", warmed
+
+
+def test_a_path_alone_starts_nothing_cold(mfhera: Mfhera, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warm, "call_cold", None)
+    (mfhera.folder / "path").mkdir()
+    (mfhera.folder / "path" / "own.py").write_text("print('imported')")
+    assert mfhera.python("-c", "import own", env={"PYTHONPATH": "path"}).stdout == "imported\n"
 
 
 @pytest.mark.parametrize(
