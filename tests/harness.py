@@ -34,8 +34,8 @@ EXAMPLES = TESTS.parent / "examples"
 USER = "tester"
 SECONDS = 600.0
 """A bound for any one process, on a busy machine too: whoever takes longer hangs."""
-PLAIN: dict[str, Any] = {"trust_env": False, "verify": any_argo.LOCAL}
-"""How httpx calls a server of this machine."""
+PLAIN: dict[str, Any] = {"trust_env": False, "verify": False}
+"""How httpx calls a server of this machine: loading the certificates of authorities takes longer."""
 DEPENDS_ON_HOW_IT_RUNS = {"tags", "attempt"}
 Tasks = dict[str, dict[str, Any]]
 """The tasks of a run, by `step/index/index...`: their artifacts as repr, see reading.py."""
@@ -74,7 +74,8 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
 def share_modules(old: Path, new: Path) -> None:
     """Have a new home use what is packed, unpacked and compiled of Metaflow in another, if it is by now.
 
-    Its commands and pods would do the same, and take a second for it in each home.
+    Its commands and pods would do the same, and take a second for it in each home. The old one stays as long
+    as the new one; no test changes the modules.
     """
     cache = new / "argo" / "cache"
     for modules in (old / "argo" / "cache").glob("modules-*"):

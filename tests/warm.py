@@ -9,9 +9,9 @@
 - What was imported before the fork is what a fresh process would have imported. The warm process notes
   each variable that its imports look up: only a call whose environment has the same values there is
   forked from it, any other gets a warm process of its own. Where that is not worth it, or Metaflow would
-  find a configuration file, a call is forked from a process that has only libraries imported. It starts
-  cold where Python would find a module in the folder, or on the call's PYTHONPATH, by the name of one that
-  is already imported.
+  find a configuration file, a call is forked from a process that has only libraries imported. Either way it
+  starts cold where Python would find a module in the folder, or on the call's PYTHONPATH, with the name of
+  one that is already imported.
 - What the process starts as `python ...` starts warm by the same rules, where there is a warm process for it
   (warm_children.py). So do servers of the embedded Argo, their keepers of pods, and the processes from which
   these have pods forked: the first two are forked from warm processes of their own kinds, the last are forks
@@ -49,7 +49,7 @@ from pathlib import Path
 
 from warm_choice import choose, is_of_the_command
 from warm_process import UNSUITABLE
-from warm_sockets import PATHS, Subprocess, WarmProcess, paths, suiting
+from warm_sockets import LIBRARIES, PATHS, Subprocess, WarmProcess, paths, suiting
 
 FORKS = sys.platform == "linux"
 PROCESS = Path(__file__).with_name("warm_process.py")
@@ -152,7 +152,7 @@ def _chosen(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> W
         _get_ready_for_a_server(env)
     found = choose(arguments, folder, env, _suiting)
     if found is not None and not is_of_the_command(arguments) and {"run", "resume"} & {*arguments}:
-        _suiting("metaflow", {**env, **OF_A_TASK}, worth=1)  # for the tasks that Metaflow itself starts
+        _suiting(found.kind, {**env, **OF_A_TASK}, worth=1)  # for the tasks that Metaflow itself starts
     return found
 
 
@@ -218,13 +218,10 @@ def _started(kind: str, env: Mapping[str, str], worth: int) -> WarmProcess | Non
 
 
 def _begin(kind: str, env: Mapping[str, str], listener: int) -> _Ends:
-    """Start a warm process; the command's is a fork of the one with the libraries, which take longest.
-
-    That one has no PYTHONPATH, so that each of its calls can have one.
-    """
+    """Start a warm process; the command's is a fork of the one with the libraries, which take longest."""
     arguments = [str(PROCESS), kind, str(listener), str(PLACE)]
-    libraries = _suiting("libraries", env) if kind == "hera" and not paths(env) else None
-    if kind == "libraries":
+    libraries = _suiting(LIBRARIES, env) if kind == "hera" and not paths(env) else None
+    if kind == LIBRARIES:
         env = {name: value for name, value in env.items() if name != PATHS}
     if libraries is not None:
         return _forked(libraries, [*arguments, *libraries.variables], Path("/"), env, [listener])

@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import all_suffixes
 from pathlib import Path
 
-from warm_sockets import WarmProcess, paths
+from warm_sockets import LIBRARIES, WarmProcess, paths
 
 COMMAND = "metaflow_hera.cli.main"
 INSTALLED = str(Path(sys.executable).with_name("mfhera"))
 """The script that stands for the command in a shell."""
 PACKAGE = COMMAND.split(".")[0]
 MODULES = tuple(all_suffixes())
-AT_START = {"sitecustomize", "usercustomize"}
-"""The modules that Python imports before any program, from PYTHONPATH too."""
+CUSTOM = {"sitecustomize", "usercustomize"}
+"""The modules that Python imports before any program, from a PYTHONPATH too."""
 
 
 def is_of_the_command(arguments: Sequence[str]) -> bool:
@@ -49,8 +49,8 @@ def _kinds(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> li
     if first.startswith("-") and first != "-c" and (first, second) != ("-m", COMMAND):
         return []
     if _is_configured(folder, env) or not all(map(os.path.isabs, paths(env))):
-        return ["libraries"]  # what the others import may depend on the folder
-    return ["hera" if is_of_the_command(arguments) else "metaflow", "libraries"]
+        return [LIBRARIES]  # what the others import may depend on the folder
+    return ["hera" if is_of_the_command(arguments) else "metaflow", LIBRARIES]
 
 
 def _imports_the_same(
@@ -60,15 +60,17 @@ def _imports_the_same(
     folders = {(folder / each).parent for each in arguments if os.path.isfile(folder / each)}
     if arguments[0] in ("-c", "-m"):
         folders.add(folder)
-    if warm.takes_paths:
-        folders.update(folder / each for each in paths(env))
-    return not any((warm.modules | AT_START) & _importable(each) for each in folders if each.exists())
+    first = {folder / each for each in paths(env)} if warm.takes_paths else set()
+    if any(map(os.path.isfile, first)):  # an archive; what is in it is not looked at
+        return False
+    first = {each for each in first if each.exists()}
+    return not any(warm.modules & _importable(each) for each in folders | first) and not any(
+        CUSTOM & _importable(each) for each in first
+    )
 
 
 def _importable(folder: Path) -> set[str]:
     """The names of the modules in a folder. A folder without `__init__.py` hides no module."""
-    if not folder.is_dir():  # an archive of modules
-        return AT_START
     return {
         each.name.split(".")[0]
         for each in folder.iterdir()

@@ -32,10 +32,8 @@ from typing import Any, NoReturn
 
 from warm_children import start_children_warm
 from warm_choice import COMMAND
-from warm_sockets import ENDS, PATHS, Subprocess, paths, seen
+from warm_sockets import ENDS, LIBRARIES, PATHS, Subprocess, paths, seen
 
-LIBRARIES = "libraries"
-"""The kind without modules of this project or Metaflow, which can be given a PYTHONPATH after its imports."""
 KINDS = {
     "metaflow": ["metaflow", "metaflow.client.core"],
     "hera": ["metaflow", "hera.workflows", "metaflow_hera.*"],
@@ -44,7 +42,8 @@ KINDS = {
     "keeper": ["metaflow_hera.embedded.pods.keeper", "asyncio", "requests", "tarfile", "yaml"],
 }
 """What each kind imports; `*` is all that is below and may be needed. The libraries are those of Metaflow and
-of the command: they take most of its start, and look up hardly a variable. The processes from which pods are
+of the command: they take most of its start, and look up hardly a variable. A server imports its part of anyio
+when it is first asked. The processes from which pods are
 forked are themselves forks of their keeper, which has Metaflow's libraries for them."""
 CALLS = {"metaflow", "hera", LIBRARIES}
 """The kinds from which calls of the tests are forked. What these start as `python ...` starts warm too."""
@@ -97,13 +96,13 @@ def serve(kind: str, listener: socket.socket, place: Path, looked_up: Sequence[s
     _must(threading.active_count() == 1, "An import has started a thread.")
     modules = sorted({name.split(".")[0] for name in sys.modules} - {"__main__"})
     _start_others_warm(kind, place, before)
-    if kind in CALLS and not hasattr(subprocess.Popen.__init__, "__wrapped__"):
+    if kind in CALLS and not hasattr(subprocess.Popen.__init__, "__wrapped__"):  # by what this is a fork of
         start_children_warm(place)
     about = {
         "variables": sorted(_Noting.noted),
         "modules": modules,
         "env": before,
-        "takes paths": kind == LIBRARIES,
+        "kind": kind,
     }
     gc.collect()
     gc.freeze()  # or the first collection after a fork would copy everything
@@ -266,7 +265,7 @@ def _become(
         os.dup2(each, number)
         os.close(each)
     os.chdir(folder)
-    if PATHS not in os.environ:
+    if PATHS not in os.environ:  # otherwise it is the same for all calls
         first = dict.fromkeys(map(os.path.abspath, paths(env)))
         sys.path[:] = [*first, *(each for each in sys.path if each not in first)]
     os.environ.clear()

@@ -44,6 +44,9 @@ def start_cold(*command):
 """
 """The part of a program that stands for a call: the call gets its signals, and it ends as the call does."""
 PATHS = "PYTHONPATH"
+LIBRARIES = "libraries"
+"""The kind of warm process without modules of this project or Metaflow. It is started without a PYTHONPATH;
+that of a call counts once it is forked."""
 PLACES = {"HOME", "METAFLOW_HOME"}
 """Looked up only to find Metaflow's configuration file: where there is one, each call imports it."""
 
@@ -58,8 +61,8 @@ class WarmProcess:
         self.variables: list[str] = told["variables"]
         """What its imports have looked up, whether it was there or not."""
         self._read = {*self.variables} - PLACES
-        self.takes_paths: bool = told["takes paths"]
-        """Whether a call may have a PYTHONPATH of its own."""
+        self.kind: str = told["kind"]
+        self.takes_paths = self.kind == LIBRARIES
         self.modules: set[str] = {*told["modules"]}
         """The names of imported modules, up to the first dot."""
 

@@ -14,6 +14,7 @@ import io
 import json
 import os
 import sys
+import tarfile
 import tempfile
 import time
 
@@ -115,55 +116,74 @@ def download(folder: str) -> str:
 
 
 def unpack(folder: str, cache: "str | None" = None) -> None:
-    """Fetch and unpack the package; its modules go to the cache, for all packages that have the same.
+    """Fetch and unpack the package; its modules go to the cache, for all packages in which they are the same.
 
-    They are the same from one version of a flow to the next, and take longer to unpack and to compile than to
-    import. A package that does not say where they end was made by an older version, and shares nothing.
+    They are, from one version of a flow to the next, and take longer to unpack and to compile than to import.
+    A package shares nothing if it does not say where its modules end, as those that an older version has made
+    and `create --from-branch` deploys again, or if the flow has files among them.
     """
     archive = download(folder)
     with open(archive, "rb") as file:
-        header = file.read(23)  # see metaflow_api/load/archives.py
-        if cache is None or header[3:4] != b"\x10" or not header[10:22].isdigit():
+        modules = None
+        # The header of load/archives.py: a flag that it has a comment, and twelve digits.
+        header = file.read(23)
+        flags, comment = header[3:4], header[10:22]
+        if cache is not None and flags == b"\x10" and comment.isdigit():
+            modules = file.read(int(comment))
+            rest = Rest(file)
+            with tarfile.open(fileobj=rest, mode="r|") as tar:  # type: ignore[call-overload] # needs read
+                extract(tar, folder)
+            while rest.read(1 << 16):  # to its end, or it would not show that it is cut short
+                pass
+            if os.path.lexists(os.path.join(folder, MODULES)):
+                modules = None
+        if cache is None or modules is None:
             file.seek(0)
-            extract(file, folder)
+            with tarfile.open(fileobj=file) as tar:
+                extract(tar, folder)
         else:
-            share(file.read(int(header[10:22])), folder, cache)
-            inflate(file, folder)
+            link_modules(modules, folder, cache)
     os.remove(archive)
     say("Code package downloaded.")
 
 
-def extract(file: "io.BufferedIOBase", folder: str) -> None:
-    import tarfile
+class Rest:
+    """The rest of a compressed file, from where it depends on nothing before."""
 
-    with tarfile.open(fileobj=file) as tar:
-        if hasattr(tarfile, "fully_trusted_filter"):
-            tar.extraction_filter = tarfile.fully_trusted_filter
-        tar.extractall(folder)
+    def __init__(self, file: "io.BufferedReader") -> None:
+        import zlib
 
+        self.file = file
+        self.inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+        self.held = b""
 
-def inflate(file: "io.BufferedIOBase", folder: str) -> None:
-    """Unpack what is compressed from here on."""
-    import zlib
-
-    with tempfile.TemporaryFile(dir=folder) as plain:
-        inflating = zlib.decompressobj(-zlib.MAX_WBITS)
-        for part in iter(lambda: file.read(1 << 20), b""):
-            plain.write(inflating.decompress(part))
-        plain.write(inflating.flush())
-        plain.seek(0)
-        extract(plain, folder)
+    def read(self, size: int) -> bytes:
+        while len(self.held) < size and not self.inflating.eof:
+            packed = self.file.read(1 << 14)
+            if not packed:
+                raise EOFError("The code package is cut short.")
+            self.held += self.inflating.decompress(packed)
+        found, self.held = self.held[:size], self.held[size:]
+        return found
 
 
-def share(packed: bytes, folder: str, cache: str) -> None:
-    """Have modules in a folder that lie in the cache; they are unpacked if nobody has done it."""
+def extract(tar: tarfile.TarFile, folder: str) -> None:
+    if hasattr(tarfile, "fully_trusted_filter"):
+        tar.extraction_filter = tarfile.fully_trusted_filter
+    tar.extractall(folder)
+
+
+def link_modules(packed: bytes, folder: str, cache: str) -> None:
+    """Link the modules in the cache into a folder; unpack them there first if no pod has yet."""
     import hashlib
+    import zlib
 
     shared = os.path.join(cache, "modules-" + hashlib.sha256(packed).hexdigest())
     if not os.path.isdir(shared):
         new = tempfile.mkdtemp(dir=cache)
-        os.mkdir(os.path.join(new, MODULES))
-        inflate(io.BytesIO(packed), new)
+        modules = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed)
+        with tarfile.open(fileobj=io.BytesIO(modules), mode="r:") as tar:
+            extract(tar, new)
         move(os.path.join(new, MODULES), shared)
         os.rmdir(new)
     os.mkdir(os.path.join(folder, MODULES))  # no link: Metaflow looks beside it

@@ -265,7 +265,10 @@ def bootstrap(datastore: str) -> str:
         others |= {"lacking", "need"}
     tree.body = [node for node in tree.body if getattr(node, "name", None) not in others]
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node) is not None:
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
             node.body = node.body[1:]
         if isinstance(node, ast.FunctionDef):
             node.returns = None

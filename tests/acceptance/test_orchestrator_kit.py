@@ -24,7 +24,7 @@ def test_compliance(mfhera: Mfhera) -> None:
     (mfhera.folder / "kit.ini").write_text("[pytest]\n")  # not the settings of this project
     tests = Path(kit.__file__).with_name("test_compliance.py")
     done = mfhera.python(
-        # By its script, which starts warm, and so does what it starts.
+        # By its script, which starts warm since "hera" is among the arguments, and so does what it starts.
         str(Path(sys.executable).with_name("pytest")),
         *("-q", str(tests), f"--rootdir={mfhera.folder}", "-c", "kit.ini"),
         *("-W", "ignore", "--scheduler-type", "hera", "-k", f"not {LEFT_OUT}"),

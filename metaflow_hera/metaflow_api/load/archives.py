@@ -35,12 +35,16 @@ SETTLED = 2.0
 """Seconds without a change after which a file's times tell the next change, on any file system."""
 
 HEADER = b"\x1f\x8b\x08\x10\x00\x00\x00\x00\x00\xff%012d\x00"
-"""The header of a gzip file with a comment (RFC 1952): how many bytes after it are those of the modules.
+"""The header of a gzip file with a comment (RFC 1952): how many of the bytes after it hold the modules.
 
-An extra field would be the place for it, but Python's tarfile cannot read a stream with one.
+The bootstrap reads it by position. An extra field would be the place for it, but Python's tarfile cannot read
+a stream with one.
 """
 
-HEAD = struct.Struct("<IQ")
+FORMAT = 2
+"""Counted up when what is kept changes its form."""
+
+KEPT_HEAD = struct.Struct("<IQ")
 """What is kept before the compressed bytes, after a checksum of all: checksum and size of what they hold."""
 
 PREFIX = "packed-"
@@ -94,7 +98,7 @@ class _Gzip(BufferedIOBase):
 
     def __init__(self, made: bytes = b"", checksum: int = 0, size: int = 0) -> None:
         self._made, self._checksum, self._size = bytearray(made), checksum, size
-        self._modules = len(made)
+        self._end_of_modules = len(made)
         self._compressing = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
 
     def write(self, data: Any) -> int:
@@ -111,12 +115,12 @@ class _Gzip(BufferedIOBase):
     def cut(self) -> None:
         """Have what comes after depend on nothing that is there, which are the modules."""
         self._made += self._compressing.flush(zlib.Z_FULL_FLUSH)
-        self._modules = len(self._made)
+        self._end_of_modules = len(self._made)
         self._compressing = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
 
     def to_keep(self) -> bytes:
         """What `kept` goes on from; after `cut`."""
-        content = HEAD.pack(self._checksum, self._size) + self._made
+        content = KEPT_HEAD.pack(self._checksum, self._size) + self._made
         return _checksum(content) + content
 
     @classmethod
@@ -128,13 +132,13 @@ class _Gzip(BufferedIOBase):
             return None
         if not content or _checksum(content) != own:
             return None
-        return cls(content[HEAD.size :], *HEAD.unpack_from(content))
+        return cls(content[KEPT_HEAD.size :], *KEPT_HEAD.unpack_from(content))
 
     def ended(self) -> bytes:
         """The whole file."""
         self._made += self._compressing.flush()
         self._made += struct.pack("<II", self._checksum, self._size & 0xFFFFFFFF)
-        return HEADER % self._modules + self._made
+        return HEADER % self._end_of_modules + self._made
 
 
 def _checksum(content: bytes) -> bytes:
@@ -155,7 +159,7 @@ def _place(cache: Path, files: Sequence[Member]) -> Path | None:
         (name, path, each.st_size, each.st_mtime_ns, each.st_ctime_ns, each.st_mode)
         for name, path, each in found
     ]
-    made = repr((zlib.ZLIB_RUNTIME_VERSION, LEVEL, HEADER, told))
+    made = repr((zlib.ZLIB_RUNTIME_VERSION, LEVEL, FORMAT, told))
     return cache / (PREFIX + sha256(made.encode()).hexdigest())
 
 

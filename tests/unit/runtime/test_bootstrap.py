@@ -10,7 +10,10 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zlib
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import SECONDS
@@ -65,7 +68,8 @@ def start(folder: Path, runtime_text: str = RUNTIME, **env: str) -> subprocess.C
 def modules(folder: Path) -> list[Member]:
     """The modules of the package in a folder, as they are named in it."""
     source = folder / "source"
-    return [Member(f".mf_code/{file.relative_to(source)}", str(file)) for file in source.rglob("*.py")]
+    files = sorted(source.rglob("*.py"))
+    return [Member(f".mf_code/{file.relative_to(source)}", str(file)) for file in files]
 
 
 def told(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
@@ -122,7 +126,7 @@ def test_packages_share_their_modules_if_these_are_the_same(tmp_path: Path) -> N
 
 
 def test_a_package_that_does_not_say_where_its_modules_end_is_unpacked_whole(tmp_path: Path) -> None:
-    """As an older version has made it, whose templates are still there."""
+    """As an older version has made it, and `create --from-branch` deploys it again."""
     start(tmp_path)
     with tarfile.open(tmp_path / "older.tar", "w:gz") as tar:
         for name, source in modules(tmp_path):
@@ -133,17 +137,44 @@ def test_a_package_that_does_not_say_where_its_modules_end_is_unpacked_whole(tmp
     assert [each.name for each in (tmp_path / "cache").iterdir()] == ["code-older.tar"]
 
 
-@pytest.mark.parametrize("part", [0, 1 / 4, 3 / 4])
-def test_a_package_that_is_cut_short_is_no_package(tmp_path: Path, part: float) -> None:
+OWN = [Member(f"own_{number}.py", b"x = 1\n" * number) for number in range(9)]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_package_that_is_cut_short_is_no_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cached: bool
+) -> None:
+    """Wherever that is: no file is missing in silence."""
+    program: dict[str, Any] = {"__name__": "the bootstrap"}
+    exec(bootstrap("local").partition("\ngc.disable()")[0], program)
+    program["said"] = []
     start(tmp_path)
-    whole = (tmp_path / "package.tar").read_bytes()
-    (tmp_path / "package.tar").write_bytes(whole[: int(part * len(whole))])
-    for env in ({}, {"EMBEDDED_ARGO_CACHE": str(tmp_path / "cache")}):
-        message = tmp_path / "message"
-        done = start(tmp_path, METAFLOW_HERA_MESSAGE=str(message), **env)
-        assert done.returncode == 1
-        assert message.read_text()
-    assert not [*(tmp_path / "cache").glob("code-*")]
+    whole = archive(modules(tmp_path), OWN, None)
+    package, cache = tmp_path / "package", tmp_path / "cache"
+    for name, value in {"URL": str(package), "DS": "local"}.items():
+        monkeypatch.setenv(f"METAFLOW_CODE_{name}", value)
+    cache.mkdir()
+    missing = []
+    for length in range(len(whole)):
+        package.write_bytes(whole[:length])
+        folder = tmp_path / str(length)
+        folder.mkdir()
+        with suppress(EOFError, OSError, tarfile.TarError, zlib.error):
+            program["unpack"](str(folder), str(cache) if cached else None)
+            if not all((folder / name).exists() for name, _ in [*modules(tmp_path), *OWN]):
+                missing.append(length)
+    assert not missing
+    assert len([*cache.iterdir()]) == cached  # the modules as they are when they are whole
+
+
+def test_a_flow_with_files_among_the_modules_shares_none(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    assert start(tmp_path, EMBEDDED_ARGO_CACHE=str(cache)).returncode == 7
+    own = Member(".mf_code/metaflow_hera/runtime/pod.py", RUNTIME.replace("7", "9").encode())
+    (tmp_path / "own.tar").write_bytes(archive(modules(tmp_path), [own], None))
+    env = {"EMBEDDED_ARGO_CACHE": str(cache)}
+    assert start(tmp_path, METAFLOW_CODE_URL=str(tmp_path / "own.tar"), **env).returncode == 9
+    assert start(tmp_path, **env).returncode == 7
 
 
 def test_modules_that_were_removed_are_unpacked_again(tmp_path: Path) -> None:
