@@ -60,13 +60,10 @@ def _imports_the_same(
     folders = {(folder / each).parent for each in arguments if os.path.isfile(folder / each)}
     if arguments[0] in ("-c", "-m"):
         folders.add(folder)
-    first = {folder / each for each in paths(env)} if warm.takes_paths else set()
-    if any(map(os.path.isfile, first)):  # an archive; what is in it is not looked at
+    first = [place for each in paths(env) if warm.takes_paths and (place := folder / each).exists()]
+    if any(place.is_file() or CUSTOM & _importable(place) for place in first):  # a file is an archive
         return False
-    first = {each for each in first if each.exists()}
-    return not any(warm.modules & _importable(each) for each in folders | first) and not any(
-        CUSTOM & _importable(each) for each in first
-    )
+    return not any(warm.modules & _importable(each) for each in folders.union(first))
 
 
 def _importable(folder: Path) -> set[str]:

@@ -43,8 +43,8 @@ KINDS = {
 }
 """What each kind imports; `*` is all that is below and may be needed. The libraries are those of Metaflow and
 of the command: they take most of its start, and look up hardly a variable. A server imports its part of anyio
-when it is first asked. The processes from which pods are
-forked are themselves forks of their keeper, which has Metaflow's libraries for them."""
+when it is first asked. The processes from which pods are forked are themselves forks of their keeper, which
+has Metaflow's libraries for them."""
 CALLS = {"metaflow", "hera", LIBRARIES}
 """The kinds from which calls of the tests are forked. What these start as `python ...` starts warm too."""
 NOT_BEFORE = {
@@ -98,12 +98,7 @@ def serve(kind: str, listener: socket.socket, place: Path, looked_up: Sequence[s
     _start_others_warm(kind, place, before)
     if kind in CALLS and not hasattr(subprocess.Popen.__init__, "__wrapped__"):  # by what this is a fork of
         start_children_warm(place)
-    about = {
-        "variables": sorted(_Noting.noted),
-        "modules": modules,
-        "env": before,
-        "kind": kind,
-    }
+    about = {"kind": kind, "variables": sorted(_Noting.noted), "modules": modules, "env": before}
     gc.collect()
     gc.freeze()  # or the first collection after a fork would copy everything
     _answer(listener, json.dumps(about).encode() + b"\n")

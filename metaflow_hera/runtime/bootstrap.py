@@ -14,7 +14,6 @@ import io
 import json
 import os
 import sys
-import tarfile
 import tempfile
 import time
 
@@ -116,35 +115,37 @@ def download(folder: str) -> str:
 
 
 def unpack(folder: str, cache: "str | None" = None) -> None:
-    """Fetch and unpack the package; its modules go to the cache, for all packages in which they are the same.
-
-    They are, from one version of a flow to the next, and take longer to unpack and to compile than to import.
-    A package shares nothing if it does not say where its modules end, as those that an older version has made
-    and `create --from-branch` deploys again, or if the flow has files among them.
-    """
+    """Fetch and unpack the package; its modules go to the cache, for all packages that have the same."""
     archive = download(folder)
     with open(archive, "rb") as file:
-        modules = None
-        # The header of load/archives.py: a flag that it has a comment, and twelve digits.
-        header = file.read(23)
-        flags, comment = header[3:4], header[10:22]
-        if cache is not None and flags == b"\x10" and comment.isdigit():
-            modules = file.read(int(comment))
-            rest = Rest(file)
-            with tarfile.open(fileobj=rest, mode="r|") as tar:  # type: ignore[call-overload] # needs read
-                extract(tar, folder)
-            while rest.read(1 << 16):  # to its end, or it would not show that it is cut short
-                pass
-            if os.path.lexists(os.path.join(folder, MODULES)):
-                modules = None
-        if cache is None or modules is None:
+        if cache is None or not unpack_apart(file, folder, cache):
             file.seek(0)
-            with tarfile.open(fileobj=file) as tar:
-                extract(tar, folder)
-        else:
-            link_modules(modules, folder, cache)
+            extract(file, folder, "r")
     os.remove(archive)
     say("Code package downloaded.")
+
+
+def unpack_apart(file: "io.BufferedReader", folder: str, cache: str) -> bool:
+    """Unpack the flow's own files, and link the modules; returns whether a package can be used so.
+
+    Modules are the same from one version of a flow to the next, and take longer to unpack and to compile than
+    to import. A package does not say where its modules end if an older version has made it and
+    `create --from-branch` deploys it again. A flow with files of its own among them shares none.
+    """
+    # The header of load/archives.py: a flag that it has a comment, and twelve digits.
+    header = file.read(23)
+    flags, comment = header[3:4], header[10:22]
+    if flags != b"\x10" or not comment.isdigit():
+        return False
+    modules = file.read(int(comment))
+    rest = Rest(file)
+    extract(rest, folder, "r|")
+    while rest.read(1 << 16):  # to its end, or it would not show that it is cut short
+        pass
+    if os.path.lexists(os.path.join(folder, MODULES)):
+        return False
+    link_modules(modules, folder, cache)
+    return True
 
 
 class Rest:
@@ -167,10 +168,14 @@ class Rest:
         return found
 
 
-def extract(tar: tarfile.TarFile, folder: str) -> None:
-    if hasattr(tarfile, "fully_trusted_filter"):
-        tar.extraction_filter = tarfile.fully_trusted_filter
-    tar.extractall(folder)
+def extract(file: "io.BufferedIOBase | Rest", folder: str, mode: str) -> None:
+    """Unpack a tar file, read in one of tarfile's modes."""
+    import tarfile
+
+    with tarfile.open(fileobj=file, mode=mode) as tar:  # type: ignore[call-overload] # it needs no more of Rest
+        if hasattr(tarfile, "fully_trusted_filter"):
+            tar.extraction_filter = tarfile.fully_trusted_filter
+        tar.extractall(folder)
 
 
 def link_modules(packed: bytes, folder: str, cache: str) -> None:
@@ -181,9 +186,7 @@ def link_modules(packed: bytes, folder: str, cache: str) -> None:
     shared = os.path.join(cache, "modules-" + hashlib.sha256(packed).hexdigest())
     if not os.path.isdir(shared):
         new = tempfile.mkdtemp(dir=cache)
-        modules = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed)
-        with tarfile.open(fileobj=io.BytesIO(modules), mode="r:") as tar:
-            extract(tar, new)
+        extract(io.BytesIO(zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed)), new, "r:")
         move(os.path.join(new, MODULES), shared)
         os.rmdir(new)
     os.mkdir(os.path.join(folder, MODULES))  # no link: Metaflow looks beside it
