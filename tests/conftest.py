@@ -25,6 +25,11 @@ from summaries import pytest_terminal_summary
 
 __all__ = ["pytest_generate_tests", "pytest_terminal_summary"]
 
+MEMORY = Path("/dev/shm")
+"""Where Linux has files in memory: the tests write hundreds of thousands of small ones."""
+ROOM = 4 << 30
+"""Bytes that must be free there. The tests need a quarter of that at a time."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of all the suite."""
@@ -36,11 +41,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """What this machine says about Metaflow, Argo or AWS reaches no test, unless it is asked to."""
     any_argo.configure(config)
+    if "TMPDIR" not in os.environ and _has_room(MEMORY):
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None  # which was that of before
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         os.environ[warm.SHARED] = str(warm.PLACE)  # its workers share the warm processes
     empty = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, empty)
     leave_the_machine(empty)
+
+
+def _has_room(folder: Path) -> bool:
+    """Whether the tests may have their files there: it may be small, or have no programs, in a container."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    found = os.statvfs(folder)
+    return not found.f_flag & os.ST_NOEXEC and found.f_bavail * found.f_frsize >= ROOM
 
 
 @pytest.hookimpl(wrapper=True)

@@ -45,6 +45,11 @@ KINDS = {
 of the command: they take most of its start, and look up hardly a variable. A server imports its part of anyio
 when it is first asked. The processes from which pods are forked are themselves forks of their keeper, which
 has Metaflow's libraries for them."""
+MODELS = (
+    *("Workflow", "WorkflowSpec", "WorkflowTemplate", "DAGTask", "CronWorkflow", "CronWorkflowSpec"),
+    *("WorkflowTemplateCreateRequest", "WorkflowTemplateUpdateRequest", "CreateCronWorkflowRequest"),
+)
+"""Hera's models whose validators the command would build when it first uses them."""
 CALLS = {"metaflow", "hera", LIBRARIES}
 """The kinds from which calls of the tests are forked. What these start as `python ...` starts warm too."""
 NOT_BEFORE = {
@@ -88,8 +93,11 @@ def serve(kind: str, listener: socket.socket, place: Path, looked_up: Sequence[s
     _Noting.noted = {*looked_up}
     before = dict(os.environ)
     os.environ.__class__ = _Noting  # type: ignore[assignment]
+    gc.disable()  # what is imported stays
     for name in _modules(kind):
         importlib.import_module(name)
+    if kind == "hera":
+        _build_ahead()
     os.environ.__class__ = os._Environ
     _must(before == dict(os.environ), "An import has set a variable.")
     _must(not sys.modules.keys() & {*OF_A_FLOW}, f"{OF_A_FLOW} must not be imported without a flow.")
@@ -99,8 +107,8 @@ def serve(kind: str, listener: socket.socket, place: Path, looked_up: Sequence[s
     if kind in CALLS and not hasattr(subprocess.Popen.__init__, "__wrapped__"):  # by what this is a fork of
         start_children_warm(place)
     about = {"kind": kind, "variables": sorted(_Noting.noted), "modules": modules, "env": before}
-    gc.collect()
     gc.freeze()  # or the first collection after a fork would copy everything
+    gc.enable()
     _answer(listener, json.dumps(about).encode() + b"\n")
 
 
@@ -108,6 +116,14 @@ def _make_main() -> None:
     """A `__main__` as it is before anything runs."""
     sys.modules["__main__"] = main = ModuleType("__main__")
     main.__dict__.update(__annotations__={}, __builtins__=builtins, __loader__=BuiltinImporter)
+
+
+def _build_ahead() -> None:
+    """Build what each `create` builds anew, whatever the flow."""
+    models = importlib.import_module("hera.workflows.models")
+    for name in MODELS:
+        getattr(models, name).model_rebuild()
+    importlib.import_module("metaflow_hera.translation.container_templates").bootstrap("local")
 
 
 def _start_others_warm(kind: str, place: Path, env: Mapping[str, str]) -> None:

@@ -57,8 +57,9 @@ def serve(control: socket.socket, program: str) -> None:
             sys.exit("The program takes too much memory to keep it ready: its pods start cold.")
     import gc
 
-    gc.collect()
-    gc.freeze()  # or the first collection in a pod would copy everything
+    # Or the first collection in a pod would copy everything. What is garbage by now stays: to collect it would
+    # take long, and a pod would copy the pages that it then has holes in.
+    gc.freeze()
     control.send(b"+")
     while select.select([control], [], [], IDLE)[0]:
         descriptors = array.array("i", [0, 0, 0])

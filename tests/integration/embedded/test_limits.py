@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -71,10 +73,19 @@ def test_what_forked_processes_share_counts_once(argo: Argo) -> None:
     assert node_of(argo, python_pod(script, "250M"))["phase"] == "Succeeded"
 
 
+@pytest.fixture
+def disk(pytestconfig: pytest.Config) -> Iterator[Path]:
+    """A folder on the disk of the clone: what lies in the folders of tests may lie in memory."""
+    assert pytestconfig.cache is not None
+    with TemporaryDirectory(dir=pytestconfig.cache.mkdir("disk")) as folder:
+        yield Path(folder)
+
+
 @linux
-def test_a_file_that_is_mapped_is_no_memory_of_a_pod(argo: Argo, tmp_path: Path) -> None:
-    file = tmp_path / "large"
-    file.write_bytes(bytes(300_000_000))
+def test_a_file_that_is_mapped_is_no_memory_of_a_pod(argo: Argo, disk: Path) -> None:
+    file = disk / "large"
+    with file.open("wb") as empty:
+        empty.truncate(300_000_000)
     script = (
         f"import mmap, time; file = open({str(file)!r}, 'rb')\n"
         "m = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)\n"
