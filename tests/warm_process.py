@@ -12,6 +12,7 @@ import builtins
 import fcntl
 import gc
 import importlib
+import inspect
 import json
 import os
 import pkgutil
@@ -34,9 +35,11 @@ from warm_children import start_children_warm
 from warm_choice import COMMAND
 from warm_sockets import ENDS, LIBRARIES, PATHS, Subprocess, paths, seen
 
+OF_ITS_COMMANDS = ("metaflow.lint", "metaflow.runtime", "metaflow.system", "metaflow.task")
+"""What Metaflow imports with its command line, whatever the flow."""
 KINDS = {
-    "metaflow": ["metaflow", "metaflow.client.core"],
-    "hera": ["metaflow", "hera.workflows", "metaflow_hera.*"],
+    "metaflow": ["metaflow", "metaflow.client.core", *OF_ITS_COMMANDS],
+    "hera": ["metaflow", "hera.workflows", "metaflow_hera.*", *OF_ITS_COMMANDS],
     LIBRARIES: ["asyncio", "hera.workflows", "requests", "yaml"],
     "server": ["anyio._backends._asyncio", "argparse", "h11", "metaflow_hera.embedded.*"],
     "keeper": ["metaflow_hera.embedded.pods.keeper", "asyncio", "requests", "tarfile", "yaml"],
@@ -96,8 +99,7 @@ def serve(kind: str, listener: socket.socket, place: Path, looked_up: Sequence[s
     gc.disable()  # what is imported stays
     for name in _modules(kind):
         importlib.import_module(name)
-    if kind == "hera":
-        _build_ahead()
+    _build_ahead(kind)
     os.environ.__class__ = os._Environ
     _must(before == dict(os.environ), "An import has set a variable.")
     _must(not sys.modules.keys() & {*OF_A_FLOW}, f"{OF_A_FLOW} must not be imported without a flow.")
@@ -118,12 +120,15 @@ def _make_main() -> None:
     main.__dict__.update(__annotations__={}, __builtins__=builtins, __loader__=BuiltinImporter)
 
 
-def _build_ahead() -> None:
-    """Build what each `create` builds anew, whatever the flow."""
-    models = importlib.import_module("hera.workflows.models")
-    for name in MODELS:
-        getattr(models, name).model_rebuild()
-    importlib.import_module("metaflow_hera.translation.container_templates").bootstrap("local")
+def _build_ahead(kind: str) -> None:
+    """Build what each call would build anew, whatever the flow."""
+    if kind in ("metaflow", "hera"):
+        inspect.getsource(_build_ahead)  # the expressions by which it finds the source of each step
+    if kind == "hera":
+        models = importlib.import_module("hera.workflows.models")
+        for name in MODELS:
+            getattr(models, name).model_rebuild()
+        importlib.import_module("metaflow_hera.translation.container_templates").bootstrap("local")
 
 
 def _start_others_warm(kind: str, place: Path, env: Mapping[str, str]) -> None:
@@ -283,7 +288,8 @@ def _become(
     os.environ.update(env)
     _tell_metaflow_the_folder()
     sys.orig_argv = [sys.executable, *arguments]
-    _end(_run(arguments))
+    code = _run(arguments)
+    _end(code, of_the_command=arguments[:2] == ["-m", COMMAND])
 
 
 def _tell_metaflow_the_folder() -> None:
@@ -341,14 +347,15 @@ def _below(traceback: TracebackType | None) -> TracebackType | None:
     return traceback
 
 
-def _end(code: int) -> NoReturn:
-    """End as the interpreter does, but for taking apart what was imported."""
+def _end(code: int, of_the_command: bool) -> NoReturn:
+    """End as the interpreter does, but for taking apart what was imported, and the garbage of the command."""
     import atexit
 
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.modules["__main__"].__dict__.clear()
-    gc.collect()
+    if not of_the_command:
+        gc.collect()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and not stream.closed:
             stream.flush()

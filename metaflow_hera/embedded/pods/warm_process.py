@@ -57,8 +57,8 @@ def serve(control: socket.socket, program: str) -> None:
             sys.exit("The program takes too much memory to keep it ready: its pods start cold.")
     import gc
 
-    # Or the first collection in a pod would copy everything. What is garbage by now stays: to collect it would
-    # take long, and a pod would copy the pages that it then has holes in.
+    # Or the first collection in a pod would copy everything. What is garbage by now stays: to collect it
+    # takes long, and pods would copy the pages in which that leaves holes.
     gc.freeze()
     control.send(b"+")
     while select.select([control], [], [], IDLE)[0]:

@@ -96,7 +96,7 @@ def _add(tar: tarfile.TarFile, files: Iterable[Member]) -> None:
 class _Gzip(BufferedIOBase):
     """A gzip file in the making: what tarfile writes to."""
 
-    def __init__(self, made: bytes = b"", checksum: int = 0, size: int = 0) -> None:
+    def __init__(self, made: bytes | memoryview = b"", checksum: int = 0, size: int = 0) -> None:
         self._made, self._checksum, self._size = bytearray(made), checksum, size
         self._end_of_modules = len(made)
         self._compressing = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
@@ -127,9 +127,10 @@ class _Gzip(BufferedIOBase):
     def kept(cls, file: Path) -> _Gzip | None:
         """The one that was kept in a file; None if it is not there, or not whole."""
         try:
-            own, content = (kept := file.read_bytes())[:4], kept[4:]
+            kept = memoryview(file.read_bytes())  # a megabyte, not copied for each of its parts
         except OSError:
             return None
+        own, content = kept[:4], kept[4:]
         if not content or _checksum(content) != own:
             return None
         return cls(content[KEPT_HEAD.size :], *KEPT_HEAD.unpack_from(content))
@@ -141,7 +142,7 @@ class _Gzip(BufferedIOBase):
         return HEADER % self._end_of_modules + self._made
 
 
-def _checksum(content: bytes) -> bytes:
+def _checksum(content: bytes | memoryview) -> bytes:
     return struct.pack("<I", zlib.crc32(content))
 
 
