@@ -1,7 +1,8 @@
 """The processes from which the keeper has pods forked, see `warm_process`: one for all pods that start alike.
 
-Two pods start alike if program and environment are the same, but for the variables that a pod's annotation
-declares its own. A pod that cannot be forked, for whatever reason, is started cold: nothing here may fail it.
+Two pods start alike if interpreter, program and environment are the same, but for the variables that a pod's
+annotation declares its own. A pod that cannot be forked, for whatever reason, is started cold: nothing here
+may fail it.
 """
 
 from __future__ import annotations
@@ -230,7 +231,17 @@ def shared(env: Mapping[str, str], own: Sequence[str]) -> dict[str, str]:
 def _kind(order: JSON) -> int:
     """The same for two pods that start alike."""
     environment = shared(order["env"], order["own"])
-    return hash((order["argv"][0], order["argv"][2], frozenset(environment.items())))
+    program, _, code = order["argv"][:3]
+    return hash((program, _file(program), code, frozenset(environment.items())))
+
+
+def _file(program: str) -> tuple[int, ...] | None:
+    """Which file a program is: there may be another interpreter now in the environment of before."""
+    try:
+        found = os.stat(program)
+    except OSError:  # to start it will tell
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def _start(order: JSON) -> _Warm:

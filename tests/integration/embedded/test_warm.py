@@ -116,6 +116,21 @@ def test_pods_are_forked_from_one_process_and_are_the_keepers(argo: Argo) -> Non
     assert said(argo, again)[0][:2] == found[0][:2]
 
 
+def test_an_interpreter_that_was_replaced_is_used(argo: Argo, tmp_path: Path) -> None:
+    program = tmp_path / "python"
+    program.symlink_to(sys.executable)
+    work = spec("    print(sys.flags.optimize)")
+    work["templates"][0]["container"]["command"] = [str(program)]
+    first = argo.run(work)
+    argo.end(first)
+    program.unlink()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -O "$@"\n')
+    program.chmod(0o755)
+    second = argo.run(work)
+    argo.end(second)
+    assert [argo.logs(first), argo.logs(second)] == [["0"], ["1"]]
+
+
 def test_a_forked_pod_finds_what_a_started_one_finds(argo: Argo) -> None:
     found = []
     for is_warm in (True, False):
