@@ -140,9 +140,9 @@ def notebook(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The whole suite, in four processes: tests often wait. `nox -s tests -- ARGS` passes ARGS on."""
+    """The whole suite, in five processes: tests often wait. `nox -s tests -- ARGS` passes ARGS on."""
     session.install("-e", ".[dev]")
-    session.run("pytest", *(session.posargs or ["-n", "4", "--dist", "loadgroup", "--durations", "20"]))
+    session.run("pytest", *(session.posargs or ["-n", "5", "--dist", "loadgroup", "--durations", "20"]))
 
 
 @nox.session

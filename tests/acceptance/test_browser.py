@@ -15,7 +15,7 @@ import npm
 import pytest
 from harness import SECONDS, Mfhera
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
@@ -88,7 +88,11 @@ class Browser:
     def until(self, test: Callable[[], Any]) -> Any:
         """Wait until something holds; returns it."""
         ignored = [StaleElementReferenceException]
-        return WebDriverWait(self.driver, SECONDS, ignored_exceptions=ignored).until(lambda _: test())
+        try:
+            return WebDriverWait(self.driver, SECONDS, ignored_exceptions=ignored).until(lambda _: test())
+        except TimeoutException:
+            shown = self.driver.find_element("css selector", "body").text
+            raise AssertionError(f"It did not come true. The page shows:\n{shown}") from None
 
     def all(self, selector: str) -> list[Any]:
         """The elements of a selector."""
