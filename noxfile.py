@@ -142,9 +142,11 @@ def notebook(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The whole suite, in five processes: tests often wait. `nox -s tests -- ARGS` passes ARGS on."""
     session.install("-e", ".[dev]")
-    if not session.posargs:  # once, or each of the five would compile all that it imports
-        session.run("pytest", "--collect-only", "-qq", silent=True)
-    session.run("pytest", *(session.posargs or ["-n", "5", "--dist", "loadgroup", "--durations", "20"]))
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+        return
+    session.run("pytest", "--collect-only", "-qq", silent=True)  # compiles once what all five import
+    session.run("pytest", "-n", "5", "--dist", "loadgroup", "--durations", "20")
 
 
 @nox.session

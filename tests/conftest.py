@@ -25,14 +25,6 @@ from summaries import pytest_terminal_summary
 
 __all__ = ["pytest_generate_tests", "pytest_terminal_summary"]
 
-MEMORY = Path("/dev/shm")
-"""Where Linux has files in memory: the tests write hundreds of thousands of small ones."""
-ROOM = 6 << 30
-"""Bytes that must be free there. The tests need three fifths of that."""
-PREFIX = "mfhera-"
-"""How the folder there is called, before the number of the process that has made it."""
-FILES, FAILED = pytest.StashKey[Path](), pytest.StashKey[bool]()
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of all the suite."""
@@ -44,50 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """What this machine says about Metaflow, Argo or AWS reaches no test, unless it is asked to."""
     any_argo.configure(config)
-    if "TMPDIR" not in os.environ and _has_room(MEMORY):
-        config.stash[FILES] = _folder_in_memory()
-        os.environ["TMPDIR"] = str(config.stash[FILES])
-        tempfile.tempdir = None  # which was that of before
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         os.environ[warm.SHARED] = str(warm.PLACE)  # its workers share the warm processes
     empty = Path(tempfile.mkdtemp())
-    atexit.register(shutil.rmtree, empty, ignore_errors=True)
+    atexit.register(shutil.rmtree, empty)
     leave_the_machine(empty)
-
-
-def _has_room(folder: Path) -> bool:
-    """Whether the tests may have their files there: it may be small, or have no programs, in a container."""
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return False
-    found = os.statvfs(folder)
-    return not found.f_flag & os.ST_NOEXEC and found.f_bavail * found.f_frsize >= ROOM
-
-
-def _folder_in_memory() -> Path:
-    """A new folder for the files of these tests. What failed or broken-off ones have left there goes."""
-    for old in MEMORY.glob(f"{PREFIX}*"):
-        if not Path("/proc", old.name.removeprefix(PREFIX)).exists():
-            shutil.rmtree(old, ignore_errors=True)
-    folder = MEMORY / f"{PREFIX}{os.getpid()}"
-    folder.mkdir(mode=0o700)
-    return folder
-
-
-def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Where the files of the tests are, if that is not where pytest has them."""
-    return [f"files: {config.stash[FILES]}, which stay if a test fails"] if FILES in config.stash else []
-
-
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Note whether anybody needs the files."""
-    if exitstatus:
-        session.config.stash.setdefault(FAILED, True)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Nothing stays in memory, unless somebody wants to look at it."""
-    if FILES in config.stash and FAILED not in config.stash:
-        shutil.rmtree(config.stash[FILES], ignore_errors=True)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -98,7 +51,6 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
-        gc.set_threshold(10_000, 20, 20)
         gc.enable()
 
 

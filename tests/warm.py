@@ -21,8 +21,7 @@ What differs: a call has a session of its own, and the umask, limits and ignored
 also where a forked process starts it. Then `Popen.pid` is that of a stand-in, which has no children and
 passes on SIGINT, SIGTERM and SIGHUP; if it is killed, the call and its children are. More modules are in
 `sys.modules`, in a pod those of Metaflow's libraries; the garbage collector does not look at what they hold;
-the order of a set of strings is the same in all calls; at the end the interpreter empties `__main__` alone,
-and collects no garbage of the command.
+the order of a set of strings is the same in all calls; at the end the interpreter empties `__main__` alone.
 Tests that are about these things start cold, see `Mfhera.cold`.
 
 Off Linux every process starts cold: libraries of macOS do not survive a fork.

@@ -35,11 +35,9 @@ from warm_children import start_children_warm
 from warm_choice import COMMAND
 from warm_sockets import ENDS, LIBRARIES, PATHS, Subprocess, paths, seen
 
-OF_ITS_COMMANDS = ("metaflow.lint", "metaflow.runtime", "metaflow.system", "metaflow.task")
-"""What Metaflow imports with its command line, whatever the flow."""
 KINDS = {
-    "metaflow": ["metaflow", "metaflow.client.core", *OF_ITS_COMMANDS],
-    "hera": ["metaflow", "hera.workflows", "metaflow_hera.*", *OF_ITS_COMMANDS],
+    "metaflow": ["metaflow", "metaflow.client.core"],
+    "hera": ["metaflow", "hera.workflows", "metaflow_hera.*"],
     LIBRARIES: ["asyncio", "hera.workflows", "requests", "yaml"],
     "server": ["anyio._backends._asyncio", "argparse", "h11", "metaflow_hera.embedded.*"],
     "keeper": ["metaflow_hera.embedded.pods.keeper", "asyncio", "requests", "tarfile", "yaml"],
@@ -48,6 +46,8 @@ KINDS = {
 of the command: they take most of its start, and look up hardly a variable. A server imports its part of anyio
 when it is first asked. The processes from which pods are forked are themselves forks of their keeper, which
 has Metaflow's libraries for them."""
+OF_ITS_COMMANDS = ("metaflow.lint", "metaflow.runtime", "metaflow.system", "metaflow.task")
+"""What Metaflow imports with its command line, whatever the flow."""
 MODELS = (
     *("Workflow", "WorkflowSpec", "WorkflowTemplate", "DAGTask", "CronWorkflow", "CronWorkflowSpec"),
     *("WorkflowTemplateCreateRequest", "WorkflowTemplateUpdateRequest", "CreateCronWorkflowRequest"),
@@ -121,14 +121,20 @@ def _make_main() -> None:
 
 
 def _build_ahead(kind: str) -> None:
-    """Build what each call would build anew, whatever the flow."""
-    if kind in ("metaflow", "hera"):
-        inspect.getsource(_build_ahead)  # the expressions by which it finds the source of each step
-    if kind == "hera":
-        models = importlib.import_module("hera.workflows.models")
-        for name in MODELS:
-            getattr(models, name).model_rebuild()
-        importlib.import_module("metaflow_hera.translation.container_templates").bootstrap("local")
+    """Import and build what each call would, whatever the flow. Ends if there is no such thing any more."""
+    if kind not in ("metaflow", "hera"):
+        return
+    try:
+        for name in OF_ITS_COMMANDS:
+            importlib.import_module(name)
+        inspect.getsource(_build_ahead)  # compiles the expressions by which it finds the source of each step
+        if kind == "hera":
+            models = importlib.import_module("hera.workflows.models")
+            for name in MODELS:
+                getattr(models, name).model_rebuild()
+            importlib.import_module("metaflow_hera.translation.container_templates").bootstrap("local")
+    except (ImportError, AttributeError) as error:
+        _must(False, f"It cannot be built ahead: {error}")
 
 
 def _start_others_warm(kind: str, place: Path, env: Mapping[str, str]) -> None:
@@ -288,8 +294,7 @@ def _become(
     os.environ.update(env)
     _tell_metaflow_the_folder()
     sys.orig_argv = [sys.executable, *arguments]
-    code = _run(arguments)
-    _end(code, of_the_command=arguments[:2] == ["-m", COMMAND])
+    _end(_run(arguments))
 
 
 def _tell_metaflow_the_folder() -> None:
@@ -347,15 +352,14 @@ def _below(traceback: TracebackType | None) -> TracebackType | None:
     return traceback
 
 
-def _end(code: int, of_the_command: bool) -> NoReturn:
-    """End as the interpreter does, but for taking apart what was imported, and the garbage of the command."""
+def _end(code: int) -> NoReturn:
+    """End as the interpreter does, but for taking apart what was imported."""
     import atexit
 
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.modules["__main__"].__dict__.clear()
-    if not of_the_command:
-        gc.collect()
+    gc.collect()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and not stream.closed:
             stream.flush()

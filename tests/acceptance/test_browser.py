@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import npm
 import pytest
 from harness import SECONDS, Mfhera
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException, WebDriverException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
@@ -90,9 +90,11 @@ class Browser:
         ignored = [StaleElementReferenceException]
         try:
             return WebDriverWait(self.driver, SECONDS, ignored_exceptions=ignored).until(lambda _: test())
-        except TimeoutException:
-            shown = self.driver.find_element("css selector", "body").text
-            raise AssertionError(f"It did not come true. The page shows:\n{shown}") from None
+        except TimeoutException as error:
+            shown = "nothing that can be read"
+            with suppress(WebDriverException):
+                shown = self.driver.find_element("css selector", "body").text
+            raise AssertionError(f"It did not come true. The page shows:\n{shown}") from error
 
     def all(self, selector: str) -> list[Any]:
         """The elements of a selector."""

@@ -133,6 +133,8 @@ def only_warm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 IMPORTED = "import sys; print('metaflow' in sys.modules)"
+BUILT = "import sys; print('metaflow.task' in sys.modules)"
+WITH_THE_COMMAND = "import sys; print('metaflow_hera.operations.deployment' in sys.modules)"
 
 
 @pytest.mark.usefixtures("only_warm")
@@ -142,7 +144,8 @@ def test_hardly_anything_starts_cold(mfhera: Mfhera) -> None:
     (configured / "config.json").write_text("{}")
     for env in ({}, {"METAFLOW_KUBERNETES_NAMESPACE": "other"}, {"METAFLOW_HOME": str(configured)}):
         mfhera.ok("--help", env=env)
-    assert mfhera.python("-c", IMPORTED).stdout == "True\n"
+    for code in (IMPORTED, BUILT, WITH_THE_COMMAND):
+        assert mfhera.python("-c", code).stdout == "True\n"
     assert mfhera.python(str(TESTS / "reading.py"), "AbsentFlow/1").returncode != 0
 
 
@@ -361,7 +364,7 @@ def alive(pid: str) -> bool:
     """Whether a process is there and not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 

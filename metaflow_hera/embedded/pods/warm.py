@@ -236,10 +236,13 @@ def _kind(order: JSON) -> int:
 
 
 def _file(program: str) -> tuple[int, ...] | None:
-    """Which file a program is: there may be another interpreter now in the environment of before."""
+    """Which file is at the end of a program's path: another interpreter may be there now.
+
+    An environment that was made anew for the same interpreter is not told apart.
+    """
     try:
         found = os.stat(program)
-    except OSError:  # to start it will tell
+    except (OSError, ValueError):  # the start will tell
         return None
     return found.st_dev, found.st_ino, found.st_mtime_ns
 

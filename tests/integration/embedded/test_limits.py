@@ -76,8 +76,9 @@ def test_what_forked_processes_share_counts_once(argo: Argo) -> None:
 @pytest.fixture
 def disk(pytestconfig: pytest.Config) -> Iterator[Path]:
     """A folder on the disk of the clone: what lies in the folders of tests may lie in memory."""
-    assert pytestconfig.cache is not None
-    with TemporaryDirectory(dir=pytestconfig.cache.mkdir("disk")) as folder:
+    place = pytestconfig.rootpath / ".pytest_cache"
+    place.mkdir(exist_ok=True)
+    with TemporaryDirectory(dir=place) as folder:
         yield Path(folder)
 
 

@@ -119,7 +119,7 @@ def test_pods_are_forked_from_one_process_and_are_the_keepers(argo: Argo) -> Non
 def test_an_interpreter_that_was_replaced_is_used(argo: Argo, tmp_path: Path) -> None:
     program = tmp_path / "python"
     program.symlink_to(sys.executable)
-    work = spec("    print(sys.flags.optimize)")
+    work = spec("    print(sys.flags.optimize, sys.modules['wave'].prepared_by)")
     work["templates"][0]["container"]["command"] = [str(program)]
     first = argo.run(work)
     argo.end(first)
@@ -128,7 +128,11 @@ def test_an_interpreter_that_was_replaced_is_used(argo: Argo, tmp_path: Path) ->
     program.chmod(0o755)
     second = argo.run(work)
     argo.end(second)
-    assert [argo.logs(first), argo.logs(second)] == [["0"], ["1"]]
+    ((before, prepared),), ((after, prepared_anew),) = (
+        [map(int, line.split()) for line in argo.logs(name)] for name in (first, second)
+    )
+    assert (before, after) == (0, 1)
+    assert prepared != prepared_anew
 
 
 def test_a_forked_pod_finds_what_a_started_one_finds(argo: Argo) -> None:
