@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from metaflow_hera.argo.target import Target
 from metaflow_hera.contract.objects import NOT_JSON
 from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.home import home_folder, make_home
+from metaflow_hera.private_files import save_private
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.runs import Run
@@ -132,10 +132,7 @@ def _note(name: str, note: dict[str, str], *keys: str) -> None:
     if len(notes) > LIMIT:  # those of pods' folders go first: they are gone with their pods
         notes = {key: each for key, each in notes.items() if os.path.isdir(key.partition(_OF)[0])}
     kept = dict(list(notes.items())[-LIMIT:])
-    descriptor, temporary = tempfile.mkstemp(dir=home)  # readable by this user only
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(kept, file)
-    os.replace(temporary, home / name)
+    save_private(home / name, json.dumps(kept).encode())
 
 
 def _noted(kind: type[N], name: str, key: str) -> N | None:

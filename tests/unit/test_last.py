@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,19 @@ def test_folders_of_pods_that_are_gone_make_way_for_those_of_people(
     monkeypatch.chdir(tmp_path / "project")
     assert (found := last.recall()) is not None
     assert found.name == "project"
+
+
+def test_a_note_is_its_users_own_and_what_cannot_be_noted_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METAFLOW_HERA_HOME", str(tmp_path / "home"))
+    note = last.LastDeployment(server=last.EMBEDDED, name="aflow", flow="AFlow")
+    last.remember(note)
+    file = tmp_path / "home" / last.DEPLOYMENTS
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    there = sorted((tmp_path / "home").iterdir())
+    file.unlink()
+    file.mkdir()  # it cannot be replaced
+    with pytest.raises(IsADirectoryError):
+        last.remember(note)
+    assert sorted((tmp_path / "home").iterdir()) == there

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from metaflow_hera.embedded.page.ranges import FAILED
+from metaflow_hera.embedded.storage.reader import Head
 
 FINISHED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 NEVER_MADE = ("Skipped", "Omitted")
@@ -91,3 +92,8 @@ class Progress:
             self.expected, self.not_started = self.tasks, 0
         else:
             self.not_started = max(self.tasks, 1 if self.expected is None else self.expected) - self.tasks
+
+
+def phase_in(head: Head, phase: str) -> str:
+    """The phase of a task as it is shown: what a run that was ended leaves behind has failed with it."""
+    return "Failed" if head.finished is not None and phase in ("Pending", "Running") else phase

@@ -18,7 +18,7 @@ from metaflow_hera.embedded.expressions.variables import SubstitutionError, subs
 from metaflow_hera.embedded.json_object import JSON, count_in
 from metaflow_hera.embedded.page.pathspecs import pathspec, task_of
 from metaflow_hera.embedded.page.reading import PageReader, attempts_of, inputs_of, spec_of
-from metaflow_hera.embedded.page.summary import ITEM
+from metaflow_hera.embedded.page.tasks import ITEM
 from metaflow_hera.embedded.pods.containers import pod_of
 from metaflow_hera.embedded.pods.results import Unreadable, read_results
 from metaflow_hera.embedded.pods.settings import CACHE

@@ -38,6 +38,7 @@ from metaflow_hera.embedded.page.revisions import Revisions
 from metaflow_hera.embedded.page.schedules import schedules
 from metaflow_hera.embedded.page.search import Search, Wanted
 from metaflow_hera.embedded.page.summary import Summaries
+from metaflow_hera.embedded.page.tasks import Tasks
 from metaflow_hera.embedded.web.session import CARD_HEADERS, HEADERS, LOGIN, OPENS, Session, words
 
 RUNS = 200
@@ -74,7 +75,8 @@ class Page:
         self._hub = hub
         self._session = session
         self._reader = PageReader(services.engine.home / "argo.db")
-        self._summaries = Summaries(self._reader)
+        self._tasks = Tasks(self._reader)
+        self._summaries = Summaries(self._reader, self._tasks)
         self._search = Search(self._reader)
         self._deployments = Deployments(self._reader)
         self._revisions = Revisions(self._reader)
@@ -86,7 +88,7 @@ class Page:
             ("GET", "/page/received", lambda call: _private(json_response(self._received()))),
             ("GET", "/page/events/received", self._received_events),
             ("GET", named, self._run),
-            ("GET", f"{named}/tasks", self._tasks),
+            ("GET", f"{named}/tasks", self._list_tasks),
             ("GET", f"{named}/parameters", self._parameters),
             ("GET", f"{named}/graph", self._graph),
             ("GET", f"{named}/details", self._details),
@@ -144,16 +146,16 @@ class Page:
 
         return Feed(look, uid).response(self._hub)
 
-    def _tasks(self, call: Call) -> Response:
+    def _list_tasks(self, call: Call) -> Response:
         try:
             offset, limit = int(call.query.get("offset", "0")), int(call.query.get("limit", str(PAGE)))
         except ValueError as error:
             raise ApiError(INVALID_ARGUMENT, "offset and limit must be numbers") from error
         if "id" in call.query:
-            task = self._summaries.task(find(call), call.query["id"])
+            task = self._tasks.task(find(call), call.query["id"])
             return _private(json_response({"tasks": [task] if task else []}))
         path = call.query.get("path", "")
-        page = self._summaries.tasks(find(call), path, max(0, offset), max(1, min(limit, PAGE)))
+        page = self._tasks.page(find(call), path, max(0, offset), max(1, min(limit, PAGE)))
         return _private(json_response(page))
 
     def _parameters(self, call: Call) -> Response:

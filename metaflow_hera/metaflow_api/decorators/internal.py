@@ -32,7 +32,7 @@ POD_NAME = "kubernetes-pod-name"
 """The metadata field with the pod of an attempt, the same as that of Metaflow's @kubernetes."""
 
 POD_PARTS = (
-    *("__init__.py", "installed.py", "errors.py"),
+    *("__init__.py", "installed.py", "errors.py", "private_files.py"),
     *("choices", "contract", "graph", "metaflow_api", "runtime"),
 )
 """The parts of this package that a pod needs: they travel in the code package."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from stat import S_IMODE
 from typing import Any, NamedTuple
 
-from metaflow_hera.metaflow_api.private_files import save_private
+from metaflow_hera.private_files import save_private
 
 TIME = 1575360000
 """When Metaflow says that all files of a package were changed."""

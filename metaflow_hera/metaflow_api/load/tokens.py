@@ -10,7 +10,7 @@ from metaflow.plugins.aws.step_functions.production_token import new_token
 from metaflow_hera.contract.environment import TOKEN_HOME
 from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.metaflow_api.light.tokens import kept, token_file
-from metaflow_hera.metaflow_api.private_files import save_private
+from metaflow_hera.private_files import save_private
 
 
 def fresh_token(prefix: str, previous: str | None = None) -> str | None:

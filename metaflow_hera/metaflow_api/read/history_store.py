@@ -14,7 +14,7 @@ from metaflow.plugins import DATASTORES
 
 from metaflow_hera.errors import ConfigurationError
 from metaflow_hera.metaflow_api.load.messages import reason_of
-from metaflow_hera.metaflow_api.private_files import save_private
+from metaflow_hera.private_files import save_private
 
 FOLDER = "mfhera-versions"
 """The folder within that of a flow; Metaflow's Client API takes only those of runs for runs."""
