@@ -16,7 +16,7 @@ from metaflow_hera.home import home_folder, make_home
 from metaflow_hera.private_files import save_private
 
 if TYPE_CHECKING:
-    from metaflow_hera.argo.runs import Run
+    from metaflow_hera.argo.run import Run
 
 EMBEDDED = "embedded"
 DEPLOYMENTS, RUNS = "deployments.json", "runs.json"

@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 from metaflow_hera.argo.deployments import Deployed
-from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.run import Run
 from metaflow_hera.errors import NotYoursError, OptionError
 from metaflow_hera.metaflow_api.light.tokens import known_token
 

@@ -17,7 +17,7 @@ from metaflow_hera.errors import ArgoError, ConfigurationError, RunFailed
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.client import ArgoClient
-    from metaflow_hera.argo.runs import Run
+    from metaflow_hera.argo.run import Run
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,16 @@ def tell(client: ArgoClient, run: Run, report: Report) -> None:
 
 def _until_end(client: ArgoClient, run_id: str, *, show: bool) -> Run:
     from metaflow_hera.argo import runs
+    from metaflow_hera.argo.following import follow
 
     try:
         if show:
             from metaflow_hera.cli import showing
 
-            return showing.watch(runs.follow(client, run_id, steps=True, note=say_note))
+            return showing.watch(follow(client, run_id, steps=True, note=say_note))
         if sys.stderr.isatty():
             click.echo("Waiting for its end; --watch would show its steps.", err=True)
-        deque(runs.follow(client, run_id, steps=False, note=say_note), maxlen=0)
+        deque(follow(client, run_id, steps=False, note=say_note), maxlen=0)
     except KeyboardInterrupt:
         click.echo(f"\nThe run goes on: mfhera status {run_id} --watch shows it.", err=True)
         raise

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.run import Run
 from metaflow_hera.display.views import PLAIN_WIDTH, retry_words, run_tree, state_of
 
 

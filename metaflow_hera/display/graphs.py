@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.run import Run
 from metaflow_hera.display.states import COLOURS, IN_NOTEBOOKS, PALE
 from metaflow_hera.display.views import state_of
 

@@ -18,7 +18,7 @@ from rich.tree import Tree
 
 from metaflow_hera.argo.objects import parse_time
 from metaflow_hera.argo.progress import NOT_STARTED, StepProgress
-from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.run import Run
 from metaflow_hera.argo.shared_pods import TaskRetry
 from metaflow_hera.display.states import COLOURS, IN_NOTEBOOKS, PALE
 from metaflow_hera.display.times import local_time, took

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from metaflow_hera.argo import runs
+from metaflow_hera.argo import following, runs
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.progress import StepProgress
+from metaflow_hera.argo.run import UNKNOWN_FLOW
+from metaflow_hera.argo.run import Run as ArgoRun
+from metaflow_hera.argo.run_names import workflow_name
 from metaflow_hera.argo.target import resolve_target
 from metaflow_hera.contract import manifest
 from metaflow_hera.display import views
@@ -26,7 +29,7 @@ class Run:
     def __init__(self, run_id: str, client: ArgoClient | None = None) -> None:
         self._client = client or ArgoClient(resolve_target(start=False))
         self._named = run_id  # perhaps with the name of its flow, which is then checked
-        self._run_id = manifest.run_id(runs.workflow_name(run_id))
+        self._run_id = manifest.run_id(workflow_name(run_id))
         self._pathspec: str | None = None
 
     @property
@@ -39,7 +42,7 @@ class Run:
         """The run's pathspec in Metaflow."""
         if self._pathspec is None:
             found = self._look(steps=False)
-            if found.flow == runs.UNKNOWN_FLOW:  # Argo will know it in a moment
+            if found.flow == UNKNOWN_FLOW:  # Argo will know it in a moment
                 return found.pathspec
             self._pathspec = found.pathspec
         return self._pathspec
@@ -79,9 +82,9 @@ class Run:
             RunFailed: it did not end well; the message says why.
             TimeoutError: it has not ended within that time, and goes on.
         """
-        sleep = runs.sleep_until(self.id, timeout)
+        sleep = following.sleep_until(self.id, timeout)
         show = _display()
-        for look in runs.follow(self._client, self._named, steps=show is not None, sleep=sleep):
+        for look in following.follow(self._client, self._named, steps=show is not None, sleep=sleep):
             if show is not None:
                 show(look)
             if look.ended and not look.succeeded:
@@ -142,7 +145,7 @@ class Run:
     def _act(self, action: control.Action, authorize: str | None) -> None:
         control.act(self._client, self._named, action, authorize)
 
-    def _look(self, *, steps: bool) -> runs.Run:
+    def _look(self, *, steps: bool) -> ArgoRun:
         return runs.get(self._client, self._named, steps=steps)
 
     def __repr__(self) -> str:
@@ -172,7 +175,7 @@ def _display() -> Callable[[Any], None] | None:
 class _View:
     """A run as a notebook shows it: the graph of its flow above its tree. Nothing as long as it is None."""
 
-    def __init__(self, run: runs.Run | None) -> None:
+    def __init__(self, run: ArgoRun | None) -> None:
         self._run = run
 
     def __repr__(self) -> str:

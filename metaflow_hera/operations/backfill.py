@@ -15,10 +15,10 @@ from datetime import datetime, timezone
 from itertools import count
 from typing import Any
 
-from metaflow_hera.argo import runs
+from metaflow_hera.argo import following, runs
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import Deployed
-from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.run import ENDED, UNKNOWN_FLOW, Run, as_run
 from metaflow_hera.argo.schedules import Firing, Schedule, schedules_of
 from metaflow_hera.argo.starting import Start, submitted_as
 from metaflow_hera.choices.checks import of_kind
@@ -69,7 +69,7 @@ class ScheduledRun:
     @property
     def ended(self) -> bool:
         """Whether there is a run that has ended."""
-        return self.state in (GONE, LOST) or self.state in runs.ENDED
+        return self.state in (GONE, LOST) or self.state in ENDED
 
     @property
     def failed(self) -> bool:
@@ -219,7 +219,7 @@ class Backfill:
                     going.append(begun)
             if not going:
                 continue
-            sleep(runs.pause_after(cost))
+            sleep(following.pause_after(cost))
             before = time.monotonic()
             for each in [going.popleft() for _ in range(len(going))]:
                 now = self._look(each, sleep, note)
@@ -235,7 +235,7 @@ class Backfill:
         if name is None:
             return self._times[each.moment]
         try:
-            run = runs.as_run(submitted_as(self._client, self._starts[each.moment], name))
+            run = as_run(submitted_as(self._client, self._starts[each.moment], name))
         except ArgoConflict:
             run = runs.get(self._client, name, steps=False)
         return self._keep(each, run)
@@ -272,7 +272,7 @@ class Backfill:
             return runs.get(self._client, run_id, steps=False)
 
         try:
-            return self._keep(each, runs.patiently(self._client, look, sleep, note))
+            return self._keep(each, following.patiently(self._client, look, sleep, note))
         except ArgoNotFound:  # somebody has deleted it, or Argo has, as its end was long enough ago
             found = replace(each, state=GONE if self._ended_well(run_id) else LOST)
             self._times[each.moment] = found
@@ -286,7 +286,7 @@ class Backfill:
 
     def _keep(self, each: ScheduledRun, run: Run) -> ScheduledRun:
         """Note what is known about the run for a time. Raises NameTakenError if it is another flow's."""
-        if run.flow not in (self._deployed.flow, runs.UNKNOWN_FLOW):
+        if run.flow not in (self._deployed.flow, UNKNOWN_FLOW):
             raise NameTakenError(
                 f"{run.run_id} is a run of {run.flow}, which had the name {self._deployed.name} before: "
                 f"delete it with mfhera delete --run {run.run_id}."
@@ -321,7 +321,7 @@ def _known(found: Iterable[Run], flow: str) -> dict[int, Run]:
     """
     known: dict[int, Run] = {}
     for run in found:
-        if run.scheduled_time is None or run.flow not in (flow, runs.UNKNOWN_FLOW):
+        if run.scheduled_time is None or run.flow not in (flow, UNKNOWN_FLOW):
             continue
         moment = int(run.scheduled_time.timestamp())
         if moment not in known or _counts(run) > _counts(known[moment]):

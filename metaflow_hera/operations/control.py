@@ -10,7 +10,8 @@ from metaflow_hera.argo import runs
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import check_same_flow, described
 from metaflow_hera.argo.objects import arguments_of
-from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.run import SUMMARY, UNKNOWN_FLOW, Run, as_run
+from metaflow_hera.argo.run_names import check_flow
 from metaflow_hera.argo.settling import deleted, settled
 from metaflow_hera.argo.tokens import check_access
 from metaflow_hera.contract.manifest import CODE_PARAMETER
@@ -82,7 +83,7 @@ def act(
 def _acted(client: ArgoClient, workflow: str, action: Action) -> JSON | None:
     """The workflow, if an action has had its effect on it."""
     now = client.workflow(workflow)
-    run, shutdown = runs.as_run(now), now["spec"].get("shutdown")
+    run, shutdown = as_run(now), now["spec"].get("shutdown")
     done = {
         "suspend": run.suspended,
         "resume": not run.suspended,
@@ -151,8 +152,8 @@ def retry(
     given = [f"{name}={value}" for name, value in parameters.items()]
 
     def look() -> JSON | None:
-        now = client.workflow(found.workflow, runs.SUMMARY)
-        after = runs.as_run(now)
+        now = client.workflow(found.workflow, SUMMARY)
+        after = as_run(now)
         return now if not after.ended or after.started_at != found.started_at else None
 
     def send() -> JSON:
@@ -227,7 +228,7 @@ def _deployed(client: ArgoClient, run: Run) -> JSON:
             "deploy the flow again with mfhera create, then resubmit the run."
         ) from error
     found = described(template)
-    if run.flow != runs.UNKNOWN_FLOW:  # Argo adds flow and project once it has seen a run
+    if run.flow != UNKNOWN_FLOW:  # Argo adds flow and project once it has seen a run
         check_same_flow(found, run.flow, *(run.project or (found.project, found.branch)))
     return template
 
@@ -252,7 +253,7 @@ def delete(client: ArgoClient, run: str, authorize: str | None) -> Run:
         except ArgoNotFound:
             return None
         # Argo's server answers with the copy in its archive, if it has one.
-        return None if runs.as_run(left).archived and not found.archived else left
+        return None if as_run(left).archived and not found.archived else left
 
     see = f"mfhera status {found.run_id}"
 
@@ -273,7 +274,7 @@ def _own(client: ArgoClient, run: str, authorize: str | None, flow: LoadedFlow |
     """
     found = runs.get(client, run, steps=steps)
     if flow is not None:
-        runs.check_flow(found, flow.name)
+        check_flow(found, flow.name)
         _check_branch(found, flow)
     project, branch = found.project or (None, None)
     prefix = token_prefix(found.flow, found.deployment, project, branch)

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
 
-from metaflow_hera.argo import runs
+from metaflow_hera.argo import following, runs
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.pods import PodTask, pod_tasks, task_of_pods
+from metaflow_hera.argo.run import Run, as_run, may_have_been_retried
+from metaflow_hera.argo.run_names import check_flow, flow_and_workflow
 from metaflow_hera.contract.manifest import RUN_PREFIX, run_id
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.contract.ranges import started
@@ -181,11 +183,11 @@ def _tell_fault(stored: StoredLogs, note: Note) -> None:
         note(f"Metaflow's data cannot be read, so only what Argo has is shown: {stored.fault}")
 
 
-def _found(client: ArgoClient, wanted: Wanted) -> tuple[JSON, runs.Run]:
-    flow, name = runs.flow_and_workflow(wanted.run)
+def _found(client: ArgoClient, wanted: Wanted) -> tuple[JSON, Run]:
+    flow, name = flow_and_workflow(wanted.run)
     workflow = client.workflow(name)
-    run = runs.as_run(workflow)
-    runs.check_flow(run, flow)
+    run = as_run(workflow)
+    check_flow(run, flow)
     return workflow, run
 
 
@@ -193,7 +195,7 @@ def _coming(client: ArgoClient, workflow: JSON, reader: _Reader, note: Note) -> 
     name, wanted = workflow["metadata"]["name"], reader.wanted
     pods = _Pods(client, workflow, reader.stored)
     seen: dict[str, int] = {}  # how many lines of each pod came before the stream broke off
-    for look in runs.follow(client, name, steps=False, note=note):
+    for look in following.follow(client, name, steps=False, note=note):
         again: dict[str, int] = {}
         try:
             printed = client.logs(name, follow=not look.ended, executors=wanted.all_lines)
@@ -225,7 +227,7 @@ class _Pods:
         self._name = workflow["metadata"]["name"]
         self._stored = stored
         self._known = task_of_pods(workflow)
-        self._retried = runs.may_have_been_retried(workflow)
+        self._retried = may_have_been_retried(workflow)
         self._not_before = 0.0
         self._asked: dict[str, int] = {}
         self._found: dict[str, tuple[TaskKey, int] | None] = {}
@@ -259,7 +261,7 @@ class _Pods:
             before = time.monotonic()
             workflow = self._client.workflow(self._name)
             self._known.update(task_of_pods(workflow))
-            self._retried = runs.may_have_been_retried(workflow)
+            self._retried = may_have_been_retried(workflow)
             self._not_before = time.monotonic() + max(0.5, 4 * (time.monotonic() - before))
         return self._known[pod]
 
@@ -404,7 +406,7 @@ def _own(task: TaskKey, attempt: int, texts: Iterator[str]) -> Iterator[str]:
 
 
 def _chosen(workflow: JSON, wanted: Wanted, *, may_come: bool = False) -> Sequence[PodTask]:
-    run = runs.as_run(workflow)
+    run = as_run(workflow)
     steps = [step.name for step in run.steps]
     if wanted.step is not None and steps and wanted.step not in steps:
         raise NotFoundError(f"{run.run_id} has no step {wanted.step}; it has {', '.join(steps)}.")
@@ -435,7 +437,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _of_a_run_that_argo_forgot(client: ArgoClient, wanted: Wanted) -> Iterator[Line]:
-    flow, workflow = runs.flow_and_workflow(wanted.run)
+    flow, workflow = flow_and_workflow(wanted.run)
     run = run_id(workflow)
     stored = StoredLogs(f"{flow}/{run}")
     tasks = stored.tasks() if flow else None

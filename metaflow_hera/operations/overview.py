@@ -11,7 +11,7 @@ from metaflow_hera.argo import runs
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.deployments import Deployed, deployed
 from metaflow_hera.argo.objects import is_cron_of, template_of
-from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.run import Run
 from metaflow_hera.argo.schedules import firings, schedules_in
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import UnsupportedError

@@ -12,7 +12,7 @@ import re
 
 from metaflow_hera.argo.client import ArgoClient
 from metaflow_hera.argo.objects import arguments_of, stored_spec
-from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.run import Run
 from metaflow_hera.contract.objects import JSON
 from metaflow_hera.errors import ArgoNotFound, NotFoundError
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from metaflow import FlowSpec, step
 
-from metaflow_hera.argo.runs import flow_and_workflow
+from metaflow_hera.argo.run_names import flow_and_workflow
 from metaflow_hera.cli.verbs.trigger import _is_newer
 from metaflow_hera.errors import ConfigurationError, UsageError
 from metaflow_hera.metaflow_api.light.scripts import absent

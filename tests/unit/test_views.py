@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from metaflow_hera.argo.progress import StepProgress, TaskFailure
-from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.run import Run
 from metaflow_hera.argo.shared_pods import TaskRetry
 from metaflow_hera.choices import checks
 from metaflow_hera.display.templates import template_html

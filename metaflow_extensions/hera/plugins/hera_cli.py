@@ -23,7 +23,7 @@ from metaflow_hera.errors import MetaflowHeraError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from metaflow_hera.argo.runs import Run
+    from metaflow_hera.argo.run import Run
     from metaflow_hera.cli.choosing import ChosenRun
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
     from metaflow_hera.operations.control import Action

@@ -102,10 +102,10 @@ class HeraTriggeredRun(TriggeredRun):
         TimeoutError
             The run has not ended within that time.
         """
-        from metaflow_hera.argo import runs
+        from metaflow_hera.argo import following
 
-        sleep = runs.sleep_until(self.id, timeout)
-        looks = runs.follow(
+        sleep = following.sleep_until(self.id, timeout)
+        looks = following.follow(
             _client(self.deployer), self.id, steps=False, sleep=lambda _: sleep(check_interval)
         )
         with contextlib.suppress(ArgoNotFound):  # ended so long ago that Argo no longer has it

@@ -17,7 +17,7 @@ from metaflow_hera.cli.words import say_note
 from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
-    from metaflow_hera.argo.runs import Run
+    from metaflow_hera.argo.run import Run
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
 

@@ -21,7 +21,7 @@ from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
-    from metaflow_hera.argo.runs import Run
+    from metaflow_hera.argo.run import Run
 
 PHASES = ("Pending", "Running", "Succeeded", "Failed", "Error")
 """Argo's words for the state of a run."""

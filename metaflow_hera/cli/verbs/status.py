@@ -34,15 +34,16 @@ def status(run: str | None, watch: bool, as_json: bool) -> None:
 def show_status(chosen: ChosenRun, watch: bool, as_json: bool) -> None:
     """Show a run."""
     from metaflow_hera.argo import runs
+    from metaflow_hera.argo.following import follow
 
     client, run = chosen
     if watch and not as_json:
         from metaflow_hera.cli import showing
 
-        showing.watch(runs.follow(client, run, steps=True, note=say_note))
+        showing.watch(follow(client, run, steps=True, note=say_note))
         return
     if watch:
-        deque(runs.follow(client, run, steps=False, note=say_note), maxlen=0)
+        deque(follow(client, run, steps=False, note=say_note), maxlen=0)
     current = runs.get(client, run)
     if as_json:
         click.echo(json_text(current.as_json()))

@@ -23,7 +23,7 @@ from metaflow_hera.errors import OptionError
 
 if TYPE_CHECKING:
     from metaflow_hera.argo.last import LastDeployment
-    from metaflow_hera.argo.runs import Run
+    from metaflow_hera.argo.run import Run
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 
 

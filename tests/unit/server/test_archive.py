@@ -16,7 +16,7 @@ from wrong import says
 
 from metaflow_hera.argo import deployments, runs
 from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.run import Run
 from metaflow_hera.contract.manifest import ARCHIVED, RESUBMITTED_FROM
 from metaflow_hera.errors import ArgoError, ArgoNotFound, UsageError
 from metaflow_hera.operations import control, logs

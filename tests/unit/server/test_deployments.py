@@ -11,7 +11,7 @@ from exports import export, of_kind
 from twin import Twin
 
 from metaflow_hera.argo import client, deployments, last, runs
-from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.run import Run, as_run
 from metaflow_hera.argo.schedules import Schedule, firings, schedules_of
 from metaflow_hera.contract.manifest import TEMPLATE_LABEL, USER_KEYS
 from metaflow_hera.errors import ArgoError, UsageError
@@ -43,7 +43,7 @@ def names(twin: Twin) -> list[tuple[str, str]]:
 def run_of(deployment: str) -> Run:
     """A run that has just been started."""
     name, labels = f"{deployment}-x7k2p", {TEMPLATE_LABEL: deployment}
-    return runs.as_run({"metadata": {"name": name, "labels": labels}})
+    return as_run({"metadata": {"name": name, "labels": labels}})
 
 
 class TestWhose:

@@ -13,9 +13,9 @@ from harness import step_of
 from twin import Twin
 from wrong import Front, says
 
-from metaflow_hera.argo import client, deployments, runs, settling
+from metaflow_hera.argo import client, deployments, following, runs, settling
 from metaflow_hera.argo.client import ArgoClient
-from metaflow_hera.argo.runs import Run
+from metaflow_hera.argo.run import Run
 from metaflow_hera.argo.starting import Start, submitted
 from metaflow_hera.contract.manifest import run_id
 from metaflow_hera.errors import ArgoExpired, ArgoNotFound, NotFoundError, ParameterError, UsageError
@@ -213,7 +213,7 @@ class TestFind:
     def test_a_run_is_followed_to_its_end(self, twin: Twin) -> None:
         run = started(twin)
         looks = []
-        for look in runs.follow(twin.client, run.run_id, steps=False, sleep=lambda _: go_on(twin, run)):
+        for look in following.follow(twin.client, run.run_id, steps=False, sleep=lambda _: go_on(twin, run)):
             looks.append(look.phase)
         assert looks == ["Running", "Running", "Running", "Succeeded"]
 
@@ -221,7 +221,7 @@ class TestFind:
         """`logs --follow` reads the log for hours between two looks."""
         run = started(twin)
         pauses: list[float] = []
-        for _ in runs.follow(twin.client, run.run_id, steps=False, sleep=pauses.append):
+        for _ in following.follow(twin.client, run.run_id, steps=False, sleep=pauses.append):
             time.sleep(0.5)
             twin.finish(run.workflow)
         assert len(pauses) == 1
