@@ -8,8 +8,9 @@ from typing import Any
 
 from metaflow import includefile, parameters
 
-from metaflow_hera.metaflow_api.load.flows import LoadedFlow, parameter_errors
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.output import to_stderr
+from metaflow_hera.metaflow_api.load.refusals import parameter_errors
 
 
 def with_files(flow: LoadedFlow, given: Mapping[str, Any]) -> dict[str, Any]:

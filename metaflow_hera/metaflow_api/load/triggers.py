@@ -9,8 +9,9 @@ from typing import Any
 
 from metaflow_hera.contract.manifest import event_name
 from metaflow_hera.errors import UnsupportedError
-from metaflow_hera.metaflow_api.load.flows import LoadedFlow, metaflow_errors
+from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.output import to_stderr
+from metaflow_hera.metaflow_api.load.refusals import metaflow_errors
 
 EVENT, RUN = "event", "run"
 OPTIONS = ("reset_at", "when")
