@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 EMBEDDED = "embedded"
 DEPLOYMENTS, RUNS = "deployments.json", "runs.json"
+WHAT = {DEPLOYMENTS: ("what was deployed", "the flow"), RUNS: ("which run was started", "the run")}
+"""What each file notes of a folder, and what to name where it cannot."""
 LIMIT = 1000
 """How many notes are kept in a file."""
 _OF = "//"
@@ -83,9 +85,12 @@ def _server(target: Target) -> str:
     return EMBEDDED if target.embedded else target.host
 
 
-def remember(deployment: LastDeployment) -> None:
-    """Note a deployment as the last one from the current folder."""
-    _note(DEPLOYMENTS, asdict(deployment), _here())
+def remember(deployment: LastDeployment) -> list[str]:
+    """Note a deployment as the last one from the current folder; what to say where that is not possible.
+
+    It is deployed, whether it can be noted or not.
+    """
+    return _note(DEPLOYMENTS, asdict(deployment), None)
 
 
 def recall() -> LastDeployment | None:
@@ -93,16 +98,14 @@ def recall() -> LastDeployment | None:
     return _noted(LastDeployment, DEPLOYMENTS, _here())
 
 
-def remember_run(run: Run, target: Target, deployment: LastDeployment | None = None) -> None:
+def remember_run(run: Run, target: Target, deployment: LastDeployment | None = None) -> list[str]:
     """Note a run, which has just started from the current folder, as the last one, and its deployment.
 
-    The run goes on whether it can be noted or not.
+    Returns what to say where that is not possible. The run goes on whether it can be noted or not.
     """
-    with suppress(OSError, ConfigurationError):
-        note = asdict(LastRun(run_id=run.run_id, server=_server(target)))
-        _note(RUNS, note, _here(), _here(run.deployment))
-        if deployment is not None:
-            remember(deployment)
+    note = asdict(LastRun(run_id=run.run_id, server=_server(target)))
+    said = _note(RUNS, note, None, run.deployment)
+    return remember(deployment) if deployment is not None and not said else said
 
 
 def recall_run(deployment: str | None = None) -> LastRun | None:
@@ -119,7 +122,18 @@ def _here(deployment: str | None = None) -> str:
     return folder if deployment is None else f"{folder}{_OF}{deployment}"
 
 
-def _note(name: str, note: dict[str, str], *keys: str) -> None:
+def _note(name: str, note: dict[str, str], *deployments: str | None) -> list[str]:
+    """Note something of the current folder, or of deployments there; what to say if that is impossible."""
+    try:
+        _keep(name, note, [_here(each) for each in deployments])
+    except (OSError, ConfigurationError) as error:
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
+        what = WHAT[name][0].capitalize()
+        return [f"{what} from this folder could not be noted ({reason}): name {WHAT[name][1]} from now on."]
+    return []
+
+
+def _keep(name: str, note: dict[str, str], keys: Sequence[str]) -> None:
     """Keep a note under some keys in a file of the home."""
     home = make_home()
     try:
@@ -157,8 +171,7 @@ def _read(name: str) -> dict[str, dict[str, str]]:
 
 
 def _unreadable(path: Path, reason: str) -> ConfigurationError:
-    what = {DEPLOYMENTS: "what was deployed", RUNS: "which run was started"}[path.name]
-    name = {DEPLOYMENTS: "the flow", RUNS: "the run"}[path.name]
+    what, name = WHAT[path.name]
     return ConfigurationError(
         f"{path}, the note of {what} from each folder, cannot be read ({reason}): delete it, or name {name}."
     )

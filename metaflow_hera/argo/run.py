@@ -142,7 +142,7 @@ class Run:
 def as_run(workflow: JSON) -> Run:
     """A run from its workflow."""
     metadata, spec, status = workflow["metadata"], workflow.get("spec") or {}, workflow.get("status") or {}
-    # On the workflow once the controller has seen it; `start` adds the flow's name at once.
+    # On the workflow once the controller has seen it; `runs.start` adds the flow's name at once.
     notes, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
     project = notes.get(manifest.PROJECT_NAME)
     return Run(

@@ -1,4 +1,4 @@
-"""What people call a run: `argo-NAME`, `Flow/argo-NAME` or `NAME`."""
+"""What people call a run, `argo-NAME`, `Flow/argo-NAME` or `NAME`, and whether it is of that flow."""
 
 from __future__ import annotations
 

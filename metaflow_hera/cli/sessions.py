@@ -22,7 +22,6 @@ SESSIONS = 50
 def is_news(target: Target) -> bool:
     """Whether this session has not been told of a server, or that is not known; it is noted as told."""
     from metaflow_hera.home import home_folder
-    from metaflow_hera.private_files import save_private
 
     session, server = str(os.getsid(0)), f"{target} {target.started or ''}".strip()
     told: dict[str, str] = {}
@@ -33,7 +32,7 @@ def is_news(target: Target) -> bool:
         if told.pop(session, None) == server:
             return False
         left = [*told.items()][-SESSIONS + 1 :]
-        save_private(path, json.dumps(dict([*left, (session, server)])).encode())
+        path.write_text(json.dumps(dict([*left, (session, server)])), encoding="utf-8")
     except (OSError, MetaflowHeraError):  # then it is told with every command
         pass
     return True

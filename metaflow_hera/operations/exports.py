@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from metaflow_hera.argo.client import ArgoClient, with_retries
 from metaflow_hera.argo.deployments import Deployed, check_same_flow, described, noted_version
@@ -17,8 +17,15 @@ from metaflow_hera.operations.present import deployed_in, read_living
 from metaflow_hera.operations.releasing import deploy, now, prefix_of
 
 
-def create_from(objects: Sequence[JSON], client: ArgoClient, authorize: str | None) -> Deployed:
+def create_from(
+    objects: Sequence[JSON],
+    client: ArgoClient,
+    authorize: str | None,
+    note: Callable[[str], None] = lambda _: None,
+) -> Deployed:
     """Deploy what an export holds, if this user may deploy that flow.
+
+    `note` is told in sentences what went wrong once that was done.
 
     Raises UsageError for objects that are not those of one deployment, or not this user's to deploy.
     """
@@ -27,7 +34,8 @@ def create_from(objects: Sequence[JSON], client: ArgoClient, authorize: str | No
     for item in objects:
         _check_belongs(item, about.name, namespace)
     completed = [_completed(item, namespace) for item in objects]
-    with_retries(lambda: _create(completed, about, client, authorize))
+    for unnoted in with_retries(lambda: _create(completed, about, client, authorize)):
+        note(unnoted)
     return about
 
 
@@ -44,8 +52,13 @@ def _completed(item: JSON, namespace: str) -> JSON:
     return {**item, "metadata": metadata}
 
 
-def _create(objects: Sequence[JSON], about: Deployed, client: ArgoClient, authorize: str | None) -> None:
-    """Deploy them as the server is now. Raises ArgoConflict if somebody else deploys it at this moment."""
+def _create(
+    objects: Sequence[JSON], about: Deployed, client: ArgoClient, authorize: str | None
+) -> Sequence[str]:
+    """Deploy them as the server is now; returns what to say about it.
+
+    Raises ArgoConflict if somebody else deploys it at this moment.
+    """
     present = read_living(client, about.name, sensor_of(objects))
     client.check_version()
     prefix = prefix_of(about)
@@ -59,7 +72,8 @@ def _create(objects: Sequence[JSON], about: Deployed, client: ArgoClient, author
                 "its runs would go to another namespace. Write the export with --real-token."
             )
     plan = plan_deployment(present, [_after(item, present.template) for item in objects])
-    deploy(client, plan, about.flow, prefix, about.token)
+    _, unnoted = deploy(client, plan, about.flow, prefix, about.token)
+    return unnoted
 
 
 def _after(item: JSON, before: JSON | None) -> JSON:

@@ -50,7 +50,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Released:
-    """A version that was deployed; `notes` are sentences on what others did meanwhile."""
+    """A version that was deployed; `notes` are sentences on what others did meanwhile and what went wrong."""
 
     version: VersionKey
     notes: Sequence[str] = ()
@@ -125,12 +125,12 @@ def release(client: ArgoClient, history: History, made: Draft) -> Released:
     history.add(entry)
     about = described(entry.template)
     try:
-        done = deploy(client, made.plan, about.flow, prefix_of(about), about.token)
+        done, unnoted = deploy(client, made.plan, about.flow, prefix_of(about), about.token)
     except Exception as error:
         with suppress(MetaflowHeraError):  # the first error counts
             _after_failure(client, history, entry, error)
         raise
-    notes = [*_settled(client, history, entry, made.plan, done)]
+    notes = [*unnoted, *_settled(client, history, entry, made.plan, done)]
     try:
         history.trim(entry.key, most)
     except ConfigurationError as error:  # it has been deployed all the same
@@ -138,17 +138,18 @@ def release(client: ArgoClient, history: History, made: Draft) -> Released:
     return Released(entry.key, notes)
 
 
-def deploy(client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str) -> Sequence[Change]:
+def deploy(
+    client: ArgoClient, plan: Plan, flow: str, prefix: str, token: str
+) -> tuple[Sequence[Change], Sequence[str]]:
     """Carry out the plan of a flow's deployment, and note it on this machine as the last one, with its token.
 
-    Returns and raises what `applying.apply` does.
+    Returns what was changed, and what to say if it could not be noted. Raises what `applying.apply` does.
     """
     # What is kept on this machine goes first: a folder that cannot be written leaves nothing half done.
     remember_token(prefix, token)
     make_home()
     done = applying.apply(client, plan)
-    last.remember(last.noted(plan.deployment, flow, client.target))
-    return done
+    return done, last.remember(last.noted(plan.deployment, flow, client.target))
 
 
 def release_in_turn(client: ArgoClient, attempt: Callable[[], tuple[History, Draft]]) -> Released:

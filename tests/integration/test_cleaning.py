@@ -29,8 +29,9 @@ def test_a_clean_home_is_as_new(own_mfhera: Mfhera) -> None:
     own_mfhera.take("linear_flow.py")
     own_mfhera.ok("create", "linear_flow.py")
     own_mfhera.run()
-    own_mfhera.ok("local", "clean", "--all", "--yes")
     home = Path(own_mfhera.env["METAFLOW_HERA_HOME"])
+    (home / ".deployments.json-x7k2p").touch()  # of a command that was killed while it wrote
+    own_mfhera.ok("local", "clean", "--all", "--yes")
     assert [path.name for path in home.iterdir()] == ["server.lock"]
     own_mfhera.ok("local", "start")
     assert own_mfhera.json("list", "--json") == []

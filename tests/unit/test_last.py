@@ -41,6 +41,7 @@ def test_a_note_is_its_users_own_and_what_cannot_be_noted_leaves_nothing(
     there = sorted((tmp_path / "home").iterdir())
     file.unlink()
     file.mkdir()  # it cannot be replaced
-    with pytest.raises(IsADirectoryError):
-        last.remember(note)
+    assert last.remember(note) == [
+        "What was deployed from this folder could not be noted (Is a directory): name the flow from now on."
+    ]
     assert sorted((tmp_path / "home").iterdir()) == there

@@ -97,7 +97,7 @@ def deploy_from(source: str, authorize: str | None, as_json: bool) -> None:
 
     objects = read_export(source)
     client = client_at(start=True)
-    about = create_from(objects, client, authorize)
+    about = create_from(objects, client, authorize, say_note)
     if as_json:
         click.echo(json_text({"name": about.name, "flow": about.flow, "server": client.target.host}))
         return

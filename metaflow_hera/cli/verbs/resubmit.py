@@ -11,6 +11,7 @@ from metaflow_hera.cli.choosing import ChosenRun, chosen_run
 from metaflow_hera.cli.click_options import as_json, shared, the_run
 from metaflow_hera.cli.following import Report, started, tell, write_run_id
 from metaflow_hera.cli.help import Verb
+from metaflow_hera.cli.words import say_note
 
 if TYPE_CHECKING:
     from metaflow_hera.metaflow_api.load.flows import LoadedFlow
@@ -54,7 +55,8 @@ def start_again(
     made = control.resubmit(client, run, authorize, flow)
     if run_id_file is not None:
         write_run_id(run_id_file, made.run_id)
-    remember_run(made, client.target)
+    for unnoted in remember_run(made, client.target):
+        say_note(unnoted)
     if not report.as_json:
         started(made)
     tell(client, made, report)

@@ -122,7 +122,8 @@ def start(
     run = runs.start(client, found, asked.given, asked.tags)
     if asked.run_id_file is not None:
         write_run_id(asked.run_id_file, run.run_id)
-    remember_run(run, client.target, noted(found.name, found.flow, client.target))
+    for unnoted in remember_run(run, client.target, noted(found.name, found.flow, client.target)):
+        say_note(unnoted)
     if on_start is not None:
         on_start(run)
     if not report.as_json:

@@ -106,7 +106,8 @@ def remove_everything(server: LocalServer) -> Cleaned:
     before = _sum(home)
     stop(home)
     for name in (*(each for names in PARTS.values() for each in names), *OTHERS):
-        _remove(home / name)
+        for path in (home / name, *home.glob(f".{name}-*")):  # the latter where its writer was killed
+            _remove(path)
     return Cleaned(len(runs), max(0, before - _sum(home)))
 
 

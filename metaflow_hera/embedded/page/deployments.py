@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds
+from metaflow_hera.embedded.labels import TITLE
 from metaflow_hera.embedded.page.parameters import asked
 from metaflow_hera.embedded.page.reading import TEXT, PageReader
-from metaflow_hera.embedded.page.summary import TITLE
 
 DESCRIPTION = "workflows.argoproj.io/description"
 

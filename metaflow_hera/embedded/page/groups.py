@@ -1,4 +1,4 @@
-"""The tasks of a run by their places: how many there are and will be, how far they are, when they ran."""
+"""The tasks of a run by their places, a line each: how many there are, how far they are, when they ran."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def groups_of(
     return groups
 
 
-def in_order(groups: Mapping[str, Group], head: Head, now: float) -> Iterator[JSON]:
+def lines(groups: Mapping[str, Group], head: Head, now: float) -> Iterator[JSON]:
     """The groups as lines of a tree, each before those inside it.
 
     Of a flow these are its steps, those inside a foreach below the one that opens it: what Argo needs around

@@ -1,4 +1,4 @@
-"""Where the nodes of a run belong: a place is a task of a template, by its path of such tasks."""
+"""Where the nodes of a run belong: the path of a place is its name after those of the DAG tasks around it."""
 
 from __future__ import annotations
 

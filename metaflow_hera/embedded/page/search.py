@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from metaflow_hera.embedded.json_object import JSON
-from metaflow_hera.embedded.labels import TEMPLATE_LABEL
+from metaflow_hera.embedded.labels import TEMPLATE_LABEL, TITLE
 from metaflow_hera.embedded.page.details import environment_of, tags_of
 from metaflow_hera.embedded.page.parameters import given
 from metaflow_hera.embedded.page.pathspecs import flow_of, run_id
 from metaflow_hera.embedded.page.reading import TEXT, PageReader, spec_of
-from metaflow_hera.embedded.page.summary import TITLE
 from metaflow_hera.embedded.storage.reader import Head
 
 HOUR = 3600.0

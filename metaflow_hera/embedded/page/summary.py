@@ -1,4 +1,4 @@
-"""A run as the page shows it: a line for each place in its templates, however many tasks are there."""
+"""A run as the page shows it: in one line of a list, and whole, with its steps and its failures."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 
 from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds
-from metaflow_hera.embedded.labels import TEMPLATE_LABEL
-from metaflow_hera.embedded.page.groups import groups_of, in_order
+from metaflow_hera.embedded.labels import TEMPLATE_LABEL, TITLE
+from metaflow_hera.embedded.page.groups import groups_of, lines
 from metaflow_hera.embedded.page.outline import Place, outline
 from metaflow_hera.embedded.page.parameters import given
 from metaflow_hera.embedded.page.pathspecs import run_name
@@ -17,7 +17,6 @@ from metaflow_hera.embedded.page.tasks import Tasks
 from metaflow_hera.embedded.storage.reader import Head
 
 OUTLINES = 32
-TITLE = "workflows.argoproj.io/title"
 
 
 class Summaries:
@@ -56,7 +55,7 @@ class Summaries:
         return {
             "run": self.run(head),
             "parameters": given(self._reader.arguments(head.uid)),
-            "groups": list(in_order(groups, head, now)),
+            "groups": list(lines(groups, head, now)),
             "failures": self._tasks.failures(head, places),
             "now": now,
         }

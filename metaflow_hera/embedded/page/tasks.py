@@ -1,4 +1,4 @@
-"""The tasks of a run, one by one: how each ended, its attempts and its pods."""
+"""The tasks of a run, one by one: the state of each, its attempts and its pods."""
 
 from __future__ import annotations
 

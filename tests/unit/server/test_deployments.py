@@ -15,6 +15,7 @@ from metaflow_hera.argo.run import Run, as_run
 from metaflow_hera.argo.schedules import Schedule, firings, schedules_of
 from metaflow_hera.contract.manifest import TEMPLATE_LABEL, USER_KEYS
 from metaflow_hera.errors import ArgoError, UsageError
+from metaflow_hera.home import home_folder
 from metaflow_hera.operations.exports import create_from
 from metaflow_hera.operations.overview import overview
 from metaflow_hera.operations.removal import remove
@@ -163,8 +164,21 @@ class TestWhose:
     ) -> None:
         (tmp_path / "file").touch()
         monkeypatch.setenv("METAFLOW_HERA_HOME", str(tmp_path / "file" / "below"))
-        last.remember_run(run_of("retryflow"), twin.client.target)
+        (said,) = last.remember_run(run_of("retryflow"), twin.client.target)
+        assert said.startswith("Which run was started from this folder could not be noted (")
+        assert said.endswith("): name the run from now on.")
         assert last.recall_run() is None
+
+    def test_what_cannot_be_noted_is_deployed_all_the_same(self, twin: Twin, become: Become) -> None:
+        home = home_folder()
+        (home / last.DEPLOYMENTS).mkdir(parents=True)
+        said: list[str] = []
+        about = create_from(export("linear"), twin.client, None, said.append)
+        assert said == [
+            "What was deployed from this folder could not be noted (Is a directory): "
+            "name the flow from now on."
+        ]
+        assert ("workflow-templates", about.name) in names(twin)
 
 
 class TestParts:
