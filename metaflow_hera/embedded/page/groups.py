@@ -14,7 +14,7 @@ from metaflow_hera.embedded.page.outline import CHOICE, ITEMS, ITERATIONS, Place
 from metaflow_hera.embedded.page.places import Places, paths_around
 from metaflow_hera.embedded.page.progress import FINISHED, NEVER_MADE, Progress, phase_in
 from metaflow_hera.embedded.page.ranges import items_of, length, told
-from metaflow_hera.embedded.page.reading import TEXT, Alike, Container, PageReader, RangeRow
+from metaflow_hera.embedded.page.reading import TEXT, Alike, PageReader, RangeRow
 from metaflow_hera.embedded.storage.reader import Head
 
 
@@ -76,13 +76,7 @@ class Group:
         }
 
 
-def groups_of(
-    head: Head,
-    outline: Iterable[Place],
-    containers: Mapping[str, Container],
-    places: Places,
-    reader: PageReader,
-) -> dict[str, Group]:
+def groups_of(head: Head, outline: Iterable[Place], places: Places, reader: PageReader) -> dict[str, Group]:
     """The groups of a run by their paths: the places of its outline, and others that its nodes show."""
     groups = {place.path: Group(place) for place in outline}
     # The run itself stands for its outermost DAG.
@@ -96,7 +90,7 @@ def groups_of(
                 # Argo also says so of what has a `when` and comes after a failure: nothing chose there.
                 after = {(row.boundary, each) for each in group.place.after}
                 group.passed_by += row.count if not after or after & well else 0
-        if row.is_task and _is_finished(containers, row.boundary):
+        if row.is_task and _is_finished(places, row.boundary):
             group.boundaries.add(row.boundary)
         if row.type == "Pod":
             group.attempts += 0 if row.is_range else row.count
@@ -105,7 +99,7 @@ def groups_of(
         name = each.display.partition("(")[0]
         _count_range(head, each, _group(groups, places.path(each.boundary, name)))
     _count_choices(head, groups, places, reader)
-    _expect(groups, containers, places)
+    _expect(groups, places)
     _expect_items(head, groups, places, reader)
     return groups
 
@@ -162,7 +156,7 @@ def _expect_items(head: Head, groups: Mapping[str, Group], places: Places, reade
             group.expected = 1
 
 
-def _expect(groups: Mapping[str, Group], containers: Mapping[str, Container], places: Places) -> None:
+def _expect(groups: Mapping[str, Group], places: Places) -> None:
     """How many tasks there will be, where their items are known: Argo makes only as many as may run."""
     inside: dict[str, list[Group]] = {}
     within: dict[str, list[Group]] = {}
@@ -171,7 +165,7 @@ def _expect(groups: Mapping[str, Group], containers: Mapping[str, Container], pl
         within.setdefault(around, []).append(group)
         if group.place.items is not None or group.place.items_input:
             inside.setdefault(around, []).append(group)
-    for container in containers.values():
+    for container in places.containers.values():
         path = places.inside(container.id)
         for group in inside.get(path, ()):
             listed = container.inputs.get(group.place.items_input or "")
@@ -192,8 +186,8 @@ def _group(groups: dict[str, Group], path: str) -> Group:
     return groups[path]
 
 
-def _is_finished(containers: Mapping[str, Container], boundary: str | None) -> bool:
-    around = containers.get(boundary or "")
+def _is_finished(places: Places, boundary: str | None) -> bool:
+    around = places.containers.get(boundary or "")
     return around is not None and around.phase in FINISHED
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from metaflow_hera.embedded.page.reading import Container
+from metaflow_hera.embedded.page.reading import Container, PageReader
+from metaflow_hera.embedded.storage.reader import Head
 
 
 class Places:
-    """Where the nodes of a run belong, as the containers around them show."""
+    """Where the nodes of a run belong, as the containers around them show, which it has by their ids."""
 
     def __init__(self, run: str, containers: Mapping[str, Container]) -> None:
         self._run = run
-        self._containers = containers
+        self.containers = containers
         self._rooted = any(each.boundary is None and each.name == run for each in containers.values())
         self._paths: dict[str, str] = {}
 
@@ -32,7 +33,7 @@ class Places:
         """The path that everything inside a container begins with."""
         around = self._paths.get(boundary)
         if around is None:
-            container = self._containers.get(boundary)
+            container = self.containers.get(boundary)
             if container is None or self.is_root(container.boundary, container.name):
                 around = ""
             else:
@@ -56,11 +57,16 @@ class Places:
     def _items(self, boundary: str | None) -> list[str]:
         """The containers around it that are one of several."""
         found: list[str] = []
-        while boundary is not None and (container := self._containers.get(boundary)) is not None:
+        while boundary is not None and (container := self.containers.get(boundary)) is not None:
             if "(" in container.display:
                 found.insert(0, container.display)
             boundary = container.boundary
         return found
+
+
+def places_of(head: Head, reader: PageReader) -> Places:
+    """The places of a run."""
+    return Places(head.name, {each.id: each for each in reader.containers(head.uid)})
 
 
 def paths_around(path: str) -> Iterator[str]:

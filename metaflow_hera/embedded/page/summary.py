@@ -11,7 +11,7 @@ from metaflow_hera.embedded.page.groups import groups_of, lines
 from metaflow_hera.embedded.page.outline import Place, outline
 from metaflow_hera.embedded.page.parameters import given
 from metaflow_hera.embedded.page.pathspecs import run_name
-from metaflow_hera.embedded.page.places import Places
+from metaflow_hera.embedded.page.places import places_of
 from metaflow_hera.embedded.page.reading import TEXT, PageReader
 from metaflow_hera.embedded.page.tasks import Tasks
 from metaflow_hera.embedded.storage.reader import Head
@@ -49,9 +49,8 @@ class Summaries:
 
     def whole(self, head: Head, now: float) -> JSON:
         """A run with its groups and its failures."""
-        containers = {each.id: each for each in self._reader.containers(head.uid)}
-        places = Places(head.name, containers)
-        groups = groups_of(head, self._outline(head), containers, places, self._reader)
+        places = places_of(head, self._reader)
+        groups = groups_of(head, self._outline(head), places, self._reader)
         return {
             "run": self.run(head),
             "parameters": given(self._reader.arguments(head.uid)),

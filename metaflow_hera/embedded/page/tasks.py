@@ -11,7 +11,7 @@ from metaflow_hera.embedded.json_object import JSON
 from metaflow_hera.embedded.kubernetes_time import seconds
 from metaflow_hera.embedded.page.drawing import Span
 from metaflow_hera.embedded.page.pathspecs import task_of
-from metaflow_hera.embedded.page.places import Places
+from metaflow_hera.embedded.page.places import Places, places_of
 from metaflow_hera.embedded.page.progress import phase_in
 from metaflow_hera.embedded.page.ranges import FAILED, items_of, told
 from metaflow_hera.embedded.page.reading import TEXT, PageReader, RangeRow, attempts_of
@@ -38,7 +38,7 @@ class Tasks:
 
     def page(self, head: Head, path: str, offset: int, limit: int) -> JSON:
         """A page of the tasks of one place: those that failed come first, then those that run."""
-        places = self._places(head)
+        places = places_of(head, self._reader)
         name = path.rpartition("/")[2]
         found = [
             row
@@ -86,11 +86,9 @@ class Tasks:
         if node is None:
             return None
         return next(
-            (task for task in self._tasks_of(head, node, self._places(head)) if task["id"] == id), None
+            (task for task in self._tasks_of(head, node, places_of(head, self._reader)) if task["id"] == id),
+            None,
         )
-
-    def _places(self, head: Head) -> Places:
-        return Places(head.name, {each.id: each for each in self._reader.containers(head.uid)})
 
     def _tasks_of(self, head: Head, node: JSON, places: Places) -> Iterator[JSON]:
         """The task of a node, or each of those that share its pods."""

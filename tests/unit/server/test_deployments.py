@@ -169,9 +169,8 @@ class TestWhose:
         assert said.endswith("): name the run from now on.")
         assert last.recall_run() is None
 
-    def test_what_cannot_be_noted_is_deployed_all_the_same(self, twin: Twin, become: Become) -> None:
-        home = home_folder()
-        (home / last.DEPLOYMENTS).mkdir(parents=True)
+    def test_what_cannot_be_noted_is_deployed_all_the_same(self, twin: Twin) -> None:
+        (home_folder() / last.DEPLOYMENTS).mkdir(parents=True)
         said: list[str] = []
         about = create_from(export("linear"), twin.client, None, said.append)
         assert said == [
