@@ -14,7 +14,7 @@ from metaflow_hera.contract.objects import CRON, JSON, TEMPLATE
 
 KEYS = (
     *(manifest.PRODUCTION_TOKEN, manifest.DEPLOYMENT_TIMESTAMP, manifest.OWNER, manifest.USER_KEYS),
-    *(manifest.PARAMETERS, manifest.TRIGGERS),
+    *(manifest.PARAMETERS, manifest.TRIGGERS, manifest.WARM),
     *(manifest.VERSION, manifest.VERSION_ID, manifest.CRON_WORKFLOWS),
     # Argo's server says by these whose token it was.
     *(f"{manifest.ARGO_PREFIX}{who}*" for who in ("creator", "actor", "action")),

@@ -72,6 +72,8 @@ EMBEDDED_CACHE = "EMBEDDED_ARGO_CACHE"
 """A folder that all pods on this machine share."""
 EMBEDDED_EVENTS_URL = "EMBEDDED_ARGO_EVENTS_URL"
 """Where to post events; append the Kubernetes namespace."""
+EMBEDDED_FIRST = "EMBEDDED_ARGO_FIRST"
+"""For what pods are forked from: the own variables of the first of them, a JSON object."""
 EMBEDDED_HOME = "EMBEDDED_ARGO_HOME"
 """The folder with its state: a task finds the server by it."""
 

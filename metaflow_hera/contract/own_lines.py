@@ -11,6 +11,9 @@ SETTING_UP = frozenset(
 )
 """Lines of `runtime.bootstrap`, whose text stands in the manifest by itself."""
 
+STARTS_ANEW = "The pod starts anew."
+"""The end of a line on why a pod that was forked cannot use what was imported."""
+
 TASK_STARTS = "Task is starting."
 """The line of a task with a pod of its own."""
 _ITERATION = re.compile(r"Iteration \d+ of \S+ is starting\.")
@@ -19,6 +22,11 @@ _ITERATION = re.compile(r"Iteration \d+ of \S+ is starting\.")
 def iteration_starts(number: int, step: str) -> str:
     """The line with which an iteration of a loop begins."""
     return f"Iteration {number} of {step} is starting."
+
+
+def is_set_up(line: str) -> bool:
+    """Whether a line tells how a pod comes to its task."""
+    return line in SETTING_UP or line.endswith(STARTS_ANEW)
 
 
 def is_start(line: str) -> bool:

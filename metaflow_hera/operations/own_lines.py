@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from metaflow_hera.contract.own_lines import SETTING_UP, is_start
+from metaflow_hera.contract.own_lines import is_set_up, is_start
 
 if TYPE_CHECKING:
     from metaflow_hera.operations.logs import Line
@@ -29,7 +29,7 @@ def without_own(lines: Iterator[Line]) -> Iterator[Line]:
         attempt = line.step, line.task, line.attempt
         before = held.setdefault(attempt, [])
         if before is not None:
-            if line.text in SETTING_UP:
+            if is_set_up(line.text):
                 before.append(line)
                 continue
             held[attempt] = None

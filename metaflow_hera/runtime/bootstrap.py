@@ -4,7 +4,7 @@ Its text is the argument of `python -c` in the manifest, so it uses only the sta
 no double braces (Argo's) and no dollar signs (Kubernetes').
 
 The embedded Argo also runs it in a process from which it forks pods (`embedded.pods.warm_process`). There
-`__name__` is `__warm__`, and only what all pods of a code package share is done: it is unpacked and imported.
+`__name__` is `__warm__`, and only what pods with the same modules share is done: these are imported (`warm`).
 """
 
 import base64
@@ -251,18 +251,17 @@ def enter(work: str, package: str) -> None:
 
 
 def prepare() -> None:
-    """Import what all pods of the package import, and nothing of the user's."""
+    """Import what all pods with the modules of the first one's package import, and nothing of the user's."""
+    first = json.loads(os.environ.pop("EMBEDDED_ARGO_FIRST"))
+    os.environ.update(first)
     read_environment()
     package = shared_package(os.environ["EMBEDDED_ARGO_CACHE"])
-    enter(package, package)
-    sys.path.remove(package)
-    from metaflow_hera.runtime.pod import prepare_for
+    sys.path.insert(0, os.path.realpath(os.path.join(package, MODULES, "metaflow_hera", "..")))
+    from metaflow_hera.runtime.warm import import_all, root_of
 
-    prepare_for(os.environ["METAFLOW_CODE_DS"])
-
-    for name in os.listdir(package):
-        if name.partition(".")[0] in sys.modules:
-            sys.exit(name + " stands for a module that Metaflow imports: the pods start cold.")
+    root = root_of(package, first)
+    enter(root, root)
+    import_all(first)
 
 
 def run() -> None:
@@ -275,6 +274,10 @@ def run() -> None:
         work = tempfile.mkdtemp(prefix="metaflow-")
     if "EMBEDDED_ARGO_CACHE" in os.environ and "METAFLOW_HERA_OWN_PACKAGE" not in os.environ:
         package = shared_package(os.environ["EMBEDDED_ARGO_CACHE"])
+        if "metaflow_hera" in sys.modules:
+            from metaflow_hera.runtime.warm import take_over
+
+            take_over(package)
         for name in os.listdir(package):
             if not name.startswith(".mf_"):
                 copy(os.path.join(package, name), os.path.join(work, name))

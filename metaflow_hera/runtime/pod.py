@@ -10,7 +10,7 @@ from metaflow_hera.contract import environment
 from metaflow_hera.errors import MetaflowHeraError
 from metaflow_hera.metaflow_api.pod.events import take_from
 from metaflow_hera.metaflow_api.pod.packaged_settings import load_pod_settings
-from metaflow_hera.metaflow_api.pod.run_store import RunStore, import_client
+from metaflow_hera.metaflow_api.pod.run_store import RunStore
 from metaflow_hera.metaflow_api.pod.working_folder import tell_metaflow
 from metaflow_hera.runtime.arguments import take_parameters
 from metaflow_hera.runtime.attempts import Attempts
@@ -18,11 +18,6 @@ from metaflow_hera.runtime.hooks import run_hooks
 from metaflow_hera.runtime.iterations import run_iterations
 from metaflow_hera.runtime.ranges import run_range
 from metaflow_hera.runtime.task import PodTask
-
-
-def prepare_for(datastore: str) -> None:
-    """Import what all pods with data in a datastore import, beside this module."""
-    import_client(datastore)
 
 
 def main(said: Sequence[tuple[float, str]] = ()) -> int:

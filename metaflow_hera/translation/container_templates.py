@@ -6,7 +6,7 @@ import ast
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -19,6 +19,7 @@ from metaflow_hera.choices.checks import LARGEST
 from metaflow_hera.contract import environment, manifest, values
 from metaflow_hera.contract.datastores import DATASTORES
 from metaflow_hera.graph.steps import FOREACH, SWITCH, Step
+from metaflow_hera.metaflow_api.light.configuration import has_other_extensions
 from metaflow_hera.metaflow_api.load.compute import Compute, compute_of
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.pod.packaged_settings import Retries
@@ -54,6 +55,18 @@ OF_ONE_POD = (
     *PARALLEL_FIELDS,
 )
 """What differs from pod to pod of a flow, and is read only after Metaflow was imported. `*` is any ending."""
+
+OURS = "METAFLOW_HERA_"
+"""How the names of this package's own variables begin."""
+
+ALIKE = (
+    f"{OURS}*",
+    *(name for name in OF_ONE_POD if not name.startswith(OURS)),
+    *("METAFLOW_PRODUCTION_TOKEN", "METAFLOW_VERSION", environment.FLOW_NAME, environment.FLOW_FILENAME),
+    *(environment.ARGO_TEMPLATE, environment.CODE_URL, environment.LOCAL_ROOT),
+)
+"""What differs from flow to flow and from version to version as well: read only then too, or read anew then
+(`metaflow_api.pod.code_package`). But for ENCODED, which may hold any other."""
 
 START_TIME = 3600
 """Seconds that a pod with a @timeout has in addition, for its image and the code package. The pod itself
@@ -151,6 +164,7 @@ class ContainerTemplates:
         compute = Compute.from_json(shape.compute)
         pod = container_fields(compute)
         outputs = [OUTPUTS[shape.kind]] if shape.kind in OUTPUTS else []
+        variables = self._environment(shape, compute)
         if shape.loops:
             outputs.append(manifest.ITERATIONS)
         return Container(
@@ -168,14 +182,14 @@ class ContainerTemplates:
             or None,
             command=[shape.python],
             args=["-c", bootstrap(self._flow.datastore)],
-            env=self._environment(shape, compute),
+            env=variables,
             retry_strategy=_retry_strategy(shape),
             active_deadline_seconds=_deadline(shape),
             metrics=metrics.of_step(self._flow, self._settings) if self._settings.choices.metrics else None,
             annotations={
                 **pod.pop("annotations"),
                 manifest.STEP_NAME: STEP,
-                **({manifest.WARM: " ".join(OF_ONE_POD)} if self._share_package else {}),
+                **({manifest.WARM: self._alike(variables)} if self._share_package else {}),
                 **({manifest.POD_GROUP: f"{RUN_ID}/{STEP}"} if shape.parallel else {}),
             },
             **pod,
@@ -214,6 +228,18 @@ class ContainerTemplates:
     def _share_package(self) -> bool:
         """Creating an environment changes what was unpacked: then each pod gets a copy of its own."""
         return self._flow.environment == "local"
+
+    def _alike(self, variables: Sequence[Env | EnvVar]) -> str:
+        """Which pods of this machine may be forked from one process: see the embedded Argo's `WARM`.
+
+        Those of all packages with the same modules. Those of one version where the modules are not known, or
+        where what others' extensions and hidden variables do is not.
+        """
+        modules = self._settings.package.modules
+        hidden = any(each.name == environment.ENCODED for each in variables)
+        if modules is None or hidden or has_other_extensions():
+            return " ".join(OF_ONE_POD)
+        return " ".join((modules, *ALIKE))
 
     def _environment(self, shape: Shape, compute: Compute) -> list[Env | EnvVar]:
         choices = self._settings.choices

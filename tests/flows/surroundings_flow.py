@@ -7,16 +7,39 @@ import sys
 import tempfile
 import threading
 
-from metaflow import FlowSpec, current, step
+from metaflow import FlowSpec, IncludeFile, current, step, util
+from metaflow.meta_files import read_info_file
 from metaflow.metaflow_config_funcs import config_values
+from metaflow.metaflow_version import get_version
+from metaflow.packaging_sys import MetaflowCodeContent
 
 
 def square(number):
     return number * number
 
 
+def places(folder):
+    """Where Metaflow's modules and their classes hold a folder, by name."""
+    found = {}
+    for name, module in list(sys.modules.items()):
+        if module is not None and name.startswith("metaflow"):
+            things = list(vars(module).items())
+            things += [
+                (f"{cls.__name__}.{key}", value)
+                for _, cls in things
+                if isinstance(cls, type) and cls.__module__ == name
+                for key, value in vars(cls).items()
+            ]
+            found |= {
+                f"{name}.{key}": each for key, each in things if isinstance(each, str) and folder in each
+            }
+    return found
+
+
 class SurroundingsFlow(FlowSpec):
     """What a task finds around it: the same however its pod has come to be."""
+
+    included = IncludeFile("included", default=__file__)
 
     @step
     def start(self):
@@ -29,6 +52,11 @@ class SurroundingsFlow(FlowSpec):
             return re.sub(r"TMP/metaflow-hera-\w+", "OWN", text)
 
         self.config = {name: short(value) for name, value in config_values(include=3)}
+        package = os.environ["METAFLOW_EXTRACTED_ROOT"]
+        self.root = util.get_metaflow_root() == os.path.join(package, ".mf_code")
+        self.info = MetaflowCodeContent.get_info()
+        self.version = get_version(), read_info_file()["script"]
+        self.places = places(os.environ["METAFLOW_DATASTORE_SYSROOT_LOCAL"])
         self.variables = {
             name: short(value)
             for name, value in os.environ.items()

@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 import sys
+import tarfile
 import uuid
 from pathlib import Path
 
 import pytest
 from harness import Mfhera, assert_same
 
+from metaflow_hera.contract.manifest import CODE_PARAMETER
+from metaflow_hera.contract.own_lines import STARTS_ANEW
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every pod is started")
 
 
+def logs(mfhera: Mfhera) -> list[str]:
+    """What the pods on a server have printed."""
+    return [path.read_text() for path in (mfhera.home / "argo" / "pods").rglob("*.logs")]
+
+
 def test_a_task_finds_the_same_around_it(own_mfhera: Mfhera) -> None:
-    own_mfhera.take("surroundings_flow.py")
-    own_mfhera.ok("create", "surroundings_flow.py")
+    other = own_mfhera.at(own_mfhera.home / "other")
+    for mfhera, flow in ((other, "linear_flow.py"), (own_mfhera, "surroundings_flow.py")):
+        mfhera.take(flow)
+        mfhera.ok("create", flow)
     found = {}
     # The keeper of a server that starts cold is its users': those of the tests start warm, see warm.py.
     for name, mfhera in (("forked by the tests' keeper", own_mfhera), ("forked", own_mfhera.cold)):
+        other.run()  # from whose process the pods are forked
         found[name] = mfhera.read(mfhera.run()["pathspec"])
         mfhera.stop()
+    assert not any(STARTS_ANEW in log for log in logs(own_mfhera))
     own_mfhera.env["METAFLOW_HERA_COLD_PODS"] = "1"
     started = own_mfhera.read(own_mfhera.run()["pathspec"])
     for name, forked in found.items():
         assert_same(started, forked, "started", name, "surroundings_flow.py")
         assert forked["start"]["spawned"] == forked["start"]["forked"] == "[1, 4, 9]"
         assert forked["end"]["changed"] == "None"
+    assert started["start"]["root"] == "True"
+    assert "metaflow_config.DATASTORE_SYSROOT_LOCAL" in started["start"]["places"]
 
 
 def test_a_module_of_the_flow_that_metaflow_imports_is_still_the_flows(own_mfhera: Mfhera) -> None:
@@ -39,7 +54,35 @@ def test_a_module_of_the_flow_that_metaflow_imports_is_still_the_flows(own_mfher
     own_mfhera = own_mfhera.cold  # the tests' keeper has imported more than Metaflow does
     own_mfhera.ok("create", "linear_flow.py")
     assert own_mfhera.read(own_mfhera.run()["pathspec"])["start"]["mine"] == "True"
-    assert "uuid.py stands for" in (own_mfhera.home / "argo" / "keeper.log").read_text()
+    told = f"uuid.py stands for a module that Metaflow imports. {STARTS_ANEW}"
+    assert [told in log for log in logs(own_mfhera)] == [True] * 3
+
+
+def test_what_was_imported_of_another_package_is_not_used(own_mfhera: Mfhera) -> None:
+    """A retry, or whoever submits a template, can give a run another code package."""
+    own_mfhera.take("linear_flow.py")
+    own_mfhera.ok("create", "linear_flow.py")
+    own_mfhera.run()
+    template = own_mfhera.ask("workflow-templates", "linearflow")
+    given = {each["name"]: each["value"] for each in template["spec"]["arguments"]["parameters"]}
+    packed, unpacked = Path(given[CODE_PARAMETER]), own_mfhera.home / "package"
+    with tarfile.open(packed) as tar:
+        tar.extractall(unpacked)
+    with (unpacked / ".mf_code" / "metaflow" / "task.py").open("a") as module:
+        module.write("\nprint('of another package')\n")
+    other = packed.with_name("other")
+    with tarfile.open(other, "w:gz") as tar:
+        tar.add(unpacked, "")
+    order = {
+        "resourceKind": "WorkflowTemplate",
+        "resourceName": "linearflow",
+        "submitOptions": {"parameters": [f"{CODE_PARAMETER}={other}"]},
+    }
+    started = own_mfhera.server.call("POST", "workflows", "submit", json=order).json()
+    assert own_mfhera.end_of(started["metadata"]["name"]) == "Succeeded"
+    reason = f"The code package has other modules than those imported. {STARTS_ANEW}"
+    told = [log for log in logs(own_mfhera) if reason in log]
+    assert ["of another package" in log for log in told] == [True] * 3
 
 
 @pytest.mark.parametrize("cold", [False, True], ids=["forked", "started"])

@@ -30,6 +30,7 @@ ENVIRONMENT = {
     "CONFIG_VALUES": "METAFLOW_FLOW_CONFIG_VALUE",
     "EMBEDDED_CACHE": "EMBEDDED_ARGO_CACHE",
     "EMBEDDED_EVENTS_URL": "EMBEDDED_ARGO_EVENTS_URL",
+    "EMBEDDED_FIRST": "EMBEDDED_ARGO_FIRST",
     "EMBEDDED_HOME": "EMBEDDED_ARGO_HOME",
     "ENCODED": "METAFLOW_HERA_ENCODED",
     "EVENT": "METAFLOW_ARGO_EVENT_PAYLOAD_",
@@ -254,6 +255,7 @@ def test_the_embedded_argo_uses_the_names_of_the_contract() -> None:
     assert variables == {
         environment.EMBEDDED_CACHE,
         environment.EMBEDDED_EVENTS_URL,
+        environment.EMBEDDED_FIRST,
         environment.EMBEDDED_HOME,
     }
     shared = {

@@ -127,7 +127,7 @@ def test_an_extension_of_others_may_configure_metaflow(
     files(tmp_path, {f"path/metaflow_extensions/{'other' if others else 'hera'}/config/mfextinit_x.py": ""})
     monkeypatch.syspath_prepend(str(tmp_path / "path"))
     monkeypatch.delitem(sys.modules, "metaflow_extensions", raising=False)
-    assert configuration._has_other_extensions() == others
+    assert configuration.has_other_extensions() == others
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from metaflow_hera.contract.own_lines import SETTING_UP, TASK_STARTS, iteration_starts
+from metaflow_hera.contract.own_lines import SETTING_UP, STARTS_ANEW, TASK_STARTS, iteration_starts
 from metaflow_hera.contract.ranges import starting
 from metaflow_hera.operations.logs import Line
 from metaflow_hera.operations.own_lines import without_own
@@ -33,6 +33,7 @@ def test_they_are_those_that_the_bootstrap_writes() -> None:
 @pytest.mark.parametrize("start", [TASK_STARTS, starting("work-3", 0), iteration_starts(0, "work")])
 def test_the_set_up_before_a_task_is_left_out(start: str) -> None:
     assert shown(SET_UP, DOWNLOADING, DOWNLOADED, start, "mine") == ["mine"]
+    assert shown(SET_UP, f"uuid.py is another. {STARTS_ANEW}", SET_UP, start, "mine") == ["mine"]
     assert shown(start, "mine", start, SET_UP) == ["mine", start, SET_UP]  # the task itself printed that
 
 

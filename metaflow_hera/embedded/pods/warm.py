@@ -1,8 +1,8 @@
 """The processes from which the keeper has pods forked, see `warm_process`: one for all pods that start alike.
 
-Two pods start alike if interpreter, program and environment are the same, but for the variables that a pod's
-annotation declares its own. A pod that cannot be forked, for whatever reason, is started cold: nothing here
-may fail it.
+Two pods start alike if interpreter, program, annotation and environment are the same, but for the variables
+that the annotation declares a pod's own. A pod that cannot be forked, for whatever reason, is started cold:
+nothing here may fail it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,12 @@ PATIENCE = 30.0
 
 REFUSED = 1000
 """How many kinds of pods are remembered that cannot be forked."""
+
+AGAIN = 60.0
+"""Seconds after which that is tried again: what was wrong may have been with the first of them alone."""
+
+FIRST = "EMBEDDED_ARGO_FIRST"
+"""The variable with the own variables of the first pod that are named in full, as JSON: to prepare by."""
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -73,7 +79,7 @@ class WarmProcesses:
     def __init__(self) -> None:
         self._warm: dict[int, _Warm] = {}  # by kind, the one used last at the end
         self._forks: dict[socket.socket, _Fork] = {}
-        self._refused: dict[int, None] = {}
+        self._refused: dict[int, float] = {}  # by kind, until when
         self._can: bool | None = None
 
     def __len__(self) -> int:
@@ -85,7 +91,7 @@ class WarmProcesses:
         if "own" not in order or order["argv"][1:2] != ["-c"] or len(order["argv"]) < 3:
             return False
         kind = _kind(order)
-        if kind in self._refused or not self._can_fork():
+        if self._refused.get(kind, 0.0) > time.monotonic() or not self._can_fork():
             return False
         warm = self._warm.pop(kind, None)
         if warm is None:
@@ -201,7 +207,8 @@ class WarmProcesses:
         return False
 
     def _refuse(self, kind: int) -> None:
-        self._refused[kind] = None
+        self._refused.pop(kind, None)
+        self._refused[kind] = time.monotonic() + AGAIN
         if len(self._refused) > REFUSED:
             del self._refused[next(iter(self._refused))]
 
@@ -232,7 +239,7 @@ def _kind(order: JSON) -> int:
     """The same for two pods that start alike."""
     environment = shared(order["env"], order["own"])
     program, _, code = order["argv"][:3]
-    return hash((program, _file(program), code, frozenset(environment.items())))
+    return hash((program, _file(program), code, frozenset(environment.items()), frozenset(order["own"])))
 
 
 def _file(program: str) -> tuple[int, ...] | None:
@@ -258,6 +265,8 @@ def _start(order: JSON) -> _Warm:
             os.chdir("/")
             # What it prints is about itself, so it goes where the keeper's own faults go.
             environment = shared(order["env"], order["own"])
+            first = {name: order["env"][name] for name in order["own"] if name in order["env"]}
+            environment[FIRST] = json.dumps(first)
             pid = spawn([program, "-c", text, str(theirs.fileno()), code], environment, 2)
     except BaseException:
         ours.close()

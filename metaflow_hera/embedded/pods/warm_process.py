@@ -45,6 +45,7 @@ def serve(control: socket.socket, program: str) -> None:
     sys.argv, sys.modules["__main__"] = ["-c"], main  # an import may leave something in it
     exec(code, prepared.__dict__)
     sys.path[:] = path
+    packages = changed(path)
     sys.stdout.flush()
     sys.stderr.flush()
     end = time.monotonic() + PATIENCE
@@ -64,7 +65,7 @@ def serve(control: socket.socket, program: str) -> None:
     while select.select([control], [], [], IDLE)[0]:
         descriptors = array.array("i", [0, 0, 0])
         data, ancillary = control.recvmsg(1, socket.CMSG_SPACE(3 * descriptors.itemsize))[:2]
-        if not data:
+        if not data or changed(path) != packages:  # what was imported may be of another release by now
             return
         descriptors = array.array("i", ancillary[0][2])
         between = os.fork()
@@ -84,6 +85,11 @@ def serve(control: socket.socket, program: str) -> None:
         for each in descriptors:
             os.close(each)
         os.waitpid(between, 0)
+
+
+def changed(folders: list) -> list:  # type: ignore[type-arg] # also in Python 3.8
+    """When something was last added to, or removed from, folders that Python imports from."""
+    return [os.stat(each).st_mtime_ns if os.path.isdir(each) else 0 for each in folders]
 
 
 def become(program: str, order: int, log: int, keeper: int) -> None:

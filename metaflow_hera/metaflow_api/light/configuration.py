@@ -31,7 +31,7 @@ def setting(name: str) -> Any:
 
     Raises ConfigurationError for a configuration file that is missing or cannot be read.
     """
-    if "metaflow.metaflow_config" in sys.modules or _has_other_extensions():
+    if "metaflow.metaflow_config" in sys.modules or has_other_extensions():
         from metaflow import metaflow_config
 
         return getattr(metaflow_config, name)
@@ -92,7 +92,8 @@ def _read(path: str) -> dict[str, Any] | None:
     return found
 
 
-def _has_other_extensions() -> bool:
+def has_other_extensions() -> bool:
+    """Whether there are extensions of Metaflow beside this package's own."""
     if os.environ.get("METAFLOW_EXTENSIONS_SEARCH_DIRS"):
         return True
     spec = find_spec("metaflow_extensions")

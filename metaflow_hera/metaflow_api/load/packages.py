@@ -23,7 +23,7 @@ from metaflow.package import MetaflowPackage
 from metaflow_hera.errors import FlowError
 from metaflow_hera.home import cache_folder, is_home
 from metaflow_hera.metaflow_api.decorators import attaching, internal
-from metaflow_hera.metaflow_api.load.archives import Member, archive
+from metaflow_hera.metaflow_api.load.archives import Member, archive, hash_of_modules
 from metaflow_hera.metaflow_api.load.datastores import check_credentials
 from metaflow_hera.metaflow_api.load.flows import LoadedFlow
 from metaflow_hera.metaflow_api.load.messages import message_of, reason_of
@@ -53,11 +53,13 @@ LONGEST_REASON = 300
 class CodePackage:
     """A code package that is stored in the flow's datastore.
 
-    `url` is where it is, `metadata` Metaflow's note of its format.
+    `url` is where it is, `metadata` Metaflow's note of its format, `modules` the hash of its modules, None
+    where that is not known.
     """
 
     url: str
     metadata: str
+    modules: str | None = None
 
 
 class Packing:
@@ -128,7 +130,7 @@ class Packing:
 
     def _package(self, url: str) -> CodePackage:
         assert self._made is not None
-        return CodePackage(url, self._made.package_metadata)
+        return CodePackage(url, self._made.package_metadata, hash_of_modules(self.blob))
 
     def difference(self, url: str) -> str | None:
         """What of the flow is not as in a stored package, in words; None if all of it is.

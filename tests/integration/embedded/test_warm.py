@@ -67,9 +67,11 @@ FACTS = """
 """
 
 
-def spec(body: str, items: int = 1, *, wait: str = "pass", warm: bool = True, **template: Any) -> Any:
+def spec(
+    body: str, items: int = 1, *, wait: str = "pass", warm: bool = True, alike: str = "OWN_*", **template: Any
+) -> Any:
     """A workflow of pods that run a Python program: `body`, in which ITEM is the pod's number."""
-    annotations = {"embedded-argo/warm": "OWN_*"} if warm else {}
+    annotations = {"embedded-argo/warm": alike} if warm else {}
     pod = {
         "name": "pod",
         "inputs": {"parameters": [{"name": "item"}]},
@@ -114,6 +116,42 @@ def test_pods_are_forked_from_one_process_and_are_the_keepers(argo: Argo) -> Non
     again = argo.run(spec(SAY, 1))
     argo.end(again)
     assert said(argo, again)[0][:2] == found[0][:2]
+
+
+def prepared_by(argo: Argo, work: Any) -> int:
+    """The process that prepared the pod of a workflow, which is run for that."""
+    name = argo.run(work)
+    assert argo.end(name)["status"]["phase"] == "Succeeded"
+    return said(argo, name)[0][0]
+
+
+def test_a_word_that_is_no_variable_tells_pods_apart(argo: Argo) -> None:
+    one, other, again = (prepared_by(argo, spec(SAY, alike=f"{word} OWN_*")) for word in ("a1", "b2", "a1"))
+    assert one == again != other
+
+
+def test_the_first_pods_own_variables_are_there_to_prepare_by(argo: Argo) -> None:
+    note = "wave.found = (os.environ['EMBEDDED_ARGO_FIRST'], os.environ.get('OWN_ONE'))"
+    say = "    print(*sys.modules['wave'].found, os.environ['OWN_ONE'], 'EMBEDDED_ARGO_FIRST' in os.environ)"
+    for alike, first in (("OWN_ONE", '{"OWN_ONE": "0"}'), ("OWN_*", "{}")):
+        name = argo.run(spec(say, 2, wait=note, alike=alike))
+        assert argo.end(name)["status"]["phase"] == "Succeeded"
+        found = sorted(argo.logs(name))
+        assert [line.partition("} ")[2] for line in found] == ["None 0 False", "None 1 False"]
+        assert len({line.partition("} ")[0] for line in found}) == 1
+        assert ("OWN_ONE" in found[0]) == ("OWN_ONE" in first)
+
+
+def test_after_an_installation_pods_are_forked_from_another(argo: Argo, tmp_path: Path) -> None:
+    """Or a module could be imported of another release than the one that it imports."""
+    work = spec(SAY)
+    work["templates"][0]["container"]["env"].append({"name": "PYTHONPATH", "value": str(tmp_path)})
+    before = [prepared_by(argo, work) for _ in range(2)]
+    (tmp_path / "installed.py").touch()
+    after = [prepared_by(argo, work) for _ in range(3)]
+    assert before[0] == before[1] != 0
+    assert after[0] == 0  # it is started: only then is it known
+    assert after[1] == after[2] not in (0, before[0])
 
 
 def test_an_interpreter_that_was_replaced_is_used(argo: Argo, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import re
 import shutil
 import tempfile
 from functools import cache
@@ -16,6 +17,11 @@ from harness import Mfhera, clean_environment
 def at(folder: Path) -> Mfhera:
     """`mfhera` in a folder, with a home in it; exporting needs no server."""
     return Mfhera(folder, folder, clean_environment(folder))
+
+
+def without_modules(text: str) -> str:
+    """The same without what tells the modules of a code package from others."""
+    return re.sub(r"\b[0-9a-f]{16} (?=METAFLOW_HERA_\*)", "<modules> ", text)
 
 
 @cache

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from argo_schema import faults
-from exporting import at, containers, objects, tasks
+from exporting import at, containers, objects, tasks, without_modules
 from harness import Mfhera, refused
 from metaflow.plugins.kubernetes.kubernetes_decorator import KubernetesDecorator
 
-from metaflow_hera.translation.container_templates import OF_ONE_POD
+from metaflow_hera.translation.container_templates import ALIKE
 
 REQUESTS = {"cpu": "1", "memory": "4096M", "ephemeral-storage": "10240M"}
 MEMORY = "Memory"
@@ -41,7 +41,7 @@ def environment(**variables: str) -> dict[str, Any]:
 
 ANNOTATIONS = {
     "metaflow/step_name": "{{inputs.parameters.step}}",
-    "embedded-argo/warm": " ".join(OF_ONE_POD),
+    "embedded-argo/warm": " ".join(("<modules>", *ALIKE)),
 }
 """Those of each pod."""
 
@@ -169,7 +169,7 @@ def flow(steps: Mapping[str, str]) -> str:
 def exported(folder: Path, steps: Mapping[str, str], env: Mapping[str, str] | None = None) -> Any:
     """The template of a flow of such steps."""
     (folder / "many_flow.py").write_text(flow(steps))
-    return objects(at(folder).ok("create", "many_flow.py", "--only-json", env=env))[0]
+    return objects(without_modules(at(folder).ok("create", "many_flow.py", "--only-json", env=env)))[0]
 
 
 def pods(made: dict[str, Any]) -> dict[str, dict[str, Any]]:
