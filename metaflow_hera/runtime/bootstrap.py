@@ -261,7 +261,7 @@ def prepare() -> None:
 
     root = root_of(package, first)
     enter(root, root)
-    import_all(first)
+    import_all(root, first)
 
 
 def run() -> None:
@@ -274,7 +274,7 @@ def run() -> None:
         work = tempfile.mkdtemp(prefix="metaflow-")
     if "EMBEDDED_ARGO_CACHE" in os.environ and "METAFLOW_HERA_OWN_PACKAGE" not in os.environ:
         package = shared_package(os.environ["EMBEDDED_ARGO_CACHE"])
-        if "metaflow_hera" in sys.modules:
+        if "metaflow_hera.runtime.warm" in sys.modules:
             from metaflow_hera.runtime.warm import take_over
 
             take_over(package)

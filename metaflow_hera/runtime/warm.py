@@ -1,25 +1,24 @@
-"""What pods share that are forked from one process, and what each of them does to be its own (`bootstrap`).
+"""What a process imports from which pods are forked, and what such a pod does to be its own (`bootstrap`).
 
-The process has imported the modules that the code packages of its pods have in common, from a folder that
-outlasts each of the packages.
+The pods may have different code packages, of several versions or flows, with the same modules.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Collection
+from hashlib import sha256
+from importlib import import_module
 
-from metaflow_hera.contract import environment
+from metaflow_hera.contract import code_package, environment
 from metaflow_hera.contract.own_lines import STARTS_ANEW
 
-MODULES, INFO = ".mf_code", ".mf_meta/INFO"
-"""Where a code package has its modules, and Metaflow's note of what has made it."""
-
 SHARED, ROOT = "modules-", "root-"
-"""How the names of folders in the cache begin: those with modules, and those of `root_of`."""
+"""How the names of folders in the cache begin: those with modules, and those that `_root` makes."""
 
 
 def root_of(package: str, own: Collection[str]) -> str:
@@ -33,21 +32,23 @@ def root_of(package: str, own: Collection[str]) -> str:
 def _root(package: str) -> str:
     """A folder with a package's modules that is like a package, but without a flow; it is made once.
 
-    A package that shares its modules with no other is its own.
+    Packages come and go, while pods are forked. A package that shares its modules with no other is its own.
     """
-    name = os.path.basename(os.path.dirname(os.path.realpath(os.path.join(package, MODULES, "metaflow"))))
+    modules = os.path.realpath(os.path.join(package, code_package.MODULES, "metaflow"))
+    name = os.path.basename(os.path.dirname(modules))
     if not name.startswith(SHARED):
         return package
     cache = os.environ[environment.EMBEDDED_CACHE]
-    modules, root = (os.path.join(cache, each) for each in (name, ROOT + name[len(SHARED) :]))
+    about = sha256(json.dumps(code_package.read_at_import(package)).encode()).hexdigest()[:8]
+    root = os.path.join(cache, f"{ROOT}{name[len(SHARED) :]}-{about}")
     if not os.path.isdir(root):
         new = tempfile.mkdtemp(dir=cache)
-        for folder in (MODULES, os.path.dirname(INFO)):
-            os.mkdir(os.path.join(new, folder))
-        for each in os.listdir(modules):
-            os.symlink(os.path.join(modules, each), os.path.join(new, MODULES, each))
-        for each in (".mf_install", INFO):
-            shutil.copyfile(os.path.join(package, each), os.path.join(new, each))
+        for file in (code_package.MARKER, code_package.INFO):
+            os.makedirs(os.path.dirname(os.path.join(new, file)), exist_ok=True)
+            shutil.copyfile(os.path.join(package, file), os.path.join(new, file))
+        os.mkdir(os.path.join(new, code_package.MODULES))
+        for each in os.listdir(os.path.join(cache, name)):
+            os.symlink(os.path.join(cache, name, each), os.path.join(new, code_package.MODULES, each))
         try:
             os.rename(new, root)
         except OSError:  # another process has been quicker
@@ -55,28 +56,40 @@ def _root(package: str) -> str:
     return root
 
 
-def import_all(own: Collection[str]) -> None:
+def import_all(root: str, own: Collection[str]) -> None:
     """Import what all pods import, without variables that are a pod's own, and nothing of the user's.
 
-    The current folder is that of `root_of`.
+    `root` is the current folder, and the first to import from.
     """
     for name in (*own, environment.CODE_SHA):
         os.environ.pop(name, None)
-    sys.path.remove(os.getcwd())
+    sys.path.remove(root)
+    for name in ("metaflow_api.pod.code_package", "runtime.pod"):
+        import_module(f"metaflow_hera.{name}")
     from metaflow_hera.metaflow_api.pod.run_store import import_client
-    from metaflow_hera.runtime import pod  # noqa: F401
 
     import_client(os.environ[environment.CODE_DATASTORE])
 
 
 def take_over(package: str) -> None:
     """Be as if the modules were imported from this package; where that cannot be, start anew."""
-    from metaflow_hera.metaflow_api.pod.code_package import be_of
-
-    _root(package)  # which may have been removed since
-    own = next((name for name in os.listdir(package) if name.partition(".")[0] in sys.modules), None)
-    why = be_of(package) if own is None else f"{own} stands for a module that Metaflow imports."
+    try:
+        why = _cannot_be_of(package)
+    except Exception as error:  # a full disk, or a cache that is removed just now
+        why = f"{type(error).__name__}: {error}."
     if why is not None:
         print(why, STARTS_ANEW, flush=True)
         # The embedded Argo sets `orig_argv` in all versions of Python.
         os.execv(sys.executable, sys.orig_argv)  # novermin
+
+
+def _cannot_be_of(package: str) -> str | None:
+    """Have Metaflow be of a package. Returns a sentence that says why it cannot, or None."""
+    from metaflow_hera.metaflow_api.pod.code_package import be_of, imported_from
+
+    for name in os.listdir(package):
+        if name.partition(".")[0] in sys.modules:
+            return f"{name} stands for a module that Metaflow imports."
+    if not os.path.exists(imported_from()):  # as it was removed with the cache
+        _root(package)
+    return be_of(package)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tarfile
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,17 @@ def logs(mfhera: Mfhera) -> list[str]:
     return [path.read_text() for path in (mfhera.home / "argo" / "pods").rglob("*.logs")]
 
 
+def warm_processes(home: Path) -> set[str]:
+    """The processes from which a server with its state below a folder has pods forked, if it starts cold."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            is_one = b"A process from which pods are forked" in (process / "cmdline").read_bytes()
+            if is_one and str(home).encode() in (process / "environ").read_bytes():
+                found.add(process.name)
+    return found
+
+
 def test_a_task_finds_the_same_around_it(own_mfhera: Mfhera) -> None:
     other = own_mfhera.at(own_mfhera.home / "other")
     for mfhera, flow in ((other, "linear_flow.py"), (own_mfhera, "surroundings_flow.py")):
@@ -28,10 +40,16 @@ def test_a_task_finds_the_same_around_it(own_mfhera: Mfhera) -> None:
         mfhera.ok("create", flow)
     found = {}
     # The keeper of a server that starts cold is its users': those of the tests start warm, see warm.py.
-    for name, mfhera in (("forked by the tests' keeper", own_mfhera), ("forked", own_mfhera.cold)):
-        other.run()  # from whose process the pods are forked
+    for name, first, mfhera in (
+        ("forked by the tests' keeper", other, own_mfhera),
+        ("forked", other.cold, own_mfhera.cold),
+    ):
+        first.run()  # from whose process the pods are forked
+        before = warm_processes(own_mfhera.home)
         found[name] = mfhera.read(mfhera.run()["pathspec"])
+        assert warm_processes(own_mfhera.home) == before
         mfhera.stop()
+    assert len(before) == 1
     assert not any(STARTS_ANEW in log for log in logs(own_mfhera))
     own_mfhera.env["METAFLOW_HERA_COLD_PODS"] = "1"
     started = own_mfhera.read(own_mfhera.run()["pathspec"])
@@ -59,7 +77,11 @@ def test_a_module_of_the_flow_that_metaflow_imports_is_still_the_flows(own_mfher
 
 
 def test_what_was_imported_of_another_package_is_not_used(own_mfhera: Mfhera) -> None:
-    """A retry, or whoever submits a template, can give a run another code package."""
+    """A retry, or whoever submits a template, can give a run another package. Here the home is a link."""
+    real, link = own_mfhera.home / "argo", own_mfhera.home / "link"
+    real.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(real)
+    own_mfhera.env["METAFLOW_HERA_HOME"] = str(link)
     own_mfhera.take("linear_flow.py")
     own_mfhera.ok("create", "linear_flow.py")
     own_mfhera.run()
@@ -83,6 +105,11 @@ def test_what_was_imported_of_another_package_is_not_used(own_mfhera: Mfhera) ->
     reason = f"The code package has other modules than those imported. {STARTS_ANEW}"
     told = [log for log in logs(own_mfhera) if reason in log]
     assert ["of another package" in log for log in told] == [True] * 3
+    (about,) = (own_mfhera.home / "argo" / "cache").glob("code-*[!r]/.mf_meta/INFO")
+    about.write_text(about.read_text().replace('"metaflow_version": "', '"metaflow_version": "0.'))
+    own_mfhera.run()
+    reason = f"The code package was made by another version, or with other extensions. {STARTS_ANEW}"
+    assert sum(reason in log for log in logs(own_mfhera)) == 3
 
 
 @pytest.mark.parametrize("cold", [False, True], ids=["forked", "started"])

@@ -50,7 +50,7 @@ It names the variables that are a pod's own, separated by spaces; `*` at the end
 anything. All others are the same in all pods that one process forks, and so is the annotation: a word in it
 that is no variable's name tells pods apart. The container runs `python -c PROGRAM`. When its `__name__` is
 `__warm__`, the program does what the pods share, such as imports, and nothing else. It finds the first pod's
-own variables, those that are named in full, in `warm.FIRST`.
+own variables, those that are named in full, in EMBEDDED_ARGO_FIRST, a JSON object.
 """
 
 NOT_FOUND = 64

@@ -33,10 +33,10 @@ REFUSED = 1000
 """How many kinds of pods are remembered that cannot be forked."""
 
 AGAIN = 60.0
-"""Seconds after which that is tried again: what was wrong may have been with the first of them alone."""
-
-FIRST = "EMBEDDED_ARGO_FIRST"
-"""The variable with the own variables of the first pod that are named in full, as JSON: to prepare by."""
+"""Seconds after which that is tried again, twice as long after each further failure: what was wrong may have
+been wrong with the first of them alone."""
+NEVER = 0.0, AGAIN / 2
+"""Until when one is refused that never was, and half of how long it is at first."""
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -79,7 +79,7 @@ class WarmProcesses:
     def __init__(self) -> None:
         self._warm: dict[int, _Warm] = {}  # by kind, the one used last at the end
         self._forks: dict[socket.socket, _Fork] = {}
-        self._refused: dict[int, float] = {}  # by kind, until when
+        self._refused: dict[int, tuple[float, float]] = {}  # by kind: until when, and for how long
         self._can: bool | None = None
 
     def __len__(self) -> int:
@@ -91,7 +91,7 @@ class WarmProcesses:
         if "own" not in order or order["argv"][1:2] != ["-c"] or len(order["argv"]) < 3:
             return False
         kind = _kind(order)
-        if self._refused.get(kind, 0.0) > time.monotonic() or not self._can_fork():
+        if self._refused.get(kind, NEVER)[0] > time.monotonic() or not self._can_fork():
             return False
         warm = self._warm.pop(kind, None)
         if warm is None:
@@ -173,6 +173,7 @@ class WarmProcesses:
             told = b""
         if told:
             warm.ready = True
+            self._refused.pop(kind, None)
             orders, warm.waiting = warm.waiting, []
             yield from ((order, None) for order in orders if not self._send(warm, order))
         else:
@@ -207,8 +208,8 @@ class WarmProcesses:
         return False
 
     def _refuse(self, kind: int) -> None:
-        self._refused.pop(kind, None)
-        self._refused[kind] = time.monotonic() + AGAIN
+        pause = 2 * self._refused.pop(kind, NEVER)[1]
+        self._refused[kind] = time.monotonic() + pause, pause
         if len(self._refused) > REFUSED:
             del self._refused[next(iter(self._refused))]
 
@@ -263,15 +264,15 @@ def _start(order: JSON) -> _Warm:
             text = Path(__file__).with_name("warm_process.py").read_text(encoding="utf-8")
             program, _, code = order["argv"][:3]
             os.chdir("/")
-            # What it prints is about itself, so it goes where the keeper's own faults go.
             environment = shared(order["env"], order["own"])
             first = {name: order["env"][name] for name in order["own"] if name in order["env"]}
-            environment[FIRST] = json.dumps(first)
+            ours.setblocking(False)
+            ours.sendall(json.dumps(first).encode() + b"\n")  # which fails if it is too much to be held
+            # What it prints is about itself, so it goes where the keeper's own faults go.
             pid = spawn([program, "-c", text, str(theirs.fileno()), code], environment, 2)
     except BaseException:
         ours.close()
         raise
-    ours.setblocking(False)
     return _Warm(ours, pid, time.monotonic())
 
 

@@ -1,7 +1,8 @@
 """A process from which pods are forked: the text of `python -c` of an interpreter that a manifest names.
 
 Its arguments are a socket to the keeper and the program of the pods, which is the text of a `python -c` too.
-It runs that program once with `__warm__` as its `__name__`, for the program to import what its pods share,
+It reads a line there, which becomes the variable EMBEDDED_ARGO_FIRST: the first pod's own variables, as JSON.
+It runs the program once with `__warm__` as its `__name__`, for the program to import what its pods share,
 and answers a byte. For each byte that then comes, with three descriptors, it forks a pod:
 
     a file with the pod's order, as JSON     `env`, `cwd`, and `arguments` after the program
@@ -43,9 +44,10 @@ def serve(control: socket.socket, program: str) -> None:
     path, prepared, main = list(sys.path), types.ModuleType("__warm__"), types.ModuleType("__main__")
     main.__dict__.update(__annotations__={}, __builtins__=__builtins__)
     sys.argv, sys.modules["__main__"] = ["-c"], main  # an import may leave something in it
+    os.environ["EMBEDDED_ARGO_FIRST"] = read_line(control)  # not from its start: pods could read it in /proc
     exec(code, prepared.__dict__)
     sys.path[:] = path
-    packages = changed(path)
+    packages = installed(path)
     sys.stdout.flush()
     sys.stderr.flush()
     end = time.monotonic() + PATIENCE
@@ -65,7 +67,7 @@ def serve(control: socket.socket, program: str) -> None:
     while select.select([control], [], [], IDLE)[0]:
         descriptors = array.array("i", [0, 0, 0])
         data, ancillary = control.recvmsg(1, socket.CMSG_SPACE(3 * descriptors.itemsize))[:2]
-        if not data or changed(path) != packages:  # what was imported may be of another release by now
+        if not data or installed(path) != packages:  # what was imported may be of another release by now
             return
         descriptors = array.array("i", ancillary[0][2])
         between = os.fork()
@@ -87,8 +89,20 @@ def serve(control: socket.socket, program: str) -> None:
         os.waitpid(between, 0)
 
 
-def changed(folders: list) -> list:  # type: ignore[type-arg] # also in Python 3.8
-    """When something was last added to, or removed from, folders that Python imports from."""
+def read_line(control: socket.socket) -> str:
+    """The next line from the keeper, without its end; "" if that has gone."""
+    line = b""
+    while not line.endswith(b"\n"):
+        part = control.recv(1 << 16)
+        if not part:
+            return ""
+        line += part
+    return line.decode()[:-1]
+
+
+def installed(path: list) -> list:  # type: ignore[type-arg] # also in Python 3.8
+    """When something was last installed or removed, in each folder that `pip` installs to."""
+    folders = [each for each in path if os.path.basename(each) in ("site-packages", "dist-packages")]
     return [os.stat(each).st_mtime_ns if os.path.isdir(each) else 0 for each in folders]
 
 

@@ -20,6 +20,7 @@ from metaflow.exception import MetaflowException
 from metaflow.metaflow_config import DEFAULT_DECOSPECS
 from metaflow.package import MetaflowPackage
 
+from metaflow_hera.contract import code_package
 from metaflow_hera.errors import FlowError
 from metaflow_hera.home import cache_folder, is_home
 from metaflow_hera.metaflow_api.decorators import attaching, internal
@@ -36,13 +37,10 @@ MADE_IN_PODS = ("local", "uv")
 PROJECT = "project"
 """The name of @project."""
 
-MODULES = ".mf_code/"
-"""How the names of a package's modules begin: Metaflow, its extensions, what a user shares among flows."""
+MODULES = f"{code_package.MODULES}/"
+"""How the names of a package's modules begin."""
 
-CONFIG = ".mf_meta/CONFIG"
-"""The file in a package with the values of the flow's Configs."""
-
-OF_THE_MACHINE = (MODULES, ".mf_install", ".mf_meta/INFO", ".mf_meta/DIST_INFO")
+OF_THE_MACHINE = (MODULES, code_package.MARKER, code_package.INFO, code_package.DIST_INFO)
 """How the names begin of what a package has of Metaflow and of the machine that made it, not of the flow."""
 
 LONGEST_REASON = 300
@@ -54,7 +52,7 @@ class CodePackage:
     """A code package that is stored in the flow's datastore.
 
     `url` is where it is, `metadata` Metaflow's note of its format, `modules` the hash of its modules, None
-    where that is not known.
+    where that is not known, or they are not all of them.
     """
 
     url: str
@@ -130,7 +128,8 @@ class Packing:
 
     def _package(self, url: str) -> CodePackage:
         assert self._made is not None
-        return CodePackage(url, self._made.package_metadata, hash_of_modules(self.blob))
+        modules = None if self._made.has_own_modules else hash_of_modules(self.blob)
+        return CodePackage(url, self._made.package_metadata, modules)
 
     def difference(self, url: str) -> str | None:
         """What of the flow is not as in a stored package, in words; None if all of it is.
@@ -210,13 +209,19 @@ def _told_as_not_made(environment: str) -> Iterator[None]:
 
 
 class _Package(MetaflowPackage):  # type: ignore[misc]
-    """A package without the homes of embedded Argos in the flow's folder, which hold packages themselves."""
+    """A package without the homes of embedded Argos in the flow's folder, which hold packages themselves.
+
+    `has_own_modules` says that the flow has files of its own among the modules.
+    """
+
+    has_own_modules = False
 
     def _make(self) -> bytes:
         content = [Member(name, source) for source, name in self._mfcontent.contents()]
         modules = [each for each in content if _is_module(each)]
         others = [each for each in content if not _is_module(each)]
         users = [Member(name, path) for path, name in self._cached_user_members]
+        self.has_own_modules = any(each.name.startswith(MODULES) for each in (*others, *users))
         return archive(modules, [*others, *users], cache_folder())
 
     def _user_code_tuples(self) -> Iterator[tuple[str, str]]:
@@ -276,7 +281,7 @@ def _difference(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> str | Non
         if old[name] == new[name]:
             continue
         if not _is_settings(name):
-            return "the values of its Configs differ" if name == CONFIG else f"{name} differs"
+            return "the values of its Configs differ" if name == code_package.CONFIG else f"{name} differs"
         before, now = (PodSettings.from_json(each.decode()) for each in (old[name], new[name]))
         if before.project is None:
             return "an older mfhera has packed it"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from typing import Any
 
 import metaflow
 from metaflow import meta_files, metaflow_config, util
@@ -13,34 +11,33 @@ from metaflow.packaging_sys import MetaflowCodeContent
 from metaflow.plugins.datastores import local_storage
 from metaflow.plugins.datatools import local as local_data
 
-INFO = ".mf_meta/INFO"
-READ_AT_IMPORT = ("ext_info", "metaflow_version")
-"""What of Metaflow's note of what has made a package an import depends on (extension_support,
-metaflow_version.py)."""
+from metaflow_hera.contract.code_package import MODULES, read_at_import
+
+# What `be_of` resets: a Metaflow that has it no more is found out by the import, not by a pod.
+_UNREAD, _CACHE = meta_files._UNINITIALIZED, MetaflowCodeContent._cached_mfcontent_info
+
+
+def imported_from() -> str:
+    """The code package, or what stands for it, that Metaflow was imported from."""
+    return str(os.path.dirname(os.path.dirname(os.path.dirname(metaflow.__file__))))
 
 
 def be_of(package: str) -> str | None:
-    """Have Metaflow be what it were if it had been imported from another package, with this environment.
+    """Have Metaflow be as if it had been imported from another package, with the present environment.
 
     Returns a sentence that says why it cannot be, or None.
     """
-    modules = os.path.join(package, ".mf_code", "metaflow")
-    imported = os.path.dirname(metaflow.__file__)
-    if not (os.path.exists(imported) and os.path.samefile(imported, modules)):
+    imported = imported_from()
+    places = [os.path.join(each, MODULES, "metaflow") for each in (imported, package)]
+    if not (os.path.exists(places[0]) and os.path.samefile(*places)):
         return "The code package has other modules than those imported."
-    if _read_at_import(os.path.dirname(os.path.dirname(imported))) != _read_at_import(package):
-        return "The code package has other extensions than those imported."
-    util.__file__ = os.path.join(modules, "util.py")  # for its get_metaflow_root
-    meta_files._info_file_content = meta_files._UNINITIALIZED
-    MetaflowCodeContent._cached_mfcontent_info.clear()
+    if read_at_import(imported) != read_at_import(package):
+        return "The code package was made by another version, or with other extensions."
+    util.__file__ = os.path.join(places[1], "util.py")  # for its get_metaflow_root
+    meta_files._info_file_content = _UNREAD
+    _CACHE.clear()
     _read_local_root()
     return None
-
-
-def _read_at_import(folder: str) -> list[Any]:
-    with open(os.path.join(folder, INFO), encoding="utf-8") as file:
-        info = json.load(file)
-    return [info.get(key) for key in READ_AT_IMPORT]
 
 
 def _read_local_root() -> None:

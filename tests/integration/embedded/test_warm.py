@@ -132,22 +132,30 @@ def test_a_word_that_is_no_variable_tells_pods_apart(argo: Argo) -> None:
 
 def test_the_first_pods_own_variables_are_there_to_prepare_by(argo: Argo) -> None:
     note = "wave.found = (os.environ['EMBEDDED_ARGO_FIRST'], os.environ.get('OWN_ONE'))"
-    say = "    print(*sys.modules['wave'].found, os.environ['OWN_ONE'], 'EMBEDDED_ARGO_FIRST' in os.environ)"
-    for alike, first in (("OWN_ONE", '{"OWN_ONE": "0"}'), ("OWN_*", "{}")):
+    say = (
+        "    print(*sys.modules['wave'].found, os.environ['OWN_ONE'], 'EMBEDDED_ARGO_FIRST' in os.environ)\n"
+        "    assert 'OWN_ONE' not in open('/proc/self/environ').read()"
+    )
+    for alike, named in (("OWN_ONE", True), ("OWN_*", False)):
         name = argo.run(spec(say, 2, wait=note, alike=alike))
         assert argo.end(name)["status"]["phase"] == "Succeeded"
         found = sorted(argo.logs(name))
         assert [line.partition("} ")[2] for line in found] == ["None 0 False", "None 1 False"]
-        assert len({line.partition("} ")[0] for line in found}) == 1
-        assert ("OWN_ONE" in found[0]) == ("OWN_ONE" in first)
+        (first,) = {line.partition(" None")[0] for line in found}
+        assert json.loads(first).get("OWN_ONE") in (("0", "1") if named else (None,))
 
 
 def test_after_an_installation_pods_are_forked_from_another(argo: Argo, tmp_path: Path) -> None:
     """Or a module could be imported of another release than the one that it imports."""
     work = spec(SAY)
-    work["templates"][0]["container"]["env"].append({"name": "PYTHONPATH", "value": str(tmp_path)})
-    before = [prepared_by(argo, work) for _ in range(2)]
-    (tmp_path / "installed.py").touch()
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    path = f"{packages}:{tmp_path}"
+    work["templates"][0]["container"]["env"].append({"name": "PYTHONPATH", "value": path})
+    before = [prepared_by(argo, work)]
+    (tmp_path / "saved.py").touch()  # in a folder of the user's
+    before.append(prepared_by(argo, work))
+    (packages / "installed.py").touch()
     after = [prepared_by(argo, work) for _ in range(3)]
     assert before[0] == before[1] != 0
     assert after[0] == 0  # it is started: only then is it known
@@ -409,9 +417,27 @@ class TestWarmProcesses:
             time.sleep(0.01)
         assert (processes.timeout() or 0) <= 0.1
         assert self.results(processes, 1) == [(order, None)]
-        assert not processes.take(order)  # and is not tried again
+        assert not processes.take(order)  # and is not tried again soon
         _, status = os.waitpid(int(told.read_text()), 0)  # what hangs does not stay
         assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+
+    def test_what_has_failed_is_tried_again_after_a_while(
+        self, processes: WarmProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(warm, "NEVER", (0.0, 0.5))
+        order, flag = self.order(tmp_path, 1), tmp_path / "mended"
+        order["argv"][2] = f"import os; os.stat({str(flag)!r}) if __name__ == '__warm__' else None"
+        assert processes.take(order)
+        assert self.results(processes, 1) == [(order, None)]
+        assert not processes.take(order)
+        flag.touch()
+        end = time.monotonic() + 60
+        while not processes.take(order):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        ((_, forked),) = self.results(processes, 1)
+        assert forked is not None
+        forked.talk.close()
 
     def test_a_folder_that_has_gone_is_reported_by_the_start(
         self, processes: WarmProcesses, tmp_path: Path

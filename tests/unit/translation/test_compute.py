@@ -13,7 +13,7 @@ from exporting import at, containers, objects, tasks, without_modules
 from harness import Mfhera, refused
 from metaflow.plugins.kubernetes.kubernetes_decorator import KubernetesDecorator
 
-from metaflow_hera.translation.container_templates import ALIKE
+from metaflow_hera.translation.container_templates import ALIKE, OF_ONE_POD
 
 REQUESTS = {"cpu": "1", "memory": "4096M", "ephemeral-storage": "10240M"}
 MEMORY = "Memory"
@@ -232,6 +232,17 @@ def test_steps_whose_pods_are_the_same_share_a_template(made: Any) -> None:
     same |= {"hostname_resolution_timeout", "tmpfs_path_of_none", "executable"}
     names = {name: pod["name"] for name, pod in pods(made).items()}
     assert {name for name in names if names[name] == names["start"]} == same
+
+
+def test_with_extensions_of_others_pods_are_forked_from_a_process_of_their_version(tmp_path: Path) -> None:
+    """What those note when they are imported is not known."""
+    plugins = tmp_path / "path" / "metaflow_extensions" / "other" / "plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "mfextinit_other.py").write_text("")
+    made = exported(tmp_path, {}, {"PYTHONPATH": str(tmp_path / "path")})
+    pod = next(iter(containers(made).values()))
+    assert pod["metadata"]["annotations"]["embedded-argo/warm"] == " ".join(OF_ONE_POD)
+    assert not {"METAFLOW_CODE_URL", "METAFLOW_DATASTORE_SYSROOT_LOCAL", "METAFLOW_VERSION"} & {*OF_ONE_POD}
 
 
 def test_the_workflow_has_the_pull_secrets_of_all_steps(made: Any) -> None:
