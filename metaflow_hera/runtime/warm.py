@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Collection
 from hashlib import sha256
 from importlib import import_module
+from importlib.machinery import PathFinder
 
 from metaflow_hera.contract import code_package, environment
 from metaflow_hera.contract.own_lines import STARTS_ANEW
@@ -87,9 +88,10 @@ def _cannot_be_of(package: str) -> str | None:
     """Have Metaflow be of a package. Returns a sentence that says why it cannot, or None."""
     from metaflow_hera.metaflow_api.pod.code_package import be_of, imported_from
 
-    for name in os.listdir(package):
-        if name.partition(".")[0] in sys.modules:
-            return f"{name} stands for a module that Metaflow imports."
+    for file in os.listdir(package):
+        name = file.partition(".")[0]
+        if name in sys.modules and (spec := PathFinder.find_spec(name, [package])) and spec.has_location:
+            return f"{file} stands for a module that Metaflow imports."
     if not os.path.exists(imported_from()):  # as it was removed with the cache
         _root(package)
     return be_of(package)

@@ -38,6 +38,11 @@ def test_a_task_finds_the_same_around_it(own_mfhera: Mfhera) -> None:
     for mfhera, flow in ((other, "linear_flow.py"), (own_mfhera, "surroundings_flow.py")):
         mfhera.take(flow)
         mfhera.ok("create", flow)
+    # None of these is a module.
+    (own_mfhera.folder / "http").mkdir()
+    (own_mfhera.folder / "http" / "mine.py").touch()
+    (own_mfhera.folder / "logging.ini.py").touch()
+    own_mfhera.ok("create", "surroundings_flow.py")
     found = {}
     # The keeper of a server that starts cold is its users': those of the tests start warm, see warm.py.
     for name, first, mfhera in (

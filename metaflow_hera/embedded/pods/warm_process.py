@@ -22,6 +22,7 @@ import array
 import json
 import os
 import select
+import site
 import socket
 import sys
 import tempfile
@@ -45,9 +46,9 @@ def serve(control: socket.socket, program: str) -> None:
     main.__dict__.update(__annotations__={}, __builtins__=__builtins__)
     sys.argv, sys.modules["__main__"] = ["-c"], main  # an import may leave something in it
     os.environ["EMBEDDED_ARGO_FIRST"] = read_line(control)  # not from its start: pods could read it in /proc
+    packages = installed(path)
     exec(code, prepared.__dict__)
     sys.path[:] = path
-    packages = installed(path)
     sys.stdout.flush()
     sys.stderr.flush()
     end = time.monotonic() + PATIENCE
@@ -101,9 +102,15 @@ def read_line(control: socket.socket) -> str:
 
 
 def installed(path: list) -> list:  # type: ignore[type-arg] # also in Python 3.8
-    """When something was last installed or removed, in each folder that `pip` installs to."""
+    """When something was last installed or removed: the folders that `pip` installs to, and their .pth files."""
     folders = [each for each in path if os.path.basename(each) in ("site-packages", "dist-packages")]
-    return [os.stat(each).st_mtime_ns if os.path.isdir(each) else 0 for each in folders]
+    if site.ENABLE_USER_SITE:
+        folders.append(site.getusersitepackages())  # also if it is not there yet
+    found = [folder for folder in folders if os.path.isdir(folder)]
+    found += [
+        os.path.join(each, name) for each in found for name in os.listdir(each) if name.endswith(".pth")
+    ]
+    return [(each, os.stat(each).st_mtime_ns) for each in found if os.path.exists(each)]
 
 
 def become(program: str, order: int, log: int, keeper: int) -> None:

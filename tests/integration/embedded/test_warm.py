@@ -150,16 +150,22 @@ def test_after_an_installation_pods_are_forked_from_another(argo: Argo, tmp_path
     work = spec(SAY)
     packages = tmp_path / "site-packages"
     packages.mkdir()
+    (packages / "editable.pth").write_text("/src\n")
     path = f"{packages}:{tmp_path}"
     work["templates"][0]["container"]["env"].append({"name": "PYTHONPATH", "value": path})
     before = [prepared_by(argo, work)]
     (tmp_path / "saved.py").touch()  # in a folder of the user's
     before.append(prepared_by(argo, work))
-    (packages / "installed.py").touch()
-    after = [prepared_by(argo, work) for _ in range(3)]
     assert before[0] == before[1] != 0
-    assert after[0] == 0  # it is started: only then is it known
-    assert after[1] == after[2] not in (0, before[0])
+    for install in (
+        lambda: (packages / "installed.py").touch(),
+        lambda: (packages / "editable.pth").write_text("/src\n/more\n"),
+    ):
+        install()
+        after = [prepared_by(argo, work) for _ in range(3)]
+        assert after[0] == 0  # it is started: only then is it known
+        assert after[1] == after[2] not in (0, before[-1])
+        before = after
 
 
 def test_an_interpreter_that_was_replaced_is_used(argo: Argo, tmp_path: Path) -> None:
