@@ -102,7 +102,7 @@ def read_line(control: socket.socket) -> str:
 
 
 def installed(path: list) -> list:  # type: ignore[type-arg] # also in Python 3.8
-    """When something was last installed or removed: the folders that `pip` installs to, and their .pth files."""
+    """When something was last installed or removed: folders that `pip` installs to, and .pth files there."""
     folders = [each for each in path if os.path.basename(each) in ("site-packages", "dist-packages")]
     if site.ENABLE_USER_SITE:
         folders.append(site.getusersitepackages())  # also if it is not there yet
