@@ -123,6 +123,7 @@ class ContainerTemplates:
         self._settings = settings
         self._events = events
         self._names = names
+        self._modules = None if has_other_extensions() else settings.package.modules
         self._templates: dict[Shape, Container] = {}
 
     @property
@@ -235,11 +236,10 @@ class ContainerTemplates:
         Those of all packages with the same modules. Those of one version where the modules are not known, or
         where what others' extensions and hidden variables do is not.
         """
-        modules = self._settings.package.modules
         hidden = any(each.name == environment.ENCODED for each in variables)
-        if modules is None or hidden or has_other_extensions():
+        if self._modules is None or hidden:
             return " ".join(OF_ONE_POD)
-        return " ".join((modules, *ALIKE))
+        return " ".join((self._modules, *ALIKE))
 
     def _environment(self, shape: Shape, compute: Compute) -> list[Env | EnvVar]:
         choices = self._settings.choices

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 
-from metaflow import metaflow_config, metaflow_config_funcs, metaflow_git
-
-NAME = "METAFLOW_ARTIFACT_LOCALROOT"
+from metaflow import metaflow_config, metaflow_git
+from metaflow.metaflow_config_funcs import from_conf
 
 
 def tell_metaflow() -> None:
@@ -17,7 +16,4 @@ def tell_metaflow() -> None:
     (metadata_provider/metadata.py).
     """
     metaflow_git._git_info_cache = {}
-    configs = metaflow_config_funcs._all_configs
-    if configs[NAME].is_default:
-        metaflow_config.ARTIFACT_LOCALROOT = folder = os.getcwd()
-        configs[NAME] = configs[NAME]._replace(value=folder)
+    metaflow_config.ARTIFACT_LOCALROOT = from_conf("ARTIFACT_LOCALROOT", os.getcwd())
